@@ -1,0 +1,12 @@
+//! The format and the log, through their public interface.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+
+mod damage;
+mod disk;
+mod faults;
+mod fixture;
+mod frames;
+mod life;
+mod sealing;
+mod threads;
+mod values;
