@@ -1,0 +1,312 @@
+//! The admin JSON API: every subcommand, and later the console, speaks it; over `admin.sock` while the
+//! collector runs, in-process when it does not. Command line, console and API are one program.
+
+pub mod client;
+pub mod rebuild;
+pub mod requests;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use ntk_evidence::act;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::export::{self, Question};
+use crate::ledger::LedgerError;
+use crate::need_to_know::Judgement;
+use crate::policy::Policy;
+use crate::report::html::render_html;
+use crate::report::week::Week;
+use crate::review::review;
+use crate::roster::Roster;
+use crate::self_check::self_check;
+use requests::{
+    EventsQuery, FindingsQuery, NewEnrolment, ReportRequest, RevokeRequest, TextRequest, event_row,
+};
+
+/// The largest request, bytes: a roster of a hospital fits.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// A request that failed: one sentence and a status.
+#[derive(Debug)]
+pub struct Failure {
+    status: StatusCode,
+    sentence: String,
+}
+
+impl Failure {
+    /// The caller's fault.
+    pub fn bad(sentence: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, sentence: sentence.into() }
+    }
+
+    /// Not there.
+    pub fn missing(sentence: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, sentence: sentence.into() }
+    }
+
+    /// Ours.
+    pub fn ours(error: &dyn std::error::Error) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, sentence: crate::error_chain(error) }
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        Self::ours(&error)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({"error": self.sentence}))).into_response()
+    }
+}
+
+type Answer<T> = Result<T, Failure>;
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/enroll", get(machines).post(enroll))
+        .route("/v1/enroll/revoke", post(revoke))
+        .route("/v1/roster", get(roster).post(import_roster))
+        .route("/v1/policy", get(policy).post(adopt_policy))
+        .route("/v1/findings", get(findings))
+        .route("/v1/events", get(events))
+        .route("/v1/report", post(report))
+        .route("/v1/export", post(export_bundle))
+        .route("/v1/progress", get(progress))
+        .route("/v1/self-check", post(check_ledger))
+        .route("/v1/rebuild", post(rebuild::rebuild))
+        .fallback(|| async { Failure::missing("there is no such request in this version of the collector") })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(app)
+}
+
+/// Runs what reads files or hashes on a thread of its own.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Answer<T> + Send + 'static,
+) -> Answer<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Failure {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        sentence: "the request failed inside; see the collector's log".into(),
+    })?
+}
+
+async fn record(app: &App, kind: &str, body: Value) -> Answer<u64> {
+    let appended = app.ledger.act(vec![act::event(kind, app.ledger.now(), body)]).await?;
+    Ok(appended.leaf_index())
+}
+
+async fn status(State(app): State<App>) -> Json<Value> {
+    let published = app.ledger.published();
+    let authors: Vec<Value> = published
+        .authors
+        .iter()
+        .map(|(author, known)| json!({"author": author.to_string(), "size": known.log.size()}))
+        .collect();
+    Json(json!({
+        "practice": app.practice.config.raw.practice,
+        "slug": app.ledger.slug().as_str(),
+        "practice_words": app.practice.trust.practice_words(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "listening": app.address.get(),
+        "log": {"size": published.checkpoint.checkpoint.size, "root": published.checkpoint.checkpoint.root.to_base64()},
+        "authors": authors,
+        "streams": app.liveness.streams(),
+        "refusals": app.refusals.counts(),
+    }))
+}
+
+async fn machines(State(app): State<App>) -> Json<Value> {
+    let published = app.ledger.published();
+    let streams = app.liveness.streams();
+    let machines: Vec<Value> = published
+        .registry
+        .machines
+        .iter()
+        .map(|(author, machine)| {
+            let size = published
+                .authors
+                .iter()
+                .find(|(name, _)| name.to_string() == *author)
+                .map_or(0, |(_, known)| known.log.size());
+            json!({"author": author, "machine": machine, "entries": size, "stream": streams.get(author)})
+        })
+        .collect();
+    let offers: Vec<Value> = published
+        .registry
+        .offers
+        .values()
+        .map(|offer| json!({"machine": offer.machine, "expires": offer.expires}))
+        .collect();
+    Json(json!({"machines": machines, "offers": offers}))
+}
+
+async fn enroll(State(app): State<App>, Json(request): Json<NewEnrolment>) -> Answer<Json<Value>> {
+    let offer = requests::offer(&app, &request)?;
+    record(
+        &app,
+        act::kind::ENROLMENT_OFFERED,
+        serde_json::to_value(&offer.body).map_err(|error| Failure::ours(&error))?,
+    )
+    .await?;
+    Ok(Json(json!({"token": offer.token, "machine": request.machine, "expires": offer.body.expires})))
+}
+
+async fn revoke(State(app): State<App>, Json(request): Json<RevokeRequest>) -> Answer<Json<Value>> {
+    let author = format!("agent/{}", request.machine);
+    let published = app.ledger.published();
+    let machine = published.registry.machines.get(&author);
+    match machine {
+        None => {
+            return Err(Failure::missing(format!(
+                "there is no machine `{}`; see `ntk-collector enroll list`",
+                request.machine
+            )));
+        }
+        Some(machine) if machine.revoked.is_some() => {
+            return Err(Failure::bad(format!("`{}` was revoked already", request.machine)));
+        }
+        Some(_) => {}
+    }
+    record(&app, act::kind::REVOCATION, json!({"author": author, "reason": request.reason})).await?;
+    Ok(Json(json!({"revoked": request.machine})))
+}
+
+async fn roster(State(app): State<App>) -> Answer<Json<Value>> {
+    blocking(move || Ok(Json(json!({"text": app.lookup.rule_texts_now()?.0})))).await
+}
+
+async fn import_roster(State(app): State<App>, Json(request): Json<TextRequest>) -> Answer<Json<Value>> {
+    let roster = Roster::parse(&request.text).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
+    record(&app, act::kind::ROSTER, json!({"text": request.text, "version": roster.version()})).await?;
+    Ok(Json(
+        json!({"version": roster.version(), "people": roster.persons().len(), "accounts": roster.accounts().len()}),
+    ))
+}
+
+async fn policy(State(app): State<App>) -> Answer<Json<Value>> {
+    blocking(move || Ok(Json(json!({"text": app.lookup.rule_texts_now()?.1})))).await
+}
+
+async fn adopt_policy(State(app): State<App>, Json(request): Json<TextRequest>) -> Answer<Json<Value>> {
+    let policy = Policy::parse(&request.text).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
+    record(&app, act::kind::POLICY, json!({"text": request.text, "hash": policy.hash()})).await?;
+    Ok(Json(json!({"hash": policy.hash(), "name": policy.name()})))
+}
+
+async fn findings(State(app): State<App>, Query(query): Query<FindingsQuery>) -> Answer<Json<Value>> {
+    let since = query.since()?;
+    let looked = json!({"what": "findings", "person": query.person});
+    let app_for_reading = app.clone();
+    let found = blocking(move || {
+        app_for_reading.lookup.up_to_date()?;
+        let records = app_for_reading.lookup.store().findings().map_err(|error| Failure::ours(&error))?;
+        let wanted = |record: &crate::store::FindingRecord| {
+            let finding = &record.finding;
+            let person = query.person.as_deref().is_none_or(|person| finding.person.as_deref().or(finding.account.as_deref()) == Some(person));
+            person && since.is_none_or(|since| finding.last_time.is_none_or(|at| at >= since))
+        };
+        let mut records: Vec<_> = records.into_iter().filter(wanted).collect();
+        records.sort_by(|one, other| (one.finding.first_time, &one.finding.id).cmp(&(other.finding.first_time, &other.finding.id)));
+        let rows = records.iter().map(|record| {
+            json!({"headline": crate::finding::wording::headline(&record.finding), "never": record.finding.outcome == Judgement::Never, "is_open": record.is_open, "finding": record.finding, "opened_by": record.opened_by, "closed_by": record.closed_by})
+        });
+        Ok(rows.collect::<Vec<_>>())
+    })
+    .await?;
+    // An honest monitor records the looks of those who watch as well.
+    record(&app, act::kind::VIEWED, looked).await?;
+    Ok(Json(json!({"findings": found})))
+}
+
+async fn events(State(app): State<App>, Query(query): Query<EventsQuery>) -> Answer<Response> {
+    let looked = json!({"what": "events", "person": query.person, "from": query.from, "to": query.to, "asset": query.asset});
+    let app_for_reading = app.clone();
+    let lines = blocking(move || {
+        let (from, to) = query.span()?;
+        let mut lines = String::new();
+        app_for_reading.lookup.events(from, to, |seen| {
+            if let Some(row) = event_row(&query, from, to, &seen) {
+                lines.push_str(&row.to_string());
+                lines.push('\n');
+            }
+        })?;
+        Ok(lines)
+    })
+    .await?;
+    record(&app, act::kind::VIEWED, looked).await?;
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
+}
+
+async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> Answer<Json<Value>> {
+    let now = app.ledger.now().parse().map_err(|_| Failure::bad("the clock cannot be read"))?;
+    let week = match &request.week {
+        Some(week) => Week::parse(week).map_err(|error| Failure::bad(error.to_string()))?,
+        None => Week::of(now, app.lookup.zone()),
+    };
+    record(&app, act::kind::REPORT_MADE, json!({"week": week.to_string()})).await?;
+    let report = blocking(move || {
+        app.lookup.up_to_date()?;
+        Ok(review(&app.practice, &app.lookup, &app.ledger.published(), now, week, &|_| true)?)
+    })
+    .await?;
+    let html = render_html(&report);
+    Ok(Json(json!({"week": week.to_string(), "html": html, "report": report})))
+}
+
+async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -> Answer<Response> {
+    if question.from > question.to {
+        return Err(Failure::bad("`--from` is later than `--to`"));
+    }
+    if question.case.is_empty()
+        || question.case.len() > 64
+        || !question.case.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+    {
+        return Err(Failure::bad(format!(
+            "`{}` is not a case id: use 1 to 64 letters, digits, `-` and `_`",
+            question.case
+        )));
+    }
+    let body = json!({"case": question.case, "question": question});
+    record(&app, act::kind::EXPORT, body).await?;
+    let zip = blocking(move || {
+        let key = app.practice.bundle_key().map_err(|error| Failure::ours(&error))?;
+        let job = std::sync::Arc::clone(&app.job);
+        let files =
+            export::bundle(&app.practice, &app.lookup, &app.ledger, &key, &question, |done, total| {
+                job.set(done, total)
+            });
+        let files = files.map_err(|error| Failure::ours(&error))?;
+        export::zip(&files, &format!("bundle-{}", question.case)).map_err(|error| Failure::ours(&error))
+    })
+    .await?;
+    Ok(([(header::CONTENT_TYPE, "application/zip")], zip).into_response())
+}
+
+async fn progress(State(app): State<App>) -> Json<Value> {
+    let (done, total) = app.job.now();
+    Json(json!({"done": done, "total": total}))
+}
+
+async fn check_ledger(State(app): State<App>) -> Answer<Json<Value>> {
+    let app_for_reading = app.clone();
+    let check = blocking(move || {
+        let total = app_for_reading.ledger.published().checkpoint.checkpoint.size;
+        let job = std::sync::Arc::clone(&app_for_reading.job);
+        Ok(self_check(&app_for_reading.practice, &app_for_reading.ledger.reader(), |done| {
+            job.set(done, total)
+        })?)
+    })
+    .await?;
+    record(&app, act::kind::SELF_CHECK, serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?)
+        .await?;
+    Ok(Json(serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?))
+}

@@ -1,0 +1,158 @@
+//! A practice at work: ledger, query store, the thread that follows. The listeners and the command line sit on it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ntk_evidence::act;
+use serde_json::json;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::follow::{FollowError, Follower, Lookup, Progress, Writing};
+use crate::home::Home;
+use crate::ingest::Refusals;
+use crate::ledger::writer::{self, Opened};
+use crate::ledger::{LedgerError, LedgerHandle};
+use crate::practice::{Practice, PracticeError};
+use crate::store::{Store, StoreError};
+use crate::watch::Liveness;
+
+/// A practice could not be opened for work.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Its folder.
+    #[error(transparent)]
+    Practice(#[from] PracticeError),
+    /// Its ledger.
+    #[error("the ledger could not be opened")]
+    Ledger(#[from] LedgerError),
+    /// Its query store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Following.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// A thread could not be started.
+    #[error("a thread could not be started")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Done and total of the one long job, for progress bars.
+#[derive(Debug, Default)]
+pub struct Job {
+    done: std::sync::atomic::AtomicU64,
+    total: std::sync::atomic::AtomicU64,
+}
+
+impl Job {
+    /// Says how far the job is.
+    pub fn set(&self, done: u64, total: u64) {
+        self.total.store(total, Ordering::Relaxed);
+        self.done.store(done, Ordering::Relaxed);
+    }
+
+    /// Done and total.
+    pub fn now(&self) -> (u64, u64) {
+        (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed))
+    }
+}
+
+/// What every request needs.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The practice's folder, as read at start.
+    pub practice: Arc<Practice>,
+    /// The ledger.
+    pub ledger: LedgerHandle,
+    /// Questions to it.
+    pub lookup: Lookup,
+    /// Who is connected.
+    pub liveness: Liveness,
+    /// What was refused.
+    pub refusals: Refusals,
+    /// The long job that runs now.
+    pub job: Arc<Job>,
+    /// Address of the agents' listener, once it listens.
+    pub address: Arc<std::sync::OnceLock<String>>,
+}
+
+/// A practice at work; dropping it without [`Working::stop`] is a crash, which is as good as a stop.
+#[derive(Debug)]
+pub struct Working {
+    /// For requests.
+    pub app: App,
+    stop: Arc<AtomicBool>,
+    follower: JoinHandle<()>,
+    ledger: JoinHandle<()>,
+}
+
+impl Working {
+    /// Opens the ledger, the store, and begins to follow.
+    pub fn start(home: Home, clock: Clock) -> Result<Self, AppError> {
+        let practice = Arc::new(Practice::open(home)?);
+        let keys = practice.ledger_keys()?;
+        let Opened { handle, thread, truncated_bytes } =
+            writer::open(&practice.home, &practice.trust.slug, keys, clock)?;
+        let (store, fresh) = Store::open(&practice.home.cache().join("sled"))?;
+        let store = Arc::new(store);
+        if fresh {
+            info!("the query store is made anew from the ledger");
+        }
+        let zone = practice.config.zone.clone();
+        let progress = Arc::new(Progress::default());
+        let follower = Follower::new(
+            handle.clone(),
+            Arc::clone(&store),
+            zone.clone(),
+            Arc::clone(&progress),
+            Writing::Acts,
+        )?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::clone(&stop);
+        let follower =
+            std::thread::Builder::new().name("follow".into()).spawn(move || follower.run(&stopping))?;
+        let lookup = Lookup::new(handle.clone(), store, progress, zone);
+        if truncated_bytes > 0 {
+            warn!(truncated_bytes, "a torn tail was cut; nothing in it had been acknowledged");
+            let body = json!({"change": "recovered", "truncated_bytes": truncated_bytes});
+            let _appended =
+                handle.act_blocking(vec![act::event(act::kind::CONFIGURATION, handle.now(), body)])?;
+        }
+        let app = App {
+            practice,
+            ledger: handle,
+            lookup,
+            liveness: Liveness::default(),
+            refusals: Refusals::default(),
+            job: Arc::default(),
+            address: Arc::default(),
+        };
+        Ok(Self { app, stop, follower, ledger: thread })
+    }
+
+    /// Stops following and lets the ledger thread come to its end. All clones of the app must be gone by then.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        let follower = self.follower;
+        join(follower, "follow");
+        drop(self.app);
+        let deadline = Duration::from_secs(10);
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        let ledger = self.ledger;
+        let joiner = std::thread::Builder::new().name("join".into()).spawn(move || {
+            join(ledger, "ledger");
+            drop(done);
+        });
+        if joiner.is_ok() && wait.recv_timeout(deadline) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            warn!("the ledger thread did not end in time; everything that was acknowledged is durable");
+        }
+    }
+}
+
+fn join(thread: JoinHandle<()>, name: &str) {
+    if thread.join().is_err() {
+        warn!(thread = name, "a thread ended with a panic");
+    }
+}

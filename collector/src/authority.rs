@@ -1,0 +1,127 @@
+//! The practice's own certificate authority: it vouches for the collector to agents and for agents to the
+//! collector, and for nothing else.
+//!
+//! Certificates live ten years until renewal exists. Whoever steals `private/authority.key` can pose as the
+//! collector or as an agent on the wire; he cannot write a batch in an agent's name, because entries are
+//! signed with the agent's own key.
+
+use std::net::IpAddr;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+};
+use rustls::pki_types::CertificateSigningRequestDer;
+
+use ntk_evidence::hash::Hash;
+
+/// A certificate could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// The request of an agent is not one.
+    #[error("not a certificate request: {0}")]
+    Request(rcgen::Error),
+    /// A name for the certificate is not one.
+    #[error("`{name}` is neither a host name nor an address")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// Making or reading failed.
+    #[error("could not make a certificate: {0}")]
+    Make(#[from] rcgen::Error),
+}
+
+/// A certificate with its key, PEM.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The certificate.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credentials(key withheld)")
+    }
+}
+
+/// The authority, ready to sign.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: Vec<u8>,
+}
+
+/// Makes a new authority for a practice.
+pub fn make(slug: &str) -> Result<Credentials, AuthorityError> {
+    let key = KeyPair::generate()?;
+    let mut params = params(&format!("{slug} need-to-know authority"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let certificate = params.self_signed(&key)?;
+    Ok(Credentials { certificate: certificate.pem(), key: key.serialize_pem() })
+}
+
+impl Authority {
+    /// Reads an authority back.
+    pub fn open(credentials: &Credentials, certificate_der: Vec<u8>) -> Result<Self, AuthorityError> {
+        let key = KeyPair::from_pem(&credentials.key)?;
+        let issuer = Issuer::from_ca_cert_pem(&credentials.certificate, key)?;
+        Ok(Self { issuer, certificate: certificate_der })
+    }
+
+    /// The authority's certificate, DER.
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    /// SHA-256 of it: what tokens pin.
+    pub fn fingerprint(&self) -> Hash {
+        Hash::of(&self.certificate)
+    }
+
+    /// A server certificate for these host names and addresses.
+    pub fn server(&self, names: &[String]) -> Result<Credentials, AuthorityError> {
+        let key = KeyPair::generate()?;
+        let mut params = params("need-to-know collector");
+        for name in names {
+            params.subject_alt_names.push(match name.parse::<IpAddr>() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) => {
+                    let wrong = |_| AuthorityError::Name { name: name.clone() };
+                    SanType::DnsName(name.as_str().try_into().map_err(wrong)?)
+                }
+            });
+        }
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(Credentials { certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+
+    /// A client certificate for an agent: its key from the request, everything else ours.
+    pub fn client(&self, author: &str, request_der: &[u8]) -> Result<Vec<u8>, AuthorityError> {
+        let request = CertificateSigningRequestDer::from(request_der);
+        let mut request =
+            CertificateSigningRequestParams::from_der(&request).map_err(AuthorityError::Request)?;
+        request.params = params(author);
+        request.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        Ok(request.signed_by(&self.issuer)?.der().to_vec())
+    }
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Authority(key withheld)")
+    }
+}
+
+fn params(common_name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common_name);
+    params.distinguished_name = name;
+    params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2036, 12, 31);
+    params
+}

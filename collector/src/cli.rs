@@ -1,0 +1,255 @@
+//! The command line: what a person types, and what comes back.
+
+mod commands;
+mod print;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use commands::{execute, exit_code};
+
+/// Exit codes: 0 done, 1 the answer is no, the rest from sysexits.
+pub mod exit {
+    /// The answer is no.
+    pub const NO: u8 = 1;
+    /// The command line was wrong.
+    pub const USAGE: u8 = 64;
+    /// A service or collector is not there.
+    pub const UNAVAILABLE: u8 = 69;
+    /// Reading or writing failed.
+    pub const IO: u8 = 74;
+    /// The configuration is wrong.
+    pub const CONFIG: u8 = 78;
+}
+
+/// Keeps a practice's ledger of who touched protected information, and what explains it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ntk-collector",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:\n  \
+    ntk-collector init --dir /var/lib/ntk-collector --name \"Maple Street Family Practice\" --timezone America/New_York --keys-to /media/usb/keys.txt\n  \
+    ntk-collector run --config /var/lib/ntk-collector/collector.toml\n  \
+    ntk-collector enroll new --machine reception-2\n  \
+    ntk-collector events --person northwind --from 2026-11-20 --to 2026-11-21"
+)]
+pub struct Cli {
+    /// The collector's folder
+    #[arg(long, global = true, value_name = "DIR", env = "NTK_COLLECTOR_DIR")]
+    pub dir: Option<PathBuf>,
+    /// The configuration, in the collector's folder
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "dir")]
+    pub config: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a practice: keys, ledger, configuration
+    Init(Init),
+    /// Serve agents and the command line until stopped
+    Run,
+    /// Prove that a start would work
+    Check,
+    /// What runs, who is connected, what was refused
+    Status(Json),
+    /// Verify the whole ledger and every signature
+    SelfCheck(Json),
+    /// Make the query store again from the ledger and compare
+    Rebuild(Json),
+    /// Let machines in, list them, shut them out
+    Enroll {
+        /// What to do
+        #[command(subcommand)]
+        what: Enroll,
+    },
+    /// People, their accounts and keys
+    Roster {
+        /// What to do
+        #[command(subcommand)]
+        what: FileCommand,
+    },
+    /// The need-to-know table
+    Policy {
+        /// What to do
+        #[command(subcommand)]
+        what: PolicyCommand,
+    },
+    /// What is unexplained, and what the table says never happens
+    Findings(FindingsArgs),
+    /// What an account touched, when
+    Events(EventsArgs),
+    /// Write the weekly access review
+    Report(ReportArgs),
+    /// Write an evidence bundle that a stranger can check offline
+    Export(ExportArgs),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Output for machines.
+#[derive(Debug, Args)]
+pub struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The practice's full name
+    #[arg(long)]
+    pub name: String,
+    /// Its time zone, such as America/New_York
+    #[arg(long)]
+    pub timezone: String,
+    /// The need-to-know table to begin with
+    #[arg(long, default_value = "small-practice")]
+    pub template: String,
+    /// File for the practice key and the recovery key, to be taken away [default: DIR/keys-to-take-away.txt]
+    #[arg(long, value_name = "FILE")]
+    pub keys_to: Option<PathBuf>,
+    /// Who administers what: host=NAME,hypervisor=NAME,network=NAME,backup=NAME
+    #[arg(long, value_name = "WHAT=WHO,...")]
+    pub administers: Option<String>,
+    /// Where agents connect
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7443")]
+    pub listen: String,
+}
+
+/// `enroll`.
+#[derive(Debug, Subcommand)]
+pub enum Enroll {
+    /// Make a one-time token for a machine; shown once
+    New {
+        /// The machine's name: lower-case letters, digits, `-`
+        #[arg(long)]
+        machine: String,
+        /// How long the token holds: 30m, 1h, 2d
+        #[arg(long, default_value = "1h")]
+        expires: String,
+        /// Address of this collector as that machine reaches it
+        #[arg(long, value_name = "HOST:PORT")]
+        address: Option<String>,
+    },
+    /// List machines and open tokens
+    List(Json),
+    /// Accept nothing more from a machine
+    Revoke {
+        /// The machine's name
+        machine: String,
+        /// Why
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+/// `roster`.
+#[derive(Debug, Subcommand)]
+pub enum FileCommand {
+    /// Bring a file into force
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+    /// Write what is in force to a file
+    Export {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// `policy`.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Bring a table into force
+    Adopt {
+        /// The file
+        file: PathBuf,
+    },
+    /// Write the table in force to a file
+    Export {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// `findings`.
+#[derive(Debug, Args)]
+pub struct FindingsArgs {
+    /// Only those with an access since: 2026-11-20 or 2026-11-20T18:30:00Z
+    #[arg(long)]
+    pub since: Option<String>,
+    /// Only of this person (as in the roster) or account
+    #[arg(long)]
+    pub person: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `events`.
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    /// Only of this person (as in the roster) or account
+    #[arg(long)]
+    pub person: Option<String>,
+    /// From: 2026-11-20 or 2026-11-20T18:30:00Z
+    #[arg(long)]
+    pub from: Option<String>,
+    /// Until, a day to its end
+    #[arg(long)]
+    pub to: Option<String>,
+    /// Only this class of asset, this owner, or paths with this part
+    #[arg(long)]
+    pub asset: Option<String>,
+    /// Acts of people and the collector too
+    #[arg(long)]
+    pub acts: bool,
+    /// Print JSON lines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Which week, such as 2026-W47 [default: this week]
+    #[arg(long)]
+    pub week: Option<String>,
+    /// Folder for report.html and report.json
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Whose accesses: a person as in the roster, or an account [default: everybody's]
+    #[arg(long)]
+    pub person: Option<String>,
+    /// From: 2026-11-20 or 2026-11-20T18:30:00Z
+    #[arg(long)]
+    pub from: String,
+    /// Until, a day to its end
+    #[arg(long)]
+    pub to: String,
+    /// The case, for the bundle's label
+    #[arg(long)]
+    pub case: String,
+    /// The bundle
+    #[arg(long, value_name = "FILE.zip")]
+    pub out: PathBuf,
+    /// What to withhold behind commitments
+    #[arg(long, value_parser = ["paths"])]
+    pub redact: Option<String>,
+}

@@ -1,0 +1,416 @@
+//! Each subcommand: a request to the admin API, and its answer for people.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::CommandFactory as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::{
+    Cli, Command, Enroll, EventsArgs, ExportArgs, FileCommand, FindingsArgs, Init, PolicyCommand, ReportArgs,
+    exit, print,
+};
+use crate::admin::client::{ASK_EVERY, Client, ClientError};
+use crate::admin::requests::{Edge, moment};
+use crate::clock::Clock;
+use crate::home::{Home, read_text, write_file};
+use crate::init::{InitError, InitOptions, init};
+use crate::practice::{Practice, PracticeError};
+use crate::run::{self, LevelHandle, RunError};
+
+/// Runs a command; the exit code.
+pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
+    let home = home(&cli)?;
+    match cli.command {
+        Command::Init(args) => make(&home, args),
+        Command::Run => run::run(home, level).map(|()| 0).map_err(Into::into),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "ntk-collector", &mut std::io::stdout());
+            Ok(0)
+        }
+        Command::Check => check(home),
+        command => {
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+            runtime.block_on(async {
+                let client = Client::connect(home.clone()).await?;
+                let result = ask(&client, &home, command).await;
+                client.close().await;
+                result
+            })
+        }
+    }
+}
+
+/// The exit code for an error.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    let practice = |error: &PracticeError| match error {
+        PracticeError::Home(_) => exit::IO,
+        PracticeError::None(_)
+        | PracticeError::Config(_)
+        | PracticeError::Trust(_)
+        | PracticeError::OtherKey(_) => exit::CONFIG,
+        PracticeError::Note(_) | PracticeError::Authority(_) | PracticeError::Certificate => exit::CONFIG,
+    };
+    let app = |error: &crate::app::AppError| match error {
+        crate::app::AppError::Practice(error) => practice(error),
+        _ => exit::IO,
+    };
+    if let Some(error) = error.downcast_ref::<InitError>() {
+        return match error {
+            InitError::AlreadyThere(_) | InitError::KeysThere(_) => exit::NO,
+            InitError::Template { .. } | InitError::Config(_) | InitError::Name(_) => exit::USAGE,
+            _ => exit::IO,
+        };
+    }
+    match (error.downcast_ref::<ClientError>(), error.downcast_ref::<RunError>()) {
+        (Some(ClientError::Refused(_)), _) => exit::NO,
+        (Some(ClientError::Practice(error)), _) => practice(error),
+        (Some(ClientError::App(error)), _) | (_, Some(RunError::App(error))) => app(error),
+        (Some(ClientError::Talk(_)), _) => exit::UNAVAILABLE,
+        (_, Some(RunError::Practice(error))) => practice(error),
+        (_, Some(RunError::Listen(_))) => exit::UNAVAILABLE,
+        (_, Some(_)) => exit::IO,
+        (None, None) => error
+            .downcast_ref::<PracticeError>()
+            .map_or(if error.is::<Usage>() { exit::USAGE } else { exit::IO }, practice),
+    }
+}
+
+/// The command line was wrong in a way that clap cannot see.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+fn home(cli: &Cli) -> anyhow::Result<Home> {
+    match (&cli.dir, &cli.config) {
+        (Some(dir), _) => Ok(Home::new(dir)),
+        (None, Some(config)) => {
+            if config.file_name().is_none_or(|name| name != "collector.toml") {
+                return Err(Usage(format!(
+                    "`--config {}`: the configuration is the file collector.toml in the collector's folder",
+                    config.display()
+                ))
+                .into());
+            }
+            Ok(Home::new(
+                config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+            ))
+        }
+        (None, None) => Ok(Home::new("/var/lib/ntk-collector")),
+    }
+}
+
+fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
+    let mut administers = BTreeMap::new();
+    for pair in args.administers.as_deref().unwrap_or_default().split(',').filter(|pair| !pair.is_empty()) {
+        let (what, who) = pair
+            .split_once('=')
+            .ok_or_else(|| Usage(format!("`--administers`: `{pair}` is not WHAT=WHO")))?;
+        administers.insert(what.trim().to_owned(), who.trim().to_owned());
+    }
+    for what in crate::config::ADMINISTERED {
+        if !administers.contains_key(what) {
+            let who =
+                print::ask(&format!("Who administers the {what}? It is named in every report's footer."));
+            administers.insert(what.to_owned(), who.unwrap_or_else(|| "not named at set-up".to_owned()));
+        }
+    }
+    let options = InitOptions {
+        name: args.name,
+        timezone: args.timezone,
+        template: args.template,
+        keys_to: args.keys_to.unwrap_or_else(|| home.path("keys-to-take-away.txt")),
+        administers,
+        listen: args.listen,
+    };
+    let made = init(home, &options, &Clock::system())?;
+    println!("Made {} in {}.", made.slug, home.dir().display());
+    println!("Practice key in twelve words: {}", made.practice_words);
+    println!("Take {} away now (USB stick or paper), then delete it here.", made.keys_to.display());
+    println!("Next: ntk-collector run --config {}", home.config().display());
+    Ok(0)
+}
+
+fn check(home: Home) -> anyhow::Result<u8> {
+    let mut faults = 0u8;
+    let mut line = |what: &str, result: Result<String, String>| match result {
+        Ok(said) => println!("ok    {what}: {said}"),
+        Err(wrong) => {
+            faults = faults.saturating_add(1);
+            println!("FAULT {what}: {wrong}");
+        }
+    };
+    let said = |error: &dyn std::error::Error| crate::error_chain(error);
+    match Practice::open(home.clone()) {
+        Err(error) => line("configuration and trust file", Err(said(&error))),
+        Ok(practice) => {
+            line("configuration and trust file", Ok(practice.trust.slug.to_string()));
+            line(
+                "keys of the ledger",
+                practice.ledger_keys().map(|_| "fit the trust file".into()).map_err(|error| said(&error)),
+            );
+            line(
+                "key of bundles",
+                practice.bundle_key().map(|_| "fits the trust file".into()).map_err(|error| said(&error)),
+            );
+            line(
+                "certificates",
+                practice
+                    .authority()
+                    .map(|_| ())
+                    .and(practice.server().map(|_| "can be read".into()))
+                    .map_err(|error| said(&error)),
+            );
+            let reader = ntk_segment::reader::Reader::open(&home.ledger());
+            line(
+                "ledger",
+                reader
+                    .map(|reader| format!("readable up to {}", reader.committed_end()))
+                    .map_err(|error| said(&error)),
+            );
+            let running = std::os::unix::net::UnixStream::connect(home.socket()).is_ok();
+            let address = &practice.config.raw.listen;
+            let bind = if running {
+                Ok("a collector runs here now".to_owned())
+            } else {
+                std::net::TcpListener::bind(address)
+                    .map(|_| format!("{address} is free"))
+                    .map_err(|error| format!("{address}: {error}"))
+            };
+            line("agents' listener", bind);
+        }
+    }
+    Ok(if faults == 0 { 0 } else { exit::CONFIG })
+}
+
+async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Status(args) => {
+            let body = json(&client.get("/v1/status", &[]).await?)?;
+            if args.json {
+                println!("{body}")
+            } else {
+                print::status(&body)
+            }
+            Ok(0)
+        }
+        Command::SelfCheck(args) => {
+            let body = json(
+                &with_bar(client, "verifying the ledger", client.post("/v1/self-check", &json!({}))).await?,
+            )?;
+            if args.json {
+                println!("{body}")
+            } else {
+                println!("{}", text(&body, "sentence"))
+            }
+            Ok(if body.get("passed").and_then(Value::as_bool) == Some(true) { 0 } else { exit::NO })
+        }
+        Command::Rebuild(args) => {
+            let body = json(&client.post("/v1/rebuild", &json!({})).await?)?;
+            if args.json {
+                println!("{body}")
+            } else {
+                println!("{}", text(&body, "sentence"))
+            }
+            Ok(if body.get("same").and_then(Value::as_bool) == Some(true) { 0 } else { exit::NO })
+        }
+        Command::Enroll { what } => enroll(client, what).await,
+        Command::Roster { what } => match what {
+            FileCommand::Import { file } => {
+                let body = json(&client.post("/v1/roster", &json!({"text": read_text(&file)?})).await?)?;
+                println!(
+                    "In force: {} people, {} accounts.",
+                    body.get("people").unwrap_or(&Value::Null),
+                    body.get("accounts").unwrap_or(&Value::Null)
+                );
+                Ok(0)
+            }
+            FileCommand::Export { file } => save(client, "/v1/roster", &file).await,
+        },
+        Command::Policy { what } => match what {
+            PolicyCommand::Adopt { file } => {
+                let body = json(&client.post("/v1/policy", &json!({"text": read_text(&file)?})).await?)?;
+                println!("In force: table {}.", text(&body, "name"));
+                Ok(0)
+            }
+            PolicyCommand::Export { file } => save(client, "/v1/policy", &file).await,
+        },
+        Command::Findings(args) => findings(client, args).await,
+        Command::Events(args) => events(client, args).await,
+        Command::Report(args) => report(client, args).await,
+        Command::Export(args) => export(client, home, args).await,
+        Command::Init(_) | Command::Run | Command::Check | Command::Completions { .. } => {
+            Err(anyhow!("not a request"))
+        }
+    }
+}
+
+async fn enroll(client: &Client, what: Enroll) -> anyhow::Result<u8> {
+    match what {
+        Enroll::New { machine, expires, address } => {
+            let seconds = seconds(&expires).ok_or_else(|| {
+                Usage(format!("`--expires`: `{expires}` is not a time such as 30m, 1h, 2d"))
+            })?;
+            let body = json(
+                &client
+                    .post(
+                        "/v1/enroll",
+                        &json!({"machine": machine, "expires_seconds": seconds, "address": address}),
+                    )
+                    .await?,
+            )?;
+            // The token alone on standard output, so that a script can take it.
+            eprintln!(
+                "One-time token for {machine}, until {}. It is shown once. On that machine:",
+                text(&body, "expires")
+            );
+            eprintln!("  ntk-agent enroll --token TOKEN");
+            println!("{}", text(&body, "token"));
+            Ok(0)
+        }
+        Enroll::List(args) => {
+            let body = json(&client.get("/v1/enroll", &[]).await?)?;
+            if args.json {
+                println!("{body}")
+            } else {
+                print::machines(&body)
+            }
+            Ok(0)
+        }
+        Enroll::Revoke { machine, reason } => {
+            client.post("/v1/enroll/revoke", &json!({"machine": machine, "reason": reason})).await?;
+            println!("{machine} is revoked: nothing more is taken from it. What it sent stays.");
+            Ok(0)
+        }
+    }
+}
+
+async fn findings(client: &Client, args: FindingsArgs) -> anyhow::Result<u8> {
+    let query = [("since", args.since.as_deref()), ("person", args.person.as_deref())];
+    let body = json(&client.get("/v1/findings", &given(&query)).await?)?;
+    let rows = body.get("findings").and_then(Value::as_array).cloned().unwrap_or_default();
+    if args.json {
+        rows.iter().for_each(|row| println!("{row}"));
+    } else {
+        print::findings(&rows);
+    }
+    Ok(0)
+}
+
+async fn events(client: &Client, args: EventsArgs) -> anyhow::Result<u8> {
+    let acts = args.acts.then_some("true");
+    let query = [
+        ("person", args.person.as_deref()),
+        ("from", args.from.as_deref()),
+        ("to", args.to.as_deref()),
+        ("asset", args.asset.as_deref()),
+        ("acts", acts),
+    ];
+    let bytes = client.get("/v1/events", &given(&query)).await?;
+    let lines = String::from_utf8_lossy(&bytes);
+    if args.json {
+        print!("{lines}");
+    } else {
+        print::events(&lines);
+    }
+    Ok(0)
+}
+
+async fn report(client: &Client, args: ReportArgs) -> anyhow::Result<u8> {
+    let body = json(&client.post("/v1/report", &json!({"week": args.week})).await?)?;
+    std::fs::create_dir_all(&args.out)
+        .with_context(|| format!("could not make the folder `{}`", args.out.display()))?;
+    let (html, data) = (args.out.join("report.html"), args.out.join("report.json"));
+    write_file(&html, text(&body, "html").as_bytes(), 0o640)?;
+    write_file(
+        &data,
+        serde_json::to_string_pretty(body.get("report").unwrap_or(&Value::Null))?.as_bytes(),
+        0o640,
+    )?;
+    println!("Week {}: {}", text(&body, "week"), html.display());
+    Ok(0)
+}
+
+async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Result<u8> {
+    let practice = Practice::open(home.clone())?;
+    let zone: &TimeZone = &practice.config.zone;
+    let time = |text: &str, edge| {
+        moment(text, zone, edge)
+            .map_err(|_| Usage(format!("`{text}` is not a time; write 2026-11-20 or 2026-11-20T18:30:00Z")))
+    };
+    let question = json!({
+        "person": args.person, "case": args.case, "redact_paths": args.redact.is_some(),
+        "from": time(&args.from, Edge::Start)?.to_string(), "to": time(&args.to, Edge::End)?.to_string(),
+    });
+    let zip = with_bar(client, "building the bundle", client.post("/v1/export", &question)).await?;
+    write_file(&args.out, &zip, 0o640)?;
+    println!(
+        "{} ({} bytes). Check it with: ntk-verify {} --trust {}",
+        args.out.display(),
+        zip.len(),
+        args.out.display(),
+        home.trust().display()
+    );
+    Ok(0)
+}
+
+/// Shows how far a long request is, on a terminal.
+async fn with_bar(
+    client: &Client,
+    what: &'static str,
+    request: impl Future<Output = Result<Vec<u8>, ClientError>>,
+) -> Result<Vec<u8>, ClientError> {
+    let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}") {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    let asking = async {
+        loop {
+            tokio::time::sleep(ASK_EVERY).await;
+            if let Some((done, total)) = client.progress().await {
+                bar.set_length(total.max(1));
+                bar.set_position(done);
+            }
+        }
+    };
+    let result = tokio::select! { result = request => result, () = asking => Err(ClientError::Talk("no answer".into())) };
+    bar.finish_and_clear();
+    result
+}
+
+async fn save(client: &Client, path: &str, file: &Path) -> anyhow::Result<u8> {
+    let body = json(&client.get(path, &[]).await?)?;
+    write_file(file, text(&body, "text").as_bytes(), 0o640)?;
+    println!("{}", file.display());
+    Ok(0)
+}
+
+fn given<'a>(query: &[(&'a str, Option<&'a str>)]) -> Vec<(&'a str, &'a str)> {
+    query.iter().filter_map(|(key, value)| Some((*key, (*value)?))).collect()
+}
+
+fn json(bytes: &[u8]) -> anyhow::Result<Value> {
+    serde_json::from_slice(bytes).context("the collector's answer is not JSON")
+}
+
+fn text<'a>(body: &'a Value, key: &str) -> &'a str {
+    body.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn seconds(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok()?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.checked_mul(unit)
+}

@@ -1,0 +1,126 @@
+//! Answers for people at a terminal.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+
+use serde_json::Value;
+
+/// Puts a question where somebody sits at the terminal; none where nobody does.
+pub(super) fn ask(question: &str) -> Option<String> {
+    if !std::io::stdin().is_terminal() {
+        return None;
+    }
+    print!("{question}\n> ");
+    let _ = std::io::stdout().flush();
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).ok()?;
+    Some(line.trim().to_owned()).filter(|line| !line.is_empty())
+}
+
+fn at<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or("-")
+}
+
+fn number(value: &Value, pointer: &str) -> u64 {
+    value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+}
+
+pub(super) fn status(body: &Value) {
+    println!("{} ({}), version {}", at(body, "/practice"), at(body, "/slug"), at(body, "/version"));
+    println!("listening for agents on {}", at(body, "/listening"));
+    println!("ledger: {} leaves, root {}", number(body, "/log/size"), at(body, "/log/root"));
+    for author in body.pointer("/authors").and_then(Value::as_array).into_iter().flatten() {
+        println!("  {:<24} {:>8} entries", at(author, "/author"), number(author, "/size"));
+    }
+    for (author, stream) in body.pointer("/streams").and_then(Value::as_object).into_iter().flatten() {
+        let connected = stream.get("connected").and_then(Value::as_bool).unwrap_or(false);
+        println!(
+            "  {author:<24} {} since {}",
+            if connected { "connected" } else { "not connected" },
+            at(stream, "/since")
+        );
+    }
+    let refusals: Vec<String> = body
+        .pointer("/refusals")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(code, count)| format!("{code} {count}"))
+        .collect();
+    if !refusals.is_empty() {
+        println!("refused: {}", refusals.join(", "));
+    }
+}
+
+pub(super) fn machines(body: &Value) {
+    let machines = body.pointer("/machines").and_then(Value::as_array).cloned().unwrap_or_default();
+    if machines.is_empty() {
+        println!("No machine is enrolled. Make a token: ntk-collector enroll new --machine NAME");
+    }
+    for machine in &machines {
+        let revoked = machine.pointer("/machine/revoked").and_then(Value::as_str);
+        let connected = machine.pointer("/stream/connected").and_then(Value::as_bool).unwrap_or(false);
+        let state = match (revoked, connected) {
+            (Some(when), _) => format!("revoked {when}"),
+            (None, true) => "connected".to_owned(),
+            (None, false) => "not connected".to_owned(),
+        };
+        println!(
+            "{:<24} {:>8} entries  enrolled {}  {state}",
+            at(machine, "/author").trim_start_matches("agent/"),
+            number(machine, "/entries"),
+            at(machine, "/machine/enrolled")
+        );
+    }
+    for offer in body.pointer("/offers").and_then(Value::as_array).into_iter().flatten() {
+        println!("{:<24} token open until {}", at(offer, "/machine"), at(offer, "/expires"));
+    }
+}
+
+pub(super) fn findings(rows: &[Value]) {
+    if rows.is_empty() {
+        println!("Nothing to decide: every access so far is explained.");
+    }
+    for row in rows {
+        let mark = if row.get("never").and_then(Value::as_bool) == Some(true) { "!" } else { "?" };
+        println!("{mark} {}  {}", at(row, "/finding/id"), at(row, "/headline"));
+        println!(
+            "    {}  {} accesses{}",
+            at(row, "/finding/first_time"),
+            number(row, "/finding/n_accesses"),
+            if row.get("is_open").and_then(Value::as_bool) == Some(true) { ", still going on" } else { "" }
+        );
+        for reason in row.pointer("/finding/reasons").and_then(Value::as_array).into_iter().flatten() {
+            println!("    {}", at(reason, "/sentence"));
+        }
+    }
+}
+
+pub(super) fn events(lines: &str) {
+    let mut shown = 0u64;
+    for line in lines.lines() {
+        let Ok(row) = serde_json::from_str::<Value>(line) else { continue };
+        let who = row
+            .pointer("/decision/account")
+            .or(row.pointer("/event/actor/login_user"))
+            .and_then(Value::as_str)
+            .unwrap_or("-");
+        let what = row
+            .pointer("/event/action")
+            .or(row.pointer("/event/kind"))
+            .and_then(Value::as_str)
+            .unwrap_or("-");
+        println!(
+            "{}  {:<16} {:<24} {:<10} {:<8} {}",
+            at(&row, "/event/time"),
+            at(&row, "/author").trim_start_matches("agent/"),
+            who,
+            what,
+            at(&row, "/event/outcome"),
+            at(&row, "/event/object/path"),
+        );
+        shown = shown.saturating_add(1);
+    }
+    if shown == 0 {
+        println!("No entry fits the question.");
+    }
+}

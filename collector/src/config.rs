@@ -1,0 +1,164 @@
+//! `collector.toml`: everything that a person may set, with safe defaults.
+//!
+//! Read once into [`Config`]; every fault is reported with the name of its key. A changed file is read again
+//! while the collector runs ([`reload`]); what cannot change without a start says so.
+
+pub mod reload;
+
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::home::{HomeError, read_text};
+
+/// The configuration as it stands in the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    /// The practice's full name, as it stands on reports.
+    pub practice: String,
+    /// IANA name of the practice's time zone.
+    pub timezone: String,
+    /// Where agents connect: `address:port`.
+    #[serde(default = "default_listen")]
+    pub listen: String,
+    /// The address that tokens tell agents, where it is not `listen` (behind a router, by host name).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address_for_agents: Option<String>,
+    /// How often checkpoints go round to the agents, seconds.
+    #[serde(default = "default_round")]
+    pub witness_round_seconds: u64,
+    /// `human` or `json`.
+    #[serde(default = "default_log")]
+    pub log: String,
+    /// Which messages are logged: `info`, `warn`, `ntk_collector=debug`.
+    #[serde(default = "default_level")]
+    pub log_level: String,
+    /// Who administers host, hypervisor, network and backup: for the reports' footer.
+    #[serde(default)]
+    pub administers: std::collections::BTreeMap<String, String>,
+}
+
+fn default_listen() -> String {
+    "0.0.0.0:7443".into()
+}
+fn default_round() -> u64 {
+    60
+}
+fn default_log() -> String {
+    "human".into()
+}
+fn default_level() -> String {
+    "info".into()
+}
+
+/// The configuration, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// As written.
+    pub raw: RawConfig,
+    /// The practice's zone.
+    pub zone: TimeZone,
+}
+
+/// What a footer names.
+pub const ADMINISTERED: [&str; 4] = ["host", "hypervisor", "network", "backup"];
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Read(#[from] HomeError),
+    /// Not TOML, or a key that does not exist.
+    #[error("`{path}` is not a configuration: {wrong}")]
+    Form {
+        /// Which file.
+        path: String,
+        /// What the reader says, with line and column.
+        wrong: String,
+    },
+    /// Values that do not fit; all of them.
+    #[error("`{path}`: {}", faults.join("; "))]
+    Values {
+        /// Which file.
+        path: String,
+        /// One sentence a key.
+        faults: Vec<String>,
+    },
+}
+
+impl Config {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(&read_text(path)?, &path.display().to_string())
+    }
+
+    /// Reads a text; `path` is for messages.
+    pub fn parse(text: &str, path: &str) -> Result<Self, ConfigError> {
+        let raw: RawConfig = toml::from_str(text)
+            .map_err(|error| ConfigError::Form { path: path.into(), wrong: error.to_string() })?;
+        let mut faults = Vec::new();
+        if raw.practice.trim().is_empty() || raw.practice.contains('\n') {
+            faults.push("`practice` is the practice's name in one line".to_owned());
+        }
+        let zone = TimeZone::get(&raw.timezone);
+        if zone.is_err() {
+            faults.push(format!("`timezone`: `{}` is not a zone such as `America/New_York`", raw.timezone));
+        }
+        for (key, value) in
+            [("listen", Some(&raw.listen)), ("address_for_agents", raw.address_for_agents.as_ref())]
+        {
+            if value.is_some_and(|value| !is_address(value)) {
+                faults.push(format!("`{key}`: `{}` is not `address:port`", value.map_or("", String::as_str)));
+            }
+        }
+        if !(1..=86_400).contains(&raw.witness_round_seconds) {
+            faults.push("`witness_round_seconds` is a number from 1 to 86400".into());
+        }
+        if !["human", "json"].contains(&raw.log.as_str()) {
+            faults.push("`log` is `human` or `json`".into());
+        }
+        if raw.log_level.parse::<tracing_subscriber::EnvFilter>().is_err() {
+            faults.push(format!("`log_level`: `{}` is not a filter such as `info`", raw.log_level));
+        }
+        for key in raw.administers.keys().filter(|key| !ADMINISTERED.contains(&key.as_str())) {
+            faults.push(format!(
+                "`administers.{key}`: only host, hypervisor, network and backup are asked for"
+            ));
+        }
+        match zone {
+            Ok(zone) if faults.is_empty() => Ok(Self { raw, zone }),
+            _ => Err(ConfigError::Values { path: path.into(), faults }),
+        }
+    }
+
+    /// The address that tokens carry.
+    pub fn address_for_agents(&self) -> &str {
+        self.raw.address_for_agents.as_deref().unwrap_or(&self.raw.listen)
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_named_with_its_key() {
+        let text = "practice=' '\ntimezone='Mars/Olympus'\nlisten='here'\nwitness_round_seconds=0\nlog='xml'\n[administers]\ncoffee='me'";
+        let error = Config::parse(text, "c.toml").unwrap_err().to_string();
+        for key in ["practice", "timezone", "listen", "witness_round_seconds", "`log`", "administers.coffee"]
+        {
+            assert!(error.contains(key), "{key} in {error}");
+        }
+        let error =
+            Config::parse("practice='a'\ntimezone='UTC'\nlissten='x:1'", "c.toml").unwrap_err().to_string();
+        assert!(error.contains("lissten"), "{error}");
+        assert!(Config::parse("practice='a'\ntimezone='America/New_York'", "c.toml").is_ok());
+    }
+}

@@ -1,0 +1,370 @@
+//! Follows the ledger: puts each batch into the query store, decides each event, and writes finding acts.
+//!
+//! One thread reads the segments from a cursor, in the order of the log, by the same code after a start as
+//! while running. Everything that goes in comes from the ledger (entries, receive times, roster and policy
+//! acts), so reading the same leaves again gives the same steps; a step whose act is in the ledger already
+//! is not written again. The cursor moves only over leaves at which no finding was open, so that a new start
+//! rebuilds the open ones from their first entry. Once a day everything is closed, which bounds that.
+//!
+//! Decided after append: a wrong policy cannot lose evidence. Only agents and imports are decided, never
+//! acts, so no decision depends on an earlier one.
+
+pub mod answer;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use ntk_evidence::act;
+use ntk_evidence::author_log::SealedBatch;
+use ntk_evidence::event::Event;
+use ntk_evidence::name::Author;
+use ntk_evidence::time::Moment;
+use ntk_segment::frame::Frame;
+use ntk_segment::pointer::Pointer;
+use tracing::{error, info, warn};
+
+use crate::finding::{Finding, FindingStep, Findings};
+use crate::ledger::{LedgerError, LedgerHandle, from_frame};
+use crate::need_to_know::{Access, decide};
+use crate::policy::Policy;
+use crate::roster::Roster;
+use crate::store::{Changes, Cursor, FindingRecord, LeafRecord, Store, StoreError};
+
+pub use answer::Lookup;
+
+/// How long to wait for new leaves before looking whether to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often the store is made durable while leaves come.
+const FLUSH_EVERY_LEAVES: u64 = 256;
+
+/// Following failed.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A segment cannot be read.
+    #[error("a segment of the ledger cannot be read")]
+    Segment(#[from] ntk_segment::error::SegmentError),
+}
+
+/// How far following has come, for those who wait for it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    applied: AtomicU64,
+    failed: AtomicBool,
+    gate: Mutex<()>,
+    moved: Condvar,
+}
+
+impl Progress {
+    /// Leaves that are in the store.
+    pub fn applied(&self) -> u64 {
+        self.applied.load(Ordering::Acquire)
+    }
+
+    /// Waits until `size` leaves are in the store; false when the time is over or following has failed.
+    pub fn wait_for(&self, size: u64, at_most: Duration) -> bool {
+        let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let not_yet = |_: &mut ()| self.applied() < size && !self.failed.load(Ordering::Acquire);
+        let _gate =
+            self.moved.wait_timeout_while(gate, at_most, not_yet).unwrap_or_else(PoisonError::into_inner);
+        self.applied() >= size
+    }
+
+    fn set(&self, size: u64) {
+        let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        self.applied.store(size, Ordering::Release);
+        self.moved.notify_all();
+    }
+
+    fn fail(&self) {
+        let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        self.failed.store(true, Ordering::Release);
+        self.moved.notify_all();
+    }
+}
+
+/// Whether steps become acts, or only what stands in the ledger is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writing {
+    /// New steps become acts.
+    Acts,
+    /// Nothing is written to the ledger: a rebuild for comparing.
+    Nothing,
+}
+
+/// The state of following.
+pub struct Follower {
+    ledger: LedgerHandle,
+    store: Arc<Store>,
+    zone: TimeZone,
+    progress: Arc<Progress>,
+    writing: Writing,
+    findings: Findings,
+    roster: Roster,
+    policy: Policy,
+    next: Cursor,
+    /// Batches since the last COMMIT frame: their receive time is not known yet.
+    group: Vec<(Pointer, SealedBatch)>,
+    written: BTreeSet<(String, bool)>,
+    day: Option<jiff::civil::Date>,
+}
+
+impl Follower {
+    /// Goes on where the store's cursor stands.
+    pub fn new(
+        ledger: LedgerHandle,
+        store: Arc<Store>,
+        zone: TimeZone,
+        progress: Arc<Progress>,
+        writing: Writing,
+    ) -> Result<Self, FollowError> {
+        let start = ledger.reader().frames()?.position();
+        let next = store.cursor()?.unwrap_or(Cursor::at(0, start));
+        let roster = store.roster_before(next.leaf)?.and_then(|text| Roster::parse(&text).ok());
+        let policy = store.policy_before(next.leaf)?.and_then(|text| Policy::parse(&text).ok());
+        let mut written = BTreeSet::new();
+        for record in store.findings()? {
+            written.extend(record.opened_by.map(|_| (record.finding.id.clone(), false)));
+            written.extend(record.closed_by.map(|_| (record.finding.id.clone(), true)));
+        }
+        Ok(Self {
+            ledger,
+            store,
+            zone,
+            progress,
+            writing,
+            findings: Findings::new(),
+            roster: roster.unwrap_or_default(),
+            policy: policy.unwrap_or_default(),
+            next,
+            group: Vec::new(),
+            written,
+            day: None,
+        })
+    }
+
+    /// Follows until `stop` is set; a failure is logged and ends following, never ingest.
+    pub fn run(mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Acquire) {
+            if let Err(failure) = self.catch_up() {
+                error!(reason = %crate::error_chain(&failure), "following the ledger failed; findings and queries stand still");
+                self.progress.fail();
+                return;
+            }
+            let applied = self.progress.applied();
+            self.ledger.wait_beyond(applied, LOOK_EVERY);
+        }
+        if let Err(failure) = self.store.flush() {
+            warn!(reason = %crate::error_chain(&failure), "the query store was not flushed; it is read again at the next start");
+        }
+    }
+
+    /// Takes in everything that is committed now.
+    pub fn catch_up(&mut self) -> Result<(), FollowError> {
+        let mut since_flush = 0u64;
+        for frame in self.ledger.reader().frames_from(self.next.pointer()) {
+            let (pointer, frame) = frame?;
+            match frame {
+                Frame::State(_) => {}
+                Frame::Batch(frame) => {
+                    let leaf =
+                        self.next.leaf.saturating_add(u64::try_from(self.group.len()).unwrap_or(u64::MAX));
+                    self.group.push((pointer, from_frame(leaf, frame)?));
+                }
+                Frame::Commit(commit) => {
+                    let n = u64::try_from(self.group.len()).unwrap_or(u64::MAX);
+                    self.commit(commit.received_unix_ns, pointer)?;
+                    since_flush = since_flush.saturating_add(n);
+                    if since_flush >= FLUSH_EVERY_LEAVES {
+                        since_flush = 0;
+                        self.store.flush()?;
+                    }
+                }
+            }
+        }
+        // Batches without their COMMIT are read again with it.
+        self.group.clear();
+        Ok(())
+    }
+
+    fn commit(&mut self, received_unix_ns: i64, commit: Pointer) -> Result<(), FollowError> {
+        let mut changes = Changes::default();
+        let mut steps = Vec::new();
+        let received =
+            Timestamp::from_nanosecond(i128::from(received_unix_ns)).unwrap_or(Timestamp::UNIX_EPOCH);
+        let today = self.zone.to_datetime(received).date();
+        if self.day.is_some_and(|day| day != today) {
+            steps.extend(self.findings.end_day());
+        }
+        self.day = Some(today);
+        steps.extend(self.findings.advance(received));
+        let mut leaf = self.next.leaf;
+        for (pointer, batch) in std::mem::take(&mut self.group) {
+            changes.leaf(&record(leaf, pointer, &batch, received_unix_ns))?;
+            match &batch.author {
+                Author::Collector => self.acts(leaf, &batch, &mut changes)?,
+                Author::Agent(_) | Author::Import(_) => steps.extend(self.decide(&batch)),
+            }
+            leaf = leaf.saturating_add(1);
+        }
+        for step in &steps {
+            if let FindingStep::Closed { finding, .. } = step {
+                self.keep(finding, false, &mut changes)?;
+            }
+        }
+        for finding in self.findings.open().cloned().collect::<Vec<_>>() {
+            self.keep(&finding, true, &mut changes)?;
+        }
+        // COMMIT itself is read again and does nothing twice: it has no batch of its own.
+        self.next = Cursor::at(leaf, commit);
+        let nothing_open = self.findings.open().next().is_none();
+        self.store.apply(changes, nothing_open.then_some(self.next))?;
+        self.write(steps)?;
+        self.progress.set(leaf);
+        Ok(())
+    }
+
+    fn decide(&mut self, batch: &SealedBatch) -> Vec<FindingStep> {
+        let author = batch.author.to_string();
+        let host = batch.author.machine().unwrap_or(&author).to_owned();
+        let mut steps = Vec::new();
+        for (number, entry) in batch.numbered() {
+            let Ok(event) = entry.event() else { continue };
+            let access = Access::new(&author, &host, number, &event, &self.zone);
+            let decision = decide(&access, &self.roster, &self.policy, &[]);
+            steps.extend(self.findings.observe(&access, &decision));
+        }
+        steps
+    }
+
+    fn acts(&mut self, leaf: u64, batch: &SealedBatch, changes: &mut Changes) -> Result<(), FollowError> {
+        for (number, entry) in batch.numbered() {
+            let Ok(event) = entry.event() else { continue };
+            let Some(body) = act::body(&event) else { continue };
+            let text = body.get("text").and_then(|text| text.as_str()).unwrap_or_default();
+            match event.kind.as_str() {
+                act::kind::ROSTER => match Roster::parse(text) {
+                    Ok(roster) => {
+                        self.roster = roster;
+                        changes.roster(leaf, text);
+                    }
+                    Err(fault) => {
+                        warn!(number, reason = %crate::error_chain(&fault), "a roster in the ledger cannot be read; the one before stays")
+                    }
+                },
+                act::kind::POLICY => match Policy::parse(text) {
+                    Ok(policy) => {
+                        self.policy = policy;
+                        changes.policy(leaf, text);
+                    }
+                    Err(fault) => {
+                        warn!(number, reason = %crate::error_chain(&fault), "a table in the ledger cannot be read; the one before stays")
+                    }
+                },
+                act::kind::FINDING_OPENED | act::kind::FINDING_CLOSED => {
+                    self.step_is_written(number, &event, changes)?
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// An act of a finding stands in the ledger: remember which, and do not write it again.
+    fn step_is_written(
+        &mut self,
+        number: u64,
+        event: &Event,
+        changes: &mut Changes,
+    ) -> Result<(), FollowError> {
+        let step = act::body(event).and_then(|body| serde_json::from_value::<FindingStep>(body.clone()).ok());
+        let Some(step) = step else { return Ok(()) };
+        let closed = matches!(step, FindingStep::Closed { .. });
+        let finding = step.finding().clone();
+        self.written.insert((finding.id.clone(), closed));
+        let mut record = self.store.finding(&finding.id)?.unwrap_or(FindingRecord {
+            finding: finding.clone(),
+            is_open: !closed,
+            opened_by: None,
+            closed_by: None,
+        });
+        if closed {
+            record.closed_by = Some(number);
+            (record.is_open, record.finding) = (false, finding);
+        } else {
+            record.opened_by = Some(number);
+        }
+        // Written at once: the same commit may hold both acts of a finding.
+        let mut now = Changes::default();
+        now.finding(&record)?;
+        self.store.apply(now, None)?;
+        let _ = changes;
+        Ok(())
+    }
+
+    fn keep(&self, finding: &Finding, is_open: bool, changes: &mut Changes) -> Result<(), FollowError> {
+        let before = self.store.finding(&finding.id)?;
+        if before.as_ref().is_some_and(|record| record.finding == *finding && record.is_open == is_open) {
+            return Ok(());
+        }
+        let (opened_by, closed_by) =
+            before.map_or((None, None), |record| (record.opened_by, record.closed_by));
+        // A finding that the ledger has closed stays closed while its entries are read again.
+        let is_open = is_open && closed_by.is_none();
+        if closed_by.is_some() {
+            return Ok(());
+        }
+        changes.finding(&FindingRecord { finding: finding.clone(), is_open, opened_by, closed_by })?;
+        Ok(())
+    }
+
+    fn write(&mut self, steps: Vec<FindingStep>) -> Result<(), FollowError> {
+        let mut acts = Vec::new();
+        for step in steps {
+            let closed = matches!(step, FindingStep::Closed { .. });
+            if !self.written.insert((step.finding().id.clone(), closed)) || self.writing == Writing::Nothing {
+                continue;
+            }
+            let kind = if closed { act::kind::FINDING_CLOSED } else { act::kind::FINDING_OPENED };
+            let body = serde_json::to_value(&step).map_err(StoreError::from)?;
+            acts.push(act::event(kind, self.ledger.now(), body));
+            info!(finding = %step.finding().id, closed, "finding");
+        }
+        if !acts.is_empty() {
+            let _appended = self.ledger.act_blocking(acts)?;
+        }
+        Ok(())
+    }
+}
+
+fn record(leaf: u64, pointer: Pointer, batch: &SealedBatch, received_unix_ns: i64) -> LeafRecord {
+    let times = batch.entries.iter().filter_map(|entry| {
+        let event = entry.event().ok()?;
+        let first = Moment::parse(&event.time)?.unix_nanos();
+        let last = event.last.as_deref().and_then(Moment::parse).map_or(first, Moment::unix_nanos);
+        Some((first.min(last), last.max(first)))
+    });
+    let span = times.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+    let (from_unix_ns, to_unix_ns) = span.unwrap_or((received_unix_ns, received_unix_ns));
+    LeafRecord {
+        leaf,
+        segment: pointer.segment.value(),
+        offset: pointer.offset,
+        author: batch.author.to_string(),
+        epoch: batch.epoch,
+        first: batch.first,
+        size: batch.size(),
+        received_unix_ns,
+        from_unix_ns,
+        to_unix_ns,
+    }
+}

@@ -1,0 +1,173 @@
+//! Questions to the store and the segments: notes by author and size, events by person and time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use ntk_evidence::author_log::SealedBatch;
+use ntk_evidence::event::Event;
+use ntk_evidence::name::Author;
+use ntk_segment::reader::Reader;
+
+use super::Progress;
+use crate::ledger::{LedgerError, LedgerHandle, from_frame};
+use crate::need_to_know::{Access, Decision, decide};
+use crate::policy::Policy;
+use crate::roster::Roster;
+use crate::store::{LeafRecord, Store, StoreError};
+
+/// How long a question waits for the store to come up to the ledger.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Finds stored batches.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    ledger: LedgerHandle,
+    store: Arc<Store>,
+    progress: Arc<Progress>,
+    zone: TimeZone,
+}
+
+impl Lookup {
+    /// Over a ledger and its store.
+    pub const fn new(
+        ledger: LedgerHandle,
+        store: Arc<Store>,
+        progress: Arc<Progress>,
+        zone: TimeZone,
+    ) -> Self {
+        Self { ledger, store, progress, zone }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The practice's zone.
+    pub const fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// Waits until the store holds what is durable now.
+    pub fn up_to_date(&self) -> Result<u64, LedgerError> {
+        let size = self.ledger.published().checkpoint.checkpoint.size;
+        if self.progress.wait_for(size, PATIENCE) { Ok(size) } else { Err(LedgerError::Behind) }
+    }
+
+    /// Leaf and note of an author's batch that ends at this size.
+    pub async fn note(&self, author: Author, size: u64) -> Result<Option<(u64, Vec<u8>)>, LedgerError> {
+        let lookup = self.clone();
+        let found = tokio::task::spawn_blocking(move || {
+            lookup.up_to_date()?;
+            let record = lookup.store.leaf_of_note(&author.to_string(), size).map_err(store_error)?;
+            let Some(record) = record else { return Ok(None) };
+            let batch = read(&lookup.ledger.reader(), &record)?;
+            Ok(Some((record.leaf, batch.note)))
+        });
+        found.await.map_err(|_| LedgerError::Stopped)?
+    }
+
+    /// Reads every event of `[from, to]` in the order of the log, with its batch and its decision.
+    pub fn events(
+        &self,
+        from_unix_ns: i64,
+        to_unix_ns: i64,
+        mut each: impl FnMut(Seen<'_>),
+    ) -> Result<(), LedgerError> {
+        self.up_to_date()?;
+        let records = self.store.leaves_between(from_unix_ns, to_unix_ns).map_err(store_error)?;
+        let reader = self.ledger.reader();
+        let mut rules = Rules::default();
+        for record in records {
+            let batch = read(&reader, &record)?;
+            rules.at(&self.store, record.leaf)?;
+            let author = record.author.as_str();
+            let host = batch.author.machine().unwrap_or(author);
+            for (number, entry) in batch.numbered() {
+                let Ok(event) = entry.event() else { continue };
+                let access = Access::new(author, host, number, &event, &self.zone);
+                let decision = decide(&access, &rules.roster, &rules.policy, &[]);
+                each(Seen {
+                    record: &record,
+                    batch: &batch,
+                    access: &access,
+                    event: &event,
+                    decision: &decision,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Roster and policy in force now.
+    pub fn rules_now(&self) -> Result<(Roster, Policy), LedgerError> {
+        self.up_to_date()?;
+        let mut rules = Rules::default();
+        rules.at(&self.store, u64::MAX)?;
+        Ok((rules.roster, rules.policy))
+    }
+
+    /// Roster and policy in force at a leaf.
+    pub fn rules_at(&self, leaf: u64) -> Result<(Roster, Policy), LedgerError> {
+        let mut rules = Rules::default();
+        rules.at(&self.store, leaf)?;
+        Ok((rules.roster, rules.policy))
+    }
+
+    /// The texts of roster and policy in force now.
+    pub fn rule_texts_now(&self) -> Result<(String, String), LedgerError> {
+        self.up_to_date()?;
+        let roster = self.store.roster_before(u64::MAX).map_err(store_error)?;
+        let policy = self.store.policy_before(u64::MAX).map_err(store_error)?;
+        Ok((roster.unwrap_or_default(), policy.unwrap_or_default()))
+    }
+}
+
+/// One event with all that is known about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Where its batch lies.
+    pub record: &'a LeafRecord,
+    /// Its batch.
+    pub batch: &'a SealedBatch,
+    /// As need-to-know sees it.
+    pub access: &'a Access<'a>,
+    /// The event.
+    pub event: &'a Event,
+    /// The decision under the rules of its time.
+    pub decision: &'a Decision,
+}
+
+/// Roster and policy as they were at a leaf, parsed once a change.
+#[derive(Default)]
+struct Rules {
+    texts: Option<(Option<String>, Option<String>)>,
+    roster: Roster,
+    policy: Policy,
+}
+
+impl Rules {
+    fn at(&mut self, store: &Store, leaf: u64) -> Result<(), LedgerError> {
+        let texts = (
+            store.roster_before(leaf).map_err(store_error)?,
+            store.policy_before(leaf).map_err(store_error)?,
+        );
+        if self.texts.as_ref() != Some(&texts) {
+            self.roster = texts.0.as_deref().and_then(|text| Roster::parse(text).ok()).unwrap_or_default();
+            self.policy = texts.1.as_deref().and_then(|text| Policy::parse(text).ok()).unwrap_or_default();
+            self.texts = Some(texts);
+        }
+        Ok(())
+    }
+}
+
+/// The batch of a record.
+pub fn read(reader: &Reader, record: &LeafRecord) -> Result<SealedBatch, LedgerError> {
+    from_frame(record.leaf, reader.read_batch(record.pointer())?)
+}
+
+/// A failed store as a failed ledger: the question could not be answered.
+pub fn store_error(error: StoreError) -> LedgerError {
+    LedgerError::Store(Box::new(error))
+}

@@ -1,0 +1,180 @@
+//! The collector's folder: what lies where, and how its small files are written.
+//!
+//! ```text
+//! collector.toml        configuration, read at start and when it changes
+//! trust.txt             who is trusted for what, signed by the practice key
+//! ledger/               segments: the only truth
+//! private/              keys and certificates, readable by the owner alone
+//! cache/                sled and stored hashes: may be deleted at any time
+//! reports/              weekly reviews as they were made
+//! admin.sock            the JSON API for the command line, while the collector runs
+//! ```
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// The collector's folder.
+#[derive(Clone, Debug)]
+pub struct Home {
+    dir: PathBuf,
+}
+
+/// A file of the collector's folder could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// Reading failed.
+    #[error("could not read `{}`", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Writing failed.
+    #[error("could not write `{}`; check free space and permissions", path.display())]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A secret can be read by others.
+    #[error("`{}` can be read by other accounts; run: chmod 600 {}", path.display(), path.display())]
+    Loose {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A key file does not hold 32 bytes in hex.
+    #[error("`{}` does not hold a key of 64 hex digits", path.display())]
+    NotAKey {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+impl Home {
+    /// The folder at this path.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A path below it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> PathBuf {
+        self.path("collector.toml")
+    }
+
+    /// The trust file.
+    pub fn trust(&self) -> PathBuf {
+        self.path("trust.txt")
+    }
+
+    /// The segments.
+    pub fn ledger(&self) -> PathBuf {
+        self.path("ledger")
+    }
+
+    /// What may be deleted.
+    pub fn cache(&self) -> PathBuf {
+        self.path("cache")
+    }
+
+    /// The socket of the admin API.
+    pub fn socket(&self) -> PathBuf {
+        self.path("admin.sock")
+    }
+
+    /// A secret's path.
+    pub fn private(&self, name: &str) -> PathBuf {
+        self.path("private").join(name)
+    }
+
+    /// Makes the folders.
+    pub fn create(&self) -> Result<(), HomeError> {
+        for (dir, mode) in [
+            (self.dir.clone(), 0o750),
+            (self.path("private"), 0o700),
+            (self.ledger(), 0o700),
+            (self.cache(), 0o700),
+            (self.path("reports"), 0o700),
+        ] {
+            let made = fs::DirBuilder::new().recursive(true).mode(mode).create(&dir);
+            made.map_err(|source| HomeError::Write { path: dir, source })?;
+        }
+        Ok(())
+    }
+
+    /// Writes a secret of 32 bytes as hex.
+    pub fn write_key(&self, name: &str, seed: &[u8; 32]) -> Result<(), HomeError> {
+        write_file(&self.private(name), format!("{}\n", ntk_evidence::hash::hex(seed)).as_bytes(), 0o600)
+    }
+
+    /// Reads a secret of 32 bytes.
+    pub fn read_key(&self, name: &str) -> Result<[u8; 32], HomeError> {
+        let path = self.private(name);
+        let text = self.read_secret(name)?;
+        let seed = ntk_evidence::hash::unhex(text.trim()).and_then(|bytes| bytes.try_into().ok());
+        seed.ok_or(HomeError::NotAKey { path })
+    }
+
+    /// Reads a secret text and refuses one that others can read.
+    pub fn read_secret(&self, name: &str) -> Result<String, HomeError> {
+        let path = self.private(name);
+        let text = read_text(&path)?;
+        let mode = fs::metadata(&path)
+            .map_err(|source| HomeError::Read { path: path.clone(), source })?
+            .permissions()
+            .mode();
+        if mode & 0o077 != 0 {
+            return Err(HomeError::Loose { path });
+        }
+        Ok(text)
+    }
+}
+
+/// Reads a text file.
+pub fn read_text(path: &Path) -> Result<String, HomeError> {
+    fs::read_to_string(path).map_err(|source| HomeError::Read { path: path.to_owned(), source })
+}
+
+/// Writes a whole file: beside it, synced, then renamed over it, then the folder synced.
+pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), HomeError> {
+    let attempt = || {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".new");
+        let beside = PathBuf::from(beside);
+        let _ = fs::remove_file(&beside);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        // The folder too: after a power cut a new file may have contents but no name.
+        match path.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
+            Some(parent) => File::open(parent)?.sync_all(),
+            None => Ok(()),
+        }
+    };
+    attempt().map_err(|source| HomeError::Write { path: path.to_owned(), source })
+}
+
+/// 32 random bytes from the kernel.
+pub fn random() -> Result<[u8; 32], HomeError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| HomeError::Read {
+        path: "the kernel's random numbers".into(),
+        source: io::Error::other(error.to_string()),
+    })?;
+    Ok(bytes)
+}

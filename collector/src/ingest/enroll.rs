@@ -1,0 +1,140 @@
+//! Enrolment: a one-time secret and a certificate request in; a certificate out, after the act is durable.
+
+use ntk_evidence::act::{self, Enrolment};
+use ntk_evidence::hash::{Hash, unbase64};
+use ntk_evidence::name::Author;
+use ntk_evidence::note::{KeyType, VerifierKey};
+use ntk_evidence::time::Moment;
+use ntk_proto::convert;
+use ntk_proto::v1;
+use tonic::Status;
+use tracing::{info, warn};
+
+use super::Refusals;
+use crate::authority::Authority;
+use crate::ledger::LedgerHandle;
+use crate::ledger::registry::Offer;
+
+/// The longest text that a machine may say about itself, bytes.
+const TEXT_BYTES_MAX: usize = 1024;
+
+/// What enrolment needs.
+#[derive(Debug)]
+pub struct Enrolling {
+    ledger: LedgerHandle,
+    authority: Authority,
+    log_key: String,
+    refusals: Refusals,
+    machines_max: u32,
+    until: Option<Moment>,
+    // One at a time: an offer that two machines present at once is used by one.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Enrolling {
+    /// Enrolment within the delegation of the trust file.
+    pub fn new(
+        ledger: LedgerHandle,
+        authority: Authority,
+        log_key: String,
+        refusals: Refusals,
+        machines_max: u32,
+        until: &str,
+    ) -> Self {
+        let until = Moment::parse(until);
+        Self { ledger, authority, log_key, refusals, machines_max, until, turn: tokio::sync::Mutex::new(()) }
+    }
+
+    /// Exchanges a token's secret for a certificate.
+    pub async fn enroll(&self, request: v1::EnrollRequest) -> Result<v1::EnrollResponse, Status> {
+        let _turn = self.turn.lock().await;
+        let response = self.decide(request).await;
+        if let Err(status) = &response {
+            warn!(code = ?status.code(), "enrolment refused");
+            self.refusals.count("enrolment");
+            let body = serde_json::json!({"code": "enrolment", "reason": status.message()});
+            let event = act::event(act::kind::REFUSAL, self.ledger.now(), body);
+            let _appended = self
+                .ledger
+                .act(vec![event])
+                .await
+                .map_err(|_| Status::unavailable("the ledger has stopped"))?;
+        }
+        response
+    }
+
+    async fn decide(&self, request: v1::EnrollRequest) -> Result<v1::EnrollResponse, Status> {
+        let offer = self.offer(&request)?;
+        let author =
+            Author::agent(&offer.machine).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let origin = self.ledger.slug().author_origin(&author);
+        let public = unbase64(&request.author_key).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        let public = public
+            .ok_or_else(|| Status::invalid_argument("the field `author_key` is not 32 bytes in base64"))?;
+        let key = VerifierKey::new(&origin, KeyType::Ed25519, &public)
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        if [&request.machine, &request.agent_version, &request.notice]
+            .iter()
+            .any(|text| text.len() > TEXT_BYTES_MAX)
+        {
+            return Err(Status::invalid_argument("a text is longer than 1024 bytes"));
+        }
+        let certificate = self
+            .authority
+            .client(&author.to_string(), &request.certificate_request)
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let text = |text: String| if text.is_empty() { None } else { Some(text) };
+        let enrolment = Enrolment {
+            author: author.to_string(),
+            key: key.to_string(),
+            epoch: 0,
+            certificate: Some(Hash::of(&certificate).to_hex()),
+            machine: text(request.machine),
+            notice: text(request.notice),
+            replaces: None,
+        };
+        let body = serde_json::to_value(&enrolment)
+            .map_err(|_| Status::internal("the enrolment could not be written down"))?;
+        let event = act::event(act::kind::ENROLMENT, self.ledger.now(), body);
+        let _appended =
+            self.ledger.act(vec![event]).await.map_err(|_| Status::unavailable("the ledger has stopped"))?;
+        info!(agent = %author, "enrolled");
+        Ok(v1::EnrollResponse {
+            certificate,
+            authority: self.authority.certificate().to_vec(),
+            slug: self.ledger.slug().to_string(),
+            author: author.to_string(),
+            log_key: self.log_key.clone(),
+        })
+    }
+
+    fn offer(&self, request: &v1::EnrollRequest) -> Result<Offer, Status> {
+        let refuse = |why: &str| Status::permission_denied(why);
+        let secret: [u8; 32] = convert::exactly("secret", &request.secret)
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let registry = self.ledger.published().registry;
+        let offer = registry.offers.get(&Hash::of(&secret).to_hex());
+        let offer = offer.ok_or_else(|| {
+            refuse(
+                "this token is unknown or was used already; make a new one with `ntk-collector enroll new`",
+            )
+        })?;
+        let now = self.ledger.clock().now();
+        if Moment::parse(&offer.expires).is_none_or(|expires| expires < now) {
+            return Err(refuse("this token has expired; make a new one with `ntk-collector enroll new`"));
+        }
+        if self.until.is_none_or(|until| until < now) {
+            return Err(refuse("the practice key's permission to enrol has ended; sign a new trust file"));
+        }
+        let enrolled = registry.machines.values().filter(|machine| machine.revoked.is_none()).count();
+        if u32::try_from(enrolled).unwrap_or(u32::MAX) >= self.machines_max {
+            return Err(refuse(
+                "as many machines as the practice key permits are enrolled; sign a new trust file",
+            ));
+        }
+        if registry.machines.contains_key(&format!("agent/{}", offer.machine)) {
+            return Err(refuse("a machine of this name was enrolled before; choose another name"));
+        }
+        Ok(offer.clone())
+    }
+}

@@ -1,0 +1,125 @@
+//! The gRPC service and its TLS: client certificates are optional on the wire, because Enroll comes before
+//! there is one; every other method asks for an [`AgentIdentity`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ntk_proto::convert::MESSAGE_BYTES_MAX;
+use ntk_proto::v1;
+use ntk_proto::v1::ledger_server::{Ledger, LedgerServer};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding;
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::AgentIdentity;
+use super::enroll::Enrolling;
+use super::session::{self, Shared};
+use crate::authority::Credentials;
+
+/// How many messages may wait for a slow agent.
+const DOWNSTREAM_MAX: usize = 64;
+
+/// The agents' listener could not start or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address is taken or not ours.
+    #[error("could not listen for agents on `{address}`; is another collector running?")]
+    Bind {
+        /// Address from the configuration.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Certificates were not accepted, or serving failed.
+    #[error("the agents' listener failed")]
+    Serve(#[from] tonic::transport::Error),
+}
+
+/// The service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    shared: Shared,
+    enrolling: Arc<Enrolling>,
+    stop: CancellationToken,
+}
+
+impl Service {
+    /// A service over the ledger; streams end when `stop` is cancelled.
+    pub fn new(shared: Shared, enrolling: Arc<Enrolling>, stop: CancellationToken) -> Self {
+        Self { shared, enrolling, stop }
+    }
+}
+
+#[tonic::async_trait]
+impl Ledger for Service {
+    type SessionStream = ReceiverStream<Result<v1::CollectorMessage, Status>>;
+
+    async fn enroll(
+        &self,
+        request: Request<v1::EnrollRequest>,
+    ) -> Result<Response<v1::EnrollResponse>, Status> {
+        self.enrolling.enroll(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn session(
+        &self,
+        request: Request<Streaming<v1::AgentMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        let certificates = request.peer_certs();
+        let registry = self.shared.ledger.published().registry;
+        let identity =
+            AgentIdentity::from_certificates(certificates.as_deref().map(Vec::as_slice), &registry);
+        let identity = identity.inspect_err(|_| self.shared.refusals.count("certificate"))?;
+        let (down, stream) = mpsc::channel(DOWNSTREAM_MAX);
+        tokio::spawn(session::run(
+            self.shared.clone(),
+            identity,
+            request.into_inner(),
+            down,
+            self.stop.clone(),
+        ));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+/// Binds the listener: an address with port 0 gets a free one.
+pub async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let wrong = |source| ListenError::Bind { address: address.to_owned(), source };
+    let listener = TcpListener::bind(address).await.map_err(wrong)?;
+    let bound = listener.local_addr().map_err(wrong)?;
+    Ok((listener, bound))
+}
+
+/// Serves until `stop` is cancelled.
+pub async fn serve(
+    listener: TcpListener,
+    service: Service,
+    server: &Credentials,
+    authority_pem: &str,
+) -> Result<(), ListenError> {
+    // The chain carries the authority, so that an agent that enrols can compare it with its token.
+    let chain = format!("{}{authority_pem}", server.certificate);
+    let tls = ServerTlsConfig::new()
+        .identity(Identity::from_pem(chain, &server.key))
+        .client_ca_root(Certificate::from_pem(authority_pem))
+        .client_auth_optional(true);
+    let stop = service.stop.clone();
+    let ledger = LedgerServer::new(service)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .send_compressed(CompressionEncoding::Zstd);
+    Server::builder()
+        .tls_config(tls)?
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+        .tcp_nodelay(true)
+        .add_service(ledger)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
+        .await?;
+    Ok(())
+}

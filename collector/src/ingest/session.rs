@@ -1,0 +1,382 @@
+//! One agent's stream: batches up; receipts and checkpoints down, in order.
+//!
+//! Two tasks. The reader verifies each batch against the author's log as this stream left it and hands it to
+//! the ledger; the writer waits for each answer in turn and builds the receipt from [`Appended`] alone. What
+//! the agent remembers of the collector log only grows along the stream, so each receipt proves consistency
+//! from the one before it.
+
+use std::time::Duration;
+
+use ntk_evidence::act;
+use ntk_evidence::author_log::{AuthorLog, SealedBatch};
+use ntk_evidence::hash::base64;
+use ntk_evidence::note::VerifierKey;
+use ntk_evidence::witness::AddCheckpoint;
+use ntk_proto::v1::{self, agent_message, collector_message};
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::StreamExt as _;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+use tracing::{info, warn};
+
+use super::verify::{self, Refusal};
+use super::{AgentIdentity, Refusals};
+use crate::follow::Lookup;
+use crate::ledger::{Appended, LedgerError, LedgerHandle, SignedCheckpoint};
+use crate::watch::Liveness;
+
+/// How many batches of one stream may wait for the ledger; more wait in the agent's spool.
+const IN_FLIGHT_MAX: usize = 32;
+
+/// What every stream needs.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// The ledger.
+    pub ledger: LedgerHandle,
+    /// Finds stored notes by author and size.
+    pub lookup: Lookup,
+    /// What was refused.
+    pub refusals: Refusals,
+    /// Which machines are connected and when they last spoke.
+    pub liveness: Liveness,
+    /// How often checkpoints go round.
+    pub round: Duration,
+}
+
+/// Messages to the agent.
+pub type Downstream = mpsc::Sender<Result<v1::CollectorMessage, Status>>;
+
+/// What the writer has to send next.
+enum Answer {
+    /// A batch on its way into the ledger.
+    Pending { size: u64, note: Vec<u8>, answer: oneshot::Receiver<Result<Appended, LedgerError>> },
+    /// A batch that the ledger held already.
+    Known { size: u64, leaf: u64 },
+    /// The stream ends with this.
+    Refuse { first: u64, refusal: Refusal, note: Vec<u8> },
+}
+
+/// Runs one stream to its end.
+pub async fn run(
+    shared: Shared,
+    identity: AgentIdentity,
+    mut up: Streaming<v1::AgentMessage>,
+    down: Downstream,
+    stop: CancellationToken,
+) {
+    let author = identity.author().clone();
+    let (generation, replaced) = shared.liveness.connected(&author, &shared.ledger.clock().now());
+    let outcome = tokio::select! {
+        outcome = talk(&shared, &identity, &mut up, &down) => outcome,
+        () = replaced.cancelled() => Err(Status::aborted("another stream of this machine has taken over")),
+        () = stop.cancelled() => Err(Status::unavailable("the collector is stopping")),
+    };
+    if let Err(status) = outcome {
+        info!(agent = %author, code = ?status.code(), "stream ended");
+        let _ = down.send(Err(status)).await;
+    }
+    shared.liveness.disconnected(&author, generation, &shared.ledger.clock().now());
+}
+
+async fn talk(
+    shared: &Shared,
+    identity: &AgentIdentity,
+    up: &mut Streaming<v1::AgentMessage>,
+    down: &Downstream,
+) -> Result<(), Status> {
+    let author = identity.author();
+    let hello = match up.next().await {
+        Some(Ok(v1::AgentMessage { message: Some(agent_message::Message::Hello(hello)) })) => hello,
+        Some(Err(status)) => return Err(counted(shared, "bad_message", status)),
+        _ => {
+            return Err(counted(
+                shared,
+                "bad_message",
+                Status::invalid_argument("the first message is to be a Hello"),
+            ));
+        }
+    };
+    let published = shared.ledger.published();
+    let known = published
+        .authors
+        .get(author)
+        .ok_or_else(|| Status::permission_denied("this machine is not enrolled"))?;
+    let key = known.key.clone().ok_or_else(|| Status::permission_denied("this machine was revoked"))?;
+    let mut log = known.log.clone();
+    let mut remembered = hello.remembered_log_size;
+    let checkpoint = &published.checkpoint;
+    if remembered > checkpoint.checkpoint.size {
+        // Not refused: the agent will see a smaller log than it remembers, and record that by itself.
+        warn!(agent = %author, remembered, size = checkpoint.checkpoint.size, "the agent remembers a larger log than this one");
+        remembered = 0;
+    }
+    send(
+        down,
+        collector_message::Message::Welcome(welcome(shared, &log, &mut remembered, checkpoint).await?),
+    )
+    .await?;
+    info!(agent = %author, size = log.size(), agent_size = hello.size, "stream began");
+
+    let (answers, waiting) = mpsc::channel(IN_FLIGHT_MAX);
+    let (finished, finish) = oneshot::channel::<()>();
+    let reading = async {
+        let result = read(shared, &key, &mut log, up, &answers).await;
+        drop(answers);
+        drop(finished);
+        result
+    };
+    let writing = write(shared, identity, down, waiting, remembered, finish);
+    let (read, written) = tokio::join!(reading, writing);
+    written.and(read)
+}
+
+async fn welcome(
+    shared: &Shared,
+    log: &AuthorLog,
+    remembered: &mut u64,
+    checkpoint: &SignedCheckpoint,
+) -> Result<v1::Welcome, Status> {
+    let mut welcome =
+        v1::Welcome { unix_nanos: shared.ledger.clock().now().unix_nanos(), ..Default::default() };
+    if log.size() > 0 {
+        let found = shared.lookup.note(log.author().clone(), log.size()).await.map_err(internal)?;
+        let (leaf, note) = found
+            .ok_or_else(|| Status::unavailable("the collector is still reading its ledger; try again"))?;
+        welcome.size = log.size();
+        welcome.note = note;
+        welcome.receipt = Some(receipt(shared, log.size(), leaf, checkpoint, remembered)?);
+    }
+    Ok(welcome)
+}
+
+async fn read(
+    shared: &Shared,
+    key: &VerifierKey,
+    log: &mut AuthorLog,
+    up: &mut Streaming<v1::AgentMessage>,
+    answers: &mpsc::Sender<Answer>,
+) -> Result<(), Status> {
+    while let Some(message) = up.next().await {
+        let message = message.map_err(|status| match status.code() {
+            tonic::Code::Cancelled | tonic::Code::Unknown => status,
+            _ => counted(shared, "bad_message", status),
+        })?;
+        shared.liveness.spoke(log.author(), &shared.ledger.clock().now());
+        let batch = match message.message {
+            Some(agent_message::Message::Batch(batch)) => batch,
+            Some(agent_message::Message::Keepalive(keepalive)) => {
+                shared.liveness.keepalive(log.author(), &keepalive);
+                continue;
+            }
+            Some(agent_message::Message::CheckpointSeen(seen)) => {
+                if seen.refusal.is_empty() {
+                    shared.liveness.witnessed(log.author(), seen.size);
+                } else {
+                    shared.refusals.count("checkpoint_refused");
+                    let body = json!({"author": log.author().to_string(), "size": seen.size, "refusal": seen.refusal, "by": "agent"});
+                    act(shared, act::kind::REFUSAL, body).await?;
+                }
+                continue;
+            }
+            Some(agent_message::Message::Hello(_)) | None => {
+                return Err(counted(
+                    shared,
+                    "bad_message",
+                    Status::invalid_argument("a Batch or Keepalive is expected"),
+                ));
+            }
+        };
+        let (first, note) = (batch.first, batch.note.clone());
+        let answer = match take(shared, key, log, batch).await? {
+            Ok(answer) => answer,
+            Err(refusal) => Answer::Refuse { first, refusal, note },
+        };
+        let last = matches!(answer, Answer::Refuse { .. });
+        if answers.send(answer).await.is_err() || last {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Verifies one batch and hands it to the ledger.
+async fn take(
+    shared: &Shared,
+    key: &VerifierKey,
+    log: &mut AuthorLog,
+    message: v1::Batch,
+) -> Result<Result<Answer, Refusal>, Status> {
+    let batch = match verify::read(log, message) {
+        Ok(batch) => batch,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if batch.first < log.size() {
+        return known(shared, log, &batch).await;
+    }
+    let (base, key, size, note) = (log.clone(), key.clone(), batch.size(), batch.note.clone());
+    let verified = tokio::task::spawn_blocking(move || verify::verify(&base, &key, batch))
+        .await
+        .map_err(|_| internal_text())?;
+    let verified = match verified {
+        Ok(verified) => verified,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    *log = verified.next().clone();
+    let answer = shared.ledger.append(verified.into_continuation()).await.map_err(internal)?;
+    Ok(Ok(Answer::Pending { size, note, answer }))
+}
+
+/// A batch from before the log's end: the old receipt for the same note, FORKED for another one.
+async fn known(
+    shared: &Shared,
+    log: &AuthorLog,
+    batch: &SealedBatch,
+) -> Result<Result<Answer, Refusal>, Status> {
+    let size = batch.size();
+    let found = shared.lookup.note(log.author().clone(), size).await.map_err(internal)?;
+    Ok(match found {
+        Some((leaf, note)) if note == batch.note => Ok(Answer::Known { size, leaf }),
+        _ => Err(Refusal::Fork(size)),
+    })
+}
+
+async fn write(
+    shared: &Shared,
+    identity: &AgentIdentity,
+    down: &Downstream,
+    mut waiting: mpsc::Receiver<Answer>,
+    mut remembered: u64,
+    finish: oneshot::Receiver<()>,
+) -> Result<(), Status> {
+    let mut rounds = tokio::time::interval(shared.round);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    rounds.tick().await;
+    let _finish = finish;
+    loop {
+        let answer = tokio::select! {
+            answer = waiting.recv() => answer,
+            _ = rounds.tick() => {
+                round(shared, down, &mut remembered).await?;
+                continue;
+            }
+        };
+        match answer {
+            None => return Ok(()),
+            Some(Answer::Pending { size, note, answer }) => {
+                let appended =
+                    match answer.await.map_err(|_| Status::unavailable("the ledger has stopped"))? {
+                        Ok(appended) => appended,
+                        Err(LedgerError::Moved(_)) => {
+                            drop(note);
+                            return Err(Status::aborted(
+                                "another stream of this machine was faster; connect again",
+                            ));
+                        }
+                        Err(error) => return Err(internal(error)),
+                    };
+                let receipt =
+                    receipt(shared, size, appended.leaf_index(), appended.checkpoint(), &mut remembered)?;
+                send(down, collector_message::Message::Receipt(receipt)).await?;
+            }
+            Some(Answer::Known { size, leaf }) => {
+                let published = shared.ledger.published();
+                let receipt = receipt(shared, size, leaf, &published.checkpoint, &mut remembered)?;
+                send(down, collector_message::Message::Receipt(receipt)).await?;
+            }
+            Some(Answer::Refuse { first, refusal, note }) => {
+                return refuse(shared, identity, down, first, refusal, &note).await;
+            }
+        }
+    }
+}
+
+async fn refuse(
+    shared: &Shared,
+    identity: &AgentIdentity,
+    down: &Downstream,
+    first: u64,
+    refusal: Refusal,
+    note: &[u8],
+) -> Result<(), Status> {
+    let (author, code) = (identity.author().to_string(), refusal.code());
+    warn!(agent = %author, first, code, "batch refused");
+    shared.refusals.count(code);
+    let body = json!({"author": author, "first": first, "code": code, "reason": refusal.to_string()});
+    if let Refusal::Fork(size) = refusal {
+        // Both notes are kept: together they prove that one key told two histories.
+        let held = shared.lookup.note(identity.author().clone(), size).await.map_err(internal)?;
+        let held = held.map(|(leaf, note)| json!({"leaf": leaf, "note": base64(&note)}));
+        let body = json!({"author": author, "size": size, "held": held, "offered": {"note": base64(note)}});
+        act(shared, act::kind::FORK, body).await?;
+    } else {
+        act(shared, act::kind::REFUSAL, body).await?;
+    }
+    let message = v1::Refusal { first, code: code.to_owned(), reason: refusal.to_string(), retry: false };
+    send(down, collector_message::Message::Refusal(message)).await
+}
+
+async fn act(shared: &Shared, kind: &str, body: serde_json::Value) -> Result<(), Status> {
+    let event = act::event(kind, shared.ledger.now(), body);
+    shared.ledger.act(vec![event]).await.map(|_| ()).map_err(internal)
+}
+
+/// One round of witnessing on this stream.
+async fn round(shared: &Shared, down: &Downstream, remembered: &mut u64) -> Result<(), Status> {
+    let published = shared.ledger.published();
+    let size = published.checkpoint.checkpoint.size;
+    if size <= *remembered {
+        return Ok(());
+    }
+    let request = AddCheckpoint {
+        old: *remembered,
+        proof: shared.ledger.consistency(*remembered, size).map_err(internal)?,
+        checkpoint: String::from_utf8_lossy(&published.checkpoint.note).into_owned(),
+    };
+    *remembered = size;
+    let round = v1::CheckpointRound { add_checkpoint: request.to_string().into_bytes() };
+    send(down, collector_message::Message::Checkpoint(round)).await
+}
+
+fn receipt(
+    shared: &Shared,
+    size: u64,
+    leaf: u64,
+    checkpoint: &SignedCheckpoint,
+    remembered: &mut u64,
+) -> Result<v1::Receipt, Status> {
+    // A stream's checkpoints only grow: an older one is answered with the newest.
+    let newest = shared.ledger.published().checkpoint;
+    let checkpoint = if checkpoint.checkpoint.size < *remembered { &newest } else { checkpoint };
+    let log_size = checkpoint.checkpoint.size;
+    let bytes =
+        |hashes: Vec<ntk_evidence::hash::Hash>| hashes.iter().map(|hash| hash.as_bytes().to_vec()).collect();
+    let receipt = v1::Receipt {
+        size,
+        leaf_index: leaf,
+        inclusion: bytes(shared.ledger.inclusion(leaf, log_size).map_err(internal)?),
+        checkpoint: checkpoint.note.clone(),
+        consistency: bytes(shared.ledger.consistency(*remembered, log_size).map_err(internal)?),
+    };
+    *remembered = log_size;
+    Ok(receipt)
+}
+
+async fn send(down: &Downstream, message: collector_message::Message) -> Result<(), Status> {
+    let message = v1::CollectorMessage { message: Some(message) };
+    down.send(Ok(message)).await.map_err(|_| Status::cancelled("the agent is gone"))
+}
+
+fn counted(shared: &Shared, code: &str, status: Status) -> Status {
+    shared.refusals.count(code);
+    status
+}
+
+fn internal(error: LedgerError) -> Status {
+    warn!(reason = %crate::error_chain(&error), "a stream failed");
+    internal_text()
+}
+
+fn internal_text() -> Status {
+    Status::unavailable("the collector could not do this now; try again")
+}

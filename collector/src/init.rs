@@ -1,0 +1,257 @@
+//! `init`: a practice's keys, ledger and configuration, in a folder that has none.
+//!
+//! The practice key and the recovery key are written once, to a file that is taken away, and kept nowhere
+//! else. Everything is made in memory first; `collector.toml` is written last, so a half-finished init has no
+//! configuration and can be run again over what it left.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ntk_evidence::act;
+use ntk_evidence::hash::hex;
+use ntk_evidence::name::{NameError, Slug};
+use ntk_evidence::note::{KeyType, NoteError, NoteSigner};
+use ntk_evidence::trust::{TrustError, TrustFile};
+use ntk_evidence::words;
+use serde_json::json;
+
+use crate::authority::{self, Authority, AuthorityError};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, RawConfig};
+use crate::home::{Home, HomeError, random, write_file};
+use crate::ledger::LedgerError;
+use crate::ledger::writer::{self, LedgerKeys};
+use crate::policy::Policy;
+use crate::practice::file;
+
+/// How many machines may be enrolled without the practice key, at first.
+const MACHINES_MAX: u32 = 100;
+/// For how long: a year.
+const ENROLMENT_SECONDS: i64 = 366 * 86_400;
+/// The name in the listener's certificate that tokens ask for, whatever the address.
+pub const SERVER_NAME: &str = "ntk-collector";
+
+/// What a person decides at init.
+#[derive(Clone, Debug)]
+pub struct InitOptions {
+    /// The practice's full name.
+    pub name: String,
+    /// Its zone.
+    pub timezone: String,
+    /// Which table to begin with.
+    pub template: String,
+    /// Where the practice key and the recovery key go.
+    pub keys_to: PathBuf,
+    /// Who administers what.
+    pub administers: BTreeMap<String, String>,
+    /// Where agents connect.
+    pub listen: String,
+}
+
+/// What init made.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// The practice's slug.
+    pub slug: String,
+    /// The practice key in twelve words.
+    pub practice_words: String,
+    /// Where the keys to be taken away are.
+    pub keys_to: PathBuf,
+}
+
+/// A practice could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// There is one already.
+    #[error("`{0}` holds a practice already; nothing was changed")]
+    AlreadyThere(String),
+    /// The keys' file exists.
+    #[error("`{0}` exists already; name another file for the keys, nothing was changed")]
+    KeysThere(String),
+    /// No such table.
+    #[error("there is no template `{wanted}`; choose one of: {known}")]
+    Template {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        known: String,
+    },
+    /// Values of the configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Files.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Names.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Keys.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// The trust file.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// Certificates.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The ledger.
+    #[error("the ledger could not be made")]
+    Ledger(#[from] LedgerError),
+    /// The configuration could not be written as TOML.
+    #[error("the configuration could not be written")]
+    Toml(#[from] toml::ser::Error),
+}
+
+/// Makes a practice.
+pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, InitError> {
+    if home.config().exists() {
+        return Err(InitError::AlreadyThere(home.dir().display().to_string()));
+    }
+    if options.keys_to.exists() {
+        return Err(InitError::KeysThere(options.keys_to.display().to_string()));
+    }
+    let policy = Policy::template(&options.template).ok_or_else(|| InitError::Template {
+        wanted: options.template.clone(),
+        known: crate::policy::TEMPLATES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
+    })?;
+    let raw = RawConfig {
+        practice: options.name.clone(),
+        timezone: options.timezone.clone(),
+        listen: options.listen.clone(),
+        address_for_agents: None,
+        witness_round_seconds: 60,
+        log: "human".into(),
+        log_level: "info".into(),
+        administers: options.administers.clone(),
+    };
+    let text = format!(
+        "# Need-to-Know collector. Changes are read while it runs.\n{}",
+        toml::to_string_pretty(&raw)?
+    );
+    Config::parse(&text, &home.config().display().to_string())?;
+
+    clear_half_made(home)?;
+    home.create()?;
+    let keys = Keys::make(&options.name)?;
+    let slug = keys.slug.clone();
+    let now = clock.now();
+    let trust = TrustFile {
+        practice: options.name.clone(),
+        made: now.to_rfc3339(0),
+        practice_key: keys.practice.verifier().clone(),
+        log: keys.ledger.log.verifier().clone(),
+        collector: keys.ledger.collector.verifier().clone(),
+        bundle: keys.bundle.verifier().clone(),
+        machines_max: MACHINES_MAX,
+        enrolment_until: now.plus_seconds(ENROLMENT_SECONDS).to_rfc3339(0),
+        committee: Vec::new(),
+        outside: Vec::new(),
+        committee_quorum: 0,
+        outside_quorum: 0,
+        slug: slug.clone(),
+    };
+    let trust_text = trust.sign(&keys.practice)?;
+    keys.write(home, options)?;
+    write_file(&home.trust(), trust_text.as_bytes(), 0o644)?;
+    let time = now.to_rfc3339(3);
+    let acts = vec![
+        act::event(
+            act::kind::INIT,
+            &time,
+            json!({
+                "practice": options.name, "slug": slug.as_str(), "practice_key": trust.practice_key.to_string(),
+                "recovery_key_sha256": keys.recovery_sha256, "timezone": options.timezone,
+                "administers": options.administers, "version": env!("CARGO_PKG_VERSION"),
+            }),
+        ),
+        act::event(act::kind::POLICY, &time, json!({"text": policy, "template": options.template})),
+        act::event(act::kind::ROSTER, &time, json!({"text": "# Nobody is listed yet.\n"})),
+    ];
+    let practice_words = trust.practice_words();
+    writer::create(home, &slug, keys.ledger, acts, clock)?;
+    write_file(&home.config(), text.as_bytes(), 0o640)?;
+    Ok(Made { slug: slug.to_string(), practice_words, keys_to: options.keys_to.clone() })
+}
+
+/// Removes what an init left that did not come to its end: its keys signed nothing that left the folder.
+fn clear_half_made(home: &Home) -> Result<(), HomeError> {
+    let gone = |path: PathBuf| match std::fs::remove_dir_all(&path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(HomeError::Write { path, source })
+        }
+        _ => Ok(()),
+    };
+    gone(home.ledger())?;
+    gone(home.cache())
+}
+
+struct Keys {
+    slug: Slug,
+    practice: NoteSigner,
+    practice_seed: [u8; 32],
+    recovery_seed: [u8; 32],
+    recovery_sha256: String,
+    ledger: LedgerKeys,
+    bundle: NoteSigner,
+    seeds: [(&'static str, [u8; 32]); 3],
+}
+
+impl Keys {
+    fn make(name: &str) -> Result<Self, InitError> {
+        let (practice_seed, recovery_seed) = (random()?, random()?);
+        let public =
+            *NoteSigner::new("practice", KeyType::Ed25519, &practice_seed)?.verifier().public_bytes();
+        let slug = Slug::new(&Slug::word_from_name(name), &public)?;
+        let practice = NoteSigner::new(&slug.practice_name(), KeyType::Ed25519, &practice_seed)?;
+        let recovery = NoteSigner::new("recovery", KeyType::Ed25519, &recovery_seed)?;
+        let seeds =
+            [(file::LOG_KEY, random()?), (file::COLLECTOR_KEY, random()?), (file::BUNDLE_KEY, random()?)];
+        let [(_, log), (_, collector), (_, bundle)] = &seeds;
+        Ok(Self {
+            ledger: LedgerKeys {
+                log: NoteSigner::new(&slug.log_origin(), KeyType::Ed25519, log)?,
+                collector: NoteSigner::new(&format!("{slug}/collector"), KeyType::Ed25519, collector)?,
+            },
+            bundle: NoteSigner::new(&slug.bundle_name(), KeyType::Ed25519, bundle)?,
+            recovery_sha256: ntk_evidence::hash::Hash::of(recovery.verifier().public_bytes()).to_hex(),
+            slug,
+            practice,
+            practice_seed,
+            recovery_seed,
+            seeds,
+        })
+    }
+
+    fn write(&self, home: &Home, options: &InitOptions) -> Result<(), InitError> {
+        for (file, seed) in &self.seeds {
+            home.write_key(file, seed)?;
+        }
+        let made = authority::make(self.slug.as_str())?;
+        write_file(&home.private(file::AUTHORITY), made.certificate.as_bytes(), 0o644)?;
+        write_file(&home.private(file::AUTHORITY_KEY), made.key.as_bytes(), 0o600)?;
+        let server = Authority::open(&made, Vec::new())?.server(&[SERVER_NAME.to_owned()])?;
+        write_file(&home.private(file::SERVER), server.certificate.as_bytes(), 0o644)?;
+        write_file(&home.private(file::SERVER_KEY), server.key.as_bytes(), 0o600)?;
+        self.write_to_take_away(&options.keys_to, options)
+    }
+
+    fn write_to_take_away(&self, path: &Path, options: &InitOptions) -> Result<(), InitError> {
+        let text = format!(
+            "Need-to-Know: keys of {name} ({slug})\n\
+             Take this file away now: to a USB stick or on paper, then delete it here.\n\
+             Whoever holds the practice key decides whom verifiers trust. Whoever holds the recovery key can\n\
+             read what was kept for a rebuild. Nobody can make them again.\n\n\
+             The practice key's public half in twelve words (these may be shown to anybody):\n  {words}\n\n\
+             practice key  {practice}\n  as words: {practice_words}\n\n\
+             recovery key  {recovery}\n  as words: {recovery_words}\n",
+            name = options.name,
+            slug = self.slug,
+            words = words::of_key(self.practice.verifier().public_bytes()),
+            practice = hex(&self.practice_seed),
+            practice_words = words::secret_to_words(&self.practice_seed),
+            recovery = hex(&self.recovery_seed),
+            recovery_words = words::secret_to_words(&self.recovery_seed),
+        );
+        Ok(write_file(path, text.as_bytes(), 0o600)?)
+    }
+}

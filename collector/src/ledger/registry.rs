@@ -1,0 +1,105 @@
+//! Which machine may speak: offers, enrolments and revocations, as the acts in the ledger say.
+//!
+//! Built from acts alone, in their order, by the code that runs at every start: there is no second list that
+//! could disagree with the ledger.
+
+use std::collections::BTreeMap;
+
+use ntk_evidence::act::{self, Enrolment};
+use ntk_evidence::event::Event;
+use serde::{Deserialize, Serialize};
+
+/// Body of `act_enrolment_offered`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The machine's name.
+    pub machine: String,
+    /// SHA-256 of the token's secret, hex.
+    pub secret_sha256: String,
+    /// Until when it holds, RFC 3339.
+    pub expires: String,
+}
+
+/// Body of `act_revocation`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// `agent/<machine>`.
+    pub author: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One machine as enrolled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// What was enrolled.
+    pub enrolment: Enrolment,
+    /// When, RFC 3339.
+    pub enrolled: String,
+    /// Number of the act in the collector's own log.
+    pub act: u64,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<String>,
+}
+
+/// Offers and machines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registry {
+    /// Offers by the hash of their secret; used ones are gone.
+    pub offers: BTreeMap<String, Offer>,
+    /// Machines by author.
+    pub machines: BTreeMap<String, Machine>,
+}
+
+/// A change that an act brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// From here on this key speaks for this author.
+    Enrolled(Enrolment),
+    /// From here on nobody speaks for this author.
+    Revoked(String),
+}
+
+impl Registry {
+    /// Takes in one act with its number in the collector's log.
+    pub fn apply(&mut self, number: u64, event: &Event) -> Option<Change> {
+        let body = act::body(event)?.clone();
+        match event.kind.as_str() {
+            act::kind::ENROLMENT_OFFERED => {
+                let offer: Offer = serde_json::from_value(body).ok()?;
+                self.offers.retain(|_, other| other.machine != offer.machine);
+                self.offers.insert(offer.secret_sha256.clone(), offer);
+                None
+            }
+            act::kind::ENROLMENT => {
+                let enrolment: Enrolment = serde_json::from_value(body).ok()?;
+                let machine = enrolment.author.strip_prefix("agent/").unwrap_or_default().to_owned();
+                self.offers.retain(|_, offer| offer.machine != machine);
+                let entry = Machine {
+                    enrolment: enrolment.clone(),
+                    enrolled: event.time.clone(),
+                    act: number,
+                    revoked: None,
+                };
+                self.machines.insert(enrolment.author.clone(), entry);
+                Some(Change::Enrolled(enrolment))
+            }
+            act::kind::REVOCATION => {
+                let revocation: Revocation = serde_json::from_value(body).ok()?;
+                let machine = self.machines.get_mut(&revocation.author)?;
+                machine.revoked = Some(event.time.clone());
+                Some(Change::Revoked(revocation.author))
+            }
+            _ => None,
+        }
+    }
+
+    /// The machine that holds this certificate, unless it was revoked.
+    pub fn by_certificate(&self, sha256: &str) -> Option<&Machine> {
+        self.machines.values().find(|machine| {
+            machine.revoked.is_none() && machine.enrolment.certificate.as_deref() == Some(sha256)
+        })
+    }
+}

@@ -1,0 +1,154 @@
+//! What the ledger amounts to: how far each author's log reaches, who is enrolled, the collector log's range.
+//!
+//! The same [`LedgerState::apply`] runs for a batch that is appended now and for one that is read back at
+//! start, so that a crash is as good as a stop.
+
+use std::collections::BTreeMap;
+
+use ntk_evidence::author_log::{AuthorLog, SealedBatch};
+use ntk_evidence::checkpoint::Checkpoint;
+use ntk_evidence::hash::Hash;
+use ntk_evidence::merkle::{CompactRange, leaf_hash};
+use ntk_evidence::name::{Author, Slug};
+use ntk_evidence::note::VerifierKey;
+use ntk_segment::frame;
+
+use super::registry::{Change, Registry};
+use super::{Continuation, LedgerError};
+
+/// One author as the ledger knows it.
+#[derive(Clone, Debug)]
+pub struct KnownAuthor {
+    /// How far its log reaches.
+    pub log: AuthorLog,
+    /// The key that speaks for it now; none once it was revoked.
+    pub key: Option<VerifierKey>,
+}
+
+/// How far everything reaches.
+#[derive(Clone, Debug)]
+pub struct LedgerState {
+    slug: Slug,
+    /// All authors by name.
+    pub authors: BTreeMap<Author, KnownAuthor>,
+    /// Who is enrolled.
+    pub registry: Registry,
+    /// The collector log.
+    pub range: CompactRange,
+}
+
+impl LedgerState {
+    /// The empty ledger of a practice.
+    pub fn new(slug: Slug, collector: VerifierKey) -> Self {
+        let log = AuthorLog::new(&slug, Author::Collector);
+        let authors = BTreeMap::from([(Author::Collector, KnownAuthor { log, key: Some(collector) })]);
+        Self { slug, authors, registry: Registry::default(), range: CompactRange::empty() }
+    }
+
+    /// The state at the start of a segment.
+    pub fn from_frame(slug: Slug, collector: VerifierKey, state: &frame::State) -> Result<Self, LedgerError> {
+        let mut read = Self::new(slug, collector);
+        let hashes = |bytes: &[[u8; 32]]| bytes.iter().copied().map(Hash::from_bytes).collect();
+        read.range = CompactRange::new(state.log_size, hashes(&state.log_range))?;
+        for author in &state.authors {
+            let name = Author::parse(&author.author)?;
+            let range = CompactRange::new(author.size, hashes(&author.range))?;
+            let log = AuthorLog::resume(&read.slug, name.clone(), author.epoch, range);
+            let key = if author.key.is_empty() { None } else { Some(VerifierKey::parse(&author.key)?) };
+            read.authors.insert(name, KnownAuthor { log, key });
+        }
+        // The registry is rebuilt from the collector's acts: STATE carries it in `decided`, as JSON.
+        if !state.decided.is_empty() {
+            read.registry = serde_json::from_slice(&state.decided)
+                .map_err(|source| LedgerError::Damaged { leaf: state.log_size, source: source.into() })?;
+        }
+        Ok(read)
+    }
+
+    /// The state as the next segment's first frame.
+    pub fn to_frame(&self) -> frame::State {
+        let bytes = |range: &CompactRange| range.hashes().iter().map(|hash| *hash.as_bytes()).collect();
+        let authors = self.authors.iter().map(|(name, known)| frame::AuthorState {
+            author: name.to_string(),
+            key: known.key.as_ref().map(ToString::to_string).unwrap_or_default(),
+            epoch: known.log.epoch(),
+            size: known.log.size(),
+            range: bytes(known.log.range()),
+        });
+        frame::State {
+            authors: authors.collect(),
+            log_size: self.range.size(),
+            log_range: bytes(&self.range),
+            previous_hash: [0; 32],
+            decided: serde_json::to_vec(&self.registry).unwrap_or_default(),
+        }
+    }
+
+    /// The log's checkpoint as it stands.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { origin: self.slug.log_origin(), size: self.range.size(), root: self.range.root() }
+    }
+
+    /// The practice's slug.
+    pub const fn slug(&self) -> &Slug {
+        &self.slug
+    }
+
+    /// Appends a batch that continues its author's log as it stands; the hash of the new leaf.
+    pub fn apply(&mut self, continuation: &Continuation) -> Result<Hash, LedgerError> {
+        let Continuation { batch, base, next } = continuation;
+        let known = self
+            .authors
+            .get_mut(&batch.author)
+            .ok_or_else(|| LedgerError::NotEnrolled(batch.author.to_string()))?;
+        if known.key.is_none() {
+            return Err(LedgerError::NotEnrolled(batch.author.to_string()));
+        }
+        if known.log != *base {
+            return Err(LedgerError::Moved(batch.author.to_string()));
+        }
+        known.log = next.clone();
+        let leaf = leaf_hash(&batch.note);
+        self.range.append(leaf)?;
+        if batch.author == Author::Collector {
+            self.apply_acts(batch)?;
+        }
+        Ok(leaf)
+    }
+
+    /// Checks a stored batch against its author's log and key, and applies it: for start and self-check.
+    pub fn follow(&mut self, batch: SealedBatch) -> Result<Hash, LedgerError> {
+        let leaf = self.range.size();
+        let known = self
+            .authors
+            .get(&batch.author)
+            .ok_or_else(|| LedgerError::NotEnrolled(batch.author.to_string()))?;
+        let key = known.key.clone().ok_or_else(|| LedgerError::NotEnrolled(batch.author.to_string()))?;
+        let base = known.log.clone();
+        let next = base
+            .follow(&batch, &key)
+            .map_err(|source| LedgerError::Damaged { leaf, source: source.into() })?;
+        self.apply(&Continuation { batch, base, next })
+    }
+
+    fn apply_acts(&mut self, batch: &SealedBatch) -> Result<(), LedgerError> {
+        for (number, entry) in batch.numbered() {
+            let Ok(event) = entry.event() else { continue };
+            match self.registry.apply(number, &event) {
+                Some(Change::Enrolled(enrolment)) => {
+                    let name = Author::parse(&enrolment.author)?;
+                    let key = Some(VerifierKey::parse(&enrolment.key)?);
+                    let log = AuthorLog::new(&self.slug, name.clone());
+                    self.authors.entry(name).or_insert(KnownAuthor { log, key });
+                }
+                Some(Change::Revoked(author)) => {
+                    if let Some(known) = self.authors.get_mut(&Author::parse(&author)?) {
+                        known.key = None;
+                    }
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}

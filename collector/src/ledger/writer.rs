@@ -1,0 +1,417 @@
+//! The thread that owns the segment files, and the way to reach it.
+//!
+//! A group is whatever waits when the thread comes round, at most [`GROUP_ENTRIES_MAX`] entries: while one
+//! group is being synced, the next one gathers, so no timer is needed. Acts of one group share one batch.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use ntk_evidence::checkpoint::Checkpoint;
+use ntk_evidence::entry::{BatchKey, Entry};
+use ntk_evidence::event::Event;
+use ntk_evidence::hash::Hash;
+use ntk_evidence::merkle::leaf_hash;
+use ntk_evidence::name::{Author, Slug};
+use ntk_evidence::note::NoteSigner;
+use ntk_evidence::tree;
+use ntk_segment::frame::{Commit, Frame};
+use ntk_segment::log::{Options, SegmentLog};
+use ntk_segment::pointer::{Pointer, SegmentNumber};
+use ntk_segment::reader::Reader;
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{error, info};
+
+use super::hashes::StoredHashes;
+use super::registry::Registry;
+use super::state::{KnownAuthor, LedgerState};
+use super::{Appended, Continuation, LedgerError, SignedCheckpoint, from_frame, to_frame};
+use crate::clock::Clock;
+use crate::home::{Home, random};
+
+/// How many entries one group may hold before it is synced.
+pub const GROUP_ENTRIES_MAX: usize = 4096;
+/// How many requests may wait: enough to keep a group full, few enough to bound memory (4 MiB each at worst).
+const REQUESTS_MAX: usize = 64;
+/// How many acts one batch of the collector holds.
+const ACTS_MAX: usize = 256;
+
+/// The keys that the ledger signs with.
+#[derive(Debug)]
+pub struct LedgerKeys {
+    /// Signs checkpoints of the collector log.
+    pub log: NoteSigner,
+    /// Signs the collector's own batches.
+    pub collector: NoteSigner,
+}
+
+type Reply = oneshot::Sender<Result<Appended, LedgerError>>;
+
+enum Request {
+    Batch(Box<Continuation>, Reply),
+    Acts(Vec<Event>, Option<Reply>),
+}
+
+/// What readers may know: never ahead of what is durable.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// How far each author's log reaches, and its key.
+    pub authors: Arc<BTreeMap<Author, KnownAuthor>>,
+    /// Who is enrolled.
+    pub registry: Arc<Registry>,
+    /// The last checkpoint.
+    pub checkpoint: Arc<SignedCheckpoint>,
+}
+
+/// The way to the ledger, for any thread.
+#[derive(Clone, Debug)]
+pub struct LedgerHandle {
+    requests: mpsc::Sender<Request>,
+    published: Arc<(Mutex<Published>, Condvar)>,
+    sizes: watch::Receiver<u64>,
+    hashes: Arc<RwLock<StoredHashes>>,
+    reader: Reader,
+    slug: Slug,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Request")
+    }
+}
+
+/// What opening found.
+#[derive(Debug)]
+pub struct Opened {
+    /// The way to the running ledger.
+    pub handle: LedgerHandle,
+    /// The thread; it ends when all handles are gone.
+    pub thread: std::thread::JoinHandle<()>,
+    /// Bytes of a torn tail that were cut; nothing in it had been acknowledged.
+    pub truncated_bytes: u64,
+}
+
+/// Creates the segment files of a new practice and writes its first acts.
+pub fn create(
+    home: &Home,
+    slug: &Slug,
+    keys: LedgerKeys,
+    acts: Vec<Event>,
+    clock: &Clock,
+) -> Result<(), LedgerError> {
+    let state = LedgerState::new(slug.clone(), keys.collector.verifier().clone());
+    let log = SegmentLog::create(&home.ledger(), Options::default(), state.to_frame())?;
+    let mut core = Core { log, state, keys };
+    let continuation = core.seal(acts)?;
+    core.append(&continuation)?;
+    core.commit(clock).map(|_| ())
+}
+
+/// Opens the segment files, recovers, and starts the thread.
+pub fn open(home: &Home, slug: &Slug, keys: LedgerKeys, clock: Clock) -> Result<Opened, LedgerError> {
+    let (log, recovery) = SegmentLog::open(&home.ledger(), Options::default())?;
+    let mut state =
+        LedgerState::from_frame(slug.clone(), keys.collector.verifier().clone(), &recovery.state)?;
+    let mut note = None;
+    for frame in recovery.replay() {
+        match frame?.1 {
+            Frame::Batch(frame) => {
+                let leaf = state.range.size();
+                state.follow(from_frame(leaf, frame)?)?;
+            }
+            Frame::Commit(commit) => note = Some(commit.checkpoint),
+            Frame::State(_) => {}
+        }
+    }
+    let checkpoint = state.checkpoint();
+    let signed = match note {
+        Some(note) => SignedCheckpoint { checkpoint: Checkpoint::verify(&note, keys.log.verifier())?, note },
+        // A segment that was begun and holds no group yet: its STATE says how far the log reaches.
+        None => SignedCheckpoint {
+            note: checkpoint.sign(&keys.log)?.into_bytes(),
+            checkpoint: checkpoint.clone(),
+        },
+    };
+    if signed.checkpoint != checkpoint {
+        let wrong = "the last checkpoint is not the one that the batches lead to";
+        return Err(LedgerError::Damaged { leaf: checkpoint.size, source: wrong.into() });
+    }
+    let reader = log.reader();
+    let hashes = Arc::new(RwLock::new(stored_hashes(home, &reader, &checkpoint)?));
+    let published = Published {
+        authors: Arc::new(state.authors.clone()),
+        registry: Arc::new(state.registry.clone()),
+        checkpoint: Arc::new(signed),
+    };
+    let published = Arc::new((Mutex::new(published), Condvar::new()));
+    let (requests, waiting) = mpsc::channel(REQUESTS_MAX);
+    let (size, sizes) = watch::channel(checkpoint.size);
+    let handle = LedgerHandle {
+        requests,
+        published: Arc::clone(&published),
+        sizes,
+        hashes: Arc::clone(&hashes),
+        reader,
+        slug: slug.clone(),
+        clock: clock.clone(),
+    };
+    info!(leaves = checkpoint.size, truncated_bytes = recovery.truncated_bytes, "ledger opened");
+    let writer = Writer { core: Core { log, state, keys }, published, size, hashes, clock };
+    let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || writer.run(waiting));
+    let thread = thread.map_err(|source| LedgerError::Hashes { path: home.ledger(), source })?;
+    Ok(Opened { handle, thread, truncated_bytes: recovery.truncated_bytes })
+}
+
+/// Opens the stored hashes and brings them up to the log, from nothing if they do not lead to its root.
+fn stored_hashes(home: &Home, reader: &Reader, checkpoint: &Checkpoint) -> Result<StoredHashes, LedgerError> {
+    let mut store = StoredHashes::open(&home.cache().join("hashes"))?;
+    let fits = |store: &StoredHashes| {
+        store.size() == checkpoint.size
+            && tree::root(store, store.size()).is_ok_and(|root| root == checkpoint.root)
+    };
+    if !fits(&store) {
+        store.clear()?;
+        for frame in reader.frames()? {
+            if let Frame::Batch(batch) = frame?.1 {
+                store.append(leaf_hash(&batch.note))?;
+            }
+        }
+        if !fits(&store) {
+            let wrong = "the batches do not lead to the last checkpoint";
+            return Err(LedgerError::Damaged { leaf: checkpoint.size, source: wrong.into() });
+        }
+    }
+    Ok(store)
+}
+
+/// The segment files and what they amount to.
+struct Core {
+    log: SegmentLog,
+    state: LedgerState,
+    keys: LedgerKeys,
+}
+
+impl Core {
+    /// Makes the collector's next batch out of acts.
+    fn seal(&self, acts: Vec<Event>) -> Result<Continuation, LedgerError> {
+        let entries = acts.into_iter().map(Entry::freeze).collect::<Result<Vec<_>, _>>()?;
+        let known = self.state.authors.get(&Author::Collector);
+        let base = known
+            .map(|known| known.log.clone())
+            .ok_or_else(|| LedgerError::NotEnrolled("collector".into()))?;
+        let (batch, next) = base.seal(entries, BatchKey::new(random()?), &self.keys.collector)?;
+        Ok(Continuation { batch, base, next })
+    }
+
+    /// Checks that a batch continues its author's log and puts it into the group; its leaf hash.
+    fn append(&mut self, continuation: &Continuation) -> Result<Hash, LedgerError> {
+        let leaf = self.state.apply(continuation)?;
+        self.log.append(&to_frame(&continuation.batch))?;
+        Ok(leaf)
+    }
+
+    /// Signs, writes and syncs the group.
+    fn commit(&mut self, clock: &Clock) -> Result<SignedCheckpoint, LedgerError> {
+        let checkpoint = self.state.checkpoint();
+        let note = checkpoint.sign(&self.keys.log)?.into_bytes();
+        let commit = Commit { received_unix_ns: clock.now().unix_nanos(), checkpoint: note.clone() };
+        // INVARIANT LG-1: the checkpoint leaves this function only after its COMMIT is durable.
+        let _durable = self.log.commit(&commit)?;
+        Ok(SignedCheckpoint { checkpoint, note })
+    }
+}
+
+struct Writer {
+    core: Core,
+    published: Arc<(Mutex<Published>, Condvar)>,
+    size: watch::Sender<u64>,
+    hashes: Arc<RwLock<StoredHashes>>,
+    clock: Clock,
+}
+
+impl Writer {
+    fn run(mut self, mut waiting: mpsc::Receiver<Request>) {
+        while let Some(first) = waiting.blocking_recv() {
+            if let Err(failure) = self.group(first, &mut waiting) {
+                // INVARIANT LG-2: what is on disk is unknown now; stop, and let the next start find out.
+                error!(reason = %crate::error_chain(&failure), "the ledger stopped");
+                return;
+            }
+        }
+    }
+
+    fn group(&mut self, first: Request, waiting: &mut mpsc::Receiver<Request>) -> Result<(), LedgerError> {
+        let (mut replies, mut leaves, mut acts, mut act_replies) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut next, mut n_entries) = (Some(first), 0usize);
+        while let Some(request) = next {
+            match request {
+                Request::Batch(continuation, reply) => {
+                    n_entries = n_entries.saturating_add(continuation.batch.entries.len());
+                    let index = self.core.state.range.size();
+                    match self.core.append(&continuation) {
+                        Ok(leaf) => {
+                            leaves.push(leaf);
+                            replies.push((index, reply));
+                        }
+                        Err(refusal @ (LedgerError::Moved(_) | LedgerError::NotEnrolled(_))) => {
+                            drop(reply.send(Err(refusal)))
+                        }
+                        Err(fatal) => return Err(fatal),
+                    }
+                }
+                Request::Acts(more, reply) => {
+                    n_entries = n_entries.saturating_add(more.len());
+                    acts.extend(more);
+                    act_replies.extend(reply);
+                }
+            }
+            let full = n_entries >= GROUP_ENTRIES_MAX
+                || self.core.log.buffered_bytes() > 8 << 20
+                || acts.len() >= ACTS_MAX;
+            next = if full { None } else { waiting.try_recv().ok() };
+        }
+        while !acts.is_empty() {
+            let rest = acts.split_off(acts.len().min(ACTS_MAX));
+            let continuation = self.core.seal(std::mem::replace(&mut acts, rest))?;
+            leaves.push(self.core.append(&continuation)?);
+        }
+        if leaves.is_empty() {
+            return Ok(());
+        }
+        let signed = Arc::new(self.core.commit(&self.clock)?);
+        self.publish(&leaves, &signed)?;
+        for (leaf_index, reply) in replies {
+            drop(reply.send(Ok(Appended { leaf_index, checkpoint: Arc::clone(&signed) })));
+        }
+        for reply in act_replies {
+            let leaf_index = signed.checkpoint.size.saturating_sub(1);
+            drop(reply.send(Ok(Appended { leaf_index, checkpoint: Arc::clone(&signed) })));
+        }
+        if self.core.log.needs_roll() {
+            self.roll()?;
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, leaves: &[Hash], signed: &Arc<SignedCheckpoint>) -> Result<(), LedgerError> {
+        {
+            let mut hashes = self.hashes.write().unwrap_or_else(PoisonError::into_inner);
+            for leaf in leaves {
+                hashes.append(*leaf)?;
+            }
+        }
+        let (published, changed) = &*self.published;
+        *lock(published) = Published {
+            authors: Arc::new(self.core.state.authors.clone()),
+            registry: Arc::new(self.core.state.registry.clone()),
+            checkpoint: Arc::clone(signed),
+        };
+        changed.notify_all();
+        self.size.send_replace(signed.checkpoint.size);
+        Ok(())
+    }
+
+    fn roll(&mut self) -> Result<(), LedgerError> {
+        let state = self.core.state.to_frame();
+        let new = self.core.log.roll(state)?;
+        // Sealing compresses the finished segment; it is not in a hurry, and a failure leaves it readable.
+        let (sealer, finished) = (self.core.log.sealer(), new.value().saturating_sub(1));
+        let sealing = std::thread::Builder::new().name("seal".into()).spawn(move || {
+            if let Err(failure) = sealer.seal(SegmentNumber::new(finished)) {
+                error!(segment = finished, reason = %crate::error_chain(&failure), "a finished segment stays uncompressed");
+            }
+        });
+        drop(sealing);
+        info!(segment = new.value(), "a new segment began");
+        Ok(())
+    }
+}
+
+fn lock(published: &Mutex<Published>) -> MutexGuard<'_, Published> {
+    published.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl LedgerHandle {
+    /// What is durable now.
+    pub fn published(&self) -> Published {
+        lock(&self.published.0).clone()
+    }
+
+    /// Waits until the log has more than `size` leaves or the time is over; whether it has.
+    pub fn wait_beyond(&self, size: u64, at_most: Duration) -> bool {
+        let (published, changed) = &*self.published;
+        let waited = changed
+            .wait_timeout_while(lock(published), at_most, |now| now.checkpoint.checkpoint.size <= size);
+        waited.unwrap_or_else(PoisonError::into_inner).0.checkpoint.checkpoint.size > size
+    }
+
+    /// Tells of every new size of the log.
+    pub fn sizes(&self) -> watch::Receiver<u64> {
+        self.sizes.clone()
+    }
+
+    /// Reads segments, up to what is committed.
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+
+    /// Position after the last durable group.
+    pub fn committed_end(&self) -> Pointer {
+        self.reader.committed_end()
+    }
+
+    /// The practice's slug.
+    pub const fn slug(&self) -> &Slug {
+        &self.slug
+    }
+
+    /// The clock.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Now, as acts write it.
+    pub fn now(&self) -> String {
+        self.clock.now().to_rfc3339(3)
+    }
+
+    /// Appends a batch that was verified; answers when it is durable.
+    pub async fn append(
+        &self,
+        continuation: Continuation,
+    ) -> Result<oneshot::Receiver<Result<Appended, LedgerError>>, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Batch(Box::new(continuation), reply);
+        self.requests.send(request).await.map_err(|_| LedgerError::Stopped)?;
+        Ok(answer)
+    }
+
+    /// Writes acts; answers when they are durable.
+    pub async fn act(&self, acts: Vec<Event>) -> Result<Appended, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request::Acts(acts, Some(reply))).await.map_err(|_| LedgerError::Stopped)?;
+        answer.await.map_err(|_| LedgerError::Stopped)?
+    }
+
+    /// Writes acts from a thread that is not async; answers when they are durable.
+    pub fn act_blocking(&self, acts: Vec<Event>) -> Result<Appended, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.blocking_send(Request::Acts(acts, Some(reply))).map_err(|_| LedgerError::Stopped)?;
+        answer.blocking_recv().map_err(|_| LedgerError::Stopped)?
+    }
+
+    /// Inclusion proof of a leaf in the tree of a size.
+    pub fn inclusion(&self, leaf: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
+        tree::inclusion_proof(&*self.hashes.read().unwrap_or_else(PoisonError::into_inner), leaf, size)
+    }
+
+    /// Consistency proof between two sizes; empty from size 0 and between equal sizes.
+    pub fn consistency(&self, old: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
+        if old == 0 || old == size {
+            return Ok(Vec::new());
+        }
+        tree::consistency_proof(&*self.hashes.read().unwrap_or_else(PoisonError::into_inner), old, size)
+    }
+}

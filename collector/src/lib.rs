@@ -1,0 +1,46 @@
+//! The collector: ingest -> ledger -> need-to-know -> findings -> report, export.
+//!
+//! [`ingest`] takes batches from agents over mutual TLS and verifies them; [`ledger`] appends them to the
+//! segments, the only truth, and signs a checkpoint; [`follow`] reads them again in order, puts them into
+//! the query [`store`], decides each event ([`need_to_know`], pure) and writes finding acts; [`report`] and
+//! [`export`] make what people read; [`admin`] is the one JSON API behind command line and console.
+
+pub mod admin;
+pub mod app;
+pub mod authority;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod export;
+pub mod finding;
+pub mod follow;
+pub mod home;
+pub mod ingest;
+pub mod init;
+pub mod ledger;
+pub mod need_to_know;
+pub mod policy;
+pub mod practice;
+pub mod report;
+pub mod review;
+pub mod roster;
+pub mod run;
+pub mod self_check;
+pub mod store;
+pub mod token;
+pub mod watch;
+
+/// An error with everything behind it, in one line: printed once, at the edge.
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let more = source.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        next = source.source();
+    }
+    text
+}

@@ -1,0 +1,61 @@
+//! `ntk-collector`: configuration, logs, one command, one exit code.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use ntk_collector::cli::{Cli, Command, execute, exit, exit_code};
+use ntk_collector::config::Config;
+use ntk_collector::run::LevelHandle;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt, reload};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { 0 });
+        }
+    };
+    // One provider, named here; the other one is banned from the graph.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let level = logs(&cli);
+    match execute(cli, Some(level)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let mut chain: Vec<String> = Vec::new();
+            for cause in error.chain().map(ToString::to_string) {
+                if !chain.iter().any(|said| said.contains(&cause)) {
+                    chain.push(cause);
+                }
+            }
+            eprintln!("ntk-collector: {}", chain.join(": "));
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// Logs go to standard error: human or JSON lines; only warnings for everything but `run`.
+fn logs(cli: &Cli) -> LevelHandle {
+    let runs = matches!(cli.command, Command::Run);
+    let config = cli.config.clone().or_else(|| cli.dir.as_ref().map(|dir| dir.join("collector.toml")));
+    let config = config.filter(|_| runs).and_then(|path| Config::read(&path).ok());
+    let filter =
+        std::env::var("NTK_LOG").ok().or_else(|| config.as_ref().map(|config| config.raw.log_level.clone()));
+    let filter = filter.and_then(|text| text.parse::<EnvFilter>().ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(if runs { "info" } else { "error" }));
+    let (filter, handle) = reload::Layer::new(filter);
+    let output = if config.is_some_and(|config| config.raw.log == "json") {
+        fmt::layer().json().with_writer(std::io::stderr).boxed()
+    } else {
+        fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
+            .boxed()
+    };
+    tracing_subscriber::registry().with(filter).with(output).init();
+    handle
+}

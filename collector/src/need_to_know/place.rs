@@ -1,0 +1,152 @@
+//! Which area of the table an event belongs to, and how that is said.
+
+use ntk_evidence::event::{Actor, Kind, TamperKind};
+
+use super::{Access, Asset, Reason};
+use crate::policy::Area;
+use crate::roster::{Person, Roster};
+
+/// The area of an event, and whose asset it is.
+pub(super) struct Place {
+    pub(super) area: Area,
+    /// As the watch list has it.
+    pub(super) owner: Option<String>,
+    /// Id of that person, where the roster knows them.
+    pub(super) owner_person: Option<String>,
+    owner_name: Option<String>,
+}
+
+/// The place of an event; otherwise why it is not judged (nothing to say for what is no access at all).
+pub(super) fn of(access: &Access<'_>, roster: &Roster) -> Result<Place, Option<Reason>> {
+    let event = access.event;
+    let area = match &event.kind {
+        Kind::FileAccess => return file(access, roster),
+        Kind::Login => Area::Login,
+        Kind::Elevation => Area::Elevation,
+        Kind::RemoteControl => Area::RemoteControl,
+        Kind::Tamper => match event.tamper.as_ref().map(|tamper| &tamper.what) {
+            // Services and time daemons do these by themselves: only what a named account did is judged.
+            Some(TamperKind::ClockChanged | TamperKind::ServiceInstalled) if event.actor.is_none() => {
+                return Err(None);
+            }
+            Some(TamperKind::RecordGap) | None => return Err(None),
+            Some(TamperKind::Other(_)) => {
+                return Err(Some(Reason::new(
+                    "unknown-word",
+                    "A newer agent told of a change to the recording that this version does not know.",
+                )));
+            }
+            Some(_) => Area::Recording,
+        },
+        Kind::Logout
+        | Kind::ProcessStart
+        | Kind::AccountChange
+        | Kind::Gap
+        | Kind::Health
+        | Kind::Inventory
+        | Kind::Epoch => return Err(None),
+        Kind::Other(kind) if kind.starts_with("act_") => return Err(None),
+        Kind::Other(_) => {
+            let sentence = "A newer agent told of a kind of event that this version does not know.";
+            return Err(Some(Reason::new("unknown-kind", sentence)));
+        }
+    };
+    Ok(Place { area, owner: None, owner_person: None, owner_name: None })
+}
+
+fn file(access: &Access<'_>, roster: &Roster) -> Result<Place, Option<Reason>> {
+    let object = access.event.object.as_ref();
+    let Some(class) = object.and_then(|object| object.class.as_ref()) else {
+        let sentence =
+            "A file access came without the class of its folder, so no column of the table applies.";
+        return Err(Some(Reason::new("no-class", sentence)));
+    };
+    let Some(area) = Area::of_class(class) else {
+        let sentence = "A newer agent named a class of asset that this version does not know.";
+        return Err(Some(Reason::new("unknown-class", sentence)));
+    };
+    let owner = object.and_then(|object| object.owner.clone());
+    let person = owner_of(access, roster);
+    let is_managers =
+        person.is_some_and(|person| person.has_role("manager")) || owner.as_deref() == Some("manager");
+    let area = if area == Area::Mailbox && is_managers { Area::ManagersMailbox } else { area };
+    Ok(Place {
+        area,
+        owner_person: person.map(|person| person.id.clone()),
+        owner_name: person.map(|person| person.name.clone()),
+        owner,
+    })
+}
+
+/// The person whose asset was reached.
+fn owner_of<'r>(access: &Access<'_>, roster: &'r Roster) -> Option<&'r Person> {
+    let owner = access.event.object.as_ref()?.owner.as_deref()?;
+    roster.owner(access.host, owner)
+}
+
+impl Place {
+    pub(super) fn belongs_to(&self, person: &Person) -> bool {
+        self.owner_person.as_deref() == Some(person.id.as_str())
+    }
+
+    /// Takes the special column where the asset is the acting person's own.
+    pub(super) fn see_as(&mut self, person: &Person, actor: &Actor) {
+        if self.belongs_to(person) {
+            self.area = if actor.tool.is_none() { self.area.owned() } else { self.area.class() };
+        }
+    }
+
+    /// The asset as a finding shows it.
+    pub(super) fn asset(&self, roster: &Roster, access: &Access<'_>) -> Asset {
+        let n_managers = roster.persons().iter().filter(|person| person.has_role("manager")).count();
+        let mut label = match (self.area, &self.owner_name) {
+            (Area::ManagersMailbox, Some(name)) if n_managers > 1 => {
+                format!("the mailbox of {name}, a manager")
+            }
+            _ => self.label(false),
+        };
+        if !self.area.is_files() {
+            label = format!("{label} on {}", access.host);
+        }
+        Asset { area: self.area, owner: self.owner.clone(), label }
+    }
+
+    /// The asset in words.
+    pub(super) fn label(&self, is_own: bool) -> String {
+        let owner = self.owner_name.as_ref().or(self.owner.as_ref());
+        match (self.area, owner) {
+            (Area::Mailbox | Area::ManagersMailbox, _) if is_own => "their own mailbox".to_owned(),
+            (Area::ManagersMailbox, _) => "the manager’s mailbox".to_owned(),
+            (Area::Mailbox | Area::OwnMailbox, Some(owner)) => format!("the mailbox of {owner}"),
+            (Area::Mailbox | Area::OwnMailbox, None) => "a mailbox".to_owned(),
+            (Area::Voicemail | Area::OwnVoicemail, Some(owner)) => format!("the voicemail of {owner}"),
+            (Area::Voicemail | Area::OwnVoicemail, None) => "the voicemail".to_owned(),
+            (Area::Hr | Area::OwnHr, Some(owner)) => format!("the personnel file of {owner}"),
+            (Area::Hr | Area::OwnHr, None) => "the personnel files".to_owned(),
+            (area, Some(owner)) if area.is_files() => format!("{} of {owner}", self.topic()),
+            _ => self.topic().to_owned(),
+        }
+    }
+
+    /// What the area is about, in words.
+    pub(super) fn topic(&self) -> &'static str {
+        match self.area {
+            Area::Mailbox => "other people’s mailboxes",
+            Area::OwnMailbox => "their own mailbox",
+            Area::ManagersMailbox => "the manager’s mailbox",
+            Area::Voicemail => "other people’s voicemail",
+            Area::OwnVoicemail => "their own voicemail",
+            Area::Ehr => "the health-record system’s files",
+            Area::Export => "the health-record exports",
+            Area::Hr => "the personnel files",
+            Area::OwnHr => "their own personnel file",
+            Area::Backup => "the backups",
+            Area::System => "the system files",
+            Area::SelfFiles => "Need-to-Know’s own files",
+            Area::Login => "logging in",
+            Area::Elevation => "taking on another account’s rights",
+            Area::RemoteControl => "remote control",
+            Area::Recording => "the recording",
+        }
+    }
+}

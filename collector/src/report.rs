@@ -1,0 +1,286 @@
+//! The weekly access review: plain data from plain inputs, then one HTML page.
+//!
+//! # Invariants
+//! - RP-1: a report says what it could not see; [`WeeklyReport::could_not_see`] is never empty.
+//! - RP-2: it is made also when there is nothing to tell.
+//! - RP-3: no generated text accuses anybody.
+//!
+//! [`build()`] is pure: the ledger's entries come in through [`tally::WeekTally`], everything else through
+//! [`WeekInput`]. The data is `report.json`; [`html::render_html`] makes `report.html` of it.
+
+mod build;
+pub mod coverage;
+mod drawing;
+pub mod html;
+pub mod tally;
+pub mod text;
+pub mod week;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+pub use build::build;
+
+use crate::finding::Finding;
+use crate::need_to_know::moment;
+use crate::policy::Area;
+use coverage::{MachineCoverage, MachineInput};
+use tally::WeekTally;
+use week::Week;
+
+/// Title of every report.
+pub const TITLE: &str = "Weekly access review";
+
+/// Everything that a report is made of.
+#[derive(Clone, Debug)]
+pub struct WeekInput {
+    /// Name of the practice.
+    pub practice: String,
+    /// Name of the zone, such as `America/New_York`.
+    pub zone_name: String,
+    /// The zone.
+    pub zone: TimeZone,
+    /// The week.
+    pub week: Week,
+    /// When the report is made.
+    pub made_at: Timestamp,
+    /// Running number of the report.
+    pub number: Option<u32>,
+    /// What the week's entries came to.
+    pub tally: WeekTally,
+    /// Enrolled machines.
+    pub machines: Vec<MachineInput>,
+    /// Findings of the week, in any order.
+    pub findings: Vec<FindingInput>,
+    /// Uses of break-glass and who acknowledged them.
+    pub break_glass: Vec<Note>,
+    /// Tickets that were late, self-approved, unused or expired, and every ticket for a mailbox.
+    pub tickets: Vec<Note>,
+    /// Changes to the watch list, the policy, the roster, the machines.
+    pub changes: Vec<Note>,
+    /// Who looked at earlier reports and at records.
+    pub previous_opens: Vec<Note>,
+    /// Items of earlier weeks that nobody has decided.
+    pub undecided: Vec<UndecidedInput>,
+    /// Accesses per area in a usual week: the median of the last eight.
+    pub medians: BTreeMap<Area, u64>,
+    /// What the ledger says of itself.
+    pub footer: Footer,
+}
+
+/// A finding and what only the report may show of it.
+#[derive(Clone, Debug)]
+pub struct FindingInput {
+    /// The finding.
+    pub finding: Finding,
+    /// Some of the paths; they may name patients and stay inside the report.
+    pub paths: Vec<String>,
+    /// What has become of it so far: a question that was put, an answer that came.
+    pub status: Option<String>,
+}
+
+/// Something that happened at a moment, in one sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// When; absent when the record does not say.
+    pub at: Option<Timestamp>,
+    /// What.
+    pub sentence: String,
+}
+
+/// An item of an earlier week.
+#[derive(Clone, Debug)]
+pub struct UndecidedInput {
+    /// Id of the finding.
+    pub id: String,
+    /// Its sentence.
+    pub headline: String,
+    /// When it opened.
+    pub opened: Timestamp,
+}
+
+/// What the ledger says of itself, and who could change what lies under it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Footer {
+    /// Entries in the collector's log.
+    pub log_size: u64,
+    /// Root of that log, base64.
+    pub root: String,
+    /// The checkpoint in twelve words.
+    pub words: Vec<String>,
+    /// First entry of the period, in words.
+    pub first_entry: Option<String>,
+    /// Last entry of the period, in words.
+    pub last_entry: Option<String>,
+    /// Hash of the policy in force.
+    pub policy_hash: String,
+    /// Version of the roster in force.
+    pub roster_version: String,
+    /// Whether the collector's check of its whole ledger passed; absent when it has not run.
+    pub self_check_passed: Option<bool>,
+    /// What that check said.
+    pub self_check: String,
+    /// Up to when the proof reaches, in one sentence.
+    pub provable_until: String,
+    /// Who administers host, hypervisor, network, backup.
+    pub administers: BTreeMap<String, String>,
+    /// Version of the programs.
+    pub version: String,
+}
+
+/// The report as plain data: `report.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeeklyReport {
+    /// [`TITLE`].
+    pub title: String,
+    /// Name of the practice.
+    pub practice: String,
+    /// Zone of every time in the report.
+    pub timezone: String,
+    /// `2026-W47`.
+    pub week: String,
+    /// `Monday 16 to Sunday 22 November 2026`.
+    pub period: String,
+    /// First moment.
+    #[serde(with = "moment")]
+    pub from: Timestamp,
+    /// First moment of the next week.
+    #[serde(with = "moment")]
+    pub to: Timestamp,
+    /// When it was made.
+    #[serde(with = "moment")]
+    pub made_at: Timestamp,
+    /// The same in words.
+    pub made: String,
+    /// Running number.
+    pub number: Option<u32>,
+    /// 1: the verdict.
+    pub verdict: Verdict,
+    /// 2: items to decide, worst first.
+    pub items: Vec<Item>,
+    /// 3: uses of break-glass.
+    pub break_glass: Vec<Line>,
+    /// 4: tickets worth a look.
+    pub tickets: Vec<Line>,
+    /// 5: coverage of each machine.
+    pub machines: Vec<MachineCoverage>,
+    /// 5: intervals in which records were lost, with cause.
+    pub gaps: Vec<Line>,
+    /// 5: things done to the means of recording.
+    pub recording_changes: Vec<Line>,
+    /// 5: changes to watch list, policy, roster, machines.
+    pub changes: Vec<Line>,
+    /// 5: who looked at earlier reports and at records.
+    pub previous_opens: Vec<Line>,
+    /// 5: what the report could not see; never empty (RP-1).
+    pub could_not_see: Vec<String>,
+    /// 6: changes in rights.
+    pub rights: Vec<Line>,
+    /// 7: accesses per area.
+    pub areas: Vec<AreaCount>,
+    /// 7: accesses per account and hour of day.
+    pub heat: Vec<HeatRow>,
+    /// 8: explained accesses by reason.
+    pub explained: Vec<Counted>,
+    /// 8: how many are explained.
+    pub n_explained: u64,
+    /// 9: undecided items of earlier weeks.
+    pub undecided: Vec<Undecided>,
+    /// Kinds, words and fields of newer agents, counted.
+    pub unknown: Vec<Counted>,
+    /// Entries that could not be evaluated, counted by why; held against nobody.
+    pub not_evaluated: Vec<Counted>,
+    /// Entries of the week that were played from recordings.
+    pub n_recorded: u64,
+    /// 10: what the ledger says of itself.
+    pub footer: Footer,
+}
+
+/// The report in one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The sentence.
+    pub sentence: String,
+    /// What must be read with it.
+    pub more: Vec<String>,
+    /// Whether nothing is to be decided.
+    pub is_quiet: bool,
+}
+
+/// One item to decide.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The sentence.
+    pub headline: String,
+    /// `the table says never`, `no explanation yet`.
+    pub tag: String,
+    /// Name and value of each fact, in order.
+    pub facts: Vec<(String, String)>,
+    /// Which entries of the ledger it rests on.
+    pub records: String,
+    /// Some paths.
+    pub paths: Vec<String>,
+    /// Harmless causes to rule out first.
+    pub innocent_causes: Vec<String>,
+    /// What the record does not show.
+    pub not_shown: Vec<String>,
+    /// The finding itself.
+    pub finding: Finding,
+}
+
+/// A moment in words and a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// When, in words; empty where unknown.
+    pub when: String,
+    /// What.
+    pub sentence: String,
+}
+
+/// A count and what was counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// How many.
+    pub count: u64,
+    /// Of what.
+    pub sentence: String,
+}
+
+/// Accesses to one area.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AreaCount {
+    /// The area.
+    pub area: Area,
+    /// Its heading.
+    pub heading: String,
+    /// This week.
+    pub count: u64,
+    /// In a usual week.
+    pub median: Option<u64>,
+}
+
+/// Accesses of one account, by hour of the day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeatRow {
+    /// The account, with its holder.
+    pub label: String,
+    /// 24 counts.
+    pub hours: Vec<u64>,
+}
+
+/// An undecided item of an earlier week.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undecided {
+    /// Id of the finding.
+    pub id: String,
+    /// Its sentence.
+    pub headline: String,
+    /// `9 days`.
+    pub age: String,
+}
+
+#[cfg(test)]
+mod tests;

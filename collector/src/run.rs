@@ -1,0 +1,194 @@
+//! `run`: the agents' listener and the admin socket over one working practice, until a signal.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ntk_evidence::act;
+use ntk_evidence::hash::Hash;
+use serde_json::json;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::reload::Handle;
+
+use crate::admin::router;
+use crate::app::{App, AppError, Working};
+use crate::clock::Clock;
+use crate::config::reload;
+use crate::home::Home;
+use crate::ingest::enroll::Enrolling;
+use crate::ingest::listener::{self, ListenError, Service};
+use crate::ingest::session::Shared;
+use crate::practice::PracticeError;
+
+/// How long streams may take to end after a signal; tonic's own waiting may never end.
+const DRAIN_AT_MOST: Duration = Duration::from_secs(5);
+
+/// Changes which messages are logged, while running.
+pub type LevelHandle = Handle<EnvFilter, tracing_subscriber::Registry>;
+
+/// The collector could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The practice.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// Keys or certificates.
+    #[error(transparent)]
+    Practice(#[from] PracticeError),
+    /// The agents' listener.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The admin socket.
+    #[error("could not make the socket `{path}`")]
+    Socket {
+        /// Where.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The runtime.
+    #[error("could not start")]
+    Runtime(#[source] std::io::Error),
+    /// The ledger stopped while running.
+    #[error("the ledger stopped; nothing that was acknowledged is lost, start the collector again")]
+    Ledger,
+}
+
+/// Runs until a signal.
+pub fn run(home: Home, level: Option<LevelHandle>) -> Result<(), RunError> {
+    let working = Working::start(home, Clock::system())?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::Runtime)?;
+    let result = runtime.block_on(serve(working.app.clone(), level));
+    runtime.shutdown_timeout(DRAIN_AT_MOST);
+    working.stop();
+    info!("stopped");
+    result
+}
+
+async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
+    let stop = CancellationToken::new();
+    let (authority_pem, authority) = app.practice.authority()?;
+    let server = app.practice.server()?;
+    let (agents, address) = listener::bind(&app.practice.config.raw.listen).await?;
+    let _ = app.address.set(address.to_string());
+    let config = app.practice.config.clone();
+    let shared = Shared {
+        ledger: app.ledger.clone(),
+        lookup: app.lookup.clone(),
+        refusals: app.refusals.clone(),
+        liveness: app.liveness.clone(),
+        round: Duration::from_secs(config.raw.witness_round_seconds),
+    };
+    let trust = &app.practice.trust;
+    let enrolling = Enrolling::new(
+        app.ledger.clone(),
+        authority,
+        trust.log.to_string(),
+        app.refusals.clone(),
+        trust.machines_max,
+        &trust.enrolment_until,
+    );
+    let service = Service::new(shared, Arc::new(enrolling), stop.clone());
+    let admin = admin_socket(&app)?;
+    let _reload = watch_config(&app, level);
+    info!(listen = %address, "collector runs");
+
+    let mut agents =
+        tokio::spawn(async move { listener::serve(agents, service, &server, &authority_pem).await });
+    let admin_stop = stop.clone();
+    let admin_app = app.clone();
+    let mut admin = tokio::spawn(async move {
+        axum::serve(admin, router(admin_app)).with_graceful_shutdown(admin_stop.cancelled_owned()).await
+    });
+    let result = tokio::select! {
+        () = signalled() => Ok(()),
+        ended = &mut agents => match ended {
+            Ok(Err(failure)) => Err(failure.into()),
+            _ => Ok(()),
+        },
+        _ = &mut admin => Ok(()),
+        () = ledger_ended(&app) => Err(RunError::Ledger),
+    };
+    info!("stopping");
+    stop.cancel();
+    let running = [agents.abort_handle(), admin.abort_handle()];
+    let drained = async {
+        if !agents.is_finished() {
+            let _ = (&mut agents).await;
+        }
+        if !admin.is_finished() {
+            let _ = (&mut admin).await;
+        }
+    };
+    if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
+        running.into_iter().for_each(|task| task.abort());
+        warn!("some streams did not end in time; they resume at the next start");
+    }
+    let _ = std::fs::remove_file(app.practice.home.socket());
+    result
+}
+
+/// Comes back when the ledger thread has stopped by itself.
+async fn ledger_ended(app: &App) {
+    let mut sizes = app.ledger.sizes();
+    while sizes.changed().await.is_ok() {}
+}
+
+async fn signalled() {
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    match (terminate, interrupt) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+        }
+        _ => {
+            error!("signals cannot be heard; stop the collector with kill");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn admin_socket(app: &App) -> Result<UnixListener, RunError> {
+    let path = app.practice.home.socket();
+    let wrong = |source| RunError::Socket { path: path.display().to_string(), source };
+    // The ledger's lock is ours, so a socket that is there is one that a crash left.
+    let _ = std::fs::remove_file(&path);
+    let socket = UnixListener::bind(&path).map_err(wrong)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(wrong)?;
+    Ok(socket)
+}
+
+fn watch_config(app: &App, level: Option<LevelHandle>) -> Option<reload::Reload> {
+    let ledger = app.ledger.clone();
+    let watching = reload::watch(
+        &app.practice.home.config(),
+        app.practice.config.clone(),
+        move |before, next| {
+            let Some(level) = &level else { return };
+            if before.raw.log_level != next.raw.log_level
+                && let Ok(filter) = next.raw.log_level.parse::<EnvFilter>()
+            {
+                let _ = level.reload(filter);
+            }
+            if before.raw.listen != next.raw.listen
+                || before.raw.timezone != next.raw.timezone
+                || before.raw.practice != next.raw.practice
+            {
+                warn!("the changed configuration asks for a new start of the collector");
+            }
+            let text = serde_json::to_vec(&next.raw).unwrap_or_default();
+            let body = json!({"change": "collector.toml", "sha256": Hash::of(&text).to_hex()});
+            if let Err(failure) =
+                ledger.act_blocking(vec![act::event(act::kind::CONFIGURATION, ledger.now(), body)])
+            {
+                error!(reason = %crate::error_chain(&failure), "the change of configuration is not in the ledger");
+            }
+            info!("configuration read again");
+        },
+    );
+    watching.inspect_err(|failure| warn!(reason = %failure, "the configuration is not watched; start again after a change")).ok()
+}

@@ -1,0 +1,134 @@
+//! Verifies the whole ledger by its own bytes: every frame, entry, note, checkpoint; nothing from any cache.
+
+use ntk_evidence::checkpoint::Checkpoint;
+use ntk_evidence::name::Author;
+use ntk_segment::frame::Frame;
+use ntk_segment::pointer::SegmentNumber;
+use ntk_segment::verify::verify_chain;
+
+use crate::ledger::state::LedgerState;
+use crate::ledger::{LedgerError, from_frame};
+use crate::practice::Practice;
+use ntk_segment::reader::Reader;
+
+/// What the check found.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SelfCheck {
+    /// Whether everything verified.
+    pub passed: bool,
+    /// For people.
+    pub sentence: String,
+    /// Batches whose notes and roots were verified.
+    pub batches: u64,
+    /// Entries that were hashed.
+    pub entries: u64,
+    /// Checkpoints whose signatures and roots were verified.
+    pub checkpoints: u64,
+    /// Size and root at the end.
+    pub log_size: u64,
+    /// Root at the end, base64.
+    pub log_root: String,
+    /// Each thing that did not verify, one sentence.
+    pub faults: Vec<String>,
+}
+
+/// Walks the segments from the oldest kept one to `reader`'s end. `tell` hears how many batches are done.
+pub fn self_check(
+    practice: &Practice,
+    reader: &Reader,
+    mut tell: impl FnMut(u64),
+) -> Result<SelfCheck, LedgerError> {
+    let mut check = SelfCheck {
+        passed: false,
+        sentence: String::new(),
+        batches: 0,
+        entries: 0,
+        checkpoints: 0,
+        log_size: 0,
+        log_root: String::new(),
+        faults: Vec::new(),
+    };
+    let chain = verify_chain(&practice.home.ledger())?;
+    check.faults.extend(
+        chain
+            .damage
+            .iter()
+            .map(|damage| format!("segment {} at {}: {:?}", damage.segment, damage.offset, damage.kind)),
+    );
+    let oldest = reader.segments()?.first().map_or(SegmentNumber::FIRST, |segment| segment.number);
+    let begin = reader.state_of(oldest)?;
+    let mut state =
+        LedgerState::from_frame(practice.trust.slug.clone(), practice.trust.collector.clone(), &begin)?;
+    for frame in reader.frames()?.skipping_damage() {
+        let frame = match frame {
+            Ok((_, frame)) => frame,
+            Err(damage) => {
+                check.faults.push(crate::error_chain(&damage));
+                break;
+            }
+        };
+        let step = match frame {
+            Frame::State(stated) if stated.log_size == state.range.size() => same_state(&state, &stated),
+            Frame::State(stated) => Err(format!(
+                "a segment begins at leaf {} where leaf {} is next",
+                stated.log_size,
+                state.range.size()
+            )),
+            Frame::Batch(batch) => {
+                check.batches = check.batches.saturating_add(1);
+                check.entries =
+                    check.entries.saturating_add(u64::try_from(batch.entries.len()).unwrap_or(u64::MAX));
+                if check.batches.is_multiple_of(256) {
+                    tell(check.batches);
+                }
+                let leaf = state.range.size();
+                from_frame(leaf, batch)
+                    .and_then(|batch| state.follow(batch))
+                    .map(|_| ())
+                    .map_err(|fault| crate::error_chain(&fault))
+            }
+            Frame::Commit(commit) => {
+                check.checkpoints = check.checkpoints.saturating_add(1);
+                match Checkpoint::verify(&commit.checkpoint, &practice.trust.log) {
+                    Ok(signed) if signed == state.checkpoint() => Ok(()),
+                    Ok(signed) => Err(format!(
+                        "the checkpoint of size {} is not the one that the batches lead to",
+                        signed.size
+                    )),
+                    Err(fault) => Err(crate::error_chain(&fault)),
+                }
+            }
+        };
+        if let Err(fault) = step {
+            // What follows a broken link cannot be judged: its base is unknown.
+            check.faults.push(fault);
+            break;
+        }
+    }
+    tell(check.batches);
+    let end = state.checkpoint();
+    (check.log_size, check.log_root) = (end.size, end.root.to_base64());
+    check.passed = check.faults.is_empty();
+    check.sentence = if check.passed {
+        format!(
+            "The whole ledger verifies: {} entries in {} batches of {} authors under {} checkpoints.",
+            check.entries,
+            check.batches,
+            state.authors.keys().filter(|author| **author != Author::Collector).count().saturating_add(1),
+            check.checkpoints
+        )
+    } else {
+        format!("The ledger does NOT verify: {}.", check.faults.join("; "))
+    };
+    Ok(check)
+}
+
+fn same_state(state: &LedgerState, stated: &ntk_segment::frame::State) -> Result<(), String> {
+    let mut ours = state.to_frame();
+    ours.previous_hash = stated.previous_hash;
+    if ours == *stated {
+        Ok(())
+    } else {
+        Err(format!("the state at leaf {} is not what the batches before it lead to", stated.log_size))
+    }
+}

@@ -1,0 +1,408 @@
+//! The query store: sled as working memory over the segments. Everything in it can be dropped and made again.
+//!
+//! | key | value |
+//! |---|---|
+//! | `cursor` | [`Cursor`]: from which leaf everything has to be read again |
+//! | `b` leaf | [`LeafRecord`]: where a batch lies, whose it is, which span of time it covers |
+//! | `n` author 0 size | the leaf whose note has that size |
+//! | `d` day leaf | nothing: a batch that touches that UTC day |
+//! | `f` id | [`FindingRecord`] |
+//! | `R` leaf, `P` leaf | roster and policy that came into force with an act in that leaf |
+//!
+//! sled 0.34 is used the safe way: its flush is no fsync on Linux, so `db` is synced after it; batches hold
+//! at most 64 keys; it is opened under `catch_unwind` and moved aside when it does not open. Writes are
+//! idempotent by leaf and the cursor is written last, so a crash anywhere repeats work and changes nothing.
+
+use std::fs::{self, File};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use ntk_segment::pointer::{Pointer, SegmentNumber};
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use crate::finding::Finding;
+
+/// sled keeps memory for long when batches are larger.
+const KEYS_PER_BATCH_MAX: usize = 64;
+const CACHE_BYTES: u64 = 64 << 20;
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// The store failed; it may be deleted and is made again from the segments.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// sled said no.
+    #[error("the query store failed; delete the folder `cache`, it is made again from the ledger")]
+    Sled(#[from] sled::Error),
+    /// A value is not what was written.
+    #[error("the query store holds something that cannot be read; delete the folder `cache`")]
+    Value(#[from] serde_json::Error),
+    /// Its files.
+    #[error("could not use `{}`", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// From which leaf everything has to be read again after a start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The leaf.
+    pub leaf: u64,
+    /// Segment of the frame to go on with.
+    pub segment: u64,
+    /// Its position there.
+    pub offset: u64,
+}
+
+impl Cursor {
+    /// A cursor at a frame.
+    pub const fn at(leaf: u64, pointer: Pointer) -> Self {
+        Self { leaf, segment: pointer.segment.value(), offset: pointer.offset }
+    }
+
+    /// The frame's position.
+    pub const fn pointer(self) -> Pointer {
+        Pointer::new(SegmentNumber::new(self.segment), self.offset)
+    }
+}
+
+/// Where a batch lies, whose it is, which span of time it covers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeafRecord {
+    /// Index in the collector log.
+    pub leaf: u64,
+    /// Segment.
+    pub segment: u64,
+    /// Position there.
+    pub offset: u64,
+    /// Author.
+    pub author: String,
+    /// Epoch of the author's key.
+    pub epoch: u32,
+    /// Number of the first entry.
+    pub first: u64,
+    /// Number after the last entry.
+    pub size: u64,
+    /// When it was received, nanoseconds since 1970.
+    pub received_unix_ns: i64,
+    /// Earliest time of an entry, as claimed, nanoseconds since 1970.
+    pub from_unix_ns: i64,
+    /// Latest.
+    pub to_unix_ns: i64,
+}
+
+impl LeafRecord {
+    /// Position of the BATCH frame.
+    pub const fn pointer(&self) -> Pointer {
+        Pointer::new(SegmentNumber::new(self.segment), self.offset)
+    }
+}
+
+/// A finding as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingRecord {
+    /// The finding with its counts so far.
+    pub finding: Finding,
+    /// Whether its window is still open.
+    pub is_open: bool,
+    /// Number of the act that opened it, in the collector's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_by: Option<u64>,
+    /// Number of the act that closed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<u64>,
+}
+
+/// Writes that belong together.
+#[derive(Debug, Default)]
+pub struct Changes {
+    sets: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Changes {
+    /// A batch: its record, its size, the days that it touches.
+    pub fn leaf(&mut self, record: &LeafRecord) -> Result<(), StoreError> {
+        self.sets.push((leaf_key(b'b', record.leaf), serde_json::to_vec(record)?));
+        self.sets.push((note_key(&record.author, record.size), record.leaf.to_be_bytes().to_vec()));
+        let (from, to) = (day(record.from_unix_ns), day(record.to_unix_ns));
+        // A clock that jumps may stretch a batch over years: the ends are enough to find it.
+        let days = if to.saturating_sub(from) > 31 { vec![from, to] } else { (from..=to).collect() };
+        self.sets.extend(days.into_iter().map(|day| (day_key(day, record.leaf), Vec::new())));
+        Ok(())
+    }
+
+    /// A finding as it stands.
+    pub fn finding(&mut self, record: &FindingRecord) -> Result<(), StoreError> {
+        self.sets.push((finding_key(&record.finding.id), serde_json::to_vec(record)?));
+        Ok(())
+    }
+
+    /// A roster that came into force.
+    pub fn roster(&mut self, leaf: u64, text: &str) {
+        self.sets.push((leaf_key(b'R', leaf), text.as_bytes().to_vec()));
+    }
+
+    /// A policy that came into force.
+    pub fn policy(&mut self, leaf: u64, text: &str) {
+        self.sets.push((leaf_key(b'P', leaf), text.as_bytes().to_vec()));
+    }
+}
+
+/// The store.
+#[derive(Debug)]
+pub struct Store {
+    db: sled::Db,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens it, or moves aside what does not open and begins anew; whether that happened.
+    pub fn open(path: &Path) -> Result<(Self, bool), StoreError> {
+        let fresh = !path.exists();
+        if let Some(db) = open_sled(path) {
+            sync_folders(path)?;
+            return Ok((Self { db, path: path.to_owned() }, fresh));
+        }
+        let aside = (0..).map(|n| path.with_extension(format!("broken-{n}"))).find(|aside| !aside.exists());
+        let aside = aside.unwrap_or_else(|| path.with_extension("broken"));
+        warn!("the query store does not open; it is moved aside and made again from the ledger");
+        fs::rename(path, &aside).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
+        let db = config(path).open()?;
+        sync_folders(path)?;
+        Ok((Self { db, path: path.to_owned() }, true))
+    }
+
+    /// Writes changes, then the cursor.
+    pub fn apply(&self, changes: Changes, cursor: Option<Cursor>) -> Result<(), StoreError> {
+        for chunk in changes.sets.chunks(KEYS_PER_BATCH_MAX) {
+            let mut batch = sled::Batch::default();
+            for (key, value) in chunk {
+                batch.insert(key.as_slice(), value.as_slice());
+            }
+            self.db.apply_batch(batch)?;
+        }
+        if let Some(cursor) = cursor {
+            self.db.insert(b"cursor", serde_json::to_vec(&cursor)?)?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything so far durable.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush()?;
+        let file = self.path.join("db");
+        File::open(&file)
+            .and_then(|db| db.sync_data())
+            .map_err(|source| StoreError::File { path: file, source })
+    }
+
+    /// From where to go on.
+    pub fn cursor(&self) -> Result<Option<Cursor>, StoreError> {
+        let value = self.db.get(b"cursor")?;
+        value.map(|value| Ok(serde_json::from_slice(&value)?)).transpose()
+    }
+
+    /// The record of a leaf.
+    pub fn leaf(&self, leaf: u64) -> Result<Option<LeafRecord>, StoreError> {
+        let value = self.db.get(leaf_key(b'b', leaf))?;
+        value.map(|value| Ok(serde_json::from_slice(&value)?)).transpose()
+    }
+
+    /// The leaf whose note has this size.
+    pub fn leaf_of_note(&self, author: &str, size: u64) -> Result<Option<LeafRecord>, StoreError> {
+        let Some(value) = self.db.get(note_key(author, size))? else { return Ok(None) };
+        match value.as_ref().try_into() {
+            Ok(bytes) => self.leaf(u64::from_be_bytes(bytes)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The leaf that holds an author's entry of this number.
+    pub fn leaf_of_entry(&self, author: &str, number: u64) -> Result<Option<LeafRecord>, StoreError> {
+        let from = note_key(author, number.saturating_add(1));
+        let Some((key, value)) = self.db.range(from..).next().transpose()? else { return Ok(None) };
+        if !key.starts_with(
+            &note_key(author, 0).split_last_chunk::<8>().map_or(Vec::new(), |(head, _)| head.to_vec()),
+        ) {
+            return Ok(None);
+        }
+        match value.as_ref().try_into() {
+            Ok(bytes) => self.leaf(u64::from_be_bytes(bytes)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The batches that touch the UTC days of `[from, to]`, in the order of the log.
+    pub fn leaves_between(&self, from_unix_ns: i64, to_unix_ns: i64) -> Result<Vec<LeafRecord>, StoreError> {
+        let (from, to) = (day_key(day(from_unix_ns), 0), day_key(day(to_unix_ns).saturating_add(1), 0));
+        let mut leaves = Vec::new();
+        for item in self.db.range(from..to) {
+            let (key, _) = item?;
+            if let Some((_, leaf)) = key.split_last_chunk::<8>() {
+                leaves.push(u64::from_be_bytes(*leaf));
+            }
+        }
+        leaves.sort_unstable();
+        leaves.dedup();
+        let records = leaves
+            .into_iter()
+            .filter_map(|leaf| self.leaf(leaf).transpose())
+            .collect::<Result<Vec<_>, _>>()?;
+        let touches =
+            |record: &LeafRecord| record.from_unix_ns <= to_unix_ns && record.to_unix_ns >= from_unix_ns;
+        Ok(records.into_iter().filter(touches).collect())
+    }
+
+    /// A finding.
+    pub fn finding(&self, id: &str) -> Result<Option<FindingRecord>, StoreError> {
+        let value = self.db.get(finding_key(id))?;
+        value.map(|value| Ok(serde_json::from_slice(&value)?)).transpose()
+    }
+
+    /// All findings, in the order of their ids.
+    pub fn findings(&self) -> Result<Vec<FindingRecord>, StoreError> {
+        self.db.scan_prefix(b"f").map(|item| Ok(serde_json::from_slice(&item?.1)?)).collect()
+    }
+
+    /// The roster in force before a leaf.
+    pub fn roster_before(&self, leaf: u64) -> Result<Option<String>, StoreError> {
+        self.text_before(b'R', leaf)
+    }
+
+    /// The policy in force before a leaf.
+    pub fn policy_before(&self, leaf: u64) -> Result<Option<String>, StoreError> {
+        self.text_before(b'P', leaf)
+    }
+
+    fn text_before(&self, kind: u8, leaf: u64) -> Result<Option<String>, StoreError> {
+        let found = self.db.range(leaf_key(kind, 0)..leaf_key(kind, leaf)).next_back().transpose()?;
+        Ok(found.map(|(_, text)| String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    /// Puts other contents in the place of its own; the cursor stays.
+    pub fn replace(&self, contents: std::collections::BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), StoreError> {
+        for item in self.contents() {
+            let (key, _) = item?;
+            if !contents.contains_key(&key) {
+                self.db.remove(key)?;
+            }
+        }
+        self.apply(Changes { sets: contents.into_iter().collect() }, None)?;
+        self.flush()
+    }
+
+    /// Every key and value but the cursor, for comparing two stores.
+    pub fn contents(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + '_ {
+        let items = self.db.iter().filter(|item| !matches!(item, Ok((key, _)) if key.as_ref() == b"cursor"));
+        items.map(|item| item.map(|(key, value)| (key.to_vec(), value.to_vec())).map_err(StoreError::from))
+    }
+}
+
+fn config(path: &Path) -> sled::Config {
+    sled::Config::new().path(path).cache_capacity(CACHE_BYTES).mode(sled::Mode::LowSpace).flush_every_ms(None)
+}
+
+/// sled panics on some damage: a panic counts as "does not open".
+fn open_sled(path: &Path) -> Option<sled::Db> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let db = config(path).open().ok()?;
+        // Reading everything once finds damage that opening alone does not.
+        db.iter().all(|item| item.is_ok()).then_some(db)
+    }));
+    std::panic::set_hook(hook);
+    opened.ok().flatten()
+}
+
+fn sync_folders(path: &Path) -> Result<(), StoreError> {
+    for folder in [Some(path), path.parent()].into_iter().flatten() {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|source| StoreError::File { path: folder.to_owned(), source })?;
+    }
+    Ok(())
+}
+
+fn day(unix_ns: i64) -> u32 {
+    u32::try_from(unix_ns.div_euclid(1_000_000_000).div_euclid(SECONDS_PER_DAY)).unwrap_or(0)
+}
+
+fn leaf_key(kind: u8, leaf: u64) -> Vec<u8> {
+    [&[kind], leaf.to_be_bytes().as_slice()].concat()
+}
+
+fn note_key(author: &str, size: u64) -> Vec<u8> {
+    [b"n", author.as_bytes(), b"\0", &size.to_be_bytes()].concat()
+}
+
+fn day_key(day: u32, leaf: u64) -> Vec<u8> {
+    [b"d".as_slice(), &day.to_be_bytes(), &leaf.to_be_bytes()].concat()
+}
+
+fn finding_key(id: &str) -> Vec<u8> {
+    [b"f", id.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(leaf: u64, author: &str, first: u64, size: u64, day: i64) -> LeafRecord {
+        let at = day * SECONDS_PER_DAY * 1_000_000_000;
+        LeafRecord {
+            leaf,
+            segment: 0,
+            offset: 100 + leaf,
+            author: author.into(),
+            epoch: 0,
+            first,
+            size,
+            received_unix_ns: at,
+            from_unix_ns: at,
+            to_unix_ns: at + 5,
+        }
+    }
+
+    #[test]
+    fn batches_are_found_by_note_by_entry_and_by_day() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(&dir.path().join("sled")).unwrap();
+        let mut changes = Changes::default();
+        for record in
+            [record(0, "agent/a", 0, 3, 10), record(1, "agent/b", 0, 9, 10), record(2, "agent/a", 3, 7, 11)]
+        {
+            changes.leaf(&record).unwrap();
+        }
+        store.apply(changes, Some(Cursor { leaf: 3, segment: 0, offset: 9 })).unwrap();
+        store.flush().unwrap();
+        let leaf = |found: Option<LeafRecord>| found.map(|record| record.leaf);
+        assert_eq!(leaf(store.leaf_of_note("agent/a", 7).unwrap()), Some(2));
+        assert_eq!(leaf(store.leaf_of_note("agent/a", 6).unwrap()), None);
+        assert_eq!(leaf(store.leaf_of_entry("agent/a", 2).unwrap()), Some(0));
+        assert_eq!(leaf(store.leaf_of_entry("agent/a", 3).unwrap()), Some(2));
+        assert_eq!(leaf(store.leaf_of_entry("agent/a", 7).unwrap()), None, "not the next author's");
+        let ten = 10 * SECONDS_PER_DAY * 1_000_000_000;
+        let found = store.leaves_between(ten, ten + 1).unwrap();
+        assert_eq!(found.iter().map(|record| record.leaf).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(store.cursor().unwrap().map(|cursor| cursor.leaf), Some(3));
+    }
+
+    #[test]
+    fn a_store_that_does_not_open_is_moved_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sled");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("db"), [7; 4096]).unwrap();
+        fs::write(path.join("conf"), [7; 64]).unwrap();
+        let (store, fresh) = Store::open(&path).unwrap();
+        assert!(fresh);
+        assert!(dir.path().join("sled.broken-0").exists());
+        store.apply(Changes::default(), Some(Cursor::default())).unwrap();
+        assert_eq!(store.cursor().unwrap(), Some(Cursor::default()));
+    }
+}

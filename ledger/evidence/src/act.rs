@@ -1,0 +1,90 @@
+//! Acts: what people and the collector decide or change, as entries of the author `collector`.
+//!
+//! An act is an [`Event`] whose `kind` begins with `act_` and whose body stands in the field `act`. Acts are
+//! salted, numbered and signed like events, so no decision can be taken back without a trace.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::event::{Event, Kind};
+
+/// The field of an event that holds an act's body.
+pub const FIELD: &str = "act";
+
+/// The kinds of acts that this version writes.
+pub mod kind {
+    /// The practice's ledger began: practice, slug, who administers what.
+    pub const INIT: &str = "act_init";
+    /// A one-time token was made.
+    pub const ENROLMENT_OFFERED: &str = "act_enrolment_offered";
+    /// A machine's key was accepted.
+    pub const ENROLMENT: &str = "act_enrolment";
+    /// A machine's key is no longer accepted.
+    pub const REVOCATION: &str = "act_revocation";
+    /// A roster came into force.
+    pub const ROSTER: &str = "act_roster";
+    /// A need-to-know table came into force.
+    pub const POLICY: &str = "act_policy";
+    /// The collector's own configuration changed, or it started.
+    pub const CONFIGURATION: &str = "act_configuration";
+    /// A finding opened.
+    pub const FINDING_OPENED: &str = "act_finding_opened";
+    /// A finding's window closed, with its totals.
+    pub const FINDING_CLOSED: &str = "act_finding_closed";
+    /// A report was made.
+    pub const REPORT_MADE: &str = "act_report_made";
+    /// Findings or events were looked at.
+    pub const VIEWED: &str = "act_viewed";
+    /// A bundle was made.
+    pub const EXPORT: &str = "act_export";
+    /// A batch, connection or enrolment was refused.
+    pub const REFUSAL: &str = "act_refusal";
+    /// Two different notes of one size: both are kept.
+    pub const FORK: &str = "act_fork";
+    /// A machine was silent.
+    pub const SILENCE: &str = "act_silence";
+    /// The ledger was verified as a whole.
+    pub const SELF_CHECK: &str = "act_self_check";
+    /// A checkpoint was sent round, and by whom it was seen.
+    pub const WITNESSED: &str = "act_witnessed";
+}
+
+/// Whether a kind is an act's.
+pub fn is_act(kind: &Kind) -> bool {
+    kind.as_str().starts_with("act_")
+}
+
+/// An act as an event, by nobody but the collector unless the body says who.
+pub fn event(kind: &str, time: impl Into<String>, body: Value) -> Event {
+    let mut event = Event::new(Kind::from(kind.to_owned()), time);
+    event.other = Map::from_iter([(FIELD.to_owned(), body)]);
+    event
+}
+
+/// The body of an act.
+pub fn body(event: &Event) -> Option<&Value> {
+    event.other.get(FIELD)
+}
+
+/// Body of [`kind::ENROLMENT`]: from here on this key speaks for this author.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// `agent/<id>` or `import/<source>`.
+    pub author: String,
+    /// The author's verifier key for this epoch.
+    pub key: String,
+    /// Epoch of that key.
+    pub epoch: u32,
+    /// SHA-256 of the client certificate, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// What the machine says of itself: operating system, host name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// Whether the machine's users were told that access is recorded, or why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
+    /// The key that this one replaces, for a re-imaged machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+}

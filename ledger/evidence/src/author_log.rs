@@ -1,0 +1,248 @@
+//! An author's own log: entries go in, batches with a signed checkpoint come out; and how anyone follows it.
+//!
+//! A [`SealedBatch`] holds the entries `[first, size)` of one author and the author's checkpoint note of
+//! that size. Size is the count and root is the chain: an edit, gap or reorder cannot be consistent. Whoever
+//! follows an author keeps an [`AuthorLog`] (a compact range) and extends it batch by batch. A signed batch
+//! is never cut anew.
+
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::entry::{BatchKey, Entry, PART_BYTES_MAX};
+use crate::hash::Hash;
+use crate::merkle::{CompactRange, ProofError};
+use crate::name::{Author, Slug};
+use crate::note::{NoteSigner, VerifierKey};
+
+/// How many entries a batch may hold.
+pub const BATCH_ENTRIES_MAX: usize = 512;
+/// How many bytes the parts of a batch may hold together: one entry of the largest kind always fits.
+pub const BATCH_BYTES_MAX: usize = 4 * PART_BYTES_MAX;
+
+/// A batch is refused: the author's fault, told to it by name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// No entry.
+    #[error("the batch holds no entry")]
+    Empty,
+    /// More than [`BATCH_ENTRIES_MAX`] entries or [`BATCH_BYTES_MAX`] bytes.
+    #[error("the batch is larger than 512 entries or 4 MiB")]
+    TooLarge,
+    /// The batch does not begin where the log ends.
+    #[error("the batch begins at number {found} where number {expected} is next")]
+    Gap {
+        /// The next number of the log as known.
+        expected: u64,
+        /// The batch's first number.
+        found: u64,
+    },
+    /// The note's size is not the number after the last entry.
+    #[error("the note speaks of {noted} entries where the batch ends at {counted}")]
+    WrongSize {
+        /// Size in the note.
+        noted: u64,
+        /// Size by counting.
+        counted: u64,
+    },
+    /// The entries lead to another root than the signed one.
+    #[error("the entries do not lead to the signed root")]
+    WrongRoot,
+    /// The batch belongs to another author.
+    #[error("the batch belongs to another author")]
+    OtherAuthor,
+    /// The batch belongs to another epoch of the author's keys.
+    #[error("the batch belongs to epoch {found} where epoch {expected} is current")]
+    OtherEpoch {
+        /// Current epoch.
+        expected: u32,
+        /// The batch's epoch.
+        found: u32,
+    },
+    /// The note is no checkpoint of this author under its key.
+    #[error("the batch's note does not verify: {0}")]
+    Note(#[from] CheckpointError),
+    /// The log is full.
+    #[error(transparent)]
+    Full(#[from] ProofError),
+}
+
+/// Entries `[first, size)` of one author with the author's signed checkpoint of that size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedBatch {
+    /// Whose entries.
+    pub author: Author,
+    /// Epoch of the author's key.
+    pub epoch: u32,
+    /// Number of the first entry.
+    pub first: u64,
+    /// The author's checkpoint note, verbatim.
+    pub note: Vec<u8>,
+    /// Key of the salts.
+    pub key: BatchKey,
+    /// The entries, verbatim.
+    pub entries: Vec<Entry>,
+}
+
+impl SealedBatch {
+    /// The number after the last entry.
+    pub fn size(&self) -> u64 {
+        self.first.saturating_add(u64::try_from(self.entries.len()).unwrap_or(u64::MAX))
+    }
+
+    /// The leaf hashes of the entries in order.
+    pub fn leaves(&self) -> impl Iterator<Item = Hash> {
+        (self.first..).zip(&self.entries).map(|(number, entry)| self.key.leaf(number, entry))
+    }
+
+    /// The entries with their numbers.
+    pub fn numbered(&self) -> impl Iterator<Item = (u64, &Entry)> {
+        (self.first..).zip(&self.entries)
+    }
+
+    fn fits(&self) -> bool {
+        let bytes = self.entries.iter().map(Entry::len).fold(0, usize::saturating_add);
+        self.entries.len() <= BATCH_ENTRIES_MAX && bytes <= BATCH_BYTES_MAX
+    }
+}
+
+/// How far an author's log reaches: enough to append to it, and to check what is appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorLog {
+    author: Author,
+    origin: String,
+    epoch: u32,
+    range: CompactRange,
+}
+
+impl AuthorLog {
+    /// The empty log of an author.
+    pub fn new(slug: &Slug, author: Author) -> Self {
+        Self::resume(slug, author, 0, CompactRange::empty())
+    }
+
+    /// A log that reaches this far.
+    pub fn resume(slug: &Slug, author: Author, epoch: u32, range: CompactRange) -> Self {
+        Self { origin: slug.author_origin(&author), author, epoch, range }
+    }
+
+    /// Whose log.
+    pub const fn author(&self) -> &Author {
+        &self.author
+    }
+
+    /// Origin of its checkpoints.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Current epoch of the author's keys.
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// How many entries it holds; the next entry's number.
+    pub const fn size(&self) -> u64 {
+        self.range.size()
+    }
+
+    /// Roots of the full subtrees.
+    pub const fn range(&self) -> &CompactRange {
+        &self.range
+    }
+
+    /// The checkpoint of the log as it stands.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { origin: self.origin.clone(), size: self.size(), root: self.range.root() }
+    }
+
+    /// Appends entries and signs: the batch, and the log after it.
+    pub fn seal(&self, entries: Vec<Entry>, key: BatchKey, signer: &NoteSigner) -> Result<(SealedBatch, Self), BatchError> {
+        let mut batch =
+            SealedBatch { author: self.author.clone(), epoch: self.epoch, first: self.size(), note: Vec::new(), key, entries };
+        let next = self.appended(&batch)?;
+        batch.note = next.checkpoint().sign(signer)?.into_bytes();
+        Ok((batch, next))
+    }
+
+    /// Checks that a batch continues this log under the author's key: the log after it.
+    pub fn follow(&self, batch: &SealedBatch, key: &VerifierKey) -> Result<Self, BatchError> {
+        if batch.author != self.author {
+            return Err(BatchError::OtherAuthor);
+        }
+        if batch.epoch != self.epoch {
+            return Err(BatchError::OtherEpoch { expected: self.epoch, found: batch.epoch });
+        }
+        if batch.first != self.size() {
+            return Err(BatchError::Gap { expected: self.size(), found: batch.first });
+        }
+        if !batch.fits() {
+            return Err(BatchError::TooLarge);
+        }
+        // The signature first: hashing a stranger's entries would be work for nothing.
+        let signed = Checkpoint::verify(&batch.note, key)?;
+        if signed.origin != self.origin {
+            return Err(BatchError::OtherAuthor);
+        }
+        if signed.size != batch.size() {
+            return Err(BatchError::WrongSize { noted: signed.size, counted: batch.size() });
+        }
+        let next = self.appended(batch)?;
+        if next.range.root() == signed.root { Ok(next) } else { Err(BatchError::WrongRoot) }
+    }
+
+    fn appended(&self, batch: &SealedBatch) -> Result<Self, BatchError> {
+        if batch.entries.is_empty() {
+            return Err(BatchError::Empty);
+        }
+        if !batch.fits() {
+            return Err(BatchError::TooLarge);
+        }
+        let mut next = self.clone();
+        for leaf in batch.leaves() {
+            next.range.append(leaf)?;
+        }
+        Ok(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::note::KeyType;
+
+    fn entry(text: &str) -> Entry {
+        Entry::from_parts([text.as_bytes().to_vec(), Vec::new(), Vec::new()]).unwrap()
+    }
+
+    fn log() -> (AuthorLog, NoteSigner) {
+        let slug = Slug::new("maple-street", &[9; 32]).unwrap();
+        let log = AuthorLog::new(&slug, Author::agent("ws-01").unwrap());
+        let signer = NoteSigner::new(log.origin(), KeyType::Ed25519, &[1; 32]).unwrap();
+        (log, signer)
+    }
+
+    #[test]
+    fn a_follower_accepts_what_the_author_sealed_and_nothing_else() {
+        let (log, signer) = log();
+        let key = signer.verifier();
+        let (one, after_one) = log.seal(vec![entry("a"), entry("b")], BatchKey::new([1; 32]), &signer).unwrap();
+        let (two, after_two) = after_one.seal(vec![entry("c")], BatchKey::new([2; 32]), &signer).unwrap();
+        assert_eq!(log.follow(&one, key).unwrap(), after_one);
+        assert_eq!(after_one.follow(&two, key).unwrap(), after_two);
+
+        assert_eq!(after_one.follow(&one, key), Err(BatchError::Gap { expected: 2, found: 0 }), "replayed");
+        assert_eq!(log.follow(&two, key), Err(BatchError::Gap { expected: 0, found: 2 }), "dropped");
+        let change = |edit: fn(&mut SealedBatch)| {
+            let mut batch = one.clone();
+            edit(&mut batch);
+            log.follow(&batch, key)
+        };
+        assert_eq!(change(|b| b.entries.swap(0, 1)), Err(BatchError::WrongRoot), "swapped");
+        assert_eq!(change(|b| b.entries[1] = entry("x")), Err(BatchError::WrongRoot), "edited");
+        assert_eq!(change(|b| b.key = BatchKey::new([9; 32])), Err(BatchError::WrongRoot), "other salts");
+        assert_eq!(change(|b| drop(b.entries.pop())), Err(BatchError::WrongSize { noted: 2, counted: 1 }), "cut");
+        assert_eq!(change(|b| b.epoch = 1), Err(BatchError::OtherEpoch { expected: 0, found: 1 }));
+        assert_eq!(change(|b| b.author = Author::Collector), Err(BatchError::OtherAuthor));
+        assert!(matches!(change(|b| b.note[40] ^= 1), Err(BatchError::Note(_))), "note flipped");
+        assert_eq!(change(|b| b.entries = vec![entry("a"); 513]), Err(BatchError::TooLarge));
+        assert_eq!(log.seal(Vec::new(), BatchKey::new([1; 32]), &signer).err(), Some(BatchError::Empty));
+    }
+}

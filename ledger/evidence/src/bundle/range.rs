@@ -1,0 +1,136 @@
+//! Ranges and keys: what ties the rows of a bundle to signed notes, and the notes to the log.
+//!
+//! A range is `[first, size)` of one author's log. It begins at a batch boundary and ends at one: the end
+//! note is the author's checkpoint of `size`; where `first` is not 0, the note of `first` is there too, and
+//! the compact range before the first row leads to its root. The rows lead from there to the end note's root.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::{note_path, proof_path};
+use crate::hash::Hash;
+use crate::merkle::{CompactRange, ProofError};
+use crate::name::Author;
+use crate::note::VerifierKey;
+
+/// Numbers `[first, size)` of one author, as listed in `proofs/ranges.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// `agent/<id>`, `collector` or `import/<source>`.
+    pub author: String,
+    /// Epoch of the key that signed the end note.
+    pub epoch: u32,
+    /// Number of the first row.
+    pub first: u64,
+    /// The number after the last row.
+    pub size: u64,
+    /// Roots of the full subtrees before the first row, largest first.
+    pub compact_range_before: Vec<Subtree>,
+    /// Path of the author's note of `size`.
+    pub note: String,
+    /// Path of the tlog-proof of that note.
+    pub proof: String,
+    /// The note of `first`; absent exactly when `first` is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Boundary>,
+}
+
+/// A full subtree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subtree {
+    /// How many leaves, a power of two.
+    pub size: u64,
+    /// Its root.
+    pub hash: Hash,
+}
+
+/// The author's note at the beginning of a range.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Boundary {
+    /// Epoch of the key that signed it.
+    pub epoch: u32,
+    /// Path of the note.
+    pub note: String,
+    /// Path of its tlog-proof.
+    pub proof: String,
+}
+
+impl Range {
+    /// A range with the fixed paths; `before_epoch` is the epoch of the note of `before.size()`.
+    pub fn new(author: &Author, epoch: u32, before: &CompactRange, before_epoch: u32, size: u64) -> Self {
+        let first = before.size();
+        let boundary = (first > 0).then(|| Boundary {
+            epoch: before_epoch,
+            note: note_path(author, first),
+            proof: proof_path(author, first),
+        });
+        Self {
+            author: author.to_string(),
+            epoch,
+            first,
+            size,
+            compact_range_before: subtrees(before),
+            note: note_path(author, size),
+            proof: proof_path(author, size),
+            before: boundary,
+        }
+    }
+
+    /// The compact range before the first row, if sizes and number of hashes fit `first`.
+    pub fn compact_range(&self) -> Result<CompactRange, ProofError> {
+        let hashes = self.compact_range_before.iter().map(|subtree| subtree.hash).collect();
+        let range = CompactRange::new(self.first, hashes)?;
+        if subtrees(&range) == self.compact_range_before { Ok(range) } else { Err(ProofError::RangeLength) }
+    }
+}
+
+/// A compact range as it is written in JSON.
+pub fn subtrees(range: &CompactRange) -> Vec<Subtree> {
+    range.subtrees().into_iter().map(|(size, hash)| Subtree { size, hash }).collect()
+}
+
+/// A key that signed notes, as listed in `proofs/keys.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListedKey {
+    /// Whose key.
+    pub author: String,
+    /// Its epoch.
+    pub epoch: u32,
+    /// The verifier key.
+    pub key: String,
+    /// The entry that enrolled it; absent for the collector, whose key stands in the trust file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolled_by: Option<EntryRef>,
+}
+
+/// Points to an entry of an author's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntryRef {
+    /// Whose log.
+    pub author: String,
+    /// Number in it.
+    pub number: u64,
+}
+
+impl ListedKey {
+    /// The collector's own key, which the trust file names.
+    pub fn of_collector(epoch: u32, key: &VerifierKey) -> Self {
+        Self { author: Author::Collector.to_string(), epoch, key: key.to_string(), enrolled_by: None }
+    }
+
+    /// A key that the collector's act of this number enrolled.
+    pub fn enrolled(author: &Author, epoch: u32, key: &VerifierKey, act: u64) -> Self {
+        let enrolled_by = EntryRef { author: Author::Collector.to_string(), number: act };
+        Self { author: author.to_string(), epoch, key: key.to_string(), enrolled_by: Some(enrolled_by) }
+    }
+}
+
+/// A list as it is written to `proofs/ranges.json` or `proofs/keys.json`: one item a line.
+pub fn to_json<T: Serialize>(items: &[T]) -> Result<Vec<u8>, serde_json::Error> {
+    let lines = items.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+    Ok(format!("[\n{}\n]\n", lines.join(",\n")).into_bytes())
+}

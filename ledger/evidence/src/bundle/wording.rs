@@ -1,0 +1,133 @@
+//! What a record proves, in words: account, computer and a verb from a fixed table (RP-3).
+//!
+//! No sentence here says that a person did something, and no verb says more than the sensor can know.
+
+use crate::act;
+use crate::event::{Action, Event, Kind, Outcome, TamperKind};
+
+/// The verb that the record of a file access proves.
+pub fn file_verb(event: &Event) -> &'static str {
+    match event.source.as_ref().and_then(|source| source.event_id) {
+        Some(4656) => return "asked for access",
+        Some(4663) => return "used access, first use on this handle",
+        Some(5145) => return "was checked for access over the share",
+        _ => {}
+    }
+    let refused = matches!(event.outcome, Some(Outcome::Denied));
+    let failed = matches!(event.outcome, Some(Outcome::Failed));
+    match (&event.action, refused, failed) {
+        (Some(Action::Read), false, false) => "opened for reading",
+        (Some(Action::Read), true, _) => "asked to open for reading, refused",
+        (Some(Action::Read), false, true) => "asked to open for reading, failed",
+        (Some(Action::Write), false, false) => "opened for writing",
+        (Some(Action::Write), true, _) => "asked to open for writing, refused",
+        (Some(Action::Write), false, true) => "asked to open for writing, failed",
+        (Some(Action::Create), false, false) => "created",
+        (Some(Action::Create), true, _) => "asked to create, refused",
+        (Some(Action::Create), false, true) => "asked to create, failed",
+        (Some(Action::Delete), false, false) => "removed",
+        (Some(Action::Delete), true, _) => "asked to remove, refused",
+        (Some(Action::Delete), false, true) => "asked to remove, failed",
+        (Some(Action::Rename), false, false) => "renamed",
+        (Some(Action::Rename), true, _) => "asked to rename, refused",
+        (Some(Action::Rename), false, true) => "asked to rename, failed",
+        (Some(Action::Link), false, false) => "gave a second name",
+        (Some(Action::Link), true, _) => "asked to give a second name, refused",
+        (Some(Action::Link), false, true) => "asked to give a second name, failed",
+        (Some(Action::Attributes), false, false) => "changed attributes",
+        (Some(Action::Attributes), true, _) => "asked to change attributes, refused",
+        (Some(Action::Attributes), false, true) => "asked to change attributes, failed",
+        (Some(Action::List), false, false) => "opened for listing",
+        (Some(Action::List), true, _) => "asked to open for listing, refused",
+        (Some(Action::List), false, true) => "asked to open for listing, failed",
+        (Some(Action::OpenDenied), _, _) => "asked to open, refused",
+        (Some(Action::Other(_)) | None, _, _) => "touched, in a way that this version has no word for",
+    }
+}
+
+/// The verb of any event.
+pub fn verb(event: &Event) -> &'static str {
+    match (&event.kind, &event.outcome) {
+        (Kind::FileAccess, _) => file_verb(event),
+        (Kind::Login, Some(Outcome::Denied | Outcome::Failed)) => "asked for a session, refused",
+        (Kind::Login, _) => "session began",
+        (Kind::Logout, _) => "session ended",
+        (Kind::Elevation, Some(Outcome::Denied | Outcome::Failed)) => "asked for another account's rights, refused",
+        (Kind::Elevation, _) => "took on another account's rights",
+        (Kind::ProcessStart, _) => "process started",
+        (Kind::RemoteControl, _) => "session under remote control",
+        (Kind::AccountChange, _) => "account, group or right changed",
+        (Kind::Tamper, _) => event.tamper.as_ref().map_or("recording touched", |tamper| tamper_words(&tamper.what)),
+        (Kind::Gap, _) => "something was not recorded",
+        (Kind::Health, _) => "state of the recording program",
+        (Kind::Inventory, _) => "inventory of the computer",
+        (Kind::Epoch, _) => "next signing key",
+        (Kind::Other(_), _) if act::is_act(&event.kind) => "act recorded by the collector",
+        (Kind::Other(_), _) => "an event of a kind that this version does not know",
+    }
+}
+
+const fn tamper_words(what: &TamperKind) -> &'static str {
+    match what {
+        TamperKind::AuditDisabled => "kernel audit was switched off",
+        TamperKind::RulesChanged => "audit rules were changed",
+        TamperKind::LoginUidChanged => "a login identity was overwritten",
+        TamperKind::AgentKilled => "the recording program was ended",
+        TamperKind::LogCleared => "a log was cleared",
+        TamperKind::AuditPolicyChanged => "the audit policy was changed",
+        TamperKind::ClockChanged => "the clock was moved",
+        TamperKind::SaclChanged => "an access list for auditing was changed",
+        TamperKind::ServiceInstalled => "a service was installed",
+        TamperKind::RecordGap => "records are missing from a sequence",
+        TamperKind::Other(_) => "the means of recording was touched",
+    }
+}
+
+/// The account that the record names: the one that logged in, by name or number.
+pub fn account(event: &Event) -> Option<String> {
+    let actor = event.actor.as_ref()?;
+    let name = actor.login_user.as_ref().or(actor.upn.as_ref()).or(actor.ehr_user.as_ref()).or(actor.sid.as_ref());
+    name.cloned().or_else(|| actor.login_uid.map(|uid| format!("login uid {uid}")))
+}
+
+/// One sentence: account, computer, verb, and what was touched as far as it is shown.
+pub fn message(event: &Event, computer: Option<&str>) -> String {
+    let mut words = match account(event) {
+        Some(account) => format!("account {account}"),
+        None => "account not named by the record".to_owned(),
+    };
+    if let Some(user) = event.actor.as_ref().and_then(|actor| actor.effective_user.as_ref()) {
+        words.push_str(&format!(" with the rights of {user}"));
+    }
+    if let Some(claims) = event.actor.as_ref().and_then(|actor| actor.claims.as_ref()) {
+        words.push_str(&format!(", claiming {claims}"));
+    }
+    if let Some(computer) = computer {
+        words.push_str(&format!(", computer {computer}"));
+    }
+    if matches!(event.kind, Kind::Gap | Kind::Health | Kind::Inventory | Kind::Epoch) || act::is_act(&event.kind) {
+        words = computer.map_or_else(|| "collector".to_owned(), |computer| format!("computer {computer}"));
+    }
+    words.push_str(&format!(": {}", verb(event)));
+    if act::is_act(&event.kind) {
+        words.push_str(&format!(" ({})", event.kind.as_str().trim_start_matches("act_").replace('_', " ")));
+    }
+    if let Some(gap) = &event.gap {
+        words.push_str(&format!(", cause {}", gap.cause));
+    }
+    if let Some(object) = &event.object {
+        if let Some(class) = &object.class {
+            words.push_str(&format!(", {class}"));
+        }
+        if let Some(path) = &object.path {
+            words.push_str(&format!(", {path}"));
+        }
+        if let Some(to) = &object.to {
+            words.push_str(&format!(", to {to}"));
+        }
+    }
+    if let Some(count) = event.count.filter(|count| *count > 1) {
+        words.push_str(&format!(", {count} times"));
+    }
+    words
+}

@@ -1,0 +1,14 @@
+//! Tests of the evidence crate from outside: worked example, foreign vectors, other implementations, schema,
+//! a whole practice with its bundle and every attack on it, and noise.
+#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::indexing_slicing, reason = "test code")]
+
+mod attacks;
+mod bagit;
+mod differential;
+mod noise;
+mod practice;
+mod schema;
+mod tampering;
+mod vectors;
+mod worked_example;

@@ -1,0 +1,130 @@
+//! `schema/event.schema.json` held to the types: the same words, the same fields, both ways.
+
+use std::collections::BTreeSet;
+
+use ntk_evidence::entry::{Entry, Part};
+use ntk_evidence::event::{
+    Action, Actor, Class, Confidence, Event, Gap, Health, Kind, Object, OtherFields, Outcome, Process, Source, Tamper, TamperKind, Via,
+};
+use serde_json::Value;
+
+fn schema() -> Value {
+    serde_json::from_str(include_str!("../../schema/event.schema.json")).unwrap()
+}
+
+fn words(value: &Value) -> Vec<&str> {
+    value["enum"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect()
+}
+
+fn filled() -> Event {
+    let text = || Some("x".to_owned());
+    Event {
+        kind: Kind::FileAccess,
+        time: "2026-11-20T21:00:00.250Z".into(),
+        outcome: Some(Outcome::Success),
+        actor: Some(Actor {
+            login_uid: Some(1),
+            sid: text(),
+            upn: text(),
+            ehr_user: text(),
+            key: text(),
+            tool: text(),
+            login_user: text(),
+            effective_user: text(),
+            session: Some(1),
+            from: text(),
+            claims: text(),
+            confidence: Some(Confidence::Kernel),
+            other: OtherFields::new(),
+        }),
+        action: Some(Action::Read),
+        process: Some(Process { pid: Some(1), exe: text(), command: text(), parent: text(), other: OtherFields::new() }),
+        object: Some(Object { path: text(), to: text(), owner: text(), class: Some(Class::Ehr), via: Some(Via::Direct), other: OtherFields::new() }),
+        count: Some(2),
+        last: Some("2026-11-20T21:00:01Z".into()),
+        source: Some(Source { sensor: text(), record: text(), event_id: Some(1), recorded: Some(true), other: OtherFields::new() }),
+        tamper: Some(Tamper { what: TamperKind::LogCleared, detail: text(), other: OtherFields::new() }),
+        gap: Some(Gap { cause: "kernel_lost".into(), from: text(), to: text(), lost: Some(1), other: OtherFields::new() }),
+        health: Some(Health {
+            reason: text(),
+            version: text(),
+            sensors: vec!["x".into()],
+            cannot_see: vec!["x".into()],
+            os: text(),
+            boot_id: text(),
+            uptime_s: Some(1),
+            audit_enabled: Some(1),
+            audit_owner: Some(1),
+            audit_lost: Some(1),
+            audit_backlog: Some(1),
+            rules_hash: text(),
+            spool_bytes: Some(1),
+            memory_bytes: Some(1),
+            processes: Some(1),
+            sessions: vec!["x".into()],
+            other: OtherFields::new(),
+        }),
+        other: OtherFields::new(),
+    }
+}
+
+/// Dotted names of all fields below a value.
+fn fields(value: &Value, prefix: &str, into: &mut BTreeSet<String>) {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let name = format!("{prefix}{name}");
+        fields(value, &format!("{name}."), into);
+        into.insert(name);
+    }
+}
+
+/// Dotted names of all properties of a schema; `act` is free inside.
+fn properties(schema: &Value, prefix: &str, into: &mut BTreeSet<String>) {
+    for (name, value) in schema["properties"].as_object().into_iter().flatten() {
+        let described = value["description"].as_str().is_some_and(|text| text.len() > 10);
+        assert!(described, "{prefix}{name} needs a description");
+        properties(value, &format!("{prefix}{name}."), into);
+        into.insert(format!("{prefix}{name}"));
+    }
+}
+
+#[test]
+fn every_word_of_the_types_stands_in_the_schema_and_no_other() {
+    let schema = schema();
+    let at = |path: &[&str]| path.iter().fold(&schema, |value, name| &value["properties"][*name]).clone();
+    let kinds = at(&["kind"]);
+    assert_eq!(words(&kinds["anyOf"][0]), Kind::WORDS);
+    assert_eq!(kinds["anyOf"][1]["pattern"], "^act_[a-z_]+$");
+    assert_eq!(words(&at(&["outcome"])), Outcome::WORDS);
+    assert_eq!(words(&at(&["action"])), Action::WORDS);
+    assert_eq!(words(&at(&["actor", "confidence"])), Confidence::WORDS);
+    assert_eq!(words(&at(&["object", "class"])), Class::WORDS);
+    assert_eq!(words(&at(&["object", "via"])), Via::WORDS);
+    assert_eq!(words(&at(&["tamper", "what"])), TamperKind::WORDS);
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+}
+
+#[test]
+fn every_field_of_a_full_event_stands_in_the_schema_and_no_other() {
+    let event = filled();
+    let (mut written, mut described) = (BTreeSet::new(), BTreeSet::from(["act".to_owned()]));
+    written.insert("act".to_owned());
+    fields(&serde_json::to_value(&event).unwrap(), "", &mut written);
+    properties(&schema(), "", &mut described);
+    assert_eq!(written, described);
+    assert!(schema()["properties"]["act"].is_object(), "acts carry their body there");
+    assert_eq!(event.unknown(), Vec::<String>::new());
+}
+
+#[test]
+fn parts_are_described_where_they_travel() {
+    let entry = Entry::freeze(filled()).unwrap();
+    let definitions = &schema()["$defs"];
+    for (part, name) in [(Part::Paths, "paths"), (Part::Command, "command")] {
+        let (mut written, mut described) = (BTreeSet::new(), BTreeSet::new());
+        fields(&serde_json::from_str(entry.part(part)).unwrap(), "", &mut written);
+        properties(&definitions[name], "", &mut described);
+        assert_eq!(written, described, "{name}");
+    }
+    let required: Vec<_> = schema()["required"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect();
+    assert_eq!(required, ["kind", "time"]);
+}
