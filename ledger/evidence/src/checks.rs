@@ -147,7 +147,8 @@ pub fn check(files: &Files, trust: Option<&[u8]>) -> Verification {
     checks.push(anchor.witnesses(files));
     let rows = rows::Rows::read(files);
     let (listed, mut range_faults) = ranges::Listed::read(files, &rows);
-    let keys = keys::judge(files, &listed, &anchor, &rows, checkpoint.as_ref(), &mut range_faults, &mut checks);
+    let keys =
+        keys::judge(files, &listed, &anchor, &rows, checkpoint.as_ref(), &mut range_faults, &mut checks);
     for range in listed.of_others() {
         let _ = range.verify(&keys, files, checkpoint.as_ref(), &rows, &mut range_faults);
     }
@@ -187,7 +188,8 @@ impl Faults {
         let Some(status) = self.worst else {
             return Check { name, status: Status::Passed, sentence: passed() };
         };
-        let mut sentence = self.found.into_iter().map(|(_, sentence)| sentence).collect::<Vec<_>>().join("; ");
+        let mut sentence =
+            self.found.into_iter().map(|(_, sentence)| sentence).collect::<Vec<_>>().join("; ");
         if self.more > 0 {
             sentence.push_str(&format!("; and {} more", self.more));
         }
@@ -203,7 +205,8 @@ const fn is_bidi(c: char) -> bool {
 
 /// A stranger's text, cut and without control characters, for a sentence.
 fn quoted(text: &str) -> String {
-    let shown: String = text.chars().map(|c| if c.is_control() || is_bidi(c) { '?' } else { c }).take(80).collect();
+    let shown: String =
+        text.chars().map(|c| if c.is_control() || is_bidi(c) { '?' } else { c }).take(80).collect();
     let cut = if text.chars().count() > 80 { ".." } else { "" };
     format!("`{shown}{cut}`")
 }

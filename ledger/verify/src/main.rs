@@ -50,12 +50,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Cosign a checkpoint if it continues the newest one that this witness saw
-    #[command(after_help = "Prints the cosignature line; give it to `ntk-collector witness add FILE`. Without BODY it prints the
+    #[command(
+        after_help = "Prints the cosignature line; give it to `ntk-collector witness add FILE`. Without BODY it prints the
 witness's key. Exit code: 0 cosigned, 1 refused, 64 usage or I/O.
 
 Examples:
   ntk-verify witness --state usb.state --trust trust.txt
-  ntk-verify witness --state usb.state round.txt > cosignature.txt")]
+  ntk-verify witness --state usb.state round.txt > cosignature.txt"
+    )]
     Witness(WitnessArgs),
 }
 
@@ -111,7 +113,9 @@ fn verify(bundle: &Path, trust: Option<&Path>, json: bool) -> anyhow::Result<u8>
 
 fn witness(args: WitnessArgs) -> anyhow::Result<u8> {
     let log = match (&args.trust, &args.log_key) {
-        (Some(path), _) => Some(TrustFile::parse(&input(path)?).with_context(|| format!("`{}`", path.display()))?.log),
+        (Some(path), _) => {
+            Some(TrustFile::parse(&input(path)?).with_context(|| format!("`{}`", path.display()))?.log)
+        }
         (None, Some(key)) => Some(VerifierKey::parse(key).context("--log-key")?),
         (None, None) => None,
     };
@@ -140,7 +144,10 @@ fn witness(args: WitnessArgs) -> anyhow::Result<u8> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one real clock of this program: a cosignature bears its time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one real clock of this program: a cosignature bears its time"
+)]
 fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -152,8 +159,14 @@ fn input(path: &Path) -> anyhow::Result<Vec<u8>> {
         Box::new(fs::File::open(path).with_context(|| format!("could not read `{}`", path.display()))?)
     };
     let mut bytes = Vec::new();
-    from.take(INPUT_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes).with_context(|| format!("could not read `{}`", path.display()))?;
-    anyhow::ensure!(u64::try_from(bytes.len())? <= INPUT_BYTES_MAX, "`{}` is larger than 1 MiB", path.display());
+    from.take(INPUT_BYTES_MAX.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("could not read `{}`", path.display()))?;
+    anyhow::ensure!(
+        u64::try_from(bytes.len())? <= INPUT_BYTES_MAX,
+        "`{}` is larger than 1 MiB",
+        path.display()
+    );
     Ok(bytes)
 }
 

@@ -79,7 +79,8 @@ fn without_top_folder(files: Files) -> Files {
     if files.contains_key(BAGIT) {
         return files;
     }
-    let tops: BTreeSet<Option<&str>> = files.keys().map(|path| path.split_once('/').map(|(top, _)| top)).collect();
+    let tops: BTreeSet<Option<&str>> =
+        files.keys().map(|path| path.split_once('/').map(|(top, _)| top)).collect();
     let top = match tops.first() {
         Some(Some(top)) if tops.len() == 1 => format!("{top}/"),
         _ => return files,
@@ -97,16 +98,24 @@ struct Bounded {
 impl Bounded {
     fn add(&mut self, name: String, from: impl io::Read) -> Result<(), ReadError> {
         if self.files.len() >= self.limits.files_max {
-            return Err(refused(Status::NotVerifiable, format!("more than {} files are not read", self.limits.files_max)));
+            return Err(refused(
+                Status::NotVerifiable,
+                format!("more than {} files are not read", self.limits.files_max),
+            ));
         }
         let left = self.limits.bytes_max.saturating_sub(self.bytes);
         let mut bytes = Vec::new();
         // One byte more than is left tells "too large" from "just fits"; what an archive claims is not believed.
         let read = from.take(left.saturating_add(1)).read_to_end(&mut bytes);
-        let read = read.map_err(|_| refused(Status::Altered, format!("`{}` cannot be unpacked: it is damaged", plain(&name))))?;
+        let read = read.map_err(|_| {
+            refused(Status::Altered, format!("`{}` cannot be unpacked: it is damaged", plain(&name)))
+        })?;
         let read = u64::try_from(read).unwrap_or(u64::MAX);
         if read > left {
-            return Err(refused(Status::NotVerifiable, format!("more than {} bytes are not read", self.limits.bytes_max)));
+            return Err(refused(
+                Status::NotVerifiable,
+                format!("more than {} bytes are not read", self.limits.bytes_max),
+            ));
         }
         self.bytes = self.bytes.saturating_add(read);
         self.files.insert(name, bytes);
@@ -129,10 +138,14 @@ fn folder(root: &Path, limits: Limits) -> Result<Files, ReadError> {
                 }
                 todo.push((entry.path(), format!("{name}/")));
             } else if kind.is_file() {
-                let file = fs::File::open(entry.path()).map_err(|source| ReadError::Io { path: entry.path(), source })?;
+                let file = fs::File::open(entry.path())
+                    .map_err(|source| ReadError::Io { path: entry.path(), source })?;
                 found.add(name, file)?;
             } else {
-                return Err(refused(Status::Altered, format!("`{}` is a link or device, not a file", plain(&name))));
+                return Err(refused(
+                    Status::Altered,
+                    format!("`{}` is a link or device, not a file", plain(&name)),
+                ));
             }
         }
     }
@@ -161,7 +174,10 @@ fn archive(path: &Path, limits: Limits) -> Result<Files, ReadError> {
         let mut entry = match zip.by_index(index) {
             Ok(entry) => entry,
             Err(zip::result::ZipError::UnsupportedArchive(why)) => {
-                return Err(refused(Status::NotVerifiable, format!("the ZIP file is encrypted or packed in an unknown way: {why}")));
+                return Err(refused(
+                    Status::NotVerifiable,
+                    format!("the ZIP file is encrypted or packed in an unknown way: {why}"),
+                ));
             }
             Err(_) => return Err(refused(Status::Altered, "the ZIP file is damaged or cut off")),
         };

@@ -28,7 +28,9 @@ pub enum StateError {
         source: io::Error,
     },
     /// The state file is not one.
-    #[error("`{0}` is not a witness's state file; a damaged one must be replaced by a new key, so keep a copy of the old")]
+    #[error(
+        "`{0}` is not a witness's state file; a damaged one must be replaced by a new key, so keep a copy of the old"
+    )]
     Form(PathBuf),
     /// The first use needs the log's key.
     #[error("`{0}` is new: give the log's key with --trust FILE or --log-key VKEY")]
@@ -76,13 +78,21 @@ impl Witness {
             move |source| StateError::Io { path, source }
         };
         let beside = with_suffix(path, ".lock");
-        let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&beside).map_err(io(&beside))?;
+        let lock = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&beside)
+            .map_err(io(&beside))?;
         lock.lock().map_err(io(&beside))?;
         match fs::read(path) {
             Ok(bytes) => {
-                let witness = Self::parse(path, &bytes, lock).ok_or_else(|| StateError::Form(path.to_owned()))?;
+                let witness =
+                    Self::parse(path, &bytes, lock).ok_or_else(|| StateError::Form(path.to_owned()))?;
                 match log {
-                    Some(log) if log != witness.log => Err(StateError::OtherLog { remembered: witness.log.to_string() }),
+                    Some(log) if log != witness.log => {
+                        Err(StateError::OtherLog { remembered: witness.log.to_string() })
+                    }
                     _ => Ok(witness),
                 }
             }
@@ -91,7 +101,10 @@ impl Witness {
                 let mut seed = [0; 32];
                 let random = Path::new("/dev/urandom");
                 fs::File::open(random).and_then(|mut file| file.read_exact(&mut seed)).map_err(io(random))?;
-                let slug = log.name().strip_suffix("/log").ok_or(NoteError::Key("a log key is named `<practice>/log`"))?;
+                let slug = log
+                    .name()
+                    .strip_suffix("/log")
+                    .ok_or(NoteError::Key("a log key is named `<practice>/log`"))?;
                 let signer = NoteSigner::new(&format!("{slug}/witness/{id}"), KeyType::CosignatureV1, &seed)?;
                 let witness = Self { path: path.to_owned(), seed, signer, log, seen: None, _lock: lock };
                 witness.persist()?;
@@ -123,7 +136,9 @@ impl Witness {
                 Ok(accepted.cosign(time, &self.signer))
             }
             Err(error) => {
-                if let WitnessError::Inconsistent(ReceiptError::Forked(_) | ReceiptError::RolledBack { .. }) = &error {
+                if let WitnessError::Inconsistent(ReceiptError::Forked(_) | ReceiptError::RolledBack { .. }) =
+                    &error
+                {
                     let known = self.seen.as_ref().map_or(&[][..], |seen| seen.note());
                     let both = [known, b"\n", request.checkpoint.as_bytes()].concat();
                     write_durably(&with_suffix(&self.path, ".contradiction"), &both)?;
@@ -135,7 +150,8 @@ impl Witness {
 
     fn persist(&self) -> Result<(), StateError> {
         let name = self.signer.verifier().name();
-        let mut bytes = format!("{MAGIC}\nkey {}\nname {name}\nlog {}\n\n", hex(&self.seed), self.log).into_bytes();
+        let mut bytes =
+            format!("{MAGIC}\nkey {}\nname {name}\nlog {}\n\n", hex(&self.seed), self.log).into_bytes();
         bytes.extend_from_slice(self.seen.as_ref().map_or(&[][..], |seen| seen.note()));
         write_durably(&self.path, &bytes)
     }
@@ -147,7 +163,8 @@ impl Witness {
             return None;
         }
         let seed: [u8; 32] = unhex(lines.next()?.strip_prefix("key ")?)?.try_into().ok()?;
-        let signer = NoteSigner::new(lines.next()?.strip_prefix("name ")?, KeyType::CosignatureV1, &seed).ok()?;
+        let signer =
+            NoteSigner::new(lines.next()?.strip_prefix("name ")?, KeyType::CosignatureV1, &seed).ok()?;
         let log = VerifierKey::parse(lines.next()?.strip_prefix("log ")?).ok()?;
         let seen = match note.is_empty() {
             true => None,

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha512};
 
-use crate::bundle::{BAG_INFO, BAGIT, MANIFEST_SHA256, MANIFEST_SHA512, PAYLOAD, TAG_MANIFEST, TAG_MANIFEST_NOTE};
 use crate::bundle::is_safe_path;
+use crate::bundle::{
+    BAG_INFO, BAGIT, MANIFEST_SHA256, MANIFEST_SHA512, PAYLOAD, TAG_MANIFEST, TAG_MANIFEST_NOTE,
+};
 use crate::hash::{Hash, hex};
 use crate::note::{NoteError, NoteSigner};
 

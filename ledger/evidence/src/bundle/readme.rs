@@ -46,7 +46,9 @@ fn blocks(facts: &ReadmeFacts) -> Vec<Block> {
         ),
         Text(format!("The log had {} batches at the final checkpoint. Its words are:", facts.log_size)),
         Code(facts.checkpoint_words.clone()),
-        text("Reports sent later carry the words of later checkpoints; ask for one and check that it continues this log."),
+        text(
+            "Reports sent later carry the words of later checkpoints; ask for one and check that it continues this log.",
+        ),
         Heading("2. Check that no file was changed"),
         text("On any Linux or macOS computer, in the folder that holds bagit.txt (macOS: shasum -a 256 -c):"),
         Code("sha256sum -c manifest-sha256.txt".to_owned()),
@@ -91,7 +93,9 @@ pub fn readme_text(facts: &ReadmeFacts) -> String {
     let mut out = String::new();
     for block in blocks(facts) {
         let piece = match block {
-            Block::Title(title) => format!("{}\n{}\n", title.to_uppercase(), "=".repeat(title.chars().count())),
+            Block::Title(title) => {
+                format!("{}\n{}\n", title.to_uppercase(), "=".repeat(title.chars().count()))
+            }
             Block::Heading(heading) => format!("\n{heading}\n{}\n", "-".repeat(heading.chars().count())),
             Block::Text(text) => format!("{}\n", wrapped(&text, "")),
             Block::Code(code) => code.lines().map(|line| format!("    {line}\n")).collect(),
@@ -113,7 +117,8 @@ pub fn readme_html(facts: &ReadmeFacts) -> String {
             Block::Text(text) => format!("<p>{}</p>\n", escaped(&text)),
             Block::Code(code) => format!("<pre>{}</pre>\n", escaped(&code)),
             Block::Items(items) => {
-                let items: String = items.iter().map(|item| format!("<li>{}</li>\n", escaped(item))).collect();
+                let items: String =
+                    items.iter().map(|item| format!("<li>{}</li>\n", escaped(item))).collect();
                 format!("<ul>\n{items}</ul>\n")
             }
         };
@@ -183,7 +188,14 @@ mod tests {
             not_included: vec!["No time-stamps of outside authorities.".into()],
         };
         let (text, html) = (readme_text(&facts), readme_html(&facts));
-        for needed in ["ribbon absent crawl", "visual assist meat", "sha256sum -c", "bagit.py", "ntk-verify bundle.zip", "No time-stamps"] {
+        for needed in [
+            "ribbon absent crawl",
+            "visual assist meat",
+            "sha256sum -c",
+            "bagit.py",
+            "ntk-verify bundle.zip",
+            "No time-stamps",
+        ] {
             assert!(text.contains(needed) && html.contains(needed), "{needed}");
         }
         assert!(html.contains("Maple &amp; &lt;b&gt;Oak") && !html.contains("<b>"));

@@ -203,7 +203,9 @@ impl From<Row> for RawRow {
 impl From<RowPart> for RawPart {
     fn from(part: RowPart) -> Self {
         match part {
-            RowPart::Text { salt, text } => Self { salt: Some(hex(&salt)), text: Some(text), commitment: None },
+            RowPart::Text { salt, text } => {
+                Self { salt: Some(hex(&salt)), text: Some(text), commitment: None }
+            }
             RowPart::Withheld(commitment) => Self { commitment: Some(commitment), ..Self::default() },
         }
     }

@@ -14,7 +14,7 @@ pub const HEADER: &str = "message,datetime,timestamp_desc,author,number,kind,out
 ///
 /// Withheld rows do not appear; a row that cannot be read appears as such, without a time, at the end.
 pub fn timeline_csv<'a>(rows: impl IntoIterator<Item = (&'a Author, &'a Row)>) -> String {
-    let mut lines: Vec<((bool, Option<Moment>, String, u64), String)> = rows
+    let mut lines: Vec<_> = rows
         .into_iter()
         .filter_map(|(author, row)| {
             let (moment, line) = match row.event() {
@@ -92,7 +92,8 @@ mod tests {
     #[test]
     fn rows_are_told_in_order_of_time_and_cells_are_quoted() {
         let author = Author::agent("ws-01").unwrap();
-        let late = row(0, r#"{"kind":"login","time":"2026-11-20T22:00:00Z","actor":{"login_user":"=cmd"}}"#, "");
+        let late =
+            row(0, r#"{"kind":"login","time":"2026-11-20T22:00:00Z","actor":{"login_user":"=cmd"}}"#, "");
         let early = row(
             1,
             r#"{"kind":"file_access","time":"2026-11-20T21:00:00+00:00","action":"read","object":{"class":"ehr"}}"#,

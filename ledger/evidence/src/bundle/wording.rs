@@ -52,12 +52,16 @@ pub fn verb(event: &Event) -> &'static str {
         (Kind::Login, Some(Outcome::Denied | Outcome::Failed)) => "asked for a session, refused",
         (Kind::Login, _) => "session began",
         (Kind::Logout, _) => "session ended",
-        (Kind::Elevation, Some(Outcome::Denied | Outcome::Failed)) => "asked for another account's rights, refused",
+        (Kind::Elevation, Some(Outcome::Denied | Outcome::Failed)) => {
+            "asked for another account's rights, refused"
+        }
         (Kind::Elevation, _) => "took on another account's rights",
         (Kind::ProcessStart, _) => "process started",
         (Kind::RemoteControl, _) => "session under remote control",
         (Kind::AccountChange, _) => "account, group or right changed",
-        (Kind::Tamper, _) => event.tamper.as_ref().map_or("recording touched", |tamper| tamper_words(&tamper.what)),
+        (Kind::Tamper, _) => {
+            event.tamper.as_ref().map_or("recording touched", |tamper| tamper_words(&tamper.what))
+        }
         (Kind::Gap, _) => "something was not recorded",
         (Kind::Health, _) => "state of the recording program",
         (Kind::Inventory, _) => "inventory of the computer",
@@ -86,7 +90,8 @@ const fn tamper_words(what: &TamperKind) -> &'static str {
 /// The account that the record names: the one that logged in, by name or number.
 pub fn account(event: &Event) -> Option<String> {
     let actor = event.actor.as_ref()?;
-    let name = actor.login_user.as_ref().or(actor.upn.as_ref()).or(actor.ehr_user.as_ref()).or(actor.sid.as_ref());
+    let name =
+        actor.login_user.as_ref().or(actor.upn.as_ref()).or(actor.ehr_user.as_ref()).or(actor.sid.as_ref());
     name.cloned().or_else(|| actor.login_uid.map(|uid| format!("login uid {uid}")))
 }
 
@@ -105,7 +110,9 @@ pub fn message(event: &Event, computer: Option<&str>) -> String {
     if let Some(computer) = computer {
         words.push_str(&format!(", computer {computer}"));
     }
-    if matches!(event.kind, Kind::Gap | Kind::Health | Kind::Inventory | Kind::Epoch) || act::is_act(&event.kind) {
+    if matches!(event.kind, Kind::Gap | Kind::Health | Kind::Inventory | Kind::Epoch)
+        || act::is_act(&event.kind)
+    {
         words = computer.map_or_else(|| "collector".to_owned(), |computer| format!("computer {computer}"));
     }
     words.push_str(&format!(": {}", verb(event)));

@@ -39,16 +39,29 @@ impl Anchor {
         };
         let given = given.map(TrustFile::parse);
         if let Some(Err(error)) = &given {
-            faults.add(Status::NotVerifiable, format!("the trust file that was given cannot be used: {}", told(error)));
+            faults.add(
+                Status::NotVerifiable,
+                format!("the trust file that was given cannot be used: {}", told(error)),
+            );
         }
-        let whose = if matches!(given, Some(Ok(_))) { "the trust file that was given" } else { "the bundle's own trust file" };
-        checks.push(faults.into_check("trust-file", || format!("{whose} is signed by the practice key that it names")));
+        let whose = if matches!(given, Some(Ok(_))) {
+            "the trust file that was given"
+        } else {
+            "the bundle's own trust file"
+        };
+        checks.push(
+            faults
+                .into_check("trust-file", || format!("{whose} is signed by the practice key that it names")),
+        );
 
         let mut faults = Faults::default();
         let trust = match given {
             Some(Ok(given)) => {
                 match &own {
-                    None => faults.add(Status::Incomplete, "the bundle does not say under which practice key it stands"),
+                    None => faults.add(
+                        Status::Incomplete,
+                        "the bundle does not say under which practice key it stands",
+                    ),
                     Some(own) if own.practice_key != given.practice_key => {
                         let words = own.practice_words();
                         faults.add(Status::NotVerifiable, format!("the bundle stands under another practice key than the one that was given: {words}"));
@@ -59,19 +72,30 @@ impl Anchor {
             }
             // A trust file that was given and cannot be used must not be replaced by the bundle's own word.
             Some(Err(_)) => {
-                faults.add(Status::NotVerifiable, "no practice key can be taken from the trust file that was given");
+                faults.add(
+                    Status::NotVerifiable,
+                    "no practice key can be taken from the trust file that was given",
+                );
                 None
             }
             None => {
-                faults.add(Status::NotVerifiable, match &own {
-                    Some(own) => format!("consistent in itself; nobody vouched for key {}: compare with a printed report", own.practice_words()),
-                    None => "no practice key is known".to_owned(),
-                });
+                faults.add(
+                    Status::NotVerifiable,
+                    match &own {
+                        Some(own) => format!(
+                            "consistent in itself; nobody vouched for key {}: compare with a printed report",
+                            own.practice_words()
+                        ),
+                        None => "no practice key is known".to_owned(),
+                    },
+                );
                 own.clone()
             }
         };
         let words = trust.as_ref().map(TrustFile::practice_words).unwrap_or_default();
-        checks.push(faults.into_check("practice-key", || format!("the bundle stands under the practice key that was given: {words}")));
+        checks.push(faults.into_check("practice-key", || {
+            format!("the bundle stands under the practice key that was given: {words}")
+        }));
         Self { trust, own }
     }
 
@@ -85,16 +109,20 @@ impl Anchor {
         let mut faults = Faults::default();
         match (files.get(TAG_MANIFEST), files.get(TAG_MANIFEST_NOTE), &self.trust) {
             (None, _, _) => faults.add(Status::Incomplete, format!("{TAG_MANIFEST} is missing")),
-            (_, None, _) => faults.add(Status::Incomplete, format!("{TAG_MANIFEST_NOTE} is missing: the bundle is not signed")),
+            (_, None, _) => faults
+                .add(Status::Incomplete, format!("{TAG_MANIFEST_NOTE} is missing: the bundle is not signed")),
             (_, _, None) => faults.add(Status::NotVerifiable, "no key is known for the bundle's signature"),
             (Some(manifest), Some(note), Some(trust)) => {
                 // Exactly one signature: nothing covers this file, so nothing else may stand in it.
                 let one = |note: &SignedNote| note.signatures().len() == 1;
                 match SignedNote::parse(note) {
                     Err(error) => faults.add(Status::Altered, format!("{TAG_MANIFEST_NOTE}: {error}")),
-                    Ok(note) if !one(&note) => faults.add(Status::Altered, format!("{TAG_MANIFEST_NOTE} has more than one signature")),
+                    Ok(note) if !one(&note) => faults
+                        .add(Status::Altered, format!("{TAG_MANIFEST_NOTE} has more than one signature")),
                     Ok(note) => match note.verified_by(&trust.bundle) {
-                        Err(error) => faults.add(status_of_note(&error), format!("{TAG_MANIFEST_NOTE}: {error}")),
+                        Err(error) => {
+                            faults.add(status_of_note(&error), format!("{TAG_MANIFEST_NOTE}: {error}"))
+                        }
                         Ok(text) if text != signed_text(trust.bundle.name(), manifest) => {
                             faults.add(Status::Altered, "the bundle key signed another tag manifest");
                         }
@@ -103,7 +131,9 @@ impl Anchor {
                 }
             }
         }
-        faults.into_check("bundle-signature", || "the bundle key of the trust file signed the tag manifest".to_owned())
+        faults.into_check("bundle-signature", || {
+            "the bundle key of the trust file signed the tag manifest".to_owned()
+        })
     }
 
     /// The check checkpoint, and the checkpoint where its signature verified.
@@ -127,19 +157,30 @@ impl Anchor {
             },
         };
         if let Some(Checkpoint { origin, size, root }) = seen.as_ref().map(|seen| &seen.checkpoint) {
-            let expected = [("Log-Origin", origin.clone()), ("Log-Size", size.to_string()), ("Log-Root", root.to_base64())];
+            let expected = [
+                ("Log-Origin", origin.clone()),
+                ("Log-Size", size.to_string()),
+                ("Log-Root", root.to_base64()),
+            ];
             for (label, value) in expected {
                 match info.and_then(|info| info.one(label)) {
-                    None => faults.add(Status::Incomplete, format!("bag-info.txt has not exactly one {label}")),
+                    None => {
+                        faults.add(Status::Incomplete, format!("bag-info.txt has not exactly one {label}"))
+                    }
                     Some(noted) if noted != value => {
-                        faults.add(Status::Altered, format!("bag-info.txt has {label} {}, the checkpoint another", quoted(noted)));
+                        faults.add(
+                            Status::Altered,
+                            format!("bag-info.txt has {label} {}, the checkpoint another", quoted(noted)),
+                        );
                     }
                     Some(_) => {}
                 }
             }
         }
         let size = seen.as_ref().map_or(0, |seen| seen.checkpoint.size);
-        let check = faults.into_check("checkpoint", || format!("the log key signed the final checkpoint of size {size}, which bag-info.txt names too"));
+        let check = faults.into_check("checkpoint", || {
+            format!("the log key signed the final checkpoint of size {size}, which bag-info.txt names too")
+        });
         (seen, check)
     }
 
@@ -163,10 +204,15 @@ impl Anchor {
             return faults.into_check("witnesses", String::new);
         };
         let inside = cosigned(&note, "the committee", &trust.committee, trust.committee_quorum, &mut faults);
-        let outside = cosigned(&note, "the outside witnesses", &trust.outside, trust.outside_quorum, &mut faults);
+        let outside =
+            cosigned(&note, "the outside witnesses", &trust.outside, trust.outside_quorum, &mut faults);
         let asked = trust.committee_quorum > 0 || trust.outside_quorum > 0;
         faults.into_check("witnesses", || {
-            if asked { format!("{inside}; {outside}") } else { format!("none asked for by the trust file: {inside}; {outside}") }
+            if asked {
+                format!("{inside}; {outside}")
+            } else {
+                format!("none asked for by the trust file: {inside}; {outside}")
+            }
         })
     }
 }
@@ -211,7 +257,9 @@ fn status_of(error: &TrustError) -> Status {
 pub(super) fn status_of_checkpoint(error: &crate::checkpoint::CheckpointError) -> Status {
     match error {
         crate::checkpoint::CheckpointError::Note(error) => status_of_note(error),
-        crate::checkpoint::CheckpointError::Form | crate::checkpoint::CheckpointError::OtherOrigin { .. } => Status::Altered,
+        crate::checkpoint::CheckpointError::Form | crate::checkpoint::CheckpointError::OtherOrigin { .. } => {
+            Status::Altered
+        }
     }
 }
 

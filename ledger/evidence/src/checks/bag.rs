@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::bag::{DECLARATION, Files, sha256_hex, sha512_hex};
-use crate::bundle::{self, BAG_INFO, BAGIT, MANIFEST_SHA256, MANIFEST_SHA512, PAYLOAD, TAG_MANIFEST, TAG_MANIFEST_NOTE};
+use crate::bundle::{
+    self, BAG_INFO, BAGIT, MANIFEST_SHA256, MANIFEST_SHA512, PAYLOAD, TAG_MANIFEST, TAG_MANIFEST_NOTE,
+};
 use crate::checks::{Check, Faults, Status, quoted};
 
 /// Which bags are judged.
@@ -31,7 +33,12 @@ const EXCUSABLE: [&str; 3] = [bundle::CUSTODY, bundle::COVERAGE, bundle::VERSION
 
 /// The checks bag-structure, bag-manifests, bag-tagmanifest and bag-oxum.
 pub fn bag_checks(files: &Files, profile: Profile) -> Vec<Check> {
-    vec![structure(files, profile), manifests(files, profile), tag_manifest(files, profile), oxum(files, profile)]
+    vec![
+        structure(files, profile),
+        manifests(files, profile),
+        tag_manifest(files, profile),
+        oxum(files, profile),
+    ]
 }
 
 fn structure(files: &Files, profile: Profile) -> Check {
@@ -39,7 +46,9 @@ fn structure(files: &Files, profile: Profile) -> Check {
     match files.get(BAGIT).map(Vec::as_slice) {
         None => faults.add(Status::Incomplete, "bagit.txt is missing: this is no bag"),
         Some(bytes) if bytes == DECLARATION.as_bytes() => {}
-        Some(_) => faults.add(Status::Altered, "bagit.txt does not declare BagIt 1.0 in UTF-8, letter by letter"),
+        Some(_) => {
+            faults.add(Status::Altered, "bagit.txt does not declare BagIt 1.0 in UTF-8, letter by letter")
+        }
     }
     if !files.keys().any(|path| path.starts_with(PAYLOAD)) {
         faults.add(Status::Incomplete, "there is no payload");
@@ -78,8 +87,11 @@ fn structure(files: &Files, profile: Profile) -> Check {
 
 fn manifests(files: &Files, profile: Profile) -> Check {
     let mut faults = Faults::default();
-    let payload: BTreeMap<&str, &[u8]> =
-        files.iter().filter(|(path, _)| path.starts_with(PAYLOAD)).map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    let payload: BTreeMap<&str, &[u8]> = files
+        .iter()
+        .filter(|(path, _)| path.starts_with(PAYLOAD))
+        .map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
+        .collect();
     if payload.is_empty() {
         faults.add(Status::Incomplete, "there is no payload to compare");
     }
@@ -91,18 +103,30 @@ fn manifests(files: &Files, profile: Profile) -> Check {
                 compared = compared.saturating_add(1);
                 compare(name, bytes, digest, &payload, profile, Unlisted::Added, &mut faults);
             }
-            None if profile == Profile::Bundle => faults.add(Status::Incomplete, format!("{name} is missing")),
+            None if profile == Profile::Bundle => {
+                faults.add(Status::Incomplete, format!("{name} is missing"))
+            }
             None => {}
         }
     }
     if compared == 0 {
         faults.add(Status::Incomplete, "there is no manifest of SHA-256 or SHA-512 sums");
     }
-    let unknown = files.keys().filter(|path| path.starts_with("manifest-") && !known.iter().any(|(name, _)| name == path));
+    let unknown = files
+        .keys()
+        .filter(|path| path.starts_with("manifest-") && !known.iter().any(|(name, _)| name == path));
     for name in unknown {
-        faults.add(Status::NotVerifiable, format!("{} is a manifest of a kind that this version does not know", quoted(name)));
+        faults.add(
+            Status::NotVerifiable,
+            format!("{} is a manifest of a kind that this version does not know", quoted(name)),
+        );
     }
-    faults.into_check("bag-manifests", || format!("{} payload files have the sums of {compared} manifests, none is missing, none added", payload.len()))
+    faults.into_check("bag-manifests", || {
+        format!(
+            "{} payload files have the sums of {compared} manifests, none is missing, none added",
+            payload.len()
+        )
+    })
 }
 
 fn tag_manifest(files: &Files, profile: Profile) -> Check {
@@ -124,7 +148,9 @@ fn tag_manifest(files: &Files, profile: Profile) -> Check {
         if !found {
             faults.add(Status::Incomplete, format!("{TAG_MANIFEST} is missing"));
         }
-        let others = files.keys().filter(|path| path.starts_with("tagmanifest-") && ![TAG_MANIFEST, TAG_MANIFEST_NOTE].contains(&path.as_str()));
+        let others = files.keys().filter(|path| {
+            path.starts_with("tagmanifest-") && ![TAG_MANIFEST, TAG_MANIFEST_NOTE].contains(&path.as_str())
+        });
         for path in others {
             faults.add(Status::Altered, format!("{} was added", quoted(path)));
         }
@@ -141,12 +167,23 @@ fn oxum(files: &Files, profile: Profile) -> Check {
     match (info.as_ref().map(|info| info.all("Payload-Oxum")).as_deref(), profile) {
         (Some([noted]), _) if *noted == counted => {}
         (Some([noted]), _) => {
-            let more_files = noted.split_once('.').and_then(|(_, files)| files.parse().ok()).is_some_and(|files: usize| files > n_files);
+            let more_files = noted
+                .split_once('.')
+                .and_then(|(_, files)| files.parse().ok())
+                .is_some_and(|files: usize| files > n_files);
             let status = if more_files { Status::Incomplete } else { Status::Altered };
-            faults.add(status, format!("bag-info.txt speaks of {} where the payload is {counted} (bytes.files)", quoted(noted)));
+            faults.add(
+                status,
+                format!(
+                    "bag-info.txt speaks of {} where the payload is {counted} (bytes.files)",
+                    quoted(noted)
+                ),
+            );
         }
         (Some([_, ..]), _) => faults.add(Status::Altered, "bag-info.txt has more than one Payload-Oxum"),
-        (Some([]) | None, Profile::Bundle) => faults.add(Status::Incomplete, "bag-info.txt has no Payload-Oxum"),
+        (Some([]) | None, Profile::Bundle) => {
+            faults.add(Status::Incomplete, "bag-info.txt has no Payload-Oxum")
+        }
         (Some([]) | None, Profile::AnyBag) => {}
     }
     faults.into_check("bag-oxum", || format!("the payload is {counted} (bytes.files), as noted"))
@@ -191,7 +228,9 @@ fn compare(
             faults.add(Status::Altered, format!("{name} lists {} twice", quoted(path)));
         } else {
             match files.get(path) {
-                None => faults.add(Status::Incomplete, format!("{}, listed in {name}, is missing", quoted(path))),
+                None => {
+                    faults.add(Status::Incomplete, format!("{}, listed in {name}, is missing", quoted(path)))
+                }
                 Some(bytes) if digest(bytes) != sum => {
                     faults.add(Status::Altered, format!("{} does not have its sum in {name}", quoted(path)));
                 }
@@ -209,7 +248,10 @@ fn compare(
 fn is_safe(path: &str, profile: Profile) -> bool {
     match profile {
         Profile::Bundle => bundle::is_safe_path(path),
-        Profile::AnyBag => path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains(['\\', '\0', ':', '~']),
+        Profile::AnyBag => {
+            path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+                && !path.contains(['\\', '\0', ':', '~'])
+        }
     }
 }
 
@@ -222,7 +264,8 @@ impl Info {
     /// Reads bag-info.txt, if it is there and in form.
     pub(super) fn of(files: &Files) -> Option<Self> {
         let text = std::str::from_utf8(files.get(BAG_INFO)?).ok()?;
-        let line = |line: &str| line.split_once(": ").map(|(label, value)| (label.to_owned(), value.to_owned()));
+        let line =
+            |line: &str| line.split_once(": ").map(|(label, value)| (label.to_owned(), value.to_owned()));
         Some(Self { lines: text.lines().map(line).collect::<Option<_>>()? })
     }
 

@@ -69,7 +69,10 @@ pub(super) fn judge(
                     Ok((Author::Collector, _)) => {}
                     Ok((author, verifier)) => {
                         if keys.enrolled.insert((author, key.epoch), verifier).is_some() {
-                            faults.add(Status::Altered, format!("{} epoch {} has two keys", key.author, key.epoch));
+                            faults.add(
+                                Status::Altered,
+                                format!("{} epoch {} has two keys", key.author, key.epoch),
+                            );
                         }
                     }
                     Err((status, wrong)) => faults.add(status, wrong),
@@ -91,11 +94,17 @@ pub(super) fn judge(
     }
     for (author, epoch) in &used {
         if keys.of(author, *epoch).is_none() {
-            faults.add(Status::NotVerifiable, format!("no key of {author} in epoch {epoch} is shown to be its own"));
+            faults.add(
+                Status::NotVerifiable,
+                format!("no key of {author} in epoch {epoch} is shown to be its own"),
+            );
         }
     }
     checks.push(faults.into_check("author-keys", || {
-        format!("{} keys: the collector's of the trust file, and each other one enrolled by a disclosed act", used.len())
+        format!(
+            "{} keys: the collector's of the trust file, and each other one enrolled by a disclosed act",
+            used.len()
+        )
     }));
     keys
 }
@@ -117,7 +126,8 @@ fn shown(
 ) -> Result<(Author, VerifierKey), (Status, String)> {
     let name = format!("the key of {} in epoch {}", crate::checks::quoted(&key.author), key.epoch);
     let author = Author::parse(&key.author).map_err(|error| (Status::Altered, format!("{KEYS}: {error}")))?;
-    let verifier = VerifierKey::parse(&key.key).map_err(|error| (Status::Altered, format!("{name}: {error}")))?;
+    let verifier =
+        VerifierKey::parse(&key.key).map_err(|error| (Status::Altered, format!("{name}: {error}")))?;
     if verifier.name() != trust.slug.author_origin(&author) || verifier.key_type() != KeyType::Ed25519 {
         return Err((Status::NotVerifiable, format!("{name} bears another name")));
     }
@@ -131,7 +141,10 @@ fn shown(
     let at = key.enrolled_by.as_ref().filter(|at| at.author == Author::Collector.to_string());
     let at = at.ok_or_else(|| (Status::NotVerifiable, format!("{name} names no act that enrolled it")))?;
     let (enrolment, _) = acts.get(&at.number).ok_or_else(|| {
-        (Status::NotVerifiable, format!("{name} points to act {}, which no verified row discloses as an enrolment", at.number))
+        (
+            Status::NotVerifiable,
+            format!("{name} points to act {}, which no verified row discloses as an enrolment", at.number),
+        )
     })?;
     if enrolment.author == key.author && enrolment.key == key.key && enrolment.epoch == key.epoch {
         Ok((author, verifier))
@@ -141,16 +154,30 @@ fn shown(
 }
 
 /// The practice key delegated so many machines until such a time.
-fn enrolments_allowed(acts: &BTreeMap<u64, (Enrolment, Option<Moment>)>, trust: &TrustFile, faults: &mut Faults) {
-    let machines: BTreeSet<&str> = acts.values().map(|(enrolment, _)| enrolment.author.as_str()).filter(|author| author.starts_with("agent/")).collect();
+fn enrolments_allowed(
+    acts: &BTreeMap<u64, (Enrolment, Option<Moment>)>,
+    trust: &TrustFile,
+    faults: &mut Faults,
+) {
+    let machines: BTreeSet<&str> = acts
+        .values()
+        .map(|(enrolment, _)| enrolment.author.as_str())
+        .filter(|author| author.starts_with("agent/"))
+        .collect();
     let max = usize::try_from(trust.machines_max).unwrap_or(usize::MAX);
     if machines.len() > max {
-        faults.add(Status::NotVerifiable, format!("{} machines are enrolled where the trust file allows {max}", machines.len()));
+        faults.add(
+            Status::NotVerifiable,
+            format!("{} machines are enrolled where the trust file allows {max}", machines.len()),
+        );
     }
     let until = Moment::parse(&trust.enrolment_until);
     for (number, (_, time)) in acts {
         if until.is_none() || time.is_none() || *time > until {
-            faults.add(Status::NotVerifiable, format!("act {number} enrols after {}, when the delegation ended", trust.enrolment_until));
+            faults.add(
+                Status::NotVerifiable,
+                format!("act {number} enrols after {}, when the delegation ended", trust.enrolment_until),
+            );
         }
     }
 }

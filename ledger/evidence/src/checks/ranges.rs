@@ -50,9 +50,14 @@ impl RangeFaults {
     /// The three checks.
     pub(super) fn into_checks(self, listed: &Listed, checks: &mut Vec<Check>) {
         let n_notes = self.n_notes;
-        checks.push(self.notes.into_check("batch-notes", || format!("{n_notes} notes are signed by their authors' keys")));
         checks.push(
-            self.inclusion.into_check("inclusion", || format!("{n_notes} notes stand in the log of the final checkpoint")),
+            self.notes
+                .into_check("batch-notes", || format!("{n_notes} notes are signed by their authors' keys")),
+        );
+        checks.push(
+            self.inclusion.into_check("inclusion", || {
+                format!("{n_notes} notes stand in the log of the final checkpoint")
+            }),
         );
         checks.push(self.entries.into_check("entries", || {
             let mut sentence = self.told.iter().take(RANGES_TOLD_MAX).cloned().collect::<Vec<_>>().join("; ");
@@ -74,9 +79,14 @@ impl Listed {
         match files.get(RANGES).map(|bytes| serde_json::from_slice::<Vec<Range>>(bytes)) {
             None => faults.everywhere(Status::Incomplete, &format!("{RANGES} is missing")),
             Some(Err(_)) => faults.everywhere(Status::Altered, &format!("{RANGES} is not a list of ranges")),
-            Some(Ok(list)) if list.is_empty() => faults.everywhere(Status::Incomplete, &format!("{RANGES} names no range")),
+            Some(Ok(list)) if list.is_empty() => {
+                faults.everywhere(Status::Incomplete, &format!("{RANGES} names no range"))
+            }
             Some(Ok(list)) if list.len() > RANGES_MAX => {
-                faults.everywhere(Status::NotVerifiable, &format!("{RANGES} names more than {RANGES_MAX} ranges"));
+                faults.everywhere(
+                    Status::NotVerifiable,
+                    &format!("{RANGES} names more than {RANGES_MAX} ranges"),
+                );
             }
             Some(Ok(list)) => {
                 for range in list {
@@ -111,7 +121,8 @@ impl Listed {
 
 /// Every row of an author lies in a range, rows and ranges in order of their numbers.
 fn tied(author: &Author, rows: &[Row], ranges: &[ListedRange], faults: &mut Faults) {
-    let of_author: Vec<&Range> = ranges.iter().filter(|range| range.author == *author).map(|listed| &listed.range).collect();
+    let of_author: Vec<&Range> =
+        ranges.iter().filter(|range| range.author == *author).map(|listed| &listed.range).collect();
     if !of_author.is_sorted_by(|earlier, later| earlier.size <= later.first) {
         faults.add(Status::Altered, format!("the ranges of {author} overlap or are out of order"));
     }
@@ -124,7 +135,10 @@ fn tied(author: &Author, rows: &[Row], ranges: &[ListedRange], faults: &mut Faul
             rest.next();
         }
         if rest.peek().is_none_or(|range| row.number() < range.first) {
-            faults.add(Status::NotVerifiable, format!("row {} of {author} lies in no range: nothing ties it to a note", row.number()));
+            faults.add(
+                Status::NotVerifiable,
+                format!("row {} of {author} lies in no range: nothing ties it to a note", row.number()),
+            );
         }
     }
     if rows.is_empty() {
@@ -146,18 +160,32 @@ impl ListedRange {
         rows: &'a Rows,
         faults: &mut RangeFaults,
     ) -> Option<&'a [Row]> {
-        let end = self.note(&self.range.note, &self.range.proof, self.range.epoch, self.range.size, keys, files, last, faults);
+        let end = self.note(
+            &self.range.note,
+            &self.range.proof,
+            self.range.epoch,
+            self.range.size,
+            keys,
+            files,
+            last,
+            faults,
+        );
         let before = match (&self.range.before, self.range.first) {
             (None, 0) => Some(None),
             (Some(at), first) if first > 0 => {
                 self.note(&at.note, &at.proof, at.epoch, first, keys, files, last, faults).map(Some)
             }
             (None, _) => {
-                faults.entries.add(Status::Incomplete, format!("{} has no note of its beginning", self.name()));
+                faults
+                    .entries
+                    .add(Status::Incomplete, format!("{} has no note of its beginning", self.name()));
                 return None;
             }
             (Some(_), _) => {
-                faults.entries.add(Status::Altered, format!("{} has a note of a beginning that it does not have", self.name()));
+                faults.entries.add(
+                    Status::Altered,
+                    format!("{} has a note of a beginning that it does not have", self.name()),
+                );
                 return None;
             }
         };
@@ -166,7 +194,10 @@ impl ListedRange {
             return None;
         };
         if before.as_ref().is_some_and(|(_, index)| *index >= end_at) {
-            faults.inclusion.add(Status::Altered, format!("the notes of {} stand in the log in the wrong order", self.name()));
+            faults.inclusion.add(
+                Status::Altered,
+                format!("the notes of {} stand in the log in the wrong order", self.name()),
+            );
             return None;
         }
         match self.rows_lead_to(&end, before.as_ref().map(|(note, _)| note), rows) {
@@ -201,8 +232,12 @@ impl ListedRange {
             return None;
         };
         let Some(key) = keys.of(&self.author, epoch) else {
-            faults.notes.add(Status::NotVerifiable, format!("no key is known for {} in epoch {epoch}", self.author));
-            faults.inclusion.add(Status::NotVerifiable, format!("{} is not judged without a key", quoted(note_path)));
+            faults
+                .notes
+                .add(Status::NotVerifiable, format!("no key is known for {} in epoch {epoch}", self.author));
+            faults
+                .inclusion
+                .add(Status::NotVerifiable, format!("{} is not judged without a key", quoted(note_path)));
             return None;
         };
         let checkpoint = match Checkpoint::verify(note, key) {
@@ -210,7 +245,11 @@ impl ListedRange {
             Ok(checkpoint) => {
                 faults.notes.add(
                     Status::Altered,
-                    format!("{} speaks of {} entries where the range needs {size}", quoted(note_path), checkpoint.size),
+                    format!(
+                        "{} speaks of {} entries where the range needs {size}",
+                        quoted(note_path),
+                        checkpoint.size
+                    ),
                 );
                 return None;
             }
@@ -246,7 +285,10 @@ impl ListedRange {
             .compact_range()
             .map_err(|error| (Status::Altered, format!("the compact range before {name}: {error}")))?;
         if before.is_some_and(|before| before.root != range.root()) {
-            return Err((Status::Altered, format!("the compact range before {name} does not lead to the note of its beginning")));
+            return Err((
+                Status::Altered,
+                format!("the compact range before {name} does not lead to the note of its beginning"),
+            ));
         }
         let all = rows.of(&self.author);
         let from = all.partition_point(|row| row.number() < first);
@@ -266,7 +308,10 @@ impl ListedRange {
             return Err((Status::Incomplete, format!("entry {expected} of {name} is missing")));
         }
         if range.root() != end.root {
-            return Err((Status::Altered, format!("the rows of {name} do not lead to the root that the author signed")));
+            return Err((
+                Status::Altered,
+                format!("the rows of {name} do not lead to the root that the author signed"),
+            ));
         }
         let withheld = size.saturating_sub(first).saturating_sub(shown);
         let told = format!(
@@ -279,7 +324,12 @@ impl ListedRange {
 }
 
 /// Where a note stands in the log of the final checkpoint.
-fn included(note: &[u8], proof_path: &str, files: &Files, last: Option<&FinalCheckpoint>) -> Result<u64, (Status, String)> {
+fn included(
+    note: &[u8],
+    proof_path: &str,
+    files: &Files,
+    last: Option<&FinalCheckpoint>,
+) -> Result<u64, (Status, String)> {
     let altered = |wrong: String| (Status::Altered, wrong);
     let last = last.ok_or((Status::NotVerifiable, "there is no verified final checkpoint".to_owned()))?;
     let bytes = files.get(proof_path).ok_or((Status::Incomplete, "missing".to_owned()))?;
@@ -289,6 +339,7 @@ fn included(note: &[u8], proof_path: &str, files: &Files, last: Option<&FinalChe
         return Err(altered("carries another checkpoint than the final one".to_owned()));
     }
     let Checkpoint { size, root, .. } = &last.checkpoint;
-    verify_inclusion(&leaf_hash(note), proof.index, *size, &proof.hashes, root).map_err(|error| altered(error.to_string()))?;
+    verify_inclusion(&leaf_hash(note), proof.index, *size, &proof.hashes, root)
+        .map_err(|error| altered(error.to_string()))?;
     Ok(proof.index)
 }

@@ -21,11 +21,17 @@ pub(super) fn tied(files: &Files, last: Option<&Checkpoint>) -> Check {
         }
         (None, Some(_)) => {}
         (None, None) => faults.add(Status::Incomplete, "there is neither report nor verified checkpoint"),
-        (Some(_), None) => faults.add(Status::NotVerifiable, "there is no verified checkpoint to tie the report to"),
+        (Some(_), None) => {
+            faults.add(Status::NotVerifiable, "there is no verified checkpoint to tie the report to")
+        }
         (Some(bytes), Some(last)) => match named(bytes) {
-            None => faults.add(Status::NotVerifiable, format!("{REPORT_JSON} does not name size and root of the log")),
+            None => faults
+                .add(Status::NotVerifiable, format!("{REPORT_JSON} does not name size and root of the log")),
             Some((size, root)) => match covered(size, &root, last, files) {
-                Ok(()) => told = format!("the report names the log at size {size}, which the final checkpoint covers"),
+                Ok(()) => {
+                    told =
+                        format!("the report names the log at size {size}, which the final checkpoint covers")
+                }
                 Err((status, wrong)) => faults.add(status, wrong),
             },
         },
@@ -45,7 +51,10 @@ fn named(bytes: &[u8]) -> Option<(u64, Hash)> {
 
 fn covered(size: u64, root: &Hash, last: &Checkpoint, files: &Files) -> Result<(), (Status, String)> {
     if size > last.size {
-        return Err((Status::Altered, format!("the report names size {size}, the final checkpoint has {}", last.size)));
+        return Err((
+            Status::Altered,
+            format!("the report names size {size}, the final checkpoint has {}", last.size),
+        ));
     }
     let lines = files.get(REPORT_CONSISTENCY).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     if size == last.size {
@@ -56,10 +65,15 @@ fn covered(size: u64, root: &Hash, last: &Checkpoint, files: &Files) -> Result<(
         };
     }
     let lines = lines.ok_or_else(|| {
-        (Status::Incomplete, format!("the report names the smaller size {size} and {REPORT_CONSISTENCY} is missing"))
+        (
+            Status::Incomplete,
+            format!("the report names the smaller size {size} and {REPORT_CONSISTENCY} is missing"),
+        )
     })?;
     let proof = lines.lines().take(65).map(Hash::from_base64).collect::<Result<Vec<_>, _>>();
-    let proof = proof.map_err(|_| (Status::Altered, format!("{REPORT_CONSISTENCY} is not a list of hashes")))?;
-    verify_consistency(size, last.size, &proof, root, &last.root)
-        .map_err(|error| (Status::Altered, format!("the report's log does not lead to the final checkpoint: {error}")))
+    let proof =
+        proof.map_err(|_| (Status::Altered, format!("{REPORT_CONSISTENCY} is not a list of hashes")))?;
+    verify_consistency(size, last.size, &proof, root, &last.root).map_err(|error| {
+        (Status::Altered, format!("the report's log does not lead to the final checkpoint: {error}"))
+    })
 }

@@ -26,7 +26,9 @@ impl Rows {
     /// Reads every file below `data/entries/`.
     pub(super) fn read(files: &Files) -> Self {
         let mut rows = Self { by_author: BTreeMap::new(), unreadable: Vec::new() };
-        for (path, bytes) in files.range(ENTRIES.to_owned()..).take_while(|(path, _)| path.starts_with(ENTRIES)) {
+        for (path, bytes) in
+            files.range(ENTRIES.to_owned()..).take_while(|(path, _)| path.starts_with(ENTRIES))
+        {
             let Some(author) = author_of(path) else {
                 rows.unreadable.push((Status::Altered, format!("{} belongs to no author", quoted(path))));
                 continue;
@@ -70,7 +72,10 @@ impl Rows {
             match info.and_then(|info| info.one(label)) {
                 None => faults.add(Status::Incomplete, format!("bag-info.txt has not exactly one {label}")),
                 Some(noted) if noted != counted.to_string() => {
-                    faults.add(Status::Altered, format!("bag-info.txt has {label} {}, the rows {counted}", quoted(noted)));
+                    faults.add(
+                        Status::Altered,
+                        format!("bag-info.txt has {label} {}, the rows {counted}", quoted(noted)),
+                    );
                 }
                 Some(_) => {}
             }
@@ -80,7 +85,9 @@ impl Rows {
             (Some(from), Some(to)) if from <= to => {}
             _ => faults.add(Status::Incomplete, "bag-info.txt has no Range-From and Range-To in this order"),
         }
-        faults.into_check("counts", || format!("{disclosed} rows are disclosed and {withheld} withheld, as noted"))
+        faults.into_check("counts", || {
+            format!("{disclosed} rows are disclosed and {withheld} withheld, as noted")
+        })
     }
 
     /// The check timeline: made again from the rows, compared byte for byte.
@@ -105,7 +112,9 @@ impl Rows {
         let mut unknown: BTreeMap<String, u64> = BTreeMap::new();
         for (author, row) in self.all().filter(|(_, row)| row.is_disclosed()) {
             match row.event() {
-                Err(error) => faults.add(Status::NotVerifiable, format!("entry {} of {author}: {error}", row.number())),
+                Err(error) => {
+                    faults.add(Status::NotVerifiable, format!("entry {} of {author}: {error}", row.number()))
+                }
                 Ok(None) => coreless = coreless.saturating_add(1),
                 Ok(Some(event)) => {
                     events = events.saturating_add(1);
@@ -128,9 +137,15 @@ impl Rows {
             if unknown.is_empty() {
                 sentence.push_str(", every kind and field is known");
             } else {
-                let told = unknown.iter().take(UNKNOWN_NAMES_TOLD).map(|(name, count)| format!("{} {count} times", quoted(name)));
+                let told = unknown
+                    .iter()
+                    .take(UNKNOWN_NAMES_TOLD)
+                    .map(|(name, count)| format!("{} {count} times", quoted(name)));
                 let told = told.collect::<Vec<_>>().join(", ");
-                sentence.push_str(&format!(", {} kinds or fields are unknown to this version: {told}", unknown.len()));
+                sentence.push_str(&format!(
+                    ", {} kinds or fields are unknown to this version: {told}",
+                    unknown.len()
+                ));
             }
             sentence
         })

@@ -39,8 +39,12 @@ fn changed(row: &Row, from: &str, to: &str) -> Row {
 fn rows_that_were_edited_dropped_swapped_or_added_are_seen() {
     let p = Practice::new();
     use Status::{Altered, Incomplete, NotVerifiable};
-    forged(&p, "entries", Altered, |d| d.agent_rows()[0] = changed(&d.agent_rows()[0].clone(), "patient-3", "patient-9"));
-    forged(&p, "entries", Altered, |d| d.agent_rows()[0] = changed(&d.agent_rows()[0].clone(), "itadmin1", "itadmin2"));
+    forged(&p, "entries", Altered, |d| {
+        d.agent_rows()[0] = changed(&d.agent_rows()[0].clone(), "patient-3", "patient-9")
+    });
+    forged(&p, "entries", Altered, |d| {
+        d.agent_rows()[0] = changed(&d.agent_rows()[0].clone(), "itadmin1", "itadmin2")
+    });
     forged(&p, "entries", Altered, |d| d.agent_rows()[1] = Row::withheld(4, nothing()));
     let sentence = forged(&p, "entries", Incomplete, |d| drop(d.agent_rows().remove(2)));
     assert_eq!(sentence, "entry 5 of agent/ws-01 [3, 8) is missing");
@@ -130,12 +134,16 @@ fn keys_that_nobody_enrolled_are_seen() {
     forged(&p, "author-keys", NotVerifiable, |d| drop(d.keys.pop()));
     forged(&p, "author-keys", NotVerifiable, |d| d.keys[1].enrolled_by = None);
     forged(&p, "author-keys", NotVerifiable, |d| d.keys[1].enrolled_by.as_mut().unwrap().number = 0);
-    forged(&p, "author-keys", NotVerifiable, |d| d.keys[1].enrolled_by.as_mut().unwrap().author = agent().to_string());
+    forged(&p, "author-keys", NotVerifiable, |d| {
+        d.keys[1].enrolled_by.as_mut().unwrap().author = agent().to_string()
+    });
     forged(&p, "author-keys", NotVerifiable, |d| d.keys[1].epoch = 1);
     let thief = NoteSigner::new(&p.keys.slug.author_origin(&agent()), KeyType::Ed25519, &[66; 32]).unwrap();
     forged(&p, "author-keys", NotVerifiable, |d| d.keys[1].key = thief.verifier().to_string());
     forged(&p, "author-keys", NotVerifiable, |d| {
-        let collector = NoteSigner::new(&p.keys.slug.author_origin(&Author::Collector), KeyType::Ed25519, &[66; 32]).unwrap();
+        let collector =
+            NoteSigner::new(&p.keys.slug.author_origin(&Author::Collector), KeyType::Ed25519, &[66; 32])
+                .unwrap();
         d.keys[0].key = collector.verifier().to_string();
     });
     forged(&p, "author-keys", Altered, |d| {
@@ -150,7 +158,12 @@ fn keys_that_nobody_enrolled_are_seen() {
     forged(&p, "author-keys", NotVerifiable, |d| {
         // An enrolment that the collector never wrote, in a row that leads elsewhere.
         let rows = d.rows.get_mut(&Author::Collector).unwrap();
-        rows[2] = Row::disclosed(2, &Entry::from_parts([rows[1].parts().unwrap()[0].text().unwrap().into(), vec![], vec![]]).unwrap(), &BatchKey::new([1; 32]), Paths::Shown);
+        rows[2] = Row::disclosed(
+            2,
+            &Entry::from_parts([rows[1].parts().unwrap()[0].text().unwrap().into(), vec![], vec![]]).unwrap(),
+            &BatchKey::new([1; 32]),
+            Paths::Shown,
+        );
         d.keys[1].enrolled_by.as_mut().unwrap().number = 2;
     });
     forged(&p, "author-keys", Incomplete, |d| {
@@ -168,14 +181,19 @@ fn a_rewritten_log_and_a_missing_witness_are_seen() {
     let p = Practice::new();
     use Status::{Altered, Incomplete, NotVerifiable};
     let (checkpoint, note) = p.checkpoint();
-    let put = |d: &mut Draft, note: String| drop(d.files.insert(bundle::CHECKPOINT.into(), note.into_bytes()));
+    let put =
+        |d: &mut Draft, note: String| drop(d.files.insert(bundle::CHECKPOINT.into(), note.into_bytes()));
     let thief = NoteSigner::new(&checkpoint.origin, KeyType::Ed25519, &[66; 32]).unwrap();
     forged(&p, "checkpoint", NotVerifiable, |d| put(d, checkpoint.sign(&thief).unwrap()));
-    forged(&p, "checkpoint", Altered, |d| put(d, note.replacen(&checkpoint.root.to_base64(), &nothing().to_base64(), 1)));
+    forged(&p, "checkpoint", Altered, |d| {
+        put(d, note.replacen(&checkpoint.root.to_base64(), &nothing().to_base64(), 1))
+    });
     forged(&p, "checkpoint", Altered, |d| d.info.log_root = nothing());
     forged(&p, "checkpoint", Altered, |d| d.info.log_size = 6);
     forged(&p, "witnesses", Incomplete, |d| put(d, checkpoint.sign(&p.keys.log).unwrap()));
-    forged(&p, "witnesses", Altered, |d| d.files.insert(bundle::POLICY.into(), b"quorum none\n".to_vec()).map_or((), drop));
+    forged(&p, "witnesses", Altered, |d| {
+        d.files.insert(bundle::POLICY.into(), b"quorum none\n".to_vec()).map_or((), drop)
+    });
 
     // The log's owner leaves out a batch and signs again with all of the collector's keys: nobody cosigned that.
     let mut rewritten = Practice::new();
@@ -203,7 +221,12 @@ fn renderings_and_numbers_that_tell_something_else_are_seen() {
     };
     forged(&p, "report-tied", Altered, report(&format!(r#"{{"log":{{"size":5,"root":"{}"}}}}"#, nothing())));
     forged(&p, "report-tied", Altered, report(&format!(r#"{{"log":{{"size":6,"root":"{}"}}}}"#, nothing())));
-    forged(&p, "report-tied", Incomplete, report(&format!(r#"{{"log":{{"size":4,"root":"{}"}}}}"#, nothing())));
+    forged(
+        &p,
+        "report-tied",
+        Incomplete,
+        report(&format!(r#"{{"log":{{"size":4,"root":"{}"}}}}"#, nothing())),
+    );
     forged(&p, "report-tied", NotVerifiable, report("{}"));
     forged(&p, "report-tied", Incomplete, |d| drop(d.files.remove(bundle::REPORT_JSON)));
     forged(&p, "bag-structure", Incomplete, |d| drop(d.files.remove(bundle::CUSTODY)));
@@ -232,13 +255,19 @@ fn a_report_of_an_earlier_log_needs_its_consistency_proof() {
     let root = ntk_evidence::tree::root(&p.tree, 3).unwrap();
     let proof = ntk_evidence::tree::consistency_proof(&p.tree, 3, p.tree.size()).unwrap();
     let mut draft = p.draft();
-    draft.files.insert(bundle::REPORT_JSON.into(), format!(r#"{{"log":{{"size":3,"root":"{root}"}}}}"#).into_bytes());
+    draft.files.insert(
+        bundle::REPORT_JSON.into(),
+        format!(r#"{{"log":{{"size":3,"root":"{root}"}}}}"#).into_bytes(),
+    );
     let lines: String = proof.iter().map(|hash| format!("{}\n", hash.to_base64())).collect();
     draft.files.insert(bundle::REPORT_CONSISTENCY.into(), lines.clone().into_bytes());
     let verification = check(&p.seal(draft), Some(p.keys.trust_text().as_bytes()));
     assert_eq!(verification.exit_code(), 0, "{:#?}", verification.checks);
     forged(&p, "report-tied", Status::Altered, |d| {
-        d.files.insert(bundle::REPORT_JSON.into(), format!(r#"{{"log":{{"size":4,"root":"{root}"}}}}"#).into_bytes());
+        d.files.insert(
+            bundle::REPORT_JSON.into(),
+            format!(r#"{{"log":{{"size":4,"root":"{root}"}}}}"#).into_bytes(),
+        );
         d.files.insert(bundle::REPORT_CONSISTENCY.into(), lines.into_bytes());
     });
 }
@@ -259,7 +288,9 @@ fn a_changed_byte_in_rows_proofs_and_timeline_is_seen_without_the_manifests() {
     let trust = p.keys.trust_text();
     let mut dice = Dice::thrown("a_changed_byte_in_rows_proofs_and_timeline_is_seen_without_the_manifests");
     let sealed = p.bundle();
-    let inner = sealed.keys().filter(|path| path.starts_with("data/entries/") || path.starts_with("data/proofs/") || *path == bundle::TIMELINE);
+    let inner = sealed.keys().filter(|path| {
+        path.starts_with("data/entries/") || path.starts_with("data/proofs/") || *path == bundle::TIMELINE
+    });
     for path in inner {
         for _ in 0..6 {
             let mut changed = sealed.clone();
@@ -269,7 +300,8 @@ fn a_changed_byte_in_rows_proofs_and_timeline_is_seen_without_the_manifests() {
             for (path, bytes) in changed.iter().filter(|(path, _)| path.starts_with("data/")) {
                 bag.insert(path, bytes.clone()).unwrap();
             }
-            let verification = check(&bag.seal(&p.draft().info, &p.keys.bundle).unwrap(), Some(trust.as_bytes()));
+            let verification =
+                check(&bag.seal(&p.draft().info, &p.keys.bundle).unwrap(), Some(trust.as_bytes()));
             assert_ne!(verification.exit_code(), 0, "{path} at {place}");
         }
     }

@@ -41,10 +41,14 @@ fn a_bag_of_another_spelling_is_no_bundle_but_a_bag() {
             ("manifest-sha256.txt".to_owned(), manifest.into_bytes()),
         ])
     };
-    let passes = |files: &Files, profile| bag_checks(files, profile).iter().all(|check| check.status == Status::Passed);
+    let passes = |files: &Files, profile| {
+        bag_checks(files, profile).iter().all(|check| check.status == Status::Passed)
+    };
     let good = bag(format!("{}  data/a b/ü.txt\n", sum.to_uppercase()));
     assert!(passes(&good, Profile::AnyBag) && !passes(&good, Profile::Bundle));
-    for bad in [format!("{sum}  data/../x\n"), format!("{sum}\n"), String::new(), format!("{sum}  data/other\n")] {
+    for bad in
+        [format!("{sum}  data/../x\n"), format!("{sum}\n"), String::new(), format!("{sum}  data/other\n")]
+    {
         assert!(!passes(&bag(bad.clone()), Profile::AnyBag), "{bad}");
     }
 }

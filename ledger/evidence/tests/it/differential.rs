@@ -53,7 +53,12 @@ fn roots_and_proofs_of_random_trees_are_accepted_both_ways() {
     let mut dice = Dice::thrown("roots_and_proofs_of_random_trees_are_accepted_both_ways");
     for round in 0..60 {
         let n = if round < 20 { round + 1 } else { dice.below(600) + 1 };
-        let leaves: Vec<Vec<u8>> = (0..n).map(|_| { let length = dice.below(40); dice.bytes(length) }).collect();
+        let leaves: Vec<Vec<u8>> = (0..n)
+            .map(|_| {
+                let length = dice.below(40);
+                dice.bytes(length)
+            })
+            .collect();
         let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
         let tree = MemoryTree::of(hashes.iter().copied());
         let mut ct = CtTree::new();
@@ -77,7 +82,9 @@ fn roots_and_proofs_of_random_trees_are_accepted_both_ways() {
         assert_eq!(chunks(ct.prove_inclusion(at).as_bytes()), proof);
         let theirs_proof: Vec<tlog::Hash> = proof.iter().map(theirs).collect();
         tlog::check_record(&theirs_proof, size, theirs(&top), index, theirs(&hashes[at])).unwrap();
-        ct.root().verify_inclusion(&leaves[at], index, &InclusionProof::try_from_bytes(joined(&proof)).unwrap()).unwrap();
+        ct.root()
+            .verify_inclusion(&leaves[at], index, &InclusionProof::try_from_bytes(joined(&proof)).unwrap())
+            .unwrap();
         verify_inclusion(&hashes[at], index, size, &ours(&tlog_proof), &top).unwrap();
 
         let m = dice.below(n) + 1;
@@ -86,10 +93,15 @@ fn roots_and_proofs_of_random_trees_are_accepted_both_ways() {
         let proof = consistency_proof(&tree, old, size).unwrap();
         let tlog_proof = tlog::prove_tree(size, old, &stored).unwrap();
         assert_eq!(ours(&tlog_proof), proof, "consistency {m} of {n}");
-        let ct_old = leaves[..m].iter().cloned().fold(CtTree::new(), |mut tree, leaf| { tree.push(leaf); tree });
+        let ct_old = leaves[..m].iter().cloned().fold(CtTree::new(), |mut tree, leaf| {
+            tree.push(leaf);
+            tree
+        });
         let theirs_proof: Vec<tlog::Hash> = proof.iter().map(theirs).collect();
         tlog::check_tree(&theirs_proof, size, theirs(&top), old, theirs(&old_root)).unwrap();
-        ct.root().verify_consistency(&ct_old.root(), &ConsistencyProof::try_from_bytes(joined(&proof)).unwrap()).unwrap();
+        ct.root()
+            .verify_consistency(&ct_old.root(), &ConsistencyProof::try_from_bytes(joined(&proof)).unwrap())
+            .unwrap();
         let ct_proof = chunks(ct.prove_consistency(n - m).as_bytes());
         verify_consistency(old, size, &ct_proof, &old_root, &top).unwrap();
     }
@@ -108,7 +120,10 @@ fn a_broken_proof_is_refused_by_all_three() {
         let mut proof = inclusion_proof(&tree, index, size).unwrap();
         let place = dice.below(proof.len());
         proof[place] = Hash::of(&dice.bytes(8));
-        let ct = leaves.iter().cloned().fold(CtTree::new(), |mut tree, leaf| { tree.push(leaf); tree });
+        let ct = leaves.iter().cloned().fold(CtTree::new(), |mut tree, leaf| {
+            tree.push(leaf);
+            tree
+        });
         let theirs_proof: Vec<tlog::Hash> = proof.iter().map(theirs).collect();
         assert!(verify_inclusion(&hashes[at], index, size, &proof, &top).is_err());
         assert!(tlog::check_record(&theirs_proof, size, theirs(&top), index, theirs(&hashes[at])).is_err());

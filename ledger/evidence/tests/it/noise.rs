@@ -22,7 +22,8 @@ fn decode(bytes: &[u8]) {
     let _ = VerifierKey::parse(&text);
     let _ = TrustFile::parse(bytes);
     let _ = TlogProof::parse(&text).map(|proof| assert_eq!(TlogProof::parse(&proof.to_string()), Ok(proof)));
-    let _ = AddCheckpoint::parse(&text).map(|body| assert_eq!(AddCheckpoint::parse(&body.to_string()), Ok(body)));
+    let _ =
+        AddCheckpoint::parse(&text).map(|body| assert_eq!(AddCheckpoint::parse(&body.to_string()), Ok(body)));
     let _ = Moment::parse(&text);
     if let Ok(event) = read_event(&text, &text, &text) {
         let _ = event.unknown();
@@ -73,7 +74,10 @@ fn no_bytes_panic_any_decoder() {
     samples.push(format!("old 3\n{}\n\n{}", practice.tree.size(), practice.checkpoint().1).into_bytes());
     samples.push(practice.draft().agent_rows()[0].line().into_bytes());
     samples.push(to_json(&practice.draft().ranges).unwrap());
-    samples.extend(["", "\n", "\n\n", "— ", "[[[[", "{\"number\":", "\u{2014} a b\n"].map(|text| text.as_bytes().to_vec()));
+    samples.extend(
+        ["", "\n", "\n\n", "— ", "[[[[", "{\"number\":", "\u{2014} a b\n"]
+            .map(|text| text.as_bytes().to_vec()),
+    );
     for sample in &samples {
         decode(sample);
         for _ in 0..40 {
@@ -117,7 +121,10 @@ fn mutated_insides_under_a_good_seal_do_not_panic() {
     let practice = Practice::new();
     let trust = practice.keys.trust_text();
     let sealed = practice.bundle();
-    let inner: Vec<&String> = sealed.keys().filter(|path| path.starts_with("data/entries/") || path.starts_with("data/proofs/")).collect();
+    let inner: Vec<&String> = sealed
+        .keys()
+        .filter(|path| path.starts_with("data/entries/") || path.starts_with("data/proofs/"))
+        .collect();
     for _ in 0..150 {
         let mut bag = ntk_evidence::bundle::bag::Bag::new();
         let chosen = inner[dice.below(inner.len())];
@@ -125,6 +132,7 @@ fn mutated_insides_under_a_good_seal_do_not_panic() {
             let bytes = if path == chosen { mutated(bytes, &mut dice) } else { bytes.clone() };
             bag.insert(path, bytes).unwrap();
         }
-        let _ = check(&bag.seal(&practice.draft().info, &practice.keys.bundle).unwrap(), Some(trust.as_bytes()));
+        let _ =
+            check(&bag.seal(&practice.draft().info, &practice.keys.bundle).unwrap(), Some(trust.as_bytes()));
     }
 }

@@ -45,12 +45,15 @@ pub(crate) struct Keys {
 impl Keys {
     /// All keys of a practice from one seed byte.
     pub(crate) fn of(seed: u8) -> Self {
-        let plain = |name: &str, n: u8| NoteSigner::new(name, KeyType::Ed25519, &[seed.wrapping_add(n); 32]).unwrap();
+        let plain =
+            |name: &str, n: u8| NoteSigner::new(name, KeyType::Ed25519, &[seed.wrapping_add(n); 32]).unwrap();
         let slug = Slug::new("maple-street", plain("x", 0).verifier().public_bytes()).unwrap();
         let (practice, log) = (plain(&slug.practice_name(), 0), plain(&slug.log_origin(), 1));
         let collector = plain(&slug.author_origin(&Author::Collector), 2);
         let (bundle, agent) = (plain(&slug.bundle_name(), 3), plain(&slug.author_origin(&agent()), 4));
-        let witness = NoteSigner::new(&slug.witness_name("usb"), KeyType::CosignatureV1, &[seed.wrapping_add(5); 32]).unwrap();
+        let witness =
+            NoteSigner::new(&slug.witness_name("usb"), KeyType::CosignatureV1, &[seed.wrapping_add(5); 32])
+                .unwrap();
         let trust = TrustFile {
             slug: slug.clone(),
             practice: "Maple Street Family Practice".into(),
@@ -86,10 +89,23 @@ fn file_access(minute: u32, path: &str) -> Event {
     let mut event = Event::new(Kind::FileAccess, format!("2026-11-20T21:{minute:02}:00.250Z"));
     event.outcome = Some(Outcome::Success);
     event.action = Some(Action::Read);
-    event.actor = Some(Actor { login_uid: Some(1001), login_user: Some("itadmin1".into()), effective_user: Some("root".into()), ..Actor::default() });
-    event.process = Some(Process { exe: Some("/usr/bin/cat".into()), command: Some(format!("cat {path}")), ..Process::default() });
+    event.actor = Some(Actor {
+        login_uid: Some(1001),
+        login_user: Some("itadmin1".into()),
+        effective_user: Some("root".into()),
+        ..Actor::default()
+    });
+    event.process = Some(Process {
+        exe: Some("/usr/bin/cat".into()),
+        command: Some(format!("cat {path}")),
+        ..Process::default()
+    });
     event.object = Some(Object { path: Some(path.into()), class: Some(Class::Export), ..Object::default() });
-    event.source = Some(Source { sensor: Some("linux-audit".into()), record: Some(minute.to_string()), ..Source::default() });
+    event.source = Some(Source {
+        sensor: Some("linux-audit".into()),
+        record: Some(minute.to_string()),
+        ..Source::default()
+    });
     event
 }
 
@@ -111,7 +127,9 @@ impl Practice {
         let init = act::event(act::kind::INIT, "2026-11-20T20:00:00Z", json!({"practice": "Maple Street"}));
         let export = act::event(act::kind::EXPORT, "2026-11-20T22:00:00Z", json!({"case": "C-1"}));
         let acts: Vec<Event> = std::iter::once(init).chain((0..machines).map(enrol)).collect();
-        let mut authors = BTreeMap::from([Author::Collector, agent()].map(|author| (author.clone(), AuthorLog::new(&keys.slug, author))));
+        let mut authors = BTreeMap::from(
+            [Author::Collector, agent()].map(|author| (author.clone(), AuthorLog::new(&keys.slug, author))),
+        );
         let mut batches = Vec::new();
         let mut seal = |author: Author, signer: &NoteSigner, events: Vec<Event>| {
             let entries = events.into_iter().map(|event| Entry::freeze(event).unwrap()).collect();
@@ -121,7 +139,9 @@ impl Practice {
             authors.insert(author, next);
         };
         seal(Author::Collector, &keys.collector, acts);
-        let paths = |from: u32, to: u32| (from..to).map(|n| file_access(n, &format!("/srv/exports/patient-{n}.csv"))).collect();
+        let paths = |from: u32, to: u32| {
+            (from..to).map(|n| file_access(n, &format!("/srv/exports/patient-{n}.csv"))).collect()
+        };
         seal(agent(), &keys.agent, paths(0, 3));
         seal(agent(), &keys.agent, paths(3, 5));
         seal(Author::Collector, &keys.collector, vec![export]);
@@ -133,7 +153,8 @@ impl Practice {
     /// The cosigned final checkpoint.
     pub(crate) fn checkpoint(&self) -> (Checkpoint, String) {
         let size = self.tree.size();
-        let checkpoint = Checkpoint { origin: self.keys.slug.log_origin(), size, root: root(&self.tree, size).unwrap() };
+        let checkpoint =
+            Checkpoint { origin: self.keys.slug.log_origin(), size, root: root(&self.tree, size).unwrap() };
         let cosignature = cosign(&checkpoint.text(), 1_795_209_000, &self.keys.witness);
         let note = checkpoint.sign(&self.keys.log).unwrap();
         (checkpoint, format!("{note}{cosignature}"))
@@ -146,7 +167,8 @@ impl Practice {
     }
 
     fn note_files(&self, author: &Author, size: u64) -> [(String, Vec<u8>); 2] {
-        let index = self.batches.iter().position(|batch| batch.author == *author && batch.size() == size).unwrap();
+        let index =
+            self.batches.iter().position(|batch| batch.author == *author && batch.size() == size).unwrap();
         let place = u64::try_from(index).unwrap();
         let hashes = inclusion_proof(&self.tree, place, self.tree.size()).unwrap();
         let proof = TlogProof { index: place, hashes, checkpoint: self.checkpoint().1 };
@@ -160,7 +182,10 @@ impl Practice {
     pub(crate) fn draft(&self) -> Draft {
         let (checkpoint, note) = self.checkpoint();
         let acts = self.entries(&Author::Collector);
-        let before = CompactRange::of(&self.entries(&agent()).iter().take(3).map(|(n, e, k)| k.leaf(*n, e)).collect::<Vec<_>>()).unwrap();
+        let before = CompactRange::of(
+            &self.entries(&agent()).iter().take(3).map(|(n, e, k)| k.leaf(*n, e)).collect::<Vec<_>>(),
+        )
+        .unwrap();
         let n_acts = u64::try_from(acts.len()).unwrap();
         let ranges = vec![
             Range::new(&Author::Collector, 0, &CompactRange::empty(), 0, n_acts),
@@ -168,15 +193,21 @@ impl Practice {
         ];
         let mut rows = BTreeMap::new();
         let shown = |number: u64| !matches!(number, 4 | 6);
-        rows.insert(Author::Collector, acts.iter().map(|(n, e, k)| Row::disclosed(*n, e, k, Paths::Shown)).collect());
-        let of_agent = self.entries(&agent()).into_iter().skip(3).map(|(number, entry, key)| match (shown(number), number) {
-            (false, _) => Row::withheld(number, key.leaf(number, entry)),
-            (true, 5) => Row::disclosed(number, entry, &key, Paths::Withheld),
-            (true, _) => Row::disclosed(number, entry, &key, Paths::Shown),
+        rows.insert(
+            Author::Collector,
+            acts.iter().map(|(n, e, k)| Row::disclosed(*n, e, k, Paths::Shown)).collect(),
+        );
+        let of_agent = self.entries(&agent()).into_iter().skip(3).map(|(number, entry, key)| {
+            match (shown(number), number) {
+                (false, _) => Row::withheld(number, key.leaf(number, entry)),
+                (true, 5) => Row::disclosed(number, entry, &key, Paths::Withheld),
+                (true, _) => Row::disclosed(number, entry, &key, Paths::Shown),
+            }
         });
         rows.insert(agent(), of_agent.collect());
         let notes = [(Author::Collector, n_acts), (agent(), 3), (agent(), 8)];
-        let mut files: Files = notes.iter().flat_map(|(author, size)| self.note_files(author, *size)).collect();
+        let mut files: Files =
+            notes.iter().flat_map(|(author, size)| self.note_files(author, *size)).collect();
         let report = json!({"log": {"size": checkpoint.size, "root": checkpoint.root}}).to_string();
         files.extend(
             [
@@ -196,7 +227,9 @@ impl Practice {
             ListedKey::of_collector(0, self.keys.collector.verifier()),
             ListedKey::enrolled(&agent(), 0, self.keys.agent.verifier(), 1),
         ];
-        let count = |disclosed: bool| rows.values().flatten().filter(|row: &&Row| row.is_disclosed() == disclosed).count();
+        let count = |disclosed: bool| {
+            rows.values().flatten().filter(|row: &&Row| row.is_disclosed() == disclosed).count()
+        };
         let info = BagInfo {
             source_organization: "Maple Street Family Practice".into(),
             external_identifier: "C-1".into(),

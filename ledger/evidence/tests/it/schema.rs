@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use ntk_evidence::entry::{Entry, Part};
 use ntk_evidence::event::{
-    Action, Actor, Class, Confidence, Event, Gap, Health, Kind, Object, OtherFields, Outcome, Process, Source, Tamper, TamperKind, Via,
+    Action, Actor, Class, Confidence, Event, Gap, Health, Kind, Object, OtherFields, Outcome, Process,
+    Source, Tamper, TamperKind, Via,
 };
 use serde_json::Value;
 
@@ -38,13 +39,38 @@ fn filled() -> Event {
             other: OtherFields::new(),
         }),
         action: Some(Action::Read),
-        process: Some(Process { pid: Some(1), exe: text(), command: text(), parent: text(), other: OtherFields::new() }),
-        object: Some(Object { path: text(), to: text(), owner: text(), class: Some(Class::Ehr), via: Some(Via::Direct), other: OtherFields::new() }),
+        process: Some(Process {
+            pid: Some(1),
+            exe: text(),
+            command: text(),
+            parent: text(),
+            other: OtherFields::new(),
+        }),
+        object: Some(Object {
+            path: text(),
+            to: text(),
+            owner: text(),
+            class: Some(Class::Ehr),
+            via: Some(Via::Direct),
+            other: OtherFields::new(),
+        }),
         count: Some(2),
         last: Some("2026-11-20T21:00:01Z".into()),
-        source: Some(Source { sensor: text(), record: text(), event_id: Some(1), recorded: Some(true), other: OtherFields::new() }),
+        source: Some(Source {
+            sensor: text(),
+            record: text(),
+            event_id: Some(1),
+            recorded: Some(true),
+            other: OtherFields::new(),
+        }),
         tamper: Some(Tamper { what: TamperKind::LogCleared, detail: text(), other: OtherFields::new() }),
-        gap: Some(Gap { cause: "kernel_lost".into(), from: text(), to: text(), lost: Some(1), other: OtherFields::new() }),
+        gap: Some(Gap {
+            cause: "kernel_lost".into(),
+            from: text(),
+            to: text(),
+            lost: Some(1),
+            other: OtherFields::new(),
+        }),
         health: Some(Health {
             reason: text(),
             version: text(),
@@ -125,6 +151,11 @@ fn parts_are_described_where_they_travel() {
         properties(&definitions[name], "", &mut described);
         assert_eq!(written, described, "{name}");
     }
-    let required: Vec<_> = schema()["required"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect();
+    let required: Vec<_> = schema()["required"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|word| word.as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(required, ["kind", "time"]);
 }

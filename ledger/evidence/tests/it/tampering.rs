@@ -1,7 +1,7 @@
 //! A bundle from the outside: flipped, dropped, added, renamed; whoever does it holds no key.
 
-use ntk_evidence::bundle::{MANIFEST_SHA256, README_TXT, TAG_MANIFEST_NOTE, TRUST};
 use ntk_evidence::bundle::bag::Files;
+use ntk_evidence::bundle::{MANIFEST_SHA256, README_TXT, TAG_MANIFEST_NOTE, TRUST};
 use ntk_evidence::checks::{NAMES, Status, Verification, check};
 
 use crate::practice::{Dice, Keys, Practice};
@@ -36,7 +36,10 @@ fn a_whole_bundle_verifies_only_with_a_trust_file() {
     let failed: Vec<_> = alone.checks.iter().filter(|check| check.status != Status::Passed).collect();
     assert_eq!(failed.len(), 1);
     let words = practice.keys.trust.practice_words();
-    assert_eq!(failed[0].sentence, format!("consistent in itself; nobody vouched for key {words}: compare with a printed report"));
+    assert_eq!(
+        failed[0].sentence,
+        format!("consistent in itself; nobody vouched for key {words}: compare with a printed report")
+    );
 }
 
 #[test]
@@ -78,7 +81,17 @@ fn a_dropped_emptied_added_or_renamed_file_is_seen() {
         change(path, &|files| files.get_mut(path).unwrap().clear());
         change(path, &|files| files.get_mut(path).unwrap().push(b'\n'));
     }
-    for path in ["data/extra.txt", "extra.txt", "data/../x", "/etc/passwd", "data\\x", "data/README-HOW-TO-VERIFY.txt", "tagmanifest-md5.txt", "manifest-md5.txt", "data/entries/agent-ws-09.jsonl"] {
+    for path in [
+        "data/extra.txt",
+        "extra.txt",
+        "data/../x",
+        "/etc/passwd",
+        "data\\x",
+        "data/README-HOW-TO-VERIFY.txt",
+        "tagmanifest-md5.txt",
+        "manifest-md5.txt",
+        "data/entries/agent-ws-09.jsonl",
+    ] {
         let added = change(path, &|files| drop(files.insert(path.to_owned(), b"x\n".to_vec())));
         assert_eq!(added.exit_code(), 1, "{path}");
     }

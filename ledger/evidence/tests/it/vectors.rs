@@ -59,9 +59,16 @@ fn transparency_dev_inclusion_and_consistency() {
         let judge = || {
             let proof = hashes(&case["proof"])?;
             let (leaf, root) = (hash(&case["leafHash"])?, hash(&case["root"])?);
-            verify_inclusion(&leaf, number(&case["leafIdx"])?, number(&case["treeSize"])?, &proof, &root).map_err(drop)
+            verify_inclusion(&leaf, number(&case["leafIdx"])?, number(&case["treeSize"])?, &proof, &root)
+                .map_err(drop)
         };
-        assert_eq!(judge().is_err(), case["wantErr"].as_bool().unwrap_or(false), "{}: {}", path.display(), case["desc"]);
+        assert_eq!(
+            judge().is_err(),
+            case["wantErr"].as_bool().unwrap_or(false),
+            "{}: {}",
+            path.display(),
+            case["desc"]
+        );
         counted[0] += 1;
     }
     for path in files_below(&shared.join("merkle/testdata/consistency")) {
@@ -71,7 +78,8 @@ fn transparency_dev_inclusion_and_consistency() {
             // Some cases have roots that are no hashes; only whether they are equal matters there.
             let any = |root: &Value| hash(root).unwrap_or_else(|()| Hash::of(root.to_string().as_bytes()));
             let (old, new) = (any(&case["root1"]), any(&case["root2"]));
-            verify_consistency(number(&case["size1"])?, number(&case["size2"])?, &proof, &old, &new).map_err(drop)
+            verify_consistency(number(&case["size1"])?, number(&case["size2"])?, &proof, &old, &new)
+                .map_err(drop)
         };
         let wanted = case["wantErr"].as_bool().unwrap_or(false);
         // Size 0 is refused here on purpose: a witness that remembers nothing starts before the check.
@@ -87,19 +95,25 @@ fn transparency_dev_inclusion_and_consistency() {
 fn sigsum_inclusion() {
     let Some(shared) = shared("sigsum_inclusion") else { return };
     for (file, good) in [("inclusion-valid.json", true), ("inclusion-invalid.json", false)] {
-        let cases: Value = serde_json::from_slice(&fs::read(shared.join("sigsum").join(file)).unwrap()).unwrap();
+        let cases: Value =
+            serde_json::from_slice(&fs::read(shared.join("sigsum").join(file)).unwrap()).unwrap();
         let cases = cases.as_array().unwrap();
         assert!(!cases.is_empty());
         for (at, case) in cases.iter().enumerate() {
             let judge = || {
-                let read = |value: &Value| value.as_str().and_then(|text| Hash::from_hex(text).or_else(|_| Hash::from_base64(text)).ok());
+                let read = |value: &Value| {
+                    value
+                        .as_str()
+                        .and_then(|text| Hash::from_hex(text).or_else(|_| Hash::from_base64(text)).ok())
+                };
                 let field = |names: [&str; 3]| names.into_iter().find_map(|name| case.get(name));
                 let leaf = field(["leaf_hash", "leaf", "leafHash"]).and_then(read)?;
                 let root = field(["root_hash", "root", "rootHash"]).and_then(read)?;
                 let index = field(["leaf_index", "index", "leafIdx"])?.as_u64()?;
                 let size = field(["tree_size", "size", "treeSize"])?.as_u64()?;
                 let path = field(["path", "inclusion_path", "proof"])?;
-                let path = path.as_array().map_or(Some(Vec::new()), |list| list.iter().map(read).collect())?;
+                let path =
+                    path.as_array().map_or(Some(Vec::new()), |list| list.iter().map(read).collect())?;
                 verify_inclusion(&leaf, index, size, &path, &root).ok()
             };
             assert_eq!(judge().is_some(), good, "{file} {at}: {case}");
@@ -112,7 +126,8 @@ fn an_older_prototypes_notes_cosignatures_and_proofs_are_read() {
     let Some(shared) = shared("an_older_prototypes_notes_cosignatures_and_proofs_are_read") else { return };
     let read = |name: &str| fs::read(shared.join("worked-example").join(name)).unwrap();
     let vkeys = String::from_utf8(read("vkeys")).unwrap();
-    let keys: Vec<VerifierKey> = vkeys.split_whitespace().filter_map(|word| VerifierKey::parse(word).ok()).collect();
+    let keys: Vec<VerifierKey> =
+        vkeys.split_whitespace().filter_map(|word| VerifierKey::parse(word).ok()).collect();
     let log = keys.iter().find(|key| key.key_type() == KeyType::Ed25519).unwrap();
     let witnesses: Vec<_> = keys.iter().filter(|key| key.key_type() == KeyType::CosignatureV1).collect();
     assert!(!witnesses.is_empty(), "{vkeys}");

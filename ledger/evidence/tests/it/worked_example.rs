@@ -74,11 +74,19 @@ impl Example {
     }
 
     fn proof(&self, index: u64) -> TlogProof {
-        TlogProof { index, hashes: inclusion_proof(&self.tree, index, 3).unwrap(), checkpoint: self.cosigned() }
+        TlogProof {
+            index,
+            hashes: inclusion_proof(&self.tree, index, 3).unwrap(),
+            checkpoint: self.cosigned(),
+        }
     }
 
     fn add_checkpoint(&self) -> AddCheckpoint {
-        AddCheckpoint { old: 1, proof: consistency_proof(&self.tree, 1, 3).unwrap(), checkpoint: self.note(3) }
+        AddCheckpoint {
+            old: 1,
+            proof: consistency_proof(&self.tree, 1, 3).unwrap(),
+            checkpoint: self.note(3),
+        }
     }
 
     fn leaves(&self) -> Vec<Hash> {
@@ -92,9 +100,7 @@ impl Example {
     }
 
     fn json(&self) -> Value {
-        let key = |signer: &NoteSigner, name: &str| {
-            json!({"vkey": signer.verifier().to_string(), "seed": self.given["keys"][name]["seed"]})
-        };
+        let key = |signer: &NoteSigner, name: &str| json!({"vkey": signer.verifier().to_string(), "seed": self.given["keys"][name]["seed"]});
         let batches = self.batches.iter().zip(&self.logs[1..]).map(|(batch, after)| {
             let entries = batch.numbered().map(|(number, entry)| {
                 json!({
@@ -190,7 +196,9 @@ fn a_flipped_dropped_or_swapped_row_leads_to_another_root() {
     assert_ne!(root_of(&rows[..2]), wanted, "cut");
     assert_ne!(root_of(&[rows[1].clone(), rows[0].clone(), rows[2].clone()]), wanted, "swapped");
     let line = rows[1].line();
-    for (from, to) in [("itadmin1", "itadmin2"), ("9d40", "9d41"), ("71de", "71df"), ("\"text\":\"\"", "\"text\":\" \"")] {
+    for (from, to) in
+        [("itadmin1", "itadmin2"), ("9d40", "9d41"), ("71de", "71df"), ("\"text\":\"\"", "\"text\":\" \"")]
+    {
         let changed: Row = serde_json::from_str(&line.replacen(from, to, 1)).unwrap();
         assert_ne!(root_of(&[rows[0].clone(), changed, rows[2].clone()]), wanted, "{from} -> {to}");
     }
@@ -211,7 +219,10 @@ fn proofs_and_signatures_of_the_example_hold_and_their_neighbours_do_not() {
         assert!(other.verify(&batch.note, log).is_err(), "other place");
         let mut hashes = proof.hashes.clone();
         hashes.pop();
-        assert!(verify_inclusion(&leaf_hash(&batch.note), index, 3, &hashes, &three.root).is_err(), "hash dropped");
+        assert!(
+            verify_inclusion(&leaf_hash(&batch.note), index, 3, &hashes, &three.root).is_err(),
+            "hash dropped"
+        );
     }
     let mut swapped = consistency_proof(&example.tree, 1, 3).unwrap();
     swapped.swap(0, 1);
@@ -222,14 +233,18 @@ fn proofs_and_signatures_of_the_example_hold_and_their_neighbours_do_not() {
     let line = example.cosigned();
     let later = line.replace("2FEC0QAAAABrALco", "2FEC0QAAAABrALcp");
     assert_ne!(line, later);
-    assert!(cosigned_at(&SignedNote::parse(later.as_bytes()).unwrap(), example.witness.verifier()).is_err(), "time moved");
+    assert!(
+        cosigned_at(&SignedNote::parse(later.as_bytes()).unwrap(), example.witness.verifier()).is_err(),
+        "time moved"
+    );
 }
 
 #[test]
 fn a_witness_takes_the_body_from_its_size_and_refuses_every_other() {
     let example = Example::made();
     let log = example.log.verifier();
-    let body = AddCheckpoint::parse(example.given["log"]["add_checkpoint_body_from_1"].as_str().unwrap()).unwrap();
+    let body =
+        AddCheckpoint::parse(example.given["log"]["add_checkpoint_body_from_1"].as_str().unwrap()).unwrap();
     assert_eq!(body, example.add_checkpoint());
     let one = SeenCheckpoint::recall(example.note(1).as_bytes(), log).unwrap();
     let (seen, accepted) = consider(Some(&one), &body, log).unwrap();

@@ -103,7 +103,13 @@ fn usage_and_io_are_64_and_say_what_to_do() {
     let scene = scene();
     let noise = scene.put("noise.bin", b"noise");
     let whole = scene.put("whole.zip", &bundle_zip(&scene.practice.bundle(), ""));
-    for arguments in [&[][..], &["--nonsense"], &["/no/such/bundle"], &[text(&noise)], &[text(&whole), "--trust", "/no/such/trust"]] {
+    for arguments in [
+        &[][..],
+        &["--nonsense"],
+        &["/no/such/bundle"],
+        &[text(&noise)],
+        &[text(&whole), "--trust", "/no/such/trust"],
+    ] {
         let done = ntk_verify(arguments);
         assert_eq!(code(&done), 64, "{arguments:?}: {}", out(&done));
         assert!(err(&done).len() > 20, "{arguments:?}");
@@ -131,7 +137,12 @@ fn refused(scene: &Scene, bytes: &[u8], status: Status, says: &str) {
 fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut bytes = bytes.to_vec();
-    let places: Vec<usize> = bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from).map(|(at, _)| at).collect();
+    let places: Vec<usize> = bytes
+        .windows(from.len())
+        .enumerate()
+        .filter(|(_, window)| *window == from)
+        .map(|(at, _)| at)
+        .collect();
     assert!(!places.is_empty());
     for at in places {
         bytes[at..at + from.len()].copy_from_slice(to);
@@ -152,7 +163,12 @@ fn hostile_archives_are_refused_before_anything_is_judged() {
 
     let mut encrypted = two.clone();
     for (magic, offset) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
-        let places: Vec<usize> = encrypted.windows(4).enumerate().filter(|(_, window)| window == magic).map(|(at, _)| at).collect();
+        let places: Vec<usize> = encrypted
+            .windows(4)
+            .enumerate()
+            .filter(|(_, window)| window == magic)
+            .map(|(at, _)| at)
+            .collect();
         places.into_iter().for_each(|at| encrypted[at + offset] |= 1);
     }
     refused(&scene, &encrypted, Status::NotVerifiable, "encrypted");
@@ -164,14 +180,21 @@ fn hostile_archives_are_refused_before_anything_is_judged() {
     let size = u32::try_from((1 << 20) + 1).unwrap().to_le_bytes();
     let liar = replaced(&bomb, &size, &9u32.to_le_bytes());
     let path = scene.put("liar.zip", &liar);
-    assert!(matches!(read::bundle(&path, Limits { files_max: 50, bytes_max: 1 << 20 }), Err(ReadError::Refused { .. })));
+    assert!(matches!(
+        read::bundle(&path, Limits { files_max: 50, bytes_max: 1 << 20 }),
+        Err(ReadError::Refused { .. })
+    ));
     let many = zipped((0..51).map(|n| (format!("data/{n}"), &b""[..])));
     refused(&scene, &many, Status::NotVerifiable, "files are not read");
 
     let stored = bundle_zip(&scene.practice.bundle(), "");
     refused(&scene, &stored[..stored.len() - 30], Status::Altered, "damaged");
     let mut broken = two.clone();
-    broken[two.windows(5).position(|window| window == b".txt\x4b" || window.starts_with(b".txt")).unwrap() + 5] ^= 0xff;
+    broken[two
+        .windows(5)
+        .position(|window| window == b".txt\x4b" || window.starts_with(b".txt"))
+        .unwrap()
+        + 5] ^= 0xff;
     let path = scene.put("broken.zip", &broken);
     assert!(matches!(read::bundle(&path, Limits::default()), Err(ReadError::Refused { .. })));
 

@@ -1,6 +1,7 @@
 //! Tests of `ntk-verify` as a program: bundles in folders and ZIP files, hostile archives, and the witness.
 #![expect(clippy::unwrap_used, reason = "test code")]
 #![expect(clippy::indexing_slicing, reason = "test code")]
+#![expect(clippy::panic, reason = "test code")]
 
 mod archives;
 #[path = "../../../evidence/tests/it/practice.rs"]

@@ -38,7 +38,11 @@ impl Scene {
     }
 
     fn body(&self, old: u64, size: u64) -> PathBuf {
-        let proof = if old == 0 || old == size { Vec::new() } else { consistency_proof(&self.tree, old, size).unwrap() };
+        let proof = if old == 0 || old == size {
+            Vec::new()
+        } else {
+            consistency_proof(&self.tree, old, size).unwrap()
+        };
         self.write(&AddCheckpoint { old, proof, checkpoint: self.note(size) })
     }
 
@@ -55,7 +59,8 @@ impl Scene {
 
     fn key(&self) -> VerifierKey {
         let (state, trust) = (self.path("usb.state"), self.path("trust.txt"));
-        let done = ntk_verify(&["witness", "--state", text(&state), "--trust", text(&trust), "--name", "usb"]);
+        let done =
+            ntk_verify(&["witness", "--state", text(&state), "--trust", text(&trust), "--name", "usb"]);
         assert_eq!(code(&done), 0, "{}", err(&done));
         VerifierKey::parse(out(&done).trim_end()).unwrap()
     }
@@ -82,7 +87,11 @@ fn a_witness_cosigns_what_continues_and_refuses_everything_else() {
     assert_eq!((code, line.as_str()), (1, ""), "starting again is a conflict");
 
     let fork = Checkpoint { origin: scene.keys.slug.log_origin(), size: 9, root: Hash::of(b"fork") };
-    let forked = AddCheckpoint { old: 7, proof: consistency_proof(&scene.tree, 7, 9).unwrap(), checkpoint: fork.sign(&scene.keys.log).unwrap() };
+    let forked = AddCheckpoint {
+        old: 7,
+        proof: consistency_proof(&scene.tree, 7, 9).unwrap(),
+        checkpoint: fork.sign(&scene.keys.log).unwrap(),
+    };
     let (code, line, said) = scene.add(&scene.write(&forked));
     assert_eq!((code, line.as_str()), (1, ""), "{said}");
     let kept = fs::read_to_string(scene.path("usb.state.contradiction")).unwrap();
