@@ -1,0 +1,256 @@
+//! `check`: proves everything that a start would need, a line each, and changes nothing.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ntk_evidence::time::Moment;
+use ntk_segment::error::SegmentError;
+use ntk_segment::reader::Reader;
+
+use crate::cli::error_chain;
+use crate::config::{self, Config};
+use crate::identity::{Identity, IdentityFiles};
+use crate::run::spool_path;
+use crate::uplink::stream::Line;
+use crate::whole_file::RealFiles;
+use crate::{clock, host};
+
+/// Certificates that end within this time are told of.
+const CERTIFICATE_WARNING_SECONDS: i64 = 30 * 86_400;
+
+/// The collector has so long to take a connection.
+const REACH_WITHIN: Duration = Duration::from_secs(20);
+
+/// How a line ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// In order.
+    Good,
+    /// A start works, but less is seen or someone should act.
+    Attention,
+    /// A start works, but the agent could not do its work.
+    Bad,
+    /// A start would fail.
+    NoStart,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What was looked at, and what was found.
+    pub text: String,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mark = match self.verdict {
+            Verdict::Good => "ok  ",
+            Verdict::Attention => "note",
+            Verdict::Bad | Verdict::NoStart => "FAIL",
+        };
+        write!(f, "{mark}  {}", self.text)
+    }
+}
+
+/// Looks at everything. A fault of one thing hides no other.
+pub async fn check(dir: &Path, now: Moment) -> Vec<Finding> {
+    let mut lines = Vec::new();
+    let config = match config::load(&config::path_in(dir)) {
+        Ok(config) => {
+            say(&mut lines, Verdict::Good, format!("configuration: {} watches", config.watches.len()));
+            Some(config)
+        }
+        Err(error) => {
+            say(&mut lines, Verdict::NoStart, format!("configuration: {}", error_chain(&error)));
+            None
+        }
+    };
+    let identity = match IdentityFiles::of(dir).load(&RealFiles) {
+        Ok(identity) => {
+            say(&mut lines, Verdict::Good, format!("identity: {}/{}", identity.slug, identity.author));
+            Some(identity)
+        }
+        Err(error) => {
+            say(&mut lines, Verdict::NoStart, format!("identity: {}", error_chain(&error)));
+            None
+        }
+    };
+    if let Some(identity) = &identity {
+        certificate(&mut lines, "this machine's certificate", &identity.certificate_pem, now);
+        certificate(&mut lines, "the practice's authority", &identity.authority_pem, now);
+    }
+    spool(&mut lines, dir);
+    if let Some(identity) = &identity {
+        collector(&mut lines, identity, config.as_ref()).await;
+    }
+    if let Some(config) = &config {
+        sensors(&mut lines, config);
+    }
+    lines
+}
+
+fn say(lines: &mut Vec<Finding>, verdict: Verdict, text: String) {
+    lines.push(Finding { verdict, text });
+}
+
+fn certificate(lines: &mut Vec<Finding>, what: &str, pem: &str, now: Moment) {
+    let parsed = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok().map(|(_, pem)| pem);
+    let validity = parsed
+        .as_ref()
+        .and_then(|pem| pem.parse_x509().ok())
+        .map(|certificate| certificate.validity().clone());
+    let Some(validity) = validity else {
+        return say(
+            lines,
+            Verdict::NoStart,
+            format!("{what} is damaged; restore it from a backup, or enrol this machine anew"),
+        );
+    };
+    let (from, until) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+    let until_text = Moment::from_unix_seconds(until)
+        .map_or_else(|| "a distant day".to_owned(), |until| until.to_rfc3339(0));
+    let seconds = now.unix_seconds();
+    if seconds < from {
+        say(lines, Verdict::Bad, format!("{what} is not valid yet: set this machine's clock"));
+    } else if seconds > until {
+        say(lines, Verdict::Bad, format!("{what} ended {until_text}; enrol this machine anew"));
+    } else if seconds.saturating_add(CERTIFICATE_WARNING_SECONDS) > until {
+        say(lines, Verdict::Attention, format!("{what} ends {until_text}"));
+    } else {
+        say(lines, Verdict::Good, format!("{what} is valid until {until_text}"));
+    }
+}
+
+fn spool(lines: &mut Vec<Finding>, dir: &Path) {
+    let path = spool_path(dir);
+    if !path.is_dir() {
+        return say(lines, Verdict::Good, "spool: none yet; the first start makes it".to_owned());
+    }
+    match Reader::open(&path).and_then(|reader| reader.segments()) {
+        Ok(segments) => {
+            let bytes = segments.iter().fold(0u64, |sum, segment| sum.saturating_add(segment.bytes_on_disk));
+            say(lines, Verdict::Good, format!("spool: {} segments, {} KiB", segments.len(), bytes / 1024));
+        }
+        Err(SegmentError::NoLog { .. }) => {
+            say(lines, Verdict::Good, "spool: empty; the first start fills it".to_owned())
+        }
+        Err(error) => say(lines, Verdict::NoStart, format!("spool: {}", error_chain(&error))),
+    }
+}
+
+async fn collector(lines: &mut Vec<Finding>, identity: &Identity, config: Option<&Config>) {
+    let address = config.and_then(|config| config.collector.as_deref());
+    let name = address.unwrap_or(&identity.collector).to_owned();
+    let line = match Line::new(identity, address, host::boot_id()) {
+        Ok(line) => line,
+        Err(error) => return say(lines, Verdict::NoStart, format!("collector: {}", error_chain(&error))),
+    };
+    match tokio::time::timeout(REACH_WITHIN, line.connect()).await {
+        Ok(Ok(_)) => say(
+            lines,
+            Verdict::Good,
+            format!("collector: `{name}` answers and shows the practice's certificate"),
+        ),
+        Ok(Err(error)) => {
+            let why = error_chain(&error);
+            say(
+                lines,
+                Verdict::Bad,
+                format!("collector: `{name}` cannot be reached; events would wait here ({why})"),
+            );
+        }
+        Err(_) => {
+            say(lines, Verdict::Bad, format!("collector: `{name}` does not answer; events would wait here"))
+        }
+    }
+}
+
+fn sensors(lines: &mut Vec<Finding>, config: &Config) {
+    if config.sensor.audit {
+        if is_root() {
+            say(lines, Verdict::Good, "kernel audit: this account may ask for it".to_owned());
+        } else if cfg!(target_os = "linux") {
+            say(
+                lines,
+                Verdict::Attention,
+                "kernel audit: needs root; without it changes are seen, but no names".to_owned(),
+            );
+        } else {
+            say(lines, Verdict::Attention, "kernel audit: exists on Linux only".to_owned());
+        }
+    }
+    if config.watches.is_empty() {
+        say(lines, Verdict::Attention, "watches: none; logins are recorded, files are not".to_owned());
+    }
+    for (place, watch) in (1u32..).zip(config.watches.iter()) {
+        if !Path::new(&watch.path).exists() {
+            say(lines, Verdict::Attention, format!("watch[{place}]: `{}` is not there now", watch.path));
+        }
+    }
+    for file in &config.sensor.recorded {
+        if !file.is_file() {
+            say(lines, Verdict::Bad, format!("sensor.recorded: `{}` cannot be read", file.display()));
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
+    false
+}
+
+/// When the check was made, for its heading.
+pub fn heading(dir: &Path, now: Moment) -> String {
+    format!("ntk-agent {} in {} at {}", env!("CARGO_PKG_VERSION"), dir.display(), clock::text(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_its_own_line() {
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::write(config::path_in(scratch.path()), "colour = 1\nkeepalive_s = 0").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let now = Moment::from_unix_nanos(0);
+        let lines = runtime.block_on(check(scratch.path(), now));
+        let text: Vec<String> = lines.iter().map(Finding::to_string).collect();
+        assert!(
+            text[0].starts_with("FAIL  configuration: ")
+                && text[0].contains("`colour`")
+                && text[0].contains("`keepalive_s`")
+        );
+        assert!(text[1].starts_with("FAIL  identity: ") && text[1].contains("ntk-agent enroll"));
+        assert_eq!(text[2], "ok    spool: none yet; the first start makes it");
+    }
+
+    #[test]
+    fn certificates_are_judged_by_their_dates() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["x".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2027, 1, 1);
+        let pem = params.self_signed(&key).unwrap().pem();
+        for (now, verdict) in [
+            ("2025-06-01T00:00:00Z", Verdict::Bad),
+            ("2026-06-01T00:00:00Z", Verdict::Good),
+            ("2026-12-20T00:00:00Z", Verdict::Attention),
+            ("2027-06-01T00:00:00Z", Verdict::Bad),
+        ] {
+            let mut lines = Vec::new();
+            certificate(&mut lines, "it", &pem, Moment::parse(now).unwrap());
+            assert_eq!(lines[0].verdict, verdict, "{now}: {}", lines[0]);
+        }
+        let mut lines = Vec::new();
+        certificate(&mut lines, "it", "none", Moment::from_unix_nanos(0));
+        assert_eq!(lines[0].verdict, Verdict::NoStart);
+    }
+}

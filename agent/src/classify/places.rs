@@ -1,0 +1,117 @@
+//! Where files and folders of the watches are, beyond their names: by inode, and by open descriptor.
+//!
+//! A name in a record may be relative to a folder that the record does not name (`openat(5, "x")`), or lie
+//! elsewhere (a link, a bind mount, /proc/self/fd). Inodes seen under a watch lead back.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// Inodes that are remembered; a practice's mailboxes and exports have fewer.
+pub(super) const INODES_MAX: usize = 262_144;
+
+/// Open folders that are remembered.
+const FOLDERS_MAX: usize = 16_384;
+
+/// Looks up what a process's descriptor is. Live: /proc; in a replay nothing.
+pub trait Folders: Send {
+    /// Path of the folder that a process has open under a descriptor.
+    fn folder(&self, pid: u32, descriptor: i32) -> Option<String>;
+}
+
+/// Knows no descriptors.
+#[derive(Clone, Copy, Debug)]
+pub struct NoFolders;
+
+impl Folders for NoFolders {
+    fn folder(&self, _pid: u32, _descriptor: i32) -> Option<String> {
+        None
+    }
+}
+
+/// The machine, the device and the inode.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Inode {
+    /// Name of the machine, where records say one.
+    pub node: Option<Box<str>>,
+    /// `major:minor` in hex, as records write it.
+    pub device: Box<str>,
+    /// Number of the inode.
+    pub number: u64,
+}
+
+/// What is known of an inode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Place of the watch it was seen under.
+    pub watch: usize,
+    /// Absolute path under which it was seen.
+    pub path: String,
+}
+
+/// Inodes and open folders of the watches.
+#[derive(Debug, Default)]
+pub struct Places {
+    inodes: BTreeMap<Inode, Known>,
+    inodes_order: VecDeque<Inode>,
+    folders: BTreeMap<(Option<Box<str>>, u32, i64), String>,
+    folders_order: VecDeque<(Option<Box<str>>, u32, i64)>,
+}
+
+impl Places {
+    /// Remembers an inode that was seen under a watch.
+    pub fn saw(&mut self, inode: Inode, known: Known) {
+        if self.inodes.insert(inode.clone(), known).is_none() {
+            self.inodes_order.push_back(inode);
+        }
+        // A forgotten inode stays in the order until its turn comes, hence the second bound.
+        while self.inodes.len() > INODES_MAX || self.inodes_order.len() > INODES_MAX.saturating_mul(2) {
+            let Some(oldest) = self.inodes_order.pop_front() else { break };
+            self.inodes.remove(&oldest);
+        }
+    }
+
+    /// What is known of an inode.
+    pub fn known(&self, inode: &Inode) -> Option<&Known> {
+        self.inodes.get(inode)
+    }
+
+    /// Forgets an inode whose name was taken away: its number may be given to another file.
+    pub fn forget(&mut self, inode: &Inode) {
+        self.inodes.remove(inode);
+    }
+
+    pub(super) fn opened_folder(&mut self, node: Option<&str>, pid: u32, descriptor: i64, path: &str) {
+        let key = (node.map(Into::into), pid, descriptor);
+        if self.folders.insert(key.clone(), path.to_owned()).is_none() {
+            self.folders_order.push_back(key);
+        }
+        if self.folders_order.len() > FOLDERS_MAX
+            && let Some(oldest) = self.folders_order.pop_front()
+        {
+            self.folders.remove(&oldest);
+        }
+    }
+
+    pub(super) fn folder(&self, node: Option<&str>, pid: u32, descriptor: i64) -> Option<&str> {
+        self.folders.get(&(node.map(Into::into), pid, descriptor)).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_bounded_and_the_oldest_is_forgotten() {
+        let mut places = Places::default();
+        let inode = |number| Inode { node: None, device: "fe:00".into(), number };
+        for number in 0..=INODES_MAX as u64 {
+            places.saw(inode(number), Known { watch: 0, path: "/a".into() });
+        }
+        assert_eq!(places.known(&inode(0)), None);
+        assert!(places.known(&inode(1)).is_some());
+        for descriptor in 0..=FOLDERS_MAX as i64 {
+            places.opened_folder(None, 1, descriptor, "/a");
+        }
+        assert_eq!(places.folder(None, 1, 0), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! Acts against the means of recording: audit switched off, rules changed, the recorder killed.
+
+use ntk_evidence::event::{Outcome, TamperKind};
+
+use super::access;
+use crate::coalesce::Observation;
+use crate::record::{Record, kind, text_of};
+use crate::watch_list::KEY_PREFIX;
+
+/// The agent itself, whose own changes are no tampering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnHand {
+    /// Its process number.
+    pub pid: u32,
+    /// Its login uid, if it was started by a person.
+    pub login_uid: Option<u32>,
+    /// Its audit session.
+    pub session: Option<u32>,
+}
+
+/// An act against the recording.
+pub(super) struct Found {
+    pub(super) what: TamperKind,
+    pub(super) detail: String,
+    pub(super) outcome: Outcome,
+}
+
+/// Signals that end or stop a process.
+const DEADLY: &[u64] = &[1, 2, 3, 6, 9, 11, 15, 19];
+
+/// Reads an act against the recording; none where it is none, or our own.
+pub(super) fn read(observation: &Observation, own: Option<&OwnHand>) -> Option<Found> {
+    let record = observation.records.iter().find(|record| {
+        matches!(
+            record.kind(),
+            kind::CONFIG_CHANGE
+                | kind::FEATURE_CHANGE
+                | kind::DAEMON_END
+                | kind::DAEMON_CONFIG
+                | kind::OBJ_PID
+        )
+    })?;
+    match record.kind() {
+        kind::CONFIG_CHANGE if own.is_some_and(|own| is_own(observation, record, own)) => None,
+        kind::CONFIG_CHANGE => config_change(record),
+        kind::FEATURE_CHANGE => {
+            let changed = record.number("old") != record.number("new");
+            let found = || found(TamperKind::AuditPolicyChanged, record, &["feature", "old", "new"]);
+            changed.then(found)
+        }
+        kind::DAEMON_END => {
+            // The system ends auditd at every shutdown; a person who does it is in the record.
+            record.id("ses")?;
+            Some(found(TamperKind::AuditDisabled, record, &["op"]))
+        }
+        kind::DAEMON_CONFIG => Some(found(TamperKind::AuditPolicyChanged, record, &["op", "state"])),
+        _ => killed(observation, record, own),
+    }
+}
+
+fn config_change(record: &Record) -> Option<Found> {
+    let op = record.field("op").map(|op| op.word()).unwrap_or_default();
+    if op.ends_with(b"_rule") || op.ends_with(b"_rules") || matches!(op, b"make_equiv" | b"trim") {
+        return Some(found(TamperKind::RulesChanged, record, &["op", "key", "list"]));
+    }
+    let old = record.number("old");
+    let setting = |name: &str| record.number(name);
+    if setting("audit_enabled") == Some(0) && old != Some(0) {
+        return Some(found(TamperKind::AuditDisabled, record, &["op", "audit_enabled", "old"]));
+    }
+    if let Some(owner) = setting("audit_pid") {
+        // 0 to a number is an owner that starts; anything else takes the records away from one.
+        let taken = old.is_some_and(|old| old != 0 && old != owner);
+        return taken.then(|| found(TamperKind::AuditPolicyChanged, record, &["op", "audit_pid", "old"]));
+    }
+    let others = ["audit_enabled", "audit_failure", "audit_backlog_limit", "audit_rate_limit"];
+    let name = *others.iter().find(|name| setting(name).is_some())?;
+    let weaker = name != "audit_enabled" && setting(name) != old;
+    weaker.then(|| found(TamperKind::AuditPolicyChanged, record, &["op", name, "old"]))
+}
+
+fn killed(observation: &Observation, target: &Record, own: Option<&OwnHand>) -> Option<Found> {
+    let signal = access::signal_of(observation).filter(|signal| DEADLY.contains(signal))?;
+    let command = target.text("ocomm").unwrap_or_default();
+    let is_recorder = command == "auditd" || command == "ntk-agent";
+    let is_own = own.is_some_and(|own| target.id("opid") == Some(own.pid));
+    if !is_recorder && !is_own {
+        return None;
+    }
+    // A hang-up makes auditd read its configuration again; it does not end it.
+    let what = if signal == 1 && !is_own { TamperKind::AuditPolicyChanged } else { TamperKind::AgentKilled };
+    let outcome = access::outcome_of(observation.first(kind::SYSCALL)?);
+    Some(Found { what, detail: format!("signal {signal} to {command}"), outcome })
+}
+
+fn is_own(observation: &Observation, record: &Record, own: &OwnHand) -> bool {
+    if let Some(call) = observation.first(kind::SYSCALL) {
+        return call.id("pid") == Some(own.pid);
+    }
+    if let Some(owner) = record.number("audit_pid") {
+        // Another one that wants to be the owner is refused by the kernel, and that is worth telling.
+        return owner == u64::from(own.pid) || (owner == 0 && record.number("old") == Some(own.pid.into()));
+    }
+    // A process older than audit's first use has no SYSCALL record. The status poll sees what a stranger with
+    // our session and without one would change.
+    let key_is_own = record.text("key").is_some_and(|key| key.starts_with(KEY_PREFIX));
+    let setting = record.field("op").is_some_and(|op| op.word() == b"set");
+    record.id("auid") == own.login_uid && record.id("ses") == own.session && (key_is_own || setting)
+}
+
+/// The record's own words; paths are not among the names asked for.
+fn found(what: TamperKind, record: &Record, names: &[&str]) -> Found {
+    let mut words = Vec::new();
+    for name in names {
+        if let Some(value) = record.field(name) {
+            // Only keys may be in hex: a number such as 8192 looks like hex and is none.
+            let value = if *name == "key" { value.text() } else { Some(text_of(value.word())) };
+            words.push(format!(
+                "{name}={}",
+                value.unwrap_or_else(|| "(null)".to_owned()).replace('\u{1}', ",")
+            ));
+        }
+    }
+    let failed =
+        record.number("res") == Some(0) || record.field("res").is_some_and(|res| res.word() == b"failed");
+    let outcome = if failed { Outcome::Denied } else { Outcome::Success };
+    Found { what, detail: words.join(" "), outcome }
+}

@@ -1,0 +1,291 @@
+//! The command line: what a person may ask, which code answers.
+//!
+//! Exit codes: 0 done or yes, 1 the answer is no, 64 usage, 69 unavailable (collector, or another agent runs), 74
+//! input or output failed, 78 configuration or identity.
+
+use std::error::Error;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use ntk_segment::error::SegmentError;
+
+use crate::check::{self, Verdict};
+use crate::clock::{Clock as _, RealClock};
+use crate::config::DEFAULT_DIR;
+use crate::enroll::{self, EnrollError};
+use crate::host;
+use crate::identity::IdentityError;
+use crate::replay::{self, Format, ReplayError};
+use crate::run::{self, RunError};
+use crate::spool::SpoolError;
+use crate::status::{StatusError, StatusFile};
+use crate::watch_list::{Watch, WatchError, WatchList};
+use crate::whole_file::RealFiles;
+
+const USAGE: u8 = 64;
+const UNAVAILABLE: u8 = 69;
+const IO: u8 = 74;
+const CONFIG: u8 = 78;
+
+/// Records privileged logins and file access on this machine, for everyone's protection.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ntk-agent",
+    version,
+    after_help = "Examples:
+  ntk-agent enroll --token ntk1.eyJhIjoi...
+  ntk-agent check
+  ntk-agent run
+  ntk-agent status
+  ntk-agent replay --format linux-audit audit.log --watch /srv/mail/anna=mailbox:anna"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Exchange a one-time token for this machine's identity
+    #[command(after_help = "Example:
+  ntk-agent enroll --token ntk1.eyJhIjoi... --notice \"staff were told on 3 March\"")]
+    Enroll {
+        /// The line that `ntk-collector enroll new` printed
+        #[arg(long)]
+        token: String,
+        #[command(flatten)]
+        place: Place,
+        /// Another address of the collector than the token's
+        #[arg(long, value_name = "HOST:PORT")]
+        collector: Option<String>,
+        /// Whether the people on this machine were told that access is recorded, or why not
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        notice: String,
+    },
+    /// Record until stopped (SIGTERM or Ctrl-C)
+    Run {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Prove everything that a start would need, and change nothing
+    Check {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Say how the running agent fares; exit 1 when none runs
+    Status {
+        #[command(flatten)]
+        place: Place,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the events of recorded records as JSON lines
+    #[command(after_help = "Example:
+  ntk-agent replay --format linux-audit audit.log --watch /srv/mail/anna=mailbox:anna")]
+    Replay {
+        /// What the files are: linux-audit, evtx, windows-json, auth-log
+        #[arg(long)]
+        format: String,
+        /// The recordings, in order
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// A watched folder and the class of what it holds; may be given several times
+        #[arg(long = "watch", value_name = "PATH=CLASS[:OWNER]")]
+        watches: Vec<String>,
+    },
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:
+  ntk-agent completions bash > /etc/bash_completion.d/ntk-agent")]
+    Completions {
+        /// bash, zsh, fish, elvish, powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// Where the agent keeps its configuration, identity and spool
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR)]
+    dir: PathBuf,
+}
+
+/// Does what the command line asks.
+pub fn main() -> ExitCode {
+    // One provider of cryptography, named here; a second one in the program would be refused.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match Arguments::try_parse() {
+        Ok(arguments) => match arguments.command.perform() {
+            Ok(code) => ExitCode::from(code),
+            Err(failure) => {
+                eprintln!("ntk-agent: {}", error_chain(failure.error.as_ref()));
+                ExitCode::from(failure.code)
+            }
+        },
+        Err(error) => {
+            let _ = error.print();
+            ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
+        }
+    }
+}
+
+/// What went wrong, and the code that says so.
+struct Failure {
+    code: u8,
+    error: Box<dyn Error>,
+}
+
+impl Failure {
+    fn new(code: u8, error: impl Error + 'static) -> Self {
+        Self { code, error: Box::new(error) }
+    }
+}
+
+impl Command {
+    fn perform(self) -> Result<u8, Failure> {
+        match self {
+            Self::Enroll { token, place, collector, notice } => {
+                let machine = host::name().unwrap_or_default();
+                let machine = format!("{} {machine}", std::env::consts::OS);
+                let request = enroll::Request { token, dir: place.dir, collector, notice, machine };
+                let enrolled = block_on(enroll::enroll(&request, &RealFiles))?
+                    .map_err(|error| Failure::new(enroll_code(&error), error))?;
+                println!("enrolled as {}/{}", enrolled.slug, enrolled.author);
+                println!(
+                    "next: name the folders to watch in {}, then `ntk-agent check` and `ntk-agent run`",
+                    crate::config::path_in(&request.dir).display()
+                );
+                Ok(0)
+            }
+            Self::Run { place } => {
+                run::run(&place.dir).map(|()| 0).map_err(|error| Failure::new(run_code(&error), error))
+            }
+            Self::Check { place } => {
+                let now = RealClock.now();
+                println!("{}", check::heading(&place.dir, now));
+                let lines = block_on(check::check(&place.dir, now))?;
+                lines.iter().for_each(|line| println!("{line}"));
+                Ok(match lines.iter().map(|line| line.verdict).max() {
+                    Some(Verdict::NoStart) => CONFIG,
+                    Some(Verdict::Bad) => 1,
+                    Some(Verdict::Good | Verdict::Attention) | None => 0,
+                })
+            }
+            Self::Status { place, json } => status(&place, json),
+            Self::Replay { format, files, watches } => replay(&format, &files, &watches),
+            Self::Completions { shell } => {
+                clap_complete::generate(
+                    shell,
+                    &mut Arguments::command(),
+                    "ntk-agent",
+                    &mut std::io::stdout(),
+                );
+                Ok(0)
+            }
+        }
+    }
+}
+
+fn status(place: &Place, json: bool) -> Result<u8, Failure> {
+    let failed = |error: StatusError| Failure::new(IO, error);
+    let now = RealClock.now();
+    let Some(status) = StatusFile::read(&place.dir).map_err(failed)? else {
+        if json {
+            println!("{{\"life\":\"never_ran\"}}");
+        } else {
+            println!("No agent has run in {}; start it with `ntk-agent run`.", place.dir.display());
+        }
+        return Ok(1);
+    };
+    if json {
+        let mut value = serde_json::to_value(&status).map_err(|error| Failure::new(IO, error))?;
+        if let Some(object) = value.as_object_mut() {
+            object.insert("running".to_owned(), status.is_running(now).into());
+        }
+        println!("{value}");
+    } else {
+        status.sentences(now).iter().for_each(|line| println!("{line}"));
+    }
+    Ok(if status.is_running(now) { 0 } else { 1 })
+}
+
+fn replay(format: &str, files: &[PathBuf], watches: &[String]) -> Result<u8, Failure> {
+    let usage = |error: WatchError| Failure::new(USAGE, error);
+    let code = |error: ReplayError| match error {
+        ReplayError::NotYet(_) | ReplayError::UnknownFormat(_) => Failure::new(USAGE, error),
+        ReplayError::Read { .. } | ReplayError::Write(_) | ReplayError::Encode(_) => Failure::new(IO, error),
+    };
+    let format: Format = format.parse().map_err(code)?;
+    let watches =
+        watches.iter().map(|watch| watch.parse()).collect::<Result<Vec<Watch>, _>>().map_err(usage)?;
+    let watches = WatchList::new(watches).map_err(usage)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    replay::replay(format, files, &watches, &mut out).map_err(code)?;
+    out.flush().map_err(|error| code(ReplayError::Write(error)))?;
+    Ok(0)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(|error| Failure::new(IO, error))?.block_on(future))
+}
+
+fn enroll_code(error: &EnrollError) -> u8 {
+    match error {
+        EnrollError::Token(_) | EnrollError::Address(_) => USAGE,
+        EnrollError::Reach { .. } => UNAVAILABLE,
+        EnrollError::Refused(_) => 1,
+        EnrollError::AlreadyEnrolled { .. } | EnrollError::SpoolThere { .. } => CONFIG,
+        EnrollError::Identity(IdentityError::Write { .. } | IdentityError::Read { .. }) => IO,
+        EnrollError::Identity(_) | EnrollError::Keys(_) | EnrollError::Answer(_) => CONFIG,
+        EnrollError::Folder { .. } | EnrollError::Random(_) => IO,
+    }
+}
+
+fn run_code(error: &RunError) -> u8 {
+    match error {
+        RunError::Spool(SpoolError::Segment { source: SegmentError::Locked { .. }, .. }) => UNAVAILABLE,
+        RunError::Spool(
+            SpoolError::OtherAuthor { .. } | SpoolError::Altered { .. } | SpoolError::Foreign(_),
+        ) => CONFIG,
+        RunError::Spool(_) | RunError::Folder { .. } | RunError::Threads(_) => IO,
+        RunError::Config(_) | RunError::Identity(_) | RunError::Line(_) => CONFIG,
+    }
+}
+
+/// An error and its causes on one line.
+pub fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_wrong_use_is_told() {
+        Arguments::command().debug_assert();
+        assert!(Arguments::try_parse_from(["ntk-agent", "enroll"]).is_err());
+        assert!(Arguments::try_parse_from(["ntk-agent", "replay", "--format", "linux-audit"]).is_err());
+        Arguments::try_parse_from([
+            "ntk-agent",
+            "replay",
+            "--format",
+            "linux-audit",
+            "a",
+            "b",
+            "--watch",
+            "/a=hr",
+        ])
+        .unwrap();
+    }
+}

@@ -1,0 +1,154 @@
+//! The configuration: one TOML file, read whole, and every fault in it reported at once by the name of its key.
+//!
+//! Faults name keys and say what is needed. They repeat values of watches only where a person reads them on a
+//! terminal ([`Fault::sentence`]); the log gets the keys alone ([`Fault::key`], PR-1).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::log_output::LogFormat;
+use crate::watch_list::WatchList;
+
+mod read;
+pub mod reload;
+mod section;
+
+pub(crate) use read::is_address;
+
+/// What `enroll` writes where there is no configuration yet; the comments are the manual.
+pub const TEMPLATE: &str = include_str!("config/template.toml");
+
+/// Where the agent keeps everything, unless `--dir` says otherwise.
+pub const DEFAULT_DIR: &str = "/var/lib/ntk-agent";
+
+/// The smallest byte cap: the reserve for gaps and health, and room to hold at least something else.
+pub const SPOOL_BYTES_MIN: u64 = 4 << 20;
+
+/// The configuration, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `host:port`, in place of the address that enrolment gave.
+    pub collector: Option<String>,
+    /// What is watched.
+    pub watches: WatchList,
+    /// Which sensors run.
+    pub sensor: SensorChoice,
+    /// The spool's bounds.
+    pub spool: SpoolChoice,
+    /// Time between two health entries.
+    pub health_every: Duration,
+    /// Time between two keepalives.
+    pub keepalive: Duration,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+/// Which sensors run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SensorChoice {
+    /// Kernel audit (Linux, root).
+    pub audit: bool,
+    /// The notify fallback, which can name no person.
+    pub notify: bool,
+    /// Recordings to play, in this order.
+    pub recorded: Vec<PathBuf>,
+    /// Events per second at which recordings are played; as fast as possible when absent.
+    pub recorded_rate: Option<u32>,
+}
+
+/// The spool's bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpoolChoice {
+    /// Bytes on disk, kept segments included.
+    pub bytes_max: u64,
+    /// The longest an event waits for its group.
+    pub commit_after: Duration,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The key, dotted; `watch[2].class` is the class of the second watch.
+    pub key: String,
+    /// What is wrong and what to do.
+    pub sentence: String,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}`: {}", self.key, self.sentence)
+    }
+}
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error(
+        "could not read configuration `{path}`; check that it exists (`ntk-agent enroll` writes one) and its permissions"
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("`{path}` is not TOML; mend the place that is named")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Line and column.
+        source: toml::de::Error,
+    },
+    /// Keys are wrong.
+    #[error("`{path}` has {}:\n  {}", count(faults), listed(faults))]
+    Faults {
+        /// The file.
+        path: PathBuf,
+        /// Every fault.
+        faults: Vec<Fault>,
+    },
+}
+
+impl ConfigError {
+    /// Names of the keys that are wrong, without any value: fit for the log.
+    pub fn keys(&self) -> String {
+        match self {
+            Self::Read { .. } => "the file cannot be read".to_owned(),
+            Self::Syntax { .. } => "the file is not TOML".to_owned(),
+            Self::Faults { faults, .. } => {
+                faults.iter().map(|fault| fault.key.as_str()).collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+}
+
+fn count(faults: &[Fault]) -> String {
+    if faults.len() == 1 { "a fault".to_owned() } else { format!("{} faults", faults.len()) }
+}
+
+fn listed(faults: &[Fault]) -> String {
+    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n  ")
+}
+
+/// The configuration file below the agent's folder.
+pub fn path_in(dir: &Path) -> PathBuf {
+    dir.join("agent.toml")
+}
+
+/// Reads and checks the configuration.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    parse(&text, path)
+}
+
+/// Checks a configuration's text.
+pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
+    let table = text.parse().map_err(|source| ConfigError::Syntax { path: path.to_owned(), source })?;
+    read::config(table).map_err(|faults| ConfigError::Faults { path: path.to_owned(), faults })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! From a TOML table to a [`Config`]: every key has its type, bounds and default here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ntk_evidence::event::Class;
+use toml::Table;
+
+use super::section::Section;
+use super::{Config, Fault, SPOOL_BYTES_MIN, SensorChoice, SpoolChoice};
+use crate::log_output::LogFormat;
+use crate::watch_list::{Watch, WatchList};
+
+const SPOOL_BYTES_DEFAULT: u64 = 1 << 30;
+const SPOOL_BYTES_MAX: u64 = 1 << 44;
+const COMMIT_AFTER_MS_DEFAULT: u64 = 50;
+const HEALTH_EVERY_S_DEFAULT: u64 = 300;
+const KEEPALIVE_S_DEFAULT: u64 = 15;
+
+pub(super) fn config(table: Table) -> Result<Config, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let mut section = Section::new("", table, &mut faults);
+    let collector = section.text("collector");
+    if collector.as_deref().is_some_and(|address| !is_address(address)) {
+        section.fault("collector", "must be host:port, such as \"collector.example:7443\"");
+    }
+    let health_every_s = section.number("health_every_s", 1..=86_400).unwrap_or(HEALTH_EVERY_S_DEFAULT);
+    let keepalive_s = section.number("keepalive_s", 1..=3_600).unwrap_or(KEEPALIVE_S_DEFAULT);
+    let log_format = log_format(&mut section);
+    let watches = watches(&mut section);
+    let sensor = section.below("sensor", |sensor| SensorChoice {
+        audit: sensor.flag("audit", true),
+        notify: sensor.flag("notify", true),
+        recorded: sensor.texts("recorded").into_iter().map(PathBuf::from).collect(),
+        recorded_rate: sensor
+            .number("recorded_rate", 1..=u64::from(u32::MAX))
+            .and_then(|rate| u32::try_from(rate).ok()),
+    });
+    let spool = section.below("spool", |spool| SpoolChoice {
+        bytes_max: spool
+            .number("bytes_max", SPOOL_BYTES_MIN..=SPOOL_BYTES_MAX)
+            .unwrap_or(SPOOL_BYTES_DEFAULT),
+        commit_after: Duration::from_millis(
+            spool.number("commit_after_ms", 1..=10_000).unwrap_or(COMMIT_AFTER_MS_DEFAULT),
+        ),
+    });
+    section.finish();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(Config {
+        collector,
+        watches,
+        sensor,
+        spool,
+        health_every: Duration::from_secs(health_every_s),
+        keepalive: Duration::from_secs(keepalive_s),
+        log_format,
+    })
+}
+
+fn log_format(section: &mut Section<'_>) -> LogFormat {
+    let Some(word) = section.text("log_format") else { return LogFormat::default() };
+    LogFormat::parse(&word).unwrap_or_else(|| {
+        section.fault("log_format", format!("must be one of {}", LogFormat::WORDS.join(", ")));
+        LogFormat::default()
+    })
+}
+
+fn watches(section: &mut Section<'_>) -> WatchList {
+    let watches = section.each("watch", |watch| {
+        let (path, class, owner) = (watch.text("path"), watch.text("class"), watch.text("owner"));
+        if path.is_none() {
+            watch.fault("path", "is needed: the folder or file to watch, from the root");
+        }
+        let Some(class) = class else {
+            watch.fault("class", format!("is needed: one of {}", Class::WORDS.join(", ")));
+            return None;
+        };
+        let class = Class::from(class);
+        if !class.is_known() {
+            watch.fault("class", format!("must be one of {}", Class::WORDS.join(", ")));
+            return None;
+        }
+        Watch::new(&path?, class, owner).map_err(|error| watch.fault("path", error.to_string())).ok()
+    });
+    WatchList::new(watches).unwrap_or_else(|error| {
+        section.fault("watch", error.to_string());
+        WatchList::default()
+    })
+}
+
+/// Whether a text is `host:port` with a port that exists.
+pub(crate) fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let host_fits = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c == '/' || c == '@');
+    host_fits && port.parse::<u16>().is_ok_and(|port| port > 0)
+}

@@ -1,0 +1,236 @@
+//! Enrolment: a one-time token becomes an identity. Never a side effect of anything else.
+//!
+//! 1. The token names the collector and pins the practice's certificate authority by its hash.
+//! 2. Two secret keys are made and are durable before anyone hears of them.
+//! 3. Over TLS to exactly that authority ([`pinned`]) the token's secret goes up with a certificate request and the
+//!    public half of the signing key; certificate, slug, author and log key come back.
+//! 4. They are checked and written, `identity.toml` last.
+//!
+//! A crash before the last step leaves an incomplete identity: the command can be run again and uses the same keys.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ntk_evidence::hash::{Hash, base64};
+use ntk_evidence::name::{Author, Slug};
+use ntk_evidence::note::VerifierKey;
+use ntk_proto::v1::ledger_client::LedgerClient;
+use ntk_proto::v1::{EnrollRequest, EnrollResponse};
+use tonic::transport::{ClientTlsConfig, Endpoint};
+
+use crate::config;
+use crate::identity::{Enrolled, IdentityError, IdentityFiles, Secrets};
+use crate::whole_file::{Files, Readable, create_private_folder};
+
+pub mod pinned;
+pub mod token;
+
+use token::{Token, TokenError};
+
+/// How long the collector may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Enrolment failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrollError {
+    /// The machine has an identity.
+    #[error(
+        "this machine is already enrolled (`{path}`); to enrol it anew, move `identity` and `spool` away and use a token from `ntk-collector enroll new --replace NAME`"
+    )]
+    AlreadyEnrolled {
+        /// The identity's folder.
+        path: PathBuf,
+    },
+    /// A log of an earlier enrolment.
+    #[error(
+        "`{path}` holds the log of an earlier enrolment; move it away first, and keep it: it may hold entries that the collector does not have"
+    )]
+    SpoolThere {
+        /// The spool's folder.
+        path: PathBuf,
+    },
+    /// The token cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The address is not one.
+    #[error("`{0}` is not an address; write host:port, such as collector.example:7443")]
+    Address(String),
+    /// The agent's folder cannot be made.
+    #[error("could not make `{path}`; check permissions, or choose another folder with --dir")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A key or certificate request could not be made.
+    #[error("could not make this machine's keys")]
+    Keys(#[source] rcgen::Error),
+    /// No random numbers.
+    #[error("the system gave no random numbers for a key: {0}")]
+    Random(getrandom::Error),
+    /// No connection, or not to the collector that the token pins.
+    #[error(
+        "could not reach the collector of this token at `{address}`; check address, network and firewall, and that the token is of this collector"
+    )]
+    Reach {
+        /// `host:port`.
+        address: String,
+        /// What failed.
+        source: tonic::transport::Error,
+    },
+    /// The collector said no.
+    #[error("the collector refused the enrolment: {0}")]
+    Refused(String),
+    /// The collector's answer makes no sense.
+    #[error("the collector's answer cannot be used: {0}; check that both programs have the same version")]
+    Answer(&'static str),
+    /// The identity could not be kept.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The token's text.
+    pub token: String,
+    /// The agent's folder.
+    pub dir: PathBuf,
+    /// In place of the token's address.
+    pub collector: Option<String>,
+    /// Whether the machine's users were told that access is recorded, or why not.
+    pub notice: String,
+    /// Operating system and name, for people.
+    pub machine: String,
+}
+
+/// Enrols this machine.
+pub async fn enroll(request: &Request, files: &dyn Files) -> Result<Enrolled, EnrollError> {
+    let token = Token::parse(&request.token)?;
+    let address = request.collector.clone().unwrap_or_else(|| token.address.clone());
+    if !config::is_address(&address) {
+        return Err(EnrollError::Address(address));
+    }
+    let identity = IdentityFiles::of(&request.dir);
+    refuse_what_is_there(&request.dir, &identity)?;
+    create_private_folder(&request.dir)
+        .map_err(|source| EnrollError::Folder { path: request.dir.clone(), source })?;
+
+    let fresh = new_secrets()?;
+    let secrets = identity.secrets_or_new(files, || fresh)?;
+    let key = rcgen::KeyPair::from_pem(&secrets.tls_key_pem).map_err(EnrollError::Keys)?;
+    let csr = rcgen::CertificateParams::default().serialize_request(&key).map_err(EnrollError::Keys)?;
+    let author_key = ed25519_dalek::SigningKey::from_bytes(&secrets.epoch_seed).verifying_key();
+    let message = EnrollRequest {
+        secret: token.secret.to_vec(),
+        certificate_request: csr.der().to_vec(),
+        // The name of the key comes with the answer; until then there are only its bytes.
+        author_key: base64(author_key.as_bytes()),
+        machine: request.machine.clone(),
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        notice: request.notice.clone(),
+    };
+    let response = ask(&token, &address, message).await?;
+    let (enrolled, certificate, authority) = checked(&token, address, &key, response)?;
+    identity.finish(files, &certificate, &authority, &enrolled)?;
+    write_template(&request.dir, files)?;
+    Ok(enrolled)
+}
+
+fn refuse_what_is_there(dir: &Path, identity: &IdentityFiles) -> Result<(), EnrollError> {
+    if identity.is_complete() {
+        return Err(EnrollError::AlreadyEnrolled { path: identity.folder().to_owned() });
+    }
+    let spool = dir.join("spool");
+    let is_used = std::fs::read_dir(&spool).is_ok_and(|mut names| names.next().is_some());
+    if is_used { Err(EnrollError::SpoolThere { path: spool }) } else { Ok(()) }
+}
+
+fn new_secrets() -> Result<Secrets, EnrollError> {
+    let mut epoch_seed = [0; 32];
+    getrandom::fill(&mut epoch_seed).map_err(EnrollError::Random)?;
+    let key = rcgen::KeyPair::generate().map_err(EnrollError::Keys)?;
+    Ok(Secrets { tls_key_pem: key.serialize_pem(), epoch_seed })
+}
+
+async fn ask(token: &Token, address: &str, message: EnrollRequest) -> Result<EnrollResponse, EnrollError> {
+    let failed = |source| EnrollError::Reach { address: address.to_owned(), source };
+    let verifier = Arc::new(pinned::PinnedAuthority::new(token.authority));
+    let endpoint = Endpoint::from_shared(format!("https://{address}"))
+        .map_err(failed)?
+        .connect_timeout(PATIENCE)
+        .timeout(PATIENCE)
+        .tls_config_with_verifier(ClientTlsConfig::new().domain_name(&token.server_name), verifier)
+        .map_err(failed)?;
+    let channel = endpoint.connect().await.map_err(failed)?;
+    let answer = LedgerClient::new(channel).enroll(message).await;
+    answer.map(tonic::Response::into_inner).map_err(|status| EnrollError::Refused(plain(status.message())))
+}
+
+/// A stranger's sentence, fit for a terminal.
+fn plain(text: &str) -> String {
+    let text: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
+    if text.is_empty() { "no reason given".to_owned() } else { text.trim_end_matches('.').to_owned() }
+}
+
+fn checked(
+    token: &Token,
+    collector: String,
+    key: &rcgen::KeyPair,
+    response: EnrollResponse,
+) -> Result<(Enrolled, String, String), EnrollError> {
+    let wrong = EnrollError::Answer;
+    if Hash::of(&response.authority) != token.authority {
+        return Err(wrong("another certificate authority than the token's"));
+    }
+    let (_, certificate) = x509_parser::parse_x509_certificate(&response.certificate)
+        .map_err(|_| wrong("the certificate is none"))?;
+    if certificate.public_key().subject_public_key.data.as_ref() != key.public_key_raw() {
+        return Err(wrong("the certificate is for another key"));
+    }
+    let slug = Slug::parse(&response.slug).map_err(|_| wrong("the slug is none"))?;
+    let author = Author::parse(&response.author).map_err(|_| wrong("the author is none"))?;
+    if author.machine() != Some(token.machine.as_str()) {
+        return Err(wrong("it is for another machine than the token's"));
+    }
+    let log_key = VerifierKey::parse(&response.log_key).map_err(|_| wrong("the log key is none"))?;
+    if log_key.name() != slug.log_origin() {
+        return Err(wrong("the log key is another practice's"));
+    }
+    let enrolled = Enrolled {
+        slug: response.slug,
+        author: response.author,
+        epoch: 0,
+        log_key: response.log_key,
+        collector,
+        server_name: token.server_name.clone(),
+    };
+    Ok((enrolled, pem("CERTIFICATE", &response.certificate), pem("CERTIFICATE", &response.authority)))
+}
+
+/// A configuration to begin with, where there is none.
+fn write_template(dir: &Path, files: &dyn Files) -> Result<(), EnrollError> {
+    let path = config::path_in(dir);
+    if path.exists() {
+        return Ok(());
+    }
+    files
+        .replace(&path, config::TEMPLATE.as_bytes(), Readable::ByOwner)
+        .map_err(|source| IdentityError::Write { path, source }.into())
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let encoded = base64(der);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in encoded.as_bytes().chunks(64) {
+        text.push_str(&String::from_utf8_lossy(line));
+        text.push('\n');
+    }
+    text.push_str(&format!("-----END {label}-----\n"));
+    text
+}
+
+#[cfg(test)]
+mod tests;

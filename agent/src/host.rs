@@ -1,0 +1,170 @@
+//! Facts of this machine: what it is, who is on it, which processes are around an access.
+//!
+//! sysinfo tells of the system, processes and accounts; /proc tells what sysinfo does not know: login uids,
+//! sessions and the boot's id. Everything is a snapshot, and nothing here is an actor of an event.
+
+mod sessions;
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use ntk_evidence::event::Health;
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind, Users};
+
+use crate::attribute::Names;
+use crate::classify::{Folders, OwnHand};
+use crate::record::UNSET;
+
+pub use sessions::{Session, sessions};
+
+/// Accounts are read again for an unknown uid, at most this often.
+const ACCOUNTS_EVERY: Duration = Duration::from_secs(30);
+
+/// The kernel's random id of this boot; empty where it cannot be read.
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// This machine's name.
+pub fn name() -> Option<String> {
+    System::host_name().ok()
+}
+
+/// Fills the machine's part of a health entry.
+pub fn fill(health: &mut Health) {
+    let os = [System::long_os_version().ok(), System::kernel_version().ok()];
+    let os: Vec<String> = os.into_iter().flatten().collect();
+    health.os = Some(os.join(", kernel ")).filter(|os| !os.is_empty());
+    health.boot_id = Some(boot_id()).filter(|id| !id.is_empty());
+    health.uptime_s = System::uptime().ok();
+    health.sessions = sessions(&Accounts::default()).into_iter().map(|session| session.to_string()).collect();
+    let Ok(mut system) = System::new() else { return };
+    let own = Pid::from_u32(std::process::id());
+    system.refresh_processes_specifics(
+        ProcessesToUpdate::All,
+        true,
+        ProcessRefreshKind::nothing().without_tasks(),
+    );
+    health.processes = u64::try_from(system.processes().len()).ok();
+    let kind = ProcessRefreshKind::nothing().with_memory();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, kind);
+    health.memory_bytes = system.process(own).map(sysinfo::Process::memory);
+}
+
+/// A process around an access.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Around {
+    /// Its number.
+    pub pid: u32,
+    /// Its program.
+    pub exe: Option<String>,
+    /// Name of the account whose rights it has.
+    pub user: Option<String>,
+}
+
+/// A process and its parents, nearest first; what has ended already is not there.
+pub fn processes_around(pid: u32) -> Vec<Around> {
+    const PARENTS_MAX: usize = 32;
+    let (Ok(mut system), Ok(users)) = (System::new(), Users::new_with_refreshed_list()) else {
+        return Vec::new();
+    };
+    let kind = ProcessRefreshKind::nothing()
+        .with_exe(UpdateKind::Always)
+        .with_user(UpdateKind::Always)
+        .without_tasks();
+    let mut around = Vec::new();
+    let mut next = Some(Pid::from_u32(pid));
+    while let Some(pid) = next.filter(|_| around.len() < PARENTS_MAX) {
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, kind);
+        let Some(process) = system.process(pid) else { break };
+        let user = process.user_id().and_then(|uid| users.get_user_by_id(uid));
+        around.push(Around {
+            pid: pid.as_u32(),
+            exe: process.exe().map(|exe| exe.to_string_lossy().into_owned()),
+            user: user.map(|user| user.name().to_owned()),
+        });
+        next = process.parent();
+    }
+    around
+}
+
+/// The machine's accounts by uid, read when first asked and again for unknown ones.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    known: Mutex<(HashMap<u32, String>, Option<Instant>)>,
+}
+
+impl Names for Accounts {
+    fn user_name(&self, uid: u32) -> Option<String> {
+        let mut known = self.known.lock().ok()?;
+        if let Some(name) = known.0.get(&uid) {
+            return Some(name.clone());
+        }
+        if known.1.is_none_or(|read| read.elapsed() >= ACCOUNTS_EVERY) {
+            known.1 = Some(Instant::now());
+            known.0 = accounts();
+        }
+        known.0.get(&uid).cloned()
+    }
+}
+
+fn accounts() -> HashMap<u32, String> {
+    let Ok(users) = Users::new_with_refreshed_list() else { return HashMap::new() };
+    let one = |user: &sysinfo::User| Some((user.id().to_string().parse().ok()?, user.name().to_owned()));
+    users.iter().filter_map(one).collect()
+}
+
+/// Looks up open folders in /proc.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenFolders;
+
+impl Folders for OpenFolders {
+    fn folder(&self, pid: u32, descriptor: i32) -> Option<String> {
+        let path = std::fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
+        path.to_str().filter(|path| path.starts_with('/')).map(str::to_owned)
+    }
+}
+
+/// This process as the kernel stamps it.
+pub fn own_hand(pid: u32) -> OwnHand {
+    let number = |name: &str| {
+        let text = std::fs::read_to_string(format!("/proc/self/{name}")).ok()?;
+        text.trim().parse().ok().filter(|number| *number != UNSET)
+    };
+    OwnHand { pid, login_uid: number("loginuid"), session: number("sessionid") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_and_process_are_known() {
+        let mut health = Health::default();
+        fill(&mut health);
+        assert!(health.os.is_some() && health.uptime_s.is_some());
+        assert!(health.processes.is_some_and(|n| n > 1), "{health:?}");
+        assert!(health.memory_bytes.is_some_and(|bytes| bytes > 100_000), "{health:?}");
+        let around = processes_around(std::process::id());
+        let first = &around[0];
+        assert_eq!(first.pid, std::process::id());
+        assert!(first.exe.as_deref().is_some_and(|exe| exe.contains("ntk")), "{around:?}");
+        assert!(around.len() > 1, "{around:?}");
+        assert_eq!(processes_around(u32::MAX - 7), []);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn uids_have_names_and_unknown_ones_have_none() {
+        let accounts = Accounts::default();
+        assert_eq!(accounts.user_name(0).as_deref(), Some("root"));
+        assert_eq!(accounts.user_name(3_999_999_999), None);
+        let here = std::fs::canonicalize(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let folder = std::fs::File::open(&here).unwrap();
+        let descriptor = std::os::fd::AsRawFd::as_raw_fd(&folder);
+        let found = OpenFolders.folder(std::process::id(), descriptor);
+        assert_eq!(found.as_deref(), here.to_str());
+        assert_eq!(OpenFolders.folder(std::process::id(), 9999), None);
+    }
+}

@@ -1,0 +1,103 @@
+//! An identity that is missing, unfinished, loose or damaged gets a sentence.
+
+use std::fs;
+
+use super::*;
+use crate::whole_file::RealFiles;
+
+pub(crate) const SLUG: &str = "maple-street.b90014ca";
+
+pub(crate) fn log_signer() -> NoteSigner {
+    NoteSigner::new(&format!("{SLUG}/log"), KeyType::Ed25519, &[7; 32]).unwrap()
+}
+
+pub(crate) fn enrolled() -> Enrolled {
+    Enrolled {
+        slug: SLUG.to_owned(),
+        author: "agent/ws-01".to_owned(),
+        epoch: 0,
+        log_key: log_signer().verifier().to_string(),
+        collector: "127.0.0.1:7443".to_owned(),
+        server_name: "collector".to_owned(),
+    }
+}
+
+fn secrets() -> Secrets {
+    Secrets { tls_key_pem: "key\n".to_owned(), epoch_seed: [5; 32] }
+}
+
+fn finished() -> (tempfile::TempDir, IdentityFiles) {
+    let scratch = tempfile::tempdir().unwrap();
+    let identity = IdentityFiles::of(scratch.path());
+    identity.secrets_or_new(&RealFiles, secrets).unwrap();
+    identity.finish(&RealFiles, "certificate\n", "authority\n", &enrolled()).unwrap();
+    (scratch, identity)
+}
+
+#[test]
+fn an_identity_reads_back_and_signs_as_its_author() {
+    let (_scratch, files) = finished();
+    assert!(files.is_complete());
+    let identity = files.load(&RealFiles).unwrap();
+    assert_eq!(identity.author.to_string(), "agent/ws-01");
+    assert_eq!(identity.signer().unwrap().verifier().name(), format!("{SLUG}/agent/ws-01"));
+    assert_eq!(identity.secrets.epoch_seed, [5; 32]);
+    assert!(!format!("{identity:?}").contains("key\\n"), "secrets are not printed");
+}
+
+#[test]
+fn an_unfinished_enrolment_goes_on_with_the_same_keys() {
+    let scratch = tempfile::tempdir().unwrap();
+    let files = IdentityFiles::of(scratch.path());
+    files.secrets_or_new(&RealFiles, secrets).unwrap();
+    assert!(!files.is_complete());
+    let again = files.secrets_or_new(&RealFiles, || Secrets { epoch_seed: [9; 32], ..secrets() }).unwrap();
+    assert_eq!(again.epoch_seed, [5; 32]);
+    let sentence = files.load(&RealFiles).unwrap_err().to_string();
+    assert!(
+        sentence.contains("is missing: this machine is not enrolled; run `ntk-agent enroll"),
+        "{sentence}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_loose_secret_is_refused_with_the_command_that_mends_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let chmod = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let (_scratch, files) = finished();
+    for (path, loose, tight) in [
+        (files.tls_key(), 0o640, 0o600),
+        (files.epoch_key(), 0o604, 0o600),
+        (files.folder().to_owned(), 0o750, 0o700),
+    ] {
+        chmod(&path, loose);
+        let sentence = files.load(&RealFiles).unwrap_err().to_string();
+        assert!(sentence.contains(&format!("has mode {loose:04o}")), "{sentence}");
+        assert!(sentence.contains(&format!("run `chmod {tight:04o} {}`", path.display())), "{sentence}");
+        chmod(&path, tight);
+    }
+    chmod(&files.tls_key(), 0o400);
+    files.load(&RealFiles).unwrap();
+}
+
+#[test]
+fn each_missing_or_damaged_file_is_named() {
+    let (_scratch, files) = finished();
+    let with = |path: PathBuf, content: &[u8]| {
+        let before = fs::read(&path).unwrap();
+        fs::write(&path, content).unwrap();
+        let error = files.load(&RealFiles).unwrap_err().to_string();
+        fs::write(&path, before).unwrap();
+        assert!(error.contains(&path.display().to_string()), "{error}");
+        error
+    };
+    assert!(with(files.epoch_key(), b"05").contains("not 64 hex digits"));
+    assert!(with(files.enrolled(), b"slug = 3").contains("is damaged"));
+    let other = toml::to_string(&Enrolled { slug: "oak.00000000".to_owned(), ..enrolled() }).unwrap();
+    assert!(with(files.enrolled(), other.as_bytes()).contains("another practice"));
+    let author = toml::to_string(&Enrolled { author: "collector".to_owned(), ..enrolled() }).unwrap();
+    assert!(with(files.enrolled(), author.as_bytes()).contains("not an agent"));
+    fs::remove_file(files.certificate()).unwrap();
+    assert!(matches!(files.load(&RealFiles), Err(IdentityError::Missing { .. })));
+}

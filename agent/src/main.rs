@@ -1,0 +1,5 @@
+//! `ntk-agent`: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    ntk_agent::cli::main()
+}

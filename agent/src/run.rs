@@ -1,0 +1,312 @@
+//! The agent at work: configuration, identity, spool, sensors, uplink; and the way back in the same order.
+//!
+//! This thread waits for signals, a changed configuration and the next health entry. Sensors, spool and reloader have
+//! threads of their own; the event loop below the uplink is the only one. A crash must be as good as a stop: what
+//! runs at start is what repairs.
+//!
+//! Stop: sensors end and give back what they took; a health entry `stop` is the last; the spool syncs; the uplink
+//! may bring it out for [`DRAIN_WITHIN`]; exit 0.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use ntk_evidence::name::Author;
+use ntk_segment::disk::RealDisk;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock::{Clock, RealClock};
+use crate::config::reload::Reloader;
+use crate::config::{self, Config, ConfigError};
+use crate::identity::{Identity, IdentityError, IdentityFiles};
+use crate::spool::keeper::{Keeper, Progress, Setup};
+use crate::spool::thread::{Intake, SpoolThread};
+use crate::spool::{Bookmark, SpoolError, Writer};
+use crate::status::{self, StatusFile};
+use crate::uplink::stream::{Line, LineError};
+use crate::uplink::task::{Uplink, UplinkStatus};
+use crate::whole_file::{RealFiles, create_private_folder};
+use crate::{host, log_output};
+
+mod health;
+mod sensing;
+
+use health::Pulse;
+use sensing::Sensing;
+
+/// Sensors have so long to give back what they took.
+const SENSORS_END_WITHIN: Duration = Duration::from_secs(5);
+/// The last entries have so long to become durable.
+const SYNC_WITHIN: Duration = Duration::from_secs(10);
+/// The uplink has so long to bring out the last entries.
+const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+/// The same where there is no connection at the moment: one more attempt, no more.
+const DRAIN_WITHIN_UNCONNECTED: Duration = Duration::from_secs(1);
+/// How often state is looked at and the status file written.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+
+/// The agent could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The spool.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The line to the collector.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// The spool's folder.
+    #[error("could not make `{path}`; check permissions and free space")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The event loop or a thread.
+    #[error("could not start the agent's threads; check the limits of this account")]
+    Threads(#[source] std::io::Error),
+}
+
+/// What reaches the waiting thread.
+enum Control {
+    Stop,
+    Reload(Box<Config>),
+}
+
+/// The spool's folder below the agent's.
+pub fn spool_path(dir: &Path) -> PathBuf {
+    dir.join("spool")
+}
+
+/// Runs until a signal says to stop.
+pub fn run(dir: &Path) -> Result<(), RunError> {
+    let config = config::load(&config::path_in(dir))?;
+    log_output::start(config.log_format);
+    let identity = IdentityFiles::of(dir).load(&RealFiles)?;
+    let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    let line = Line::new(&identity, config.collector.as_deref(), host::boot_id())?;
+
+    let spool_path = spool_path(dir);
+    create_private_folder(&spool_path)
+        .map_err(|source| RunError::Folder { path: spool_path.clone(), source })?;
+    let (keeper, found) =
+        Keeper::open(setup(spool_path, &config, &identity, &clock), Arc::new(writer(&identity)?))?;
+    if found.truncated_bytes > 0 {
+        info!(bytes = found.truncated_bytes, "a torn tail of the spool was cut; nobody was told of it");
+    }
+    let spool = SpoolThread::start(keeper, config.spool.commit_after)?;
+    info!(author = %identity.author, epoch = identity.epoch, size = spool.progress().borrow().size, "agent started");
+
+    let (control, controls) = mpsc::channel();
+    let runtime = runtime(control.clone())?;
+    let drain = CancellationToken::new();
+    let (status_sender, uplink_status) = watch::channel(UplinkStatus::default());
+    let uplink = Uplink {
+        line,
+        log_key: identity.log_key.clone(),
+        intake: spool.intake(),
+        wishes: spool.wishes(),
+        progress: spool.progress(),
+        status: status_sender,
+        clock: Arc::clone(&clock),
+        keepalive: config.keepalive,
+    };
+    let uplink = runtime.spawn(uplink.run(drain.clone()));
+    let reloader = Reloader::start(dir, config.clone(), move |new| {
+        let _ = control.send(Control::Reload(Box::new(new)));
+    });
+    if let Err(error) = &reloader {
+        warn!(error = %crate::cli::error_chain(error), "changes of the configuration need a restart");
+    }
+
+    let mut agent = Agent {
+        dir: dir.to_owned(),
+        author: identity.author,
+        since: clock.now(),
+        intake: spool.intake(),
+        progress: spool.progress(),
+        uplink_status,
+        pulse: Pulse::new(config.health_every),
+        sensing: None,
+        bookmark: found.bookmark,
+        config,
+        clock,
+    };
+    agent.start_sensors();
+    agent.wait(&controls);
+
+    info!("stopping");
+    agent.stop_sensors();
+    agent.tell_health("stop");
+    if !spool.sync(SYNC_WITHIN) {
+        warn!("the last entries could not be written in time");
+    }
+    drain.cancel();
+    let is_connected = agent.uplink_status.borrow().is_connected;
+    let within = if is_connected { DRAIN_WITHIN } else { DRAIN_WITHIN_UNCONNECTED };
+    if runtime.block_on(async { tokio::time::timeout(within, uplink).await }).is_err() {
+        info!("the collector did not take the last entries in time; they wait in the spool");
+    }
+    // The last acknowledgements, too, are durable before the status speaks of them.
+    spool.sync(SYNC_WITHIN);
+    agent.write_status(status::Life::Stopped);
+    drop(reloader);
+    // Readers of the spool on the event loop's threads end first: the spool must outlive them.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    spool.end();
+    info!("stopped");
+    Ok(())
+}
+
+fn setup(path: PathBuf, config: &Config, identity: &Identity, clock: &Arc<dyn Clock>) -> Setup {
+    Setup {
+        path,
+        bytes_max: config.spool.bytes_max,
+        log_key: identity.log_key.clone(),
+        disk: Arc::new(RealDisk),
+        files: Arc::new(RealFiles),
+        clock: Arc::clone(clock),
+    }
+}
+
+fn writer(identity: &Identity) -> Result<Writer, IdentityError> {
+    let signer = identity.signer()?;
+    Ok(Writer { slug: identity.slug.clone(), author: identity.author.clone(), epoch: identity.epoch, signer })
+}
+
+/// The event loop, with a task that turns signals into [`Control::Stop`].
+fn runtime(control: mpsc::Sender<Control>) -> Result<Runtime, RunError> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime =
+        builder.worker_threads(2).thread_name("uplink").enable_all().build().map_err(RunError::Threads)?;
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let guard = runtime.enter();
+        let mut term = signal(SignalKind::terminate()).map_err(RunError::Threads)?;
+        let mut int = signal(SignalKind::interrupt()).map_err(RunError::Threads)?;
+        drop(guard);
+        runtime.spawn(async move {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+            let _ = control.send(Control::Stop);
+        });
+    }
+    #[cfg(not(unix))]
+    runtime.spawn(async move {
+        let _ = tokio::signal::ctrl_c().await;
+        let _ = control.send(Control::Stop);
+    });
+    Ok(runtime)
+}
+
+/// What the waiting thread owns.
+struct Agent {
+    dir: PathBuf,
+    author: Author,
+    since: ntk_evidence::time::Moment,
+    config: Config,
+    intake: Intake,
+    progress: watch::Receiver<Progress>,
+    uplink_status: watch::Receiver<UplinkStatus>,
+    pulse: Pulse,
+    sensing: Option<Sensing>,
+    bookmark: Option<Bookmark>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Agent {
+    fn wait(&mut self, controls: &mpsc::Receiver<Control>) {
+        self.tell_health("start");
+        self.write_status(status::Life::Running);
+        loop {
+            match controls.recv_timeout(LOOK_EVERY) {
+                Ok(Control::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Control::Reload(new)) => self.reload(*new),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let health = self.health("");
+            if let Some(reason) = self.pulse.reason(&health, Instant::now()) {
+                self.tell_health(reason);
+            }
+            self.write_status(status::Life::Running);
+        }
+    }
+
+    /// Watches and sensors take effect at once; the rest at the next start.
+    fn reload(&mut self, new: Config) {
+        self.pulse.set_every(new.health_every);
+        let is_other_sensing = new.watches != self.config.watches || new.sensor != self.config.sensor;
+        if new.spool != self.config.spool
+            || new.collector != self.config.collector
+            || new.keepalive != self.config.keepalive
+        {
+            info!("spool, collector and keepalive settings take effect at the next start");
+        }
+        self.config = new;
+        if is_other_sensing {
+            self.stop_sensors();
+            self.start_sensors();
+            self.tell_health("change");
+        }
+    }
+
+    fn start_sensors(&mut self) {
+        let sensing =
+            Sensing::start(&self.dir, &self.config, self.bookmark.as_ref(), &self.intake, &self.clock);
+        info!(sensors = ?sensing.names(), watches = self.config.watches.len(), "sensors started");
+        self.sensing = Some(sensing);
+    }
+
+    fn stop_sensors(&mut self) {
+        let Some(sensing) = self.sensing.take() else { return };
+        let (has_ended, bookmark) = sensing.stop(SENSORS_END_WITHIN);
+        if !has_ended {
+            warn!("a sensor did not end in time");
+        }
+        if bookmark.is_some() {
+            self.bookmark = bookmark;
+        }
+    }
+
+    fn health(&self, reason: &str) -> ntk_evidence::event::Health {
+        health::health(reason, self.sensing.as_ref(), &self.progress.borrow())
+    }
+
+    fn tell_health(&mut self, reason: &str) {
+        let mut health = self.health(reason);
+        self.pulse.told(&health, Instant::now());
+        host::fill(&mut health);
+        if self.intake.own(health::event(health, self.clock.now())).is_err() {
+            warn!("the spool is closed; a health entry is not recorded");
+        }
+    }
+
+    fn write_status(&self, life: status::Life) {
+        let health = self.health("");
+        let file = StatusFile::new(
+            life,
+            &self.author,
+            self.since,
+            self.clock.now(),
+            &health,
+            &self.progress.borrow(),
+            &self.uplink_status.borrow(),
+        );
+        if let Err(error) = file.write(&self.dir) {
+            warn!(error = %crate::cli::error_chain(&error), "the status could not be written");
+        }
+    }
+}

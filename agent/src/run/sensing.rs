@@ -1,0 +1,87 @@
+//! The one place where sensors meet the spool: starts them, carries their events over, stops them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ntk_evidence::event::Health;
+use tracing::error;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::sensor::{self, Recordings, Sensed, SensorConfig, Sink, Started, Stop};
+use crate::spool::Bookmark;
+use crate::spool::thread::Intake;
+
+/// Sensors that run, and the thread that carries their events to the spool.
+pub(super) struct Sensing {
+    stop: Stop,
+    started: Started,
+    /// Ends when every sensor did; gives the bookmark of the last recorded event.
+    carrier: Option<JoinHandle<Option<Bookmark>>>,
+}
+
+impl Sensing {
+    pub(super) fn start(
+        dir: &Path,
+        config: &Config,
+        bookmark: Option<&Bookmark>,
+        intake: &Intake,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        let stop = Stop::default();
+        let (sink, sensed) = Sink::bounded(sensor::QUEUE_MAX, Arc::clone(clock));
+        let files = config.sensor.recorded.clone();
+        let recordings = Recordings {
+            files: files.clone(),
+            watches: config.watches.clone(),
+            after: bookmark.and_then(|bookmark| bookmark.position_in(&files)),
+            rate_per_second: config.sensor.recorded_rate,
+        };
+        let sensor_config = SensorConfig {
+            watches: config.watches.clone(),
+            audit: config.sensor.audit,
+            notify: config.sensor.notify,
+            recordings: Some(recordings),
+            state_file: dir.join("audit-before.json"),
+            clock: Arc::clone(clock),
+        };
+        let intake = intake.clone();
+        let carry = move || {
+            let mut last = None;
+            for Sensed { event, position } in sensed {
+                let bookmark = position.map(|position| Bookmark::new(&files, position));
+                if bookmark.is_some() {
+                    last.clone_from(&bookmark);
+                }
+                if intake.observed(event, bookmark).is_err() {
+                    break;
+                }
+            }
+            last
+        };
+        let carrier = std::thread::Builder::new().name("carrier".to_owned()).spawn(carry);
+        let carrier = carrier.map_err(|error| error!(%error, "events cannot be carried to the spool")).ok();
+        let started = sensor::start(sensor_config, &sink, &stop);
+        Self { stop, started, carrier }
+    }
+
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.started.running.iter().map(sensor::Running::name).collect()
+    }
+
+    pub(super) fn fill(&self, health: &mut Health) {
+        self.started.fill(health);
+    }
+
+    /// Ends all sensors; whether they ended in time, and how far recordings came.
+    pub(super) fn stop(self, within: Duration) -> (bool, Option<Bookmark>) {
+        self.stop.request();
+        if !self.started.join(within) {
+            // A sensor that hangs holds the queue open: the carrier goes on until the process ends.
+            return (false, None);
+        }
+        (true, self.carrier.and_then(|carrier| carrier.join().ok().flatten()))
+    }
+}

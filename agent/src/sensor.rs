@@ -1,0 +1,215 @@
+//! Sensors: what this machine can tell, and honest sentences about what it cannot.
+//!
+//! ```text
+//! kernel audit (audit, owner)  \
+//! recordings (recorded)         > pipeline: coalesce -> attribute -> classify -> Sink -> spool
+//! notify (watch, fallback)     /  (notify makes its events itself: there is no person to attribute)
+//! ```
+//! [`start`] picks kernel audit; where it cannot be had, notify; and says why.
+
+#[cfg(target_os = "linux")]
+pub mod audit;
+mod pipeline;
+pub mod recorded;
+mod sink;
+mod stop;
+pub mod watch;
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ntk_evidence::event::Health;
+
+use crate::clock::Clock;
+use crate::watch_list::WatchList;
+
+pub use pipeline::Pipeline;
+pub use recorded::{Position, Recordings};
+pub use sink::{Closed, QUEUE_MAX, Sensed, Sink};
+pub use stop::Stop;
+
+/// Which sensors may run, and with what.
+#[derive(Clone, Debug)]
+pub struct SensorConfig {
+    /// What is watched.
+    pub watches: WatchList,
+    /// Kernel audit may be used (Linux, root).
+    pub audit: bool,
+    /// The notify fallback may be used.
+    pub notify: bool,
+    /// Recordings to play.
+    pub recordings: Option<Recordings>,
+    /// Where the audit state before us is kept while we run.
+    pub state_file: PathBuf,
+    /// The machine's clocks.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What was started, and what was not.
+pub struct Started {
+    /// The sensors that run.
+    pub running: Vec<Running>,
+    /// Sentences about what this machine cannot show, beyond those of the sensors that run.
+    pub cannot_see: Vec<String>,
+}
+
+impl Started {
+    /// Fills what health entries tell of sensors.
+    pub fn fill(&self, health: &mut Health) {
+        health.cannot_see.extend(self.cannot_see.iter().cloned());
+        for running in self.running.iter().filter(|running| !running.has_ended()) {
+            running.fill(health);
+        }
+    }
+
+    /// Waits until every sensor ended and gave back what it took; the stop was requested before. False when
+    /// the deadline passed first.
+    pub fn join(self, within: Duration) -> bool {
+        // Each is waited for in turn with the whole time, though one did not end: they end side by side.
+        let ended: Vec<bool> = self.running.into_iter().map(|running| running.join(within)).collect();
+        ended.into_iter().all(|ended| ended)
+    }
+}
+
+/// One sensor that runs on its own thread.
+pub struct Running {
+    name: &'static str,
+    #[cfg(target_os = "linux")]
+    audit: Option<Arc<Mutex<audit::AuditStatus>>>,
+    cannot_see: Arc<Mutex<Vec<String>>>,
+    ended: Receiver<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Running {
+    /// Name of the sensor, as in events.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether it ended: a recording at its last event, others only when they were stopped.
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Adds to a health entry what this sensor knows.
+    pub fn fill(&self, health: &mut Health) {
+        health.sensors.push(self.name.to_owned());
+        health
+            .cannot_see
+            .extend(self.cannot_see.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        #[cfg(target_os = "linux")]
+        if let Some(audit) = &self.audit {
+            let status = audit.lock().unwrap_or_else(PoisonError::into_inner);
+            health.audit_enabled = Some(status.enabled);
+            health.audit_owner = Some(status.owner_pid);
+            health.audit_lost = Some(status.lost);
+            health.audit_backlog = Some(status.backlog);
+            health.rules_hash = Some(status.rules_hash.clone());
+        }
+    }
+
+    fn join(self, within: Duration) -> bool {
+        let ended = self.ended.recv_timeout(within) != Err(RecvTimeoutError::Timeout);
+        if ended {
+            let _ = self.thread.join();
+        }
+        ended
+    }
+
+    fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
+        let (ends, ended) = channel();
+        let thread = std::thread::Builder::new().name(format!("sensor-{name}")).spawn(move || {
+            // Dropped when the sensor ends, also by a panic: that is the signal.
+            let _ends = ends;
+            run();
+        })?;
+        Ok(Self {
+            name,
+            #[cfg(target_os = "linux")]
+            audit: None,
+            cannot_see: Arc::default(),
+            ended,
+            thread,
+        })
+    }
+}
+
+/// Starts the sensors that this machine allows. The stop ends them; [`Started::join`] waits for that.
+pub fn start(config: SensorConfig, sink: &Sink, stop: &Stop) -> Started {
+    let mut started = Started { running: Vec::new(), cannot_see: Vec::new() };
+    if let Some(recordings) = config.recordings.clone().filter(|recordings| !recordings.files.is_empty()) {
+        started_or_said(&mut started, play(recordings, sink.clone(), stop.clone()));
+    }
+    if config.watches.is_empty() {
+        started.cannot_see.push("no folder is watched: name some in the configuration".to_owned());
+    }
+    let mut live = false;
+    if config.audit {
+        match sense_audit(&config, sink.clone(), stop.clone()) {
+            Ok(running) => {
+                started.running.push(running);
+                live = true;
+            }
+            Err(reason) => started.cannot_see.push(reason),
+        }
+    }
+    if config.notify && !live && !config.watches.is_empty() {
+        started_or_said(&mut started, sense_notify(&config, sink.clone(), stop.clone()));
+    }
+    started
+}
+
+fn started_or_said(started: &mut Started, result: Result<Running, String>) {
+    match result {
+        Ok(running) => started.running.push(running),
+        Err(reason) => started.cannot_see.push(reason),
+    }
+}
+
+fn play(recordings: Recordings, sink: Sink, stop: Stop) -> Result<Running, String> {
+    let told = Arc::<Mutex<Vec<String>>>::default();
+    let tell = Arc::clone(&told);
+    let run = move || {
+        if let Err(error) = recorded::play(&recordings, &sink, &stop) {
+            tell.lock().unwrap_or_else(PoisonError::into_inner).push(error.to_string());
+        }
+    };
+    let running = Running::spawn("recorded", run).map_err(|error| not_started("recordings", &error))?;
+    Ok(Running { cannot_see: told, ..running })
+}
+
+#[cfg(target_os = "linux")]
+fn sense_audit(config: &SensorConfig, sink: Sink, stop: Stop) -> Result<Running, String> {
+    let sensor = audit::AuditSensor::take(audit::AuditConfig {
+        watches: config.watches.clone(),
+        state_file: config.state_file.clone(),
+        names: Box::new(crate::host::Accounts::default()),
+        clock: Arc::clone(&config.clock),
+    });
+    let sensor = sensor.map_err(|unavailable| unavailable.to_string())?;
+    let (status, cannot_see) = (sensor.status(), sensor.cannot_see());
+    let running = Running::spawn(crate::classify::SENSOR, move || sensor.run(&sink, &stop));
+    let running = running.map_err(|error| not_started("kernel audit", &error))?;
+    Ok(Running { audit: Some(status), cannot_see, ..running })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sense_audit(_config: &SensorConfig, _sink: Sink, _stop: Stop) -> Result<Running, String> {
+    Err("kernel audit exists on Linux only".to_owned())
+}
+
+fn sense_notify(config: &SensorConfig, sink: Sink, stop: Stop) -> Result<Running, String> {
+    let sensor = watch::WatchSensor::start(config.watches.clone(), Arc::clone(&config.clock));
+    let sensor = sensor.map_err(|error| format!("folders cannot be watched either ({error})"))?;
+    let cannot_see = Arc::new(Mutex::new(sensor.cannot_see().to_vec()));
+    let running = Running::spawn(watch::SENSOR, move || sensor.run(&sink, &stop));
+    let running = running.map_err(|error| not_started("notify", &error))?;
+    Ok(Running { cannot_see, ..running })
+}
+
+fn not_started(what: &str, error: &std::io::Error) -> String {
+    format!("the sensor for {what} could not be started ({error})")
+}

@@ -1,0 +1,292 @@
+//! The live sensor: kernel audit, with this process as its owner.
+//!
+//! Two threads: the drain takes records from the kernel ([`drain`]); this one parses, attributes, classifies,
+//! hands over, and every few seconds looks whether audit is still on, ours, and has its rules. Someone who
+//! switches audit off leaves one record and then silence: the look notices, says so, and switches it on again.
+//!
+//! # Invariants
+//! - SE-1: growth of the kernel's lost counter, an overflow of the socket or of the queue, and time without
+//!   audit each become a `gap` with cause and bounds.
+//! - Other people's rules and another owner are never touched; what was there before is there after.
+
+mod drain;
+mod hold;
+mod netlink;
+mod rules;
+mod scan;
+mod state_file;
+mod status;
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ntk_evidence::event::{Actor, Confidence, Event, Kind, Outcome, Source, Tamper, TamperKind};
+
+use super::pipeline::{Pipeline, gap};
+use super::sink::{Closed, Sink};
+use super::stop::Stop;
+use crate::attribute::Names;
+use crate::classify::{Classifier, ForeignKeys, SENSOR};
+use crate::clock::{self, Clock};
+use crate::coalesce::Runs;
+use crate::host;
+use crate::watch_list::WatchList;
+
+use drain::Drain;
+use hold::Hold;
+
+pub use hold::Unavailable;
+pub use status::AuditStatus;
+
+/// How often the kernel's state and rules are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long one wait for a record lasts, so that the rest gets its turn.
+const TURN: Duration = Duration::from_millis(100);
+
+/// What the live sensor needs.
+pub struct AuditConfig {
+    /// What is watched.
+    pub watches: WatchList,
+    /// Where the state before us is kept while we run.
+    pub state_file: PathBuf,
+    /// Names of uids on this machine.
+    pub names: Box<dyn Names>,
+    /// The machine's clocks.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Kernel audit in our hands and being drained; [`Self::run`] makes events of it.
+pub struct AuditSensor {
+    hold: Hold,
+    drain: Drain,
+    drain_stop: Stop,
+    pipeline: Pipeline,
+    runs: Runs<()>,
+    clock: Arc<dyn Clock>,
+    status: Arc<Mutex<AuditStatus>>,
+    cannot_see: Arc<Mutex<Vec<String>>>,
+    seen: Seen,
+}
+
+/// What the last look showed, to notice changes.
+#[derive(Default)]
+struct Seen {
+    at: String,
+    after: Duration,
+    lost: u64,
+    n_queue_full: u64,
+    n_overflows: u64,
+    rules_hash: String,
+}
+
+impl AuditSensor {
+    /// Takes kernel audit over; nothing is changed where it cannot be had.
+    pub fn take(config: AuditConfig) -> Result<Self, Unavailable> {
+        let pid = std::process::id();
+        let own = host::own_hand(pid);
+        let folders = Box::new(host::OpenFolders);
+        let mut classifier =
+            Classifier::new(config.watches.clone(), ForeignKeys::Ignored, folders, Some(own));
+        // Before the rules: our own reading of the folders is no event.
+        scan::scan(&config.watches, classifier.places_mut());
+        let mut pipeline = Pipeline::new(classifier, config.names);
+        let now = clock::text(config.clock.now());
+        pipeline.set_fallback_time(now.clone());
+        let (mut hold, socket) = Hold::take(&config.watches, &config.state_file, &host::boot_id())?;
+        let drain_stop = Stop::default();
+        let failed = |error: std::io::Error| Unavailable {
+            reason: format!("kernel audit could not be read ({error})"),
+        };
+        let drain = Drain::start(socket, drain_stop.clone()).map_err(failed)?;
+        let look = hold.look().map_err(failed)?;
+        let seen = Seen {
+            at: now,
+            after: config.clock.uptime(),
+            lost: hold.lost_before().into(),
+            rules_hash: look.status.rules_hash.clone(),
+            ..Seen::default()
+        };
+        Ok(Self {
+            status: Arc::new(Mutex::new(look.status)),
+            cannot_see: Arc::new(Mutex::new(hold.cannot_see())),
+            hold,
+            drain,
+            drain_stop,
+            pipeline,
+            runs: Runs::default(),
+            clock: config.clock,
+            seen,
+        })
+    }
+
+    /// What the last look showed, for health entries; shared with the running sensor.
+    pub fn status(&self) -> Arc<Mutex<AuditStatus>> {
+        Arc::clone(&self.status)
+    }
+
+    /// Sentences about what is not seen; shared with the running sensor.
+    pub fn cannot_see(&self) -> Arc<Mutex<Vec<String>>> {
+        Arc::clone(&self.cannot_see)
+    }
+
+    /// Hands over events until the stop, then gives kernel audit back.
+    pub fn run(mut self, sink: &Sink, stop: &Stop) {
+        let mut open = Ok(());
+        while open.is_ok() && !stop.requested() {
+            let received = self.drain.records.recv_timeout(TURN);
+            let now = self.clock.uptime();
+            let events = match &received {
+                Ok(raw) => self.pipeline.raw(raw, now),
+                Err(_) => self.pipeline.tick(now),
+            };
+            open = self.hand_over(events, now, sink);
+            if open.is_ok() && now.saturating_sub(self.seen.after) >= LOOK_EVERY {
+                let events = self.look(now);
+                open = self.hand_over(events, now, sink).and(sink.settle());
+            }
+            if received == Err(RecvTimeoutError::Disconnected) {
+                // The drain ended on an error of the socket: begin again at the next look.
+                stop.wait(TURN);
+            }
+        }
+        self.end(sink);
+    }
+
+    fn hand_over(&mut self, events: Vec<Event>, now: Duration, sink: &Sink) -> Result<(), Closed> {
+        let mut ready: Vec<Event> = self.runs.expire(now).into_iter().map(|(event, ())| event).collect();
+        for event in events {
+            ready.extend(self.runs.take(event, (), now).into_iter().map(|(event, ())| event));
+        }
+        ready.into_iter().try_for_each(|event| sink.offer(event))
+    }
+
+    /// Gives audit back, then hands over what still came.
+    fn end(mut self, sink: &Sink) {
+        self.hold.give_back();
+        self.drain_stop.request();
+        let now = self.clock.uptime();
+        let mut events = Vec::new();
+        for raw in self.drain.join() {
+            events.extend(self.pipeline.raw(&raw, now));
+        }
+        events.extend(self.pipeline.finish());
+        let mut ready = Vec::new();
+        for event in events {
+            ready.extend(self.runs.take(event, (), now));
+        }
+        ready.extend(self.runs.flush());
+        for (event, ()) in ready {
+            if sink.offer(event).is_err() {
+                return;
+            }
+        }
+        let _ = sink.settle();
+    }
+
+    /// Looks at the kernel's state; what changed becomes events, what is ours is put right.
+    fn look(&mut self, now: Duration) -> Vec<Event> {
+        let time = clock::text(self.clock.now());
+        self.pipeline.set_fallback_time(time.clone());
+        let mut events = self.losses(&time);
+        let Ok(look) = self.hold.look() else {
+            self.seen.after = now;
+            return events;
+        };
+        let status = look.status;
+        if status.lost > self.seen.lost {
+            let n_lost = status.lost.saturating_sub(self.seen.lost);
+            events.push(self.gap("kernel_lost", &time, Some(n_lost)));
+        }
+        self.seen.lost = status.lost;
+        let mut put_right = false;
+        if status.enabled == 0 {
+            events.push(tamper(TamperKind::AuditDisabled, "audit_enabled=0", &time));
+            events.push(self.gap("audit_disabled", &time, None));
+            let _ = self.hold.switch_on();
+            put_right = true;
+        }
+        let pid = std::process::id();
+        if status.owner_pid != pid || self.drain.has_ended() {
+            let detail = format!("audit_pid={}", status.owner_pid);
+            events.push(tamper(TamperKind::AuditPolicyChanged, &detail, &time));
+            events.push(self.gap("owner_changed", &time, None));
+            if let Ok(socket) = self.hold.become_owner() {
+                let stop = Stop::default();
+                if let Ok(drain) = Drain::start(socket, stop.clone()) {
+                    self.drain_stop.request();
+                    while let Ok(raw) = self.drain.records.try_recv() {
+                        events.extend(self.pipeline.raw(&raw, now));
+                    }
+                    self.drain_stop = stop;
+                    self.drain = drain;
+                    self.seen.n_queue_full = 0;
+                    self.seen.n_overflows = 0;
+                }
+            }
+            put_right = true;
+        }
+        if status.rules_hash != self.seen.rules_hash {
+            let detail = match look.n_missing {
+                0 => "other rules were added or removed".to_owned(),
+                n => format!("{n} rules of this agent were removed"),
+            };
+            events.push(tamper(TamperKind::RulesChanged, &detail, &time));
+            if look.n_missing > 0 {
+                events.push(self.gap("rules_removed", &time, None));
+            }
+            put_right = true;
+        }
+        if put_right || self.hold.may_add_more() {
+            self.hold.add_rules();
+        }
+        let status = self.hold.look().map_or(status, |look| look.status);
+        self.seen.rules_hash = status.rules_hash.clone();
+        self.seen.at = time;
+        self.seen.after = now;
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+        *self.cannot_see.lock().unwrap_or_else(PoisonError::into_inner) = self.hold.cannot_see();
+        events
+    }
+
+    /// Gaps of what the drain counted.
+    fn losses(&mut self, time: &str) -> Vec<Event> {
+        let mut events = Vec::new();
+        let n_queue_full = self.drain.losses.n_queue_full.load(Ordering::Relaxed);
+        let n_overflows = self.drain.losses.n_overflows.load(Ordering::Relaxed);
+        if n_queue_full > self.seen.n_queue_full {
+            let n_lost = n_queue_full.saturating_sub(self.seen.n_queue_full);
+            events.push(self.gap("raw_queue_overflow", time, Some(n_lost)));
+        }
+        if n_overflows > self.seen.n_overflows {
+            events.push(self.gap("socket_overflow", time, None));
+        }
+        self.seen.n_queue_full = n_queue_full;
+        self.seen.n_overflows = n_overflows;
+        events
+    }
+
+    fn gap(&self, cause: &str, time: &str, lost: Option<u64>) -> Event {
+        let mut event = gap(cause, time, Some(&self.seen.at), Some(time));
+        if let Some(gap) = &mut event.gap {
+            gap.lost = lost;
+        }
+        event
+    }
+}
+
+/// What the look noticed. Who did it is in the record of the act, where there is one.
+fn tamper(what: TamperKind, detail: &str, time: &str) -> Event {
+    let mut event = Event::new(Kind::Tamper, time);
+    event.outcome = Some(Outcome::Success);
+    event.actor = Some(Actor { confidence: Some(Confidence::Unattributed), ..Actor::default() });
+    event.source = Some(Source { sensor: Some(SENSOR.to_owned()), ..Source::default() });
+    event.tamper = Some(Tamper { what, detail: Some(detail.to_owned()), other: Default::default() });
+    event
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! The audit netlink socket: requests with their answers, and the records of the owner.
+//!
+//! Every call goes through rustix, so that no line of our own is `unsafe`.
+//!
+//! ```text
+//! header: length u32, type u16, flags u16, sequence u32, port u32; then the payload; all in host order
+//! ```
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::netlink::{AUDIT, SocketAddrNetlink};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recvfrom, sendto, sockopt,
+};
+use rustix::net::{SocketAddrAny, socket_with};
+
+/// Asks for the state.
+pub(super) const GET: u16 = 1000;
+/// Changes the state.
+pub(super) const SET: u16 = 1001;
+/// Adds a rule.
+pub(super) const ADD_RULE: u16 = 1011;
+/// Removes a rule.
+pub(super) const DEL_RULE: u16 = 1012;
+/// Asks for the rules.
+pub(super) const LIST_RULES: u16 = 1013;
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
+const HEADER_BYTES: usize = 16;
+
+/// Room for one message; the kernel's longest record is 8,970 bytes, a list of rules comes rule by rule.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// How long an answer may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long one wait on the socket lasts, so that a stop is seen.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// What came from the kernel.
+pub(super) enum Received {
+    /// A message: its type, and its payload.
+    Message(u16, Vec<u8>),
+    /// Nothing within the wait.
+    Nothing,
+    /// The socket's buffer overflowed: messages are lost.
+    Overflowed,
+}
+
+/// One audit socket.
+pub(super) struct AuditSocket {
+    socket: OwnedFd,
+    buffer: Vec<u8>,
+    sequence: u32,
+}
+
+impl AuditSocket {
+    pub(super) fn open() -> io::Result<Self> {
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(AUDIT))?;
+        bind(&socket, &SocketAddrNetlink::new(0, 0))?;
+        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(WAIT))?;
+        Ok(Self { socket, buffer: vec![0; MESSAGE_BYTES_MAX], sequence: 0 })
+    }
+
+    /// Asks for a greater receive buffer, beyond the system's bound where that is allowed.
+    pub(super) fn widen(&self, bytes: usize) {
+        if sockopt::set_socket_recv_buffer_size_force(&self.socket, bytes).is_err() {
+            let _ = sockopt::set_socket_recv_buffer_size(&self.socket, bytes);
+        }
+    }
+
+    /// Waits a moment for one message.
+    pub(super) fn receive(&mut self) -> io::Result<Received> {
+        loop {
+            let (_, n_bytes, from) = match recvfrom(&self.socket, &mut *self.buffer, RecvFlags::empty()) {
+                Ok(received) => received,
+                Err(Errno::AGAIN) => return Ok(Received::Nothing),
+                Err(Errno::INTR) => continue,
+                Err(Errno::NOBUFS) => return Ok(Received::Overflowed),
+                Err(error) => return Err(error.into()),
+            };
+            // Only the kernel speaks from port 0; a process could send to our port too.
+            if from.is_none_or(|from| !is_kernel(from)) {
+                continue;
+            }
+            let message = self.buffer.get(..n_bytes.min(self.buffer.len())).unwrap_or_default();
+            let kind = message.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
+            // The length in the header is wrong in some kernels: the datagram's own length counts.
+            if let Some((kind, payload)) = kind.zip(message.get(HEADER_BYTES..)) {
+                return Ok(Received::Message(kind, payload.to_vec()));
+            }
+        }
+    }
+
+    /// Sends a request and waits until the kernel did it or refused.
+    pub(super) fn request(&mut self, kind: u16, payload: &[u8]) -> io::Result<()> {
+        self.send(kind, payload)?;
+        self.answers(|kind, payload| match kind {
+            NLMSG_ERROR => Some(result_of(payload)),
+            _ => None,
+        })
+    }
+
+    /// Asks for the one message of this type.
+    pub(super) fn ask(&mut self, kind: u16) -> io::Result<Vec<u8>> {
+        self.send(kind, &[])?;
+        self.answers(|answer, payload| match answer {
+            NLMSG_ERROR => result_of(payload).err().map(Err),
+            _ if answer == kind => Some(Ok(payload.to_vec())),
+            _ => None,
+        })
+    }
+
+    /// Asks for all messages of this type, up to the last one.
+    pub(super) fn ask_all(&mut self, kind: u16) -> io::Result<Vec<Vec<u8>>> {
+        self.send(kind, &[])?;
+        let mut all = Vec::new();
+        self.answers(|answer, payload| match answer {
+            NLMSG_ERROR => result_of(payload).err().map(Err),
+            NLMSG_DONE => Some(Ok(())),
+            _ if answer == kind => {
+                all.push(payload.to_vec());
+                None
+            }
+            _ => None,
+        })?;
+        Ok(all)
+    }
+
+    fn send(&mut self, kind: u16, payload: &[u8]) -> io::Result<()> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let length = u32::try_from(payload.len().saturating_add(HEADER_BYTES)).map_err(io::Error::other)?;
+        let mut message = Vec::with_capacity(payload.len().saturating_add(HEADER_BYTES));
+        message.extend_from_slice(&length.to_ne_bytes());
+        message.extend_from_slice(&kind.to_ne_bytes());
+        message.extend_from_slice(&(NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
+        message.extend_from_slice(&self.sequence.to_ne_bytes());
+        message.extend_from_slice(&0_u32.to_ne_bytes());
+        message.extend_from_slice(payload);
+        sendto(&self.socket, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+        Ok(())
+    }
+
+    /// Reads until `take` has what it waits for.
+    fn answers<T>(&mut self, mut take: impl FnMut(u16, &[u8]) -> Option<io::Result<T>>) -> io::Result<T> {
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        while Instant::now() < deadline {
+            if let Received::Message(kind, payload) = self.receive()?
+                && let Some(taken) = take(kind, &payload)
+            {
+                return taken;
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::TimedOut))
+    }
+}
+
+fn is_kernel(from: SocketAddrAny) -> bool {
+    SocketAddrNetlink::try_from(from).is_ok_and(|from| from.pid() == 0)
+}
+
+/// The error number of an answer, 0 for done.
+fn result_of(payload: &[u8]) -> io::Result<()> {
+    let number = payload.get(..4).and_then(|bytes| bytes.try_into().ok()).map_or(0, i32::from_ne_bytes);
+    match number {
+        0 => Ok(()),
+        number => Err(io::Error::from_raw_os_error(number.saturating_neg())),
+    }
+}

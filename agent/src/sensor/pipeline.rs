@@ -1,0 +1,209 @@
+//! The one way from records to events, shared verbatim by live sensors, recordings and `replay`.
+//!
+//! ```text
+//! RawRecord | line -> Record -> Coalescer -> Observation -> Attribution -> Classifier -> Event
+//! ```
+//! Moments come in with the records: the machine's monotonic clock when live, the records' own when played.
+//!
+//! # Invariants
+//! - SE-1: bytes that are no record, and events with missing records, become `gap` events.
+//! - EV-2: any input gives events; none stops the way.
+
+use std::time::Duration;
+
+use ntk_evidence::event::{Event, Gap, Kind, Source};
+
+use crate::attribute::{Attribution, Names, NoNames};
+use crate::classify::{Classifier, ForeignKeys, KeyLearner, NoFolders, SENSOR, event_of_fact};
+use crate::coalesce::{Coalescer, Completeness, Observation};
+use crate::record::{RawRecord, Record, RecordError, Stamp, is_remark, rfc3339};
+use crate::watch_list::WatchList;
+
+/// Where the pipeline stands in a run of damaged records.
+#[derive(Clone, Copy, Debug, Default)]
+struct Damage {
+    n_records: u64,
+    since: Option<Stamp>,
+}
+
+/// Events with missing records that were not told yet.
+#[derive(Clone, Copy, Debug)]
+struct Partials {
+    first: Stamp,
+    last: Stamp,
+    n_missing: u64,
+}
+
+/// How long events with missing records are counted before they are told, in the records' own time.
+const PARTIALS_WITHIN: Duration = Duration::from_secs(1);
+
+/// Records in, events out.
+pub struct Pipeline {
+    coalescer: Coalescer,
+    attribution: Attribution,
+    classifier: Classifier,
+    damage: Damage,
+    partials: Option<Partials>,
+    last: Option<Stamp>,
+    fallback: String,
+}
+
+impl Pipeline {
+    /// A pipeline for a recording: it asks nothing of this machine.
+    pub fn recorded(watches: WatchList, keys: ForeignKeys) -> Self {
+        let classifier = Classifier::new(watches, keys, Box::new(NoFolders), None);
+        Self::new(classifier, Box::new(NoNames))
+    }
+
+    /// A pipeline for a live sensor.
+    pub fn new(classifier: Classifier, names: Box<dyn Names>) -> Self {
+        Self {
+            coalescer: Coalescer::default(),
+            attribution: Attribution::new(names),
+            classifier,
+            damage: Damage::default(),
+            partials: None,
+            last: None,
+            fallback: rfc3339(Duration::ZERO),
+        }
+    }
+
+    /// The moment that a gap bears when no record with a time was seen: a file's own time, or now.
+    pub fn set_fallback_time(&mut self, time: String) {
+        self.fallback = time;
+    }
+
+    /// Takes a line of a recording; its own time is the moment.
+    pub fn line(&mut self, line: &[u8]) -> Vec<Event> {
+        if is_remark(line) {
+            return Vec::new();
+        }
+        let record = Record::from_line(line);
+        let moment = record.as_ref().ok().map(|record| record.stamp().since_epoch());
+        self.take(record, moment.unwrap_or_default())
+    }
+
+    /// Takes a message of the kernel at a moment of the monotonic clock.
+    pub fn raw(&mut self, raw: &RawRecord, now: Duration) -> Vec<Event> {
+        self.take(Record::from_raw(raw), now)
+    }
+
+    /// Lets time pass without a record.
+    pub fn tick(&mut self, now: Duration) -> Vec<Event> {
+        let observations = self.coalescer.expire(now);
+        let mut events = self.observations(observations, now);
+        events.extend(self.attribution.expire(now).into_iter().map(event_of_fact));
+        events
+    }
+
+    /// What is known of inodes, for a live sensor that looks through its watches at start.
+    pub fn places_mut(&mut self) -> &mut crate::classify::Places {
+        self.classifier.places_mut()
+    }
+
+    /// Gives out everything that waits for more, at the end.
+    pub fn finish(&mut self) -> Vec<Event> {
+        let observations = self.coalescer.flush();
+        let mut events = self.observations(observations, Duration::ZERO);
+        events.extend(self.attribution.flush().into_iter().map(event_of_fact));
+        events.extend(self.partials_end());
+        events.extend(self.damage_ends(None));
+        events
+    }
+
+    /// Shows a learner the rule keys of a line; the first of two readings of a recording.
+    pub fn learn_keys(coalescer: &mut Coalescer, line: &[u8], watches: &WatchList, learner: &mut KeyLearner) {
+        let Ok(record) = Record::from_line(line) else { return };
+        let moment = record.stamp().since_epoch();
+        for observation in coalescer.take(record, moment) {
+            Classifier::learn_keys(&observation, watches, learner);
+        }
+    }
+
+    fn take(&mut self, record: Result<Record, RecordError>, now: Duration) -> Vec<Event> {
+        let record = match record {
+            Ok(record) => record,
+            Err(_) => {
+                if self.damage.n_records == 0 {
+                    self.damage.since = self.last;
+                }
+                self.damage.n_records = self.damage.n_records.saturating_add(1);
+                return Vec::new();
+            }
+        };
+        let stamp = record.stamp();
+        let mut events: Vec<Event> = self.damage_ends(Some(stamp)).into_iter().collect();
+        self.last = Some(stamp);
+        let observations = self.coalescer.take(record, now);
+        events.extend(self.observations(observations, now));
+        events
+    }
+
+    fn observations(&mut self, observations: Vec<Observation>, now: Duration) -> Vec<Event> {
+        let mut events = Vec::new();
+        for observation in observations {
+            let attributed = self.attribution.observe(&observation, now);
+            events.extend(self.classifier.classify(&observation, attributed));
+            let over = |partials: &Partials| {
+                observation.stamp.since_epoch().abs_diff(partials.first.since_epoch()) >= PARTIALS_WITHIN
+            };
+            if self.partials.as_ref().is_some_and(over) {
+                events.extend(self.partials_end());
+            }
+            if let Completeness::Partial { missing } = &observation.completeness {
+                let stamp = observation.stamp;
+                let partials =
+                    self.partials.get_or_insert(Partials { first: stamp, last: stamp, n_missing: 0 });
+                let n_missing = u64::try_from(missing.len()).unwrap_or(u64::MAX);
+                partials.n_missing = partials.n_missing.saturating_add(n_missing);
+                partials.last = stamp;
+            }
+        }
+        events
+    }
+
+    /// The gap of events with missing records: under overload there are thousands, and one gap tells of them.
+    fn partials_end(&mut self) -> Option<Event> {
+        // INVARIANT SE-1: an event that is not whole is said to be so.
+        let partials = self.partials.take()?;
+        let (from, to) = (partials.first.rfc3339(), partials.last.rfc3339());
+        let mut event = gap("partial_record", &from, Some(&from), Some(&to));
+        if let Some(source) = &mut event.source {
+            source.record = Some(partials.first.serial().to_string());
+        }
+        if let Some(gap) = &mut event.gap {
+            gap.lost = Some(partials.n_missing);
+        }
+        Some(event)
+    }
+
+    /// The gap of a run of damaged records, when a whole one follows or the input ends.
+    fn damage_ends(&mut self, next: Option<Stamp>) -> Option<Event> {
+        let damage = std::mem::take(&mut self.damage);
+        if damage.n_records == 0 {
+            return None;
+        }
+        // INVARIANT SE-1: damaged records are a gap with its bounds, as far as its neighbours tell them.
+        let (from, to) = (damage.since.map(Stamp::rfc3339), next.map(Stamp::rfc3339));
+        let time = from.clone().or_else(|| to.clone()).unwrap_or_else(|| self.fallback.clone());
+        let mut event = gap("damaged_record", &time, from.as_deref(), to.as_deref());
+        if let Some(gap) = &mut event.gap {
+            gap.lost = Some(damage.n_records);
+        }
+        Some(event)
+    }
+}
+
+/// A gap of the audit sensor.
+pub(crate) fn gap(cause: &str, time: &str, from: Option<&str>, to: Option<&str>) -> Event {
+    let mut event = Event::new(Kind::Gap, time);
+    event.source = Some(Source { sensor: Some(SENSOR.to_owned()), ..Source::default() });
+    event.gap = Some(Gap {
+        cause: cause.to_owned(),
+        from: from.map(str::to_owned),
+        to: to.map(str::to_owned),
+        lost: None,
+        other: Default::default(),
+    });
+    event
+}

@@ -1,0 +1,402 @@
+//! The durable queue between sensors and the uplink: this machine's own signed log on disk.
+//!
+//! # Format
+//! Frames of `ntk_segment` below `DIR/spool`, with one author. BATCH holds the entries with the author's signed
+//! note; STATE the author's size and range. What the segment crate leaves open is used so: the COMMIT's
+//! checkpoint field and the STATE's `decided` field hold the [`Bookmark`] as JSON (how far recordings are
+//! durable), and `decided` also the time at which its segment began. `position.json` beside the
+//! segments says how far the collector acknowledged ([`position`]).
+//!
+//! # Operation
+//! One thread owns it ([`thread`]): entries of at most 50 ms or 512 become one sealed batch, one BATCH and one
+//! COMMIT frame, one fdatasync; then [`Progress`] is published and the uplink may read them back ([`shelf`]).
+//!
+//! # Exactly once for recordings
+//! Recordings are played by a pure pipeline, so the event at a position is always the same. The position of the
+//! last durable event stands in the same COMMIT as that event: both are on disk or neither is. A restart plays
+//! the recordings again and hands over only what lies behind it.
+//!
+//! # What a crash leaves
+//! Before the fdatasync: nothing that anyone was told of; the segment log cuts the torn tail. After it: the whole
+//! group. The next start extends the log by a gap from the last COMMIT to now.
+//!
+//! # Invariants
+//! - SP-1: [`Progress`] speaks only of what was written, signed and synced.
+//! - SP-2: no gap in numbers: recovery follows every batch of the last segment by signature and root.
+//! - SP-3: one process per spool, by the segment log's lock. SP-4: see [`position`].
+//! - SE-1: what does not fit is counted and becomes a gap event ([`room`]).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ntk_evidence::author_log::{AuthorLog, BatchError, SealedBatch};
+use ntk_evidence::entry::{BatchKey, Entry};
+use ntk_evidence::hash::Hash;
+use ntk_evidence::merkle::CompactRange;
+use ntk_evidence::name::{Author, Slug};
+use ntk_evidence::note::NoteSigner;
+use ntk_evidence::time::Moment;
+use ntk_segment::disk::Disk;
+use ntk_segment::error::SegmentError;
+use ntk_segment::frame::{self, AuthorState, Frame, State};
+use ntk_segment::log::{Options, SegmentLog};
+use ntk_segment::pointer::Pointer;
+use ntk_segment::reader::Reader;
+
+mod bookmark;
+pub mod keeper;
+mod kept;
+pub mod position;
+pub mod room;
+pub mod shelf;
+pub mod thread;
+
+pub use bookmark::Bookmark;
+use bookmark::Decided;
+use kept::Kept;
+
+/// The spool cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// The segment log failed.
+    #[error("could not use the spool `{path}`")]
+    Segment {
+        /// The spool's folder.
+        path: PathBuf,
+        /// What failed.
+        source: SegmentError,
+    },
+    /// The spool was written by another author or with another key.
+    #[error("the spool `{path}` belongs to `{found}`; move it away, or restore the identity that wrote it")]
+    OtherAuthor {
+        /// The spool's folder.
+        path: PathBuf,
+        /// Who wrote it.
+        found: String,
+    },
+    /// A stored batch does not continue the log.
+    #[error(
+        "the spool was altered: the batch at number {first} does not continue this machine's log; keep a copy of the folder, then have the machine enrolled anew"
+    )]
+    Altered {
+        /// Number of the batch's first entry.
+        first: u64,
+        /// Why.
+        source: BatchError,
+    },
+    /// A frame holds what the agent never writes.
+    #[error(
+        "the spool holds a {0} that this agent cannot have written; keep a copy of the folder, then have the machine enrolled anew"
+    )]
+    Foreign(&'static str),
+    /// The batch could not be signed.
+    #[error("could not seal a batch of {n_entries} entries")]
+    Seal {
+        /// How many.
+        n_entries: usize,
+        /// Why.
+        source: BatchError,
+    },
+    /// No random numbers.
+    #[error("the system gave no random numbers for a batch key: {0}")]
+    Random(getrandom::Error),
+    /// The position file failed.
+    #[error(transparent)]
+    Position(#[from] position::PositionError),
+    /// The thread could not start.
+    #[error("could not start the spool's thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Whose spool it is, and how its batches are signed.
+#[derive(Debug)]
+pub struct Writer {
+    /// The practice.
+    pub slug: Slug,
+    /// This machine.
+    pub author: Author,
+    /// Epoch of the key.
+    pub epoch: u32,
+    /// The key.
+    pub signer: NoteSigner,
+}
+
+/// What opening found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// When the last group was committed; `None` for a new spool.
+    pub last_commit: Option<Moment>,
+    /// Whether the last entry says that the agent was stopped in order.
+    pub ending: Ending,
+    /// How far recordings are durable.
+    pub bookmark: Option<Bookmark>,
+    /// Bytes of a torn tail that were cut; nobody was told of them.
+    pub truncated_bytes: u64,
+}
+
+/// How the last run of the agent ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Its last entry is a health event with the reason `stop`.
+    Clean,
+    /// Anything else.
+    Cut,
+}
+
+/// The spool, open for writing.
+#[derive(Debug)]
+pub struct Spool {
+    path: PathBuf,
+    log: SegmentLog,
+    author_log: AuthorLog,
+    writer: Arc<Writer>,
+    last_note: Vec<u8>,
+    bookmark: Option<Bookmark>,
+    kept: Kept,
+}
+
+impl Spool {
+    /// Opens the spool, or creates it where there is none, and recovers what the last run left.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        writer: Arc<Writer>,
+        segment_bytes_max: u64,
+        now: Moment,
+    ) -> Result<(Self, Found), SpoolError> {
+        let segment = |source| SpoolError::Segment { path: path.to_owned(), source };
+        let options = Options { segment_bytes_max };
+        match SegmentLog::open_on(Arc::clone(&disk), path, options) {
+            Ok((log, recovery)) => {
+                let reader = log.reader();
+                let mut spool = Self::resume(path, log, writer, &recovery.state)?;
+                let mut found = Found {
+                    last_commit: None,
+                    ending: Ending::Cut,
+                    bookmark: None,
+                    truncated_bytes: recovery.truncated_bytes,
+                };
+                for item in recovery.replay() {
+                    let (_, frame) = item.map_err(segment)?;
+                    spool.replay(frame, &mut found)?;
+                }
+                if found.last_commit.is_none() {
+                    spool.look_back(&reader, &mut found).map_err(segment)?;
+                }
+                spool.kept = Kept::read(&reader).map_err(segment)?;
+                found.bookmark.clone_from(&spool.bookmark);
+                Ok((spool, found))
+            }
+            Err(SegmentError::NoLog { .. } | SegmentError::Folder { .. }) => {
+                let author_log = AuthorLog::resume(
+                    &writer.slug,
+                    writer.author.clone(),
+                    writer.epoch,
+                    CompactRange::empty(),
+                );
+                let state = state_of(&author_log, &writer, None, now);
+                let log = SegmentLog::create_on(disk, path, options, state).map_err(segment)?;
+                let kept = Kept::read(&log.reader()).map_err(segment)?;
+                let found =
+                    Found { last_commit: None, ending: Ending::Cut, bookmark: None, truncated_bytes: 0 };
+                Ok((
+                    Self {
+                        path: path.to_owned(),
+                        log,
+                        author_log,
+                        writer,
+                        last_note: Vec::new(),
+                        bookmark: None,
+                        kept,
+                    },
+                    found,
+                ))
+            }
+            Err(source) => Err(segment(source)),
+        }
+    }
+
+    fn resume(path: &Path, log: SegmentLog, writer: Arc<Writer>, state: &State) -> Result<Self, SpoolError> {
+        let [author] = state.authors.as_slice() else {
+            return Err(SpoolError::Foreign("STATE without one author"));
+        };
+        if author.author != writer.author.to_string() || author.key != writer.signer.verifier().to_string() {
+            return Err(SpoolError::OtherAuthor { path: path.to_owned(), found: author.author.clone() });
+        }
+        let hashes = author.range.iter().copied().map(Hash::from_bytes).collect();
+        let range = CompactRange::new(author.size, hashes)
+            .map_err(|_| SpoolError::Foreign("STATE with a wrong range"))?;
+        let author_log = AuthorLog::resume(&writer.slug, writer.author.clone(), author.epoch, range);
+        let decided =
+            Decided::decode(&state.decided).ok_or(SpoolError::Foreign("STATE with an unknown bookmark"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            log,
+            author_log,
+            writer,
+            last_note: Vec::new(),
+            bookmark: decided.recorded,
+            kept: Kept::default(),
+        })
+    }
+
+    fn replay(&mut self, frame: Frame, found: &mut Found) -> Result<(), SpoolError> {
+        match frame {
+            Frame::State(_) => Ok(()),
+            Frame::Commit(commit) => {
+                found.last_commit = Some(Moment::from_unix_nanos(commit.received_unix_ns));
+                self.bookmark = bookmark::decode(&commit.checkpoint)
+                    .ok_or(SpoolError::Foreign("COMMIT with an unknown bookmark"))?;
+                Ok(())
+            }
+            Frame::Batch(batch) => {
+                let batch = sealed(batch).ok_or(SpoolError::Foreign("BATCH that holds no entries"))?;
+                // INVARIANT SP-2: an edit, gap or reorder does not follow.
+                self.author_log = self
+                    .author_log
+                    .follow(&batch, self.writer.signer.verifier())
+                    .map_err(|source| SpoolError::Altered { first: batch.first, source })?;
+                found.ending = ending(&batch);
+                self.last_note = batch.note;
+                Ok(())
+            }
+        }
+    }
+
+    /// The last segment has only a STATE: the last batch and COMMIT are in the one before.
+    fn look_back(&mut self, reader: &Reader, found: &mut Found) -> Result<(), SegmentError> {
+        let segments = reader.segments()?;
+        let Some(before) = segments.iter().rev().nth(1) else { return Ok(()) };
+        for item in reader.frames_from(before.first) {
+            match item?.1 {
+                Frame::Commit(commit) => {
+                    found.last_commit = Some(Moment::from_unix_nanos(commit.received_unix_ns))
+                }
+                Frame::Batch(batch) => {
+                    self.last_note.clone_from(&batch.note);
+                    found.ending = sealed(batch).map_or(Ending::Cut, |batch| ending(&batch));
+                }
+                Frame::State(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals entries into one batch and makes it durable with the bookmark as of its last entry.
+    pub fn write(
+        &mut self,
+        entries: Vec<Entry>,
+        bookmark: Option<&Bookmark>,
+        now: Moment,
+    ) -> Result<(), SpoolError> {
+        let segment = |source| SpoolError::Segment { path: self.path.clone(), source };
+        if self.log.needs_roll() {
+            let state = state_of(&self.author_log, &self.writer, self.bookmark.as_ref(), now);
+            let number = self.log.roll(state).map_err(segment)?;
+            self.kept.rolled(number, self.author_log.size(), now);
+        }
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(SpoolError::Random)?;
+        let n_entries = entries.len();
+        let (batch, next) = self
+            .author_log
+            .seal(entries, BatchKey::new(key), &self.writer.signer)
+            .map_err(|source| SpoolError::Seal { n_entries, source })?;
+        let note = batch.note.clone();
+        self.log.append(&framed(batch)).map_err(segment)?;
+        let commit =
+            frame::Commit { received_unix_ns: now.unix_nanos(), checkpoint: bookmark::encode(bookmark) };
+        // INVARIANT SP-1: only after this returned does the log count as longer.
+        let _durable = self.log.commit(&commit).map_err(segment)?;
+        self.author_log = next;
+        self.last_note = note;
+        self.bookmark = bookmark.cloned();
+        Ok(())
+    }
+
+    /// How many entries are durable.
+    pub fn size(&self) -> u64 {
+        self.author_log.size()
+    }
+
+    /// The note of that size; empty for an empty log.
+    pub fn last_note(&self) -> &[u8] {
+        &self.last_note
+    }
+
+    /// How far recordings are durable.
+    pub fn bookmark(&self) -> Option<&Bookmark> {
+        self.bookmark.as_ref()
+    }
+
+    /// Bytes of all segments.
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.log.bytes_on_disk()
+    }
+
+    /// Reads what is durable, on any thread, as long as this spool is open.
+    pub fn reader(&self) -> Reader {
+        self.log.reader()
+    }
+
+    /// Removes released segments that are older than the time for which they are kept, and as many more, oldest
+    /// first, as are needed to bring the spool below `bytes_wanted`. Says how many went.
+    ///
+    /// INVARIANT SP-4: `released` is what `position.json` says, durably.
+    pub fn prune(&mut self, released: u64, bytes_wanted: u64, now: Moment) -> Result<u64, SpoolError> {
+        let mut n_removed = 0u64;
+        while let Some(next) = self.kept.removable(released, self.log.bytes_on_disk() > bytes_wanted, now) {
+            let removed = self
+                .log
+                .remove_whole_segments_before(Pointer::first_in(next))
+                .map_err(|source| SpoolError::Segment { path: self.path.clone(), source })?;
+            self.kept.removed_before(next);
+            n_removed = n_removed.saturating_add(removed);
+        }
+        Ok(n_removed)
+    }
+}
+
+fn state_of(author_log: &AuthorLog, writer: &Writer, bookmark: Option<&Bookmark>, now: Moment) -> State {
+    let author = AuthorState {
+        author: writer.author.to_string(),
+        key: writer.signer.verifier().to_string(),
+        epoch: author_log.epoch(),
+        size: author_log.size(),
+        range: author_log.range().hashes().iter().map(|hash| *hash.as_bytes()).collect(),
+    };
+    let decided = Decided { began_unix_ns: now.unix_nanos(), recorded: bookmark.cloned() }.encode();
+    State { authors: vec![author], decided, ..State::default() }
+}
+
+fn framed(batch: SealedBatch) -> frame::Batch {
+    frame::Batch {
+        author: batch.author.to_string(),
+        epoch: batch.epoch,
+        first: batch.first,
+        note: batch.note,
+        batch_key: *batch.key.as_bytes(),
+        entries: batch.entries.into_iter().map(Entry::into_parts).collect(),
+    }
+}
+
+fn sealed(batch: frame::Batch) -> Option<SealedBatch> {
+    let entries = batch.entries.into_iter().map(Entry::from_parts).collect::<Result<Vec<_>, _>>().ok()?;
+    Some(SealedBatch {
+        author: Author::parse(&batch.author).ok()?,
+        epoch: batch.epoch,
+        first: batch.first,
+        note: batch.note,
+        key: BatchKey::new(batch.batch_key),
+        entries,
+    })
+}
+
+fn ending(batch: &SealedBatch) -> Ending {
+    let event = batch.entries.last().and_then(|entry| entry.event().ok());
+    let reason = event.and_then(|event| event.health?.reason);
+    if reason.as_deref() == Some("stop") { Ending::Clean } else { Ending::Cut }
+}
+
+#[cfg(test)]
+mod tests;

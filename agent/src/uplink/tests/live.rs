@@ -1,0 +1,98 @@
+//! The whole lower half on this machine: enrolment, spool on disk, mutual TLS, streams that end, receipts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ntk_evidence::event::{Event, Kind, Process};
+use ntk_segment::disk::RealDisk;
+use tokio_util::sync::CancellationToken;
+
+use super::server::TestCollector;
+use crate::clock::{Clock, RealClock};
+use crate::enroll::{Request, enroll};
+use crate::identity::IdentityFiles;
+use crate::spool::Writer;
+use crate::spool::keeper::{Keeper, Setup};
+use crate::spool::thread::SpoolThread;
+use crate::uplink::stream::Line;
+use crate::uplink::task::{Uplink, UplinkStatus};
+use crate::whole_file::RealFiles;
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_reach_the_collector_once_over_streams_that_end() {
+    let collector = TestCollector::start().await;
+    let scratch = tempfile::tempdir().unwrap();
+    let request = Request {
+        token: collector.token(),
+        dir: scratch.path().to_owned(),
+        collector: None,
+        notice: "told".to_owned(),
+        machine: "test".to_owned(),
+    };
+    enroll(&request, &RealFiles).await.unwrap();
+    let identity = IdentityFiles::of(scratch.path()).load(&RealFiles).unwrap();
+    // The model knows only this key.
+    let signer = ntk_evidence::note::NoteSigner::new(
+        identity.signer().unwrap().verifier().name(),
+        ntk_evidence::note::KeyType::Ed25519,
+        &[5; 32],
+    );
+    let writer = Writer {
+        slug: identity.slug.clone(),
+        author: identity.author.clone(),
+        epoch: 0,
+        signer: signer.unwrap(),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    let setup = Setup {
+        path: scratch.path().join("spool"),
+        bytes_max: 64 << 20,
+        log_key: identity.log_key.clone(),
+        disk: Arc::new(RealDisk),
+        files: Arc::new(RealFiles),
+        clock: Arc::clone(&clock),
+    };
+    let (keeper, _) = Keeper::open(setup, Arc::new(writer)).unwrap();
+    let spool = SpoolThread::start(keeper, Duration::from_millis(2)).unwrap();
+    collector.shared.lock().unwrap().batches_per_stream = 7;
+
+    let (status_sender, mut status) = tokio::sync::watch::channel(UplinkStatus::default());
+    let uplink = Uplink {
+        line: Line::new(&identity, None, "boot".to_owned()).unwrap(),
+        log_key: identity.log_key.clone(),
+        intake: spool.intake(),
+        wishes: spool.wishes(),
+        progress: spool.progress(),
+        status: status_sender,
+        clock,
+        keepalive: Duration::from_millis(50),
+    };
+    let drain = CancellationToken::new();
+    let running = tokio::spawn(uplink.run(drain.clone()));
+    let intake = spool.intake();
+    let feeding = std::thread::spawn(move || {
+        for n in 0..6000 {
+            let mut event = Event::new(Kind::FileAccess, "2026-11-20T21:00:00.000Z");
+            event.process = Some(Process { exe: Some(format!("e{n}")), ..Process::default() });
+            intake.observed(event, None).unwrap();
+        }
+    });
+    tokio::task::spawn_blocking(move || feeding.join().unwrap()).await.unwrap();
+    let mut progress = spool.progress();
+    tokio::time::timeout(PATIENCE, progress.wait_for(|progress| progress.size == 6000))
+        .await
+        .unwrap()
+        .unwrap();
+    collector.shared.lock().unwrap().batches_per_stream = usize::MAX;
+    let released = progress.wait_for(|progress| progress.position.released == 6000);
+    tokio::time::timeout(PATIENCE, released).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, status.wait_for(|status| status.is_connected)).await.unwrap().unwrap();
+    assert_eq!(collector.n_held(), 6000, "every entry once");
+    assert!(collector.shared.lock().unwrap().n_streams > 1);
+    assert!(status.borrow().last_receipt.is_some());
+    drain.cancel();
+    tokio::time::timeout(PATIENCE, running).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || spool.end()).await.unwrap();
+}

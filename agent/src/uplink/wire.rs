@@ -1,0 +1,115 @@
+//! Messages of the wire to the session's values and back: each bound is checked here, once.
+
+use ntk_evidence::hash::Hash;
+use ntk_evidence::receipt::Receipt;
+use ntk_proto::convert::{self, FieldError};
+use ntk_proto::v1;
+use ntk_proto::v1::agent_message::Message as Up;
+use ntk_proto::v1::collector_message::Message as Down;
+use ntk_segment::frame::Batch;
+
+/// A receipt with the size that it acknowledges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptFor {
+    /// Size in the author's note.
+    pub size: u64,
+    /// The proof.
+    pub receipt: Receipt,
+}
+
+/// The collector's first message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// How many of this machine's entries it holds.
+    pub size: u64,
+    /// This machine's note of that size; empty for 0.
+    pub note: Vec<u8>,
+    /// The proof that it holds it; absent for 0.
+    pub receipt: Option<ReceiptFor>,
+}
+
+/// A batch was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Number of its first entry.
+    pub first: u64,
+    /// One word.
+    pub code: String,
+    /// Whether the same batch may be sent again later.
+    pub retry: bool,
+}
+
+/// What the collector says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// First.
+    Welcome(Welcome),
+    /// A batch is in its log.
+    Receipt(ReceiptFor),
+    /// A round of witnessing: the body of an add-checkpoint request.
+    Round(String),
+    /// A batch was not taken.
+    Refusal(Refusal),
+}
+
+/// Reads a message of the collector.
+pub fn heard(message: v1::CollectorMessage) -> Result<Heard, FieldError> {
+    let nothing =
+        FieldError { field: "message", wanted: "one that this agent knows: it is older than the collector" };
+    Ok(match message.message.ok_or(nothing)? {
+        Down::Welcome(welcome) => Heard::Welcome(Welcome {
+            size: welcome.size,
+            note: convert::note("note", welcome.note)?,
+            receipt: welcome.receipt.map(receipt).transpose()?,
+        }),
+        Down::Receipt(message) => Heard::Receipt(receipt(message)?),
+        Down::Checkpoint(round) => {
+            let body = convert::note("add_checkpoint", round.add_checkpoint)?;
+            let wrong = FieldError { field: "add_checkpoint", wanted: "UTF-8" };
+            Heard::Round(String::from_utf8(body).map_err(|_| wrong)?)
+        }
+        Down::Refusal(refusal) => {
+            // The sentence is for the collector's own log: a stranger's prose stays out of ours.
+            let is_word = |code: &str| {
+                !code.is_empty()
+                    && code.len() <= 40
+                    && code.bytes().all(|c| c.is_ascii_lowercase() || c == b'_')
+            };
+            let code =
+                Some(refusal.code).filter(|code| is_word(code)).unwrap_or_else(|| "unknown".to_owned());
+            Heard::Refusal(Refusal { first: refusal.first, code, retry: refusal.retry })
+        }
+    })
+}
+
+fn receipt(message: v1::Receipt) -> Result<ReceiptFor, FieldError> {
+    let hashes = |field, proof: &[Vec<u8>]| -> Result<Vec<Hash>, FieldError> {
+        Ok(convert::hashes(field, proof)?.into_iter().map(Hash::from_bytes).collect())
+    };
+    Ok(ReceiptFor {
+        size: message.size,
+        receipt: Receipt {
+            leaf_index: message.leaf_index,
+            inclusion: hashes("inclusion", &message.inclusion)?,
+            checkpoint: convert::note("checkpoint", message.checkpoint)?,
+            consistency: hashes("consistency", &message.consistency)?,
+        },
+    })
+}
+
+/// A stored batch as a message, its bytes verbatim (EV-1).
+pub fn batch(batch: Batch) -> v1::AgentMessage {
+    let entries = batch.entries.into_iter().map(|[core, paths, command]| v1::Entry { core, paths, command });
+    said(Up::Batch(v1::Batch {
+        epoch: batch.epoch,
+        first: batch.first,
+        note: batch.note,
+        batch_key: batch.batch_key.to_vec(),
+        entries: entries.collect(),
+    }))
+}
+
+/// Any message of the agent.
+pub fn said(message: Up) -> v1::AgentMessage {
+    v1::AgentMessage { message: Some(message) }
+}

@@ -1,0 +1,239 @@
+//! Which folders are watched, what class of asset they hold, and whose they are.
+//!
+//! A path belongs to the watch with the longest prefix, compared name by name: `/srv/a` holds `/srv/a/b`, not
+//! `/srv/ab`. Paths are compared as text, after [`normalise`]: nothing here asks the file system.
+
+use ntk_evidence::event::Class;
+
+/// Prefix of the keys that our audit rules bear, so that they are told from everyone else's.
+pub const KEY_PREFIX: &str = "ntk-";
+
+/// Key of the rules that report refused opens anywhere; only those below a watch become events.
+pub const DENIED_KEY: &str = "ntk-denied";
+
+/// One watched folder or file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// Absolute path, normalised.
+    pub path: String,
+    /// What it holds.
+    pub class: Class,
+    /// Whose it is, where it belongs to one person.
+    pub owner: Option<String>,
+}
+
+/// Why a watch was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WatchError {
+    /// No `=` in `PATH=CLASS`.
+    #[error(
+        "`{0}` names no class; write it as PATH=CLASS or PATH=CLASS:OWNER, for example /srv/mail/anna=mailbox:anna"
+    )]
+    NoClass(String),
+    /// A class that does not exist.
+    #[error("`{class}` is no class of asset; use one of {known}")]
+    UnknownClass {
+        /// The word that was given.
+        class: String,
+        /// The words that exist.
+        known: String,
+    },
+    /// A relative path.
+    #[error("`{0}` is not an absolute path; write it from the root, for example /srv/practice/exports")]
+    Relative(String),
+    /// The root itself.
+    #[error("`/` cannot be watched as a whole; name the folders that hold the practice's data")]
+    Root,
+    /// The same path twice.
+    #[error("`{0}` is watched twice; keep one of the two entries")]
+    Twice(String),
+}
+
+impl Watch {
+    /// A watch of an absolute path.
+    pub fn new(path: &str, class: Class, owner: Option<String>) -> Result<Self, WatchError> {
+        if !path.starts_with('/') {
+            return Err(WatchError::Relative(path.to_owned()));
+        }
+        let path = normalise(path);
+        if path == "/" {
+            return Err(WatchError::Root);
+        }
+        if !class.is_known() {
+            return Err(WatchError::UnknownClass {
+                class: class.to_string(),
+                known: Class::WORDS.join(", "),
+            });
+        }
+        Ok(Self { path, class, owner })
+    }
+
+    /// Whether a normalised path is this folder or below it.
+    pub fn holds(&self, path: &str) -> bool {
+        path.strip_prefix(self.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+impl std::str::FromStr for Watch {
+    type Err = WatchError;
+
+    /// The form of the command line: `PATH=CLASS[:OWNER]`. The path may hold `=`; the class may not.
+    fn from_str(text: &str) -> Result<Self, WatchError> {
+        let (path, class) = text.rsplit_once('=').ok_or_else(|| WatchError::NoClass(text.to_owned()))?;
+        let (class, owner) = match class.split_once(':') {
+            Some((class, owner)) => (class, Some(owner.to_owned()).filter(|owner| !owner.is_empty())),
+            None => (class, None),
+        };
+        Self::new(path, Class::from(class.to_owned()), owner)
+    }
+}
+
+/// The watches of one machine. A watch's place in the list is part of its audit rule's key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchList {
+    watches: Vec<Watch>,
+}
+
+impl WatchList {
+    /// A list without duplicates.
+    pub fn new(watches: Vec<Watch>) -> Result<Self, WatchError> {
+        let mut paths = std::collections::BTreeSet::new();
+        if let Some(twice) = watches.iter().find(|watch| !paths.insert(watch.path.as_str())) {
+            return Err(WatchError::Twice(twice.path.clone()));
+        }
+        Ok(Self { watches })
+    }
+
+    /// The watch that a normalised path lies under: the one with the longest path.
+    pub fn classify_path(&self, path: &str) -> Option<&Watch> {
+        self.place_of(path).and_then(|place| self.watches.get(place))
+    }
+
+    /// The same as [`Self::classify_path`], as a place in the list.
+    pub fn place_of(&self, path: &str) -> Option<usize> {
+        let held = self.watches.iter().enumerate().filter(|(_, watch)| watch.holds(path));
+        held.max_by_key(|(_, watch)| watch.path.len()).map(|(place, _)| place)
+    }
+
+    /// The watch at a place.
+    pub fn at(&self, place: usize) -> Option<&Watch> {
+        self.watches.get(place)
+    }
+
+    /// The audit rule key of the watch at a place.
+    pub fn key(place: usize) -> String {
+        format!("{KEY_PREFIX}w{place}")
+    }
+
+    /// The place whose rule bears this key.
+    pub fn place_of_key(&self, key: &str) -> Option<usize> {
+        let place = key.strip_prefix(KEY_PREFIX)?.strip_prefix('w')?.parse().ok()?;
+        (place < self.watches.len()).then_some(place)
+    }
+
+    /// Every watch in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Watch> {
+        self.watches.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.watches.len()
+    }
+
+    /// Whether nothing is watched.
+    pub fn is_empty(&self) -> bool {
+        self.watches.is_empty()
+    }
+}
+
+/// An absolute path without `.`, `..`, double and trailing slashes: by text alone, links are not followed.
+pub fn normalise(path: &str) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => {
+                names.pop();
+            }
+            name => names.push(name),
+        }
+    }
+    let mut normal = String::with_capacity(path.len());
+    for name in &names {
+        normal.push('/');
+        normal.push_str(name);
+    }
+    if normal.is_empty() {
+        normal.push('/');
+    }
+    normal
+}
+
+/// A recorded name made absolute: relative ones start at the folder.
+pub fn absolute(folder: &str, name: &str) -> String {
+    if name.starts_with('/') { normalise(name) } else { normalise(&format!("{folder}/{name}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(watches: &[&str]) -> WatchList {
+        WatchList::new(watches.iter().map(|watch| watch.parse().unwrap()).collect()).unwrap()
+    }
+
+    #[test]
+    fn the_longest_prefix_by_whole_names_decides() {
+        let list = list(&["/srv/mail=mailbox", "/srv/mail/anna/=mailbox:anna", "/srv/exports=export"]);
+        let owner = |path| list.classify_path(path).map(|watch| watch.owner.as_deref());
+        assert_eq!(owner("/srv/mail/anna/cur/1"), Some(Some("anna")));
+        assert_eq!(owner("/srv/mail/annabel/1"), Some(None));
+        assert_eq!(owner("/srv/mailing"), None);
+        assert_eq!(list.classify_path("/srv/exports").unwrap().class, Class::Export);
+    }
+
+    #[test]
+    fn keys_lead_back_to_their_watch() {
+        let list = list(&["/a=ehr", "/b=hr"]);
+        assert_eq!(list.place_of_key(&WatchList::key(1)), Some(1));
+        assert_eq!(list.place_of_key("ntk-w2"), None);
+        assert_eq!(list.place_of_key("emrlab"), None);
+        assert_eq!(list.place_of_key(DENIED_KEY), None);
+    }
+
+    #[test]
+    fn names_are_made_absolute_by_text() {
+        assert_eq!(absolute("/home/a", "x"), "/home/a/x");
+        assert_eq!(absolute("/srv/w", "../v/./p//q"), "/srv/v/p/q");
+        assert_eq!(absolute("/", "../../x"), "/x");
+        assert_eq!(absolute("/a", "/b/../"), "/");
+    }
+
+    #[track_caller]
+    fn refused(text: &str, sentence: &str) {
+        assert_eq!(text.parse::<Watch>().unwrap_err().to_string(), sentence);
+    }
+
+    #[test]
+    fn a_wrong_watch_gets_a_sentence() {
+        refused(
+            "/srv",
+            "`/srv` names no class; write it as PATH=CLASS or PATH=CLASS:OWNER, for example /srv/mail/anna=mailbox:anna",
+        );
+        refused(
+            "srv=ehr",
+            "`srv` is not an absolute path; write it from the root, for example /srv/practice/exports",
+        );
+        refused(
+            "/../=ehr",
+            "`/` cannot be watched as a whole; name the folders that hold the practice's data",
+        );
+        refused(
+            "/srv=mail",
+            "`mail` is no class of asset; use one of mailbox, voicemail, ehr, export, hr, backup, system, self",
+        );
+        let twice = WatchList::new(vec!["/a=ehr".parse().unwrap(), "/a/=hr".parse().unwrap()]).unwrap_err();
+        assert_eq!(twice.to_string(), "`/a` is watched twice; keep one of the two entries");
+    }
+}

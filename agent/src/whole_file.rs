@@ -1,0 +1,123 @@
+//! Small files that appear whole or not at all, and outlast a power cut.
+//!
+//! The steps: write beside, sync, rename over, sync the folder. A crash leaves the old file or the new one, and
+//! at worst a stray `.new` beside it that the next write replaces.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readable {
+    /// Its owner only: 0600.
+    ByOwner,
+    /// Everyone: 0644.
+    ByAll,
+}
+
+/// The seam between small durable files and the disk, so that tests can make it fail.
+pub trait Files: std::fmt::Debug + Send + Sync {
+    /// Puts this content in place of the file's, durably.
+    fn replace(&self, path: &Path, content: &[u8], readable: Readable) -> io::Result<()>;
+    /// The file's content; `None` when there is no such file.
+    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
+}
+
+/// The file system of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealFiles;
+
+impl Files for RealFiles {
+    fn replace(&self, path: &Path, content: &[u8], readable: Readable) -> io::Result<()> {
+        let beside = beside(path);
+        // A stray one may have other permissions: begin with a file of our own making.
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = create(&beside, readable)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        sync_folder_of(path)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(path) {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Makes a folder that only its owner may use (0700), durably; one that exists is left as it is.
+pub fn create_private_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
+        fs::create_dir_all(parent)?;
+    }
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)?;
+    sync_folder_of(path)
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+fn create(path: &Path, readable: Readable) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(
+        &mut options,
+        match readable {
+            Readable::ByOwner => 0o600,
+            Readable::ByAll => 0o644,
+        },
+    );
+    #[cfg(not(unix))]
+    let _ = readable;
+    options.open(path)
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // Windows cannot sync a folder; NTFS keeps names in its own journal.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_replaced_whole_and_readable_only_as_asked() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("a/private");
+        create_private_folder(&folder).unwrap();
+        create_private_folder(&folder).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        let path = folder.join("key");
+        fs::write(beside(&path), "stray").unwrap();
+        RealFiles.replace(&path, b"one", Readable::ByOwner).unwrap();
+        RealFiles.replace(&path, b"two", Readable::ByOwner).unwrap();
+        assert_eq!(RealFiles.read(&path).unwrap().as_deref(), Some(b"two".as_slice()));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing stays beside it");
+        assert_eq!(RealFiles.read(&folder.join("none")).unwrap(), None);
+    }
+}
