@@ -117,8 +117,9 @@ enum Subject<'a> {
 impl<'a> Subject<'a> {
     fn of(access: &Access<'_>, actor: &Actor, roster: &'a Roster) -> Self {
         let account = || account_text(actor).unwrap_or_else(|| "without a name".to_owned());
-        // An account that the roster knows needs no uid to be told from others.
-        let name = || actor.login_user.clone().unwrap_or_else(account);
+        // An account that the roster knows needs no uid to be told from others; the kernel may name it by uid alone.
+        let named = || roster.account_name(access.host, actor).map(ToOwned::to_owned);
+        let name = || actor.login_user.clone().or_else(named).unwrap_or_else(account);
         match roster.person_of(access.host, actor) {
             Attribution::Person(id) => match roster.person(&id) {
                 Some(person) => Self::Known(person, name()),

@@ -179,6 +179,11 @@ impl Roster {
         self.person(&account.person)
     }
 
+    /// The user name that the roster gives this account.
+    pub fn account_name(&self, host: &str, actor: &Actor) -> Option<&str> {
+        self.accounts.iter().find(|account| account.is_named_by(host, actor))?.user.as_deref()
+    }
+
     /// The holder of the account whose name was typed at a login that failed: says nothing about who typed it.
     pub fn claimed_person(&self, host: &str, name: &str) -> Option<&Person> {
         let account = self.accounts.iter().find(|account| account.has_name(host, name))?;

@@ -1,7 +1,6 @@
 //! Verifies the whole ledger by its own bytes: every frame, entry, note, checkpoint; nothing from any cache.
 
 use ntk_evidence::checkpoint::Checkpoint;
-use ntk_evidence::name::Author;
 use ntk_segment::frame::Frame;
 use ntk_segment::pointer::SegmentNumber;
 use ntk_segment::verify::verify_chain;
@@ -9,6 +8,7 @@ use ntk_segment::verify::verify_chain;
 use crate::ledger::state::LedgerState;
 use crate::ledger::{LedgerError, from_frame};
 use crate::practice::Practice;
+use crate::report::text::count;
 use ntk_segment::reader::Reader;
 
 /// What the check found.
@@ -111,11 +111,11 @@ pub fn self_check(
     check.passed = check.faults.is_empty();
     check.sentence = if check.passed {
         format!(
-            "The whole ledger verifies: {} entries in {} batches of {} authors under {} checkpoints.",
-            check.entries,
-            check.batches,
-            state.authors.keys().filter(|author| **author != Author::Collector).count().saturating_add(1),
-            check.checkpoints
+            "The whole ledger verifies: {} in {} of {} under {}.",
+            count(check.entries, "entry", "entries"),
+            count(check.batches, "batch", "batches"),
+            count(state.authors.len(), "author", "authors"),
+            count(check.checkpoints, "checkpoint", "checkpoints"),
         )
     } else {
         format!("The ledger does NOT verify: {}.", check.faults.join("; "))

@@ -202,14 +202,14 @@ fn damaged_lines_become_gaps_and_the_rest_is_read() {
         &lines.join("\n"),
         &[WATCHED],
         expect![[r#"
-        2026-11-22T12:31:50.124Z #- gap - | - - as - ses - from - (-) | damaged_record lost 2 from 2026-11-22T12:31:50.124Z to 2026-11-22T12:31:50.284Z
-        2026-11-22T12:31:50.316Z #20 login success | 1001 itadmin1 as - ses 1 from 127.0.0.1 (kernel) | /usr/sbin/sshd `-`
-        2026-11-22T12:31:50.388Z #- gap - | - - as - ses - from - (-) | damaged_record lost 1 from 2026-11-22T12:31:50.388Z to 2026-11-22T12:31:50.388Z
-        2026-11-22T12:31:50.388Z #22 file_access success | 1001 itadmin1 as itadmin1 ses 1 from 127.0.0.1 (kernel) | read - [export] direct | /usr/bin/cat `cat /srv/practice/ehr/exports/week/patients.csv`
-        2026-11-22T12:31:50.388Z #22 gap - | - - as - ses - from - (-) | partial_record lost 1 from 2026-11-22T12:31:50.388Z to 2026-11-22T12:31:50.388Z
-        2026-11-22T12:31:50.400Z #23 logout success | 1001 itadmin1 as - ses 1 from 127.0.0.1 (kernel) | /usr/sbin/sshd `-`
-        2026-11-22T12:31:50.400Z #- gap - | - - as - ses - from - (-) | damaged_record lost 1 from 2026-11-22T12:31:50.400Z to -
-    "#]],
+            2026-11-22T12:31:50.124Z #- gap - | - - as - ses - from - (-) | damaged_record lost 2 from 2026-11-22T12:31:50.124Z to 2026-11-22T12:31:50.284Z
+            2026-11-22T12:31:50.316Z #20 login success | 1001 itadmin1 as - ses 1 from 127.0.0.1 (kernel) | /usr/sbin/sshd `-`
+            2026-11-22T12:31:50.388Z #- gap - | - - as - ses - from - (-) | damaged_record lost 1 from 2026-11-22T12:31:50.388Z to 2026-11-22T12:31:50.388Z
+            2026-11-22T12:31:50.388Z #22 file_access success | 1001 itadmin1 as itadmin1 ses 1 from 127.0.0.1 (kernel) | read - [export] direct | /usr/bin/cat `cat /srv/practice/ehr/exports/week/patients.csv`
+            2026-11-22T12:31:50.400Z #23 logout success | 1001 itadmin1 as - ses 1 from 127.0.0.1 (kernel) | /usr/sbin/sshd `-`
+            2026-11-22T12:31:50.388Z #22 gap - | - - as - ses - from - (-) | partial_record lost 1 from 2026-11-22T12:31:50.388Z to 2026-11-22T12:31:50.388Z
+            2026-11-22T12:31:50.400Z #- gap - | - - as - ses - from - (-) | damaged_record lost 1 from 2026-11-22T12:31:50.400Z to -
+        "#]],
     );
 }
 

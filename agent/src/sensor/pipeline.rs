@@ -31,6 +31,7 @@ struct Damage {
 struct Partials {
     first: Stamp,
     last: Stamp,
+    since: Duration,
     n_missing: u64,
 }
 
@@ -93,6 +94,10 @@ impl Pipeline {
         let observations = self.coalescer.expire(now);
         let mut events = self.observations(observations, now);
         events.extend(self.attribution.expire(now).into_iter().map(event_of_fact));
+        if self.partials.is_some_and(|partials| now.saturating_sub(partials.since) >= PARTIALS_WITHIN) {
+            events.extend(self.partials_end());
+        }
+        events.extend(self.damage_ends(None));
         events
     }
 
@@ -152,8 +157,12 @@ impl Pipeline {
             }
             if let Completeness::Partial { missing } = &observation.completeness {
                 let stamp = observation.stamp;
-                let partials =
-                    self.partials.get_or_insert(Partials { first: stamp, last: stamp, n_missing: 0 });
+                let partials = self.partials.get_or_insert(Partials {
+                    first: stamp,
+                    last: stamp,
+                    since: now,
+                    n_missing: 0,
+                });
                 let n_missing = u64::try_from(missing.len()).unwrap_or(u64::MAX);
                 partials.n_missing = partials.n_missing.saturating_add(n_missing);
                 partials.last = stamp;

@@ -1,7 +1,7 @@
 //! Each subcommand: a request to the admin API, and its answer for people.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use clap::CommandFactory as _;

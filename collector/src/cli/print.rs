@@ -84,9 +84,9 @@ pub(super) fn findings(rows: &[Value]) {
         let mark = if row.get("never").and_then(Value::as_bool) == Some(true) { "!" } else { "?" };
         println!("{mark} {}  {}", at(row, "/finding/id"), at(row, "/headline"));
         println!(
-            "    {}  {} accesses{}",
+            "    {}  {}{}",
             at(row, "/finding/first_time"),
-            number(row, "/finding/n_accesses"),
+            crate::report::text::count(number(row, "/finding/n_accesses"), "access", "accesses"),
             if row.get("is_open").and_then(Value::as_bool) == Some(true) { ", still going on" } else { "" }
         );
         for reason in row.pointer("/finding/reasons").and_then(Value::as_array).into_iter().flatten() {

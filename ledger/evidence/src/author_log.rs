@@ -154,9 +154,20 @@ impl AuthorLog {
     }
 
     /// Appends entries and signs: the batch, and the log after it.
-    pub fn seal(&self, entries: Vec<Entry>, key: BatchKey, signer: &NoteSigner) -> Result<(SealedBatch, Self), BatchError> {
-        let mut batch =
-            SealedBatch { author: self.author.clone(), epoch: self.epoch, first: self.size(), note: Vec::new(), key, entries };
+    pub fn seal(
+        &self,
+        entries: Vec<Entry>,
+        key: BatchKey,
+        signer: &NoteSigner,
+    ) -> Result<(SealedBatch, Self), BatchError> {
+        let mut batch = SealedBatch {
+            author: self.author.clone(),
+            epoch: self.epoch,
+            first: self.size(),
+            note: Vec::new(),
+            key,
+            entries,
+        };
         let next = self.appended(&batch)?;
         batch.note = next.checkpoint().sign(signer)?.into_bytes();
         Ok((batch, next))
@@ -223,7 +234,8 @@ mod tests {
     fn a_follower_accepts_what_the_author_sealed_and_nothing_else() {
         let (log, signer) = log();
         let key = signer.verifier();
-        let (one, after_one) = log.seal(vec![entry("a"), entry("b")], BatchKey::new([1; 32]), &signer).unwrap();
+        let (one, after_one) =
+            log.seal(vec![entry("a"), entry("b")], BatchKey::new([1; 32]), &signer).unwrap();
         let (two, after_two) = after_one.seal(vec![entry("c")], BatchKey::new([2; 32]), &signer).unwrap();
         assert_eq!(log.follow(&one, key).unwrap(), after_one);
         assert_eq!(after_one.follow(&two, key).unwrap(), after_two);
@@ -238,7 +250,11 @@ mod tests {
         assert_eq!(change(|b| b.entries.swap(0, 1)), Err(BatchError::WrongRoot), "swapped");
         assert_eq!(change(|b| b.entries[1] = entry("x")), Err(BatchError::WrongRoot), "edited");
         assert_eq!(change(|b| b.key = BatchKey::new([9; 32])), Err(BatchError::WrongRoot), "other salts");
-        assert_eq!(change(|b| drop(b.entries.pop())), Err(BatchError::WrongSize { noted: 2, counted: 1 }), "cut");
+        assert_eq!(
+            change(|b| drop(b.entries.pop())),
+            Err(BatchError::WrongSize { noted: 2, counted: 1 }),
+            "cut"
+        );
         assert_eq!(change(|b| b.epoch = 1), Err(BatchError::OtherEpoch { expected: 0, found: 1 }));
         assert_eq!(change(|b| b.author = Author::Collector), Err(BatchError::OtherAuthor));
         assert!(matches!(change(|b| b.note[40] ^= 1), Err(BatchError::Note(_))), "note flipped");

@@ -49,7 +49,8 @@ impl Checkpoint {
     /// Reads the text; extension lines are refused, because this design has none.
     pub fn parse(text: &str) -> Result<Self, CheckpointError> {
         let mut lines = text.strip_suffix('\n').ok_or(CheckpointError::Form)?.split('\n');
-        let (Some(origin), Some(size), Some(root), None) = (lines.next(), lines.next(), lines.next(), lines.next())
+        let (Some(origin), Some(size), Some(root), None) =
+            (lines.next(), lines.next(), lines.next(), lines.next())
         else {
             return Err(CheckpointError::Form);
         };
@@ -72,7 +73,10 @@ impl Checkpoint {
         let note = SignedNote::parse(note)?;
         let checkpoint = Self::parse(note.verified_by(key)?)?;
         if checkpoint.origin != key.name() {
-            return Err(CheckpointError::OtherOrigin { wanted: key.name().to_owned(), found: checkpoint.origin });
+            return Err(CheckpointError::OtherOrigin {
+                wanted: key.name().to_owned(),
+                found: checkpoint.origin,
+            });
         }
         Ok(checkpoint)
     }
@@ -147,7 +151,8 @@ mod tests {
     #[test]
     fn a_checkpoint_of_another_log_under_a_good_signature_is_refused() {
         let signer = NoteSigner::new("maple/log", KeyType::Ed25519, &[1; 32]).unwrap();
-        let note = Checkpoint { origin: "oak/log".into(), size: 0, root: Hash::of(b"") }.sign(&signer).unwrap();
+        let note =
+            Checkpoint { origin: "oak/log".into(), size: 0, root: Hash::of(b"") }.sign(&signer).unwrap();
         assert!(matches!(
             Checkpoint::verify(note.as_bytes(), signer.verifier()),
             Err(CheckpointError::OtherOrigin { .. })

@@ -87,7 +87,9 @@ impl Entry {
         let mut paths = Map::new();
         if let Some(object) = &mut event.object {
             let taken = [("path", object.path.take()), ("to", object.to.take())];
-            paths.extend(taken.into_iter().filter_map(|(key, path)| Some((key.to_owned(), Value::String(path?)))));
+            paths.extend(
+                taken.into_iter().filter_map(|(key, path)| Some((key.to_owned(), Value::String(path?)))),
+            );
             if *object == Object::default() {
                 event.object = None;
             }
@@ -103,8 +105,11 @@ impl Entry {
             true => Ok(String::new()),
             false => serde_json::to_string(&map).map_err(|source| EntryError::NotJson { part, source }),
         };
-        let core = serde_json::to_string(&event).map_err(|source| EntryError::NotJson { part: Part::Core, source })?;
-        Self::from_parts([core, write(Part::Paths, paths)?, write(Part::Command, command)?].map(String::into_bytes))
+        let core = serde_json::to_string(&event)
+            .map_err(|source| EntryError::NotJson { part: Part::Core, source })?;
+        Self::from_parts(
+            [core, write(Part::Paths, paths)?, write(Part::Command, command)?].map(String::into_bytes),
+        )
     }
 
     /// Takes the three parts as they came over the wire or from disk: UTF-8 within the size bound.
@@ -116,7 +121,9 @@ impl Entry {
             String::from_utf8(bytes).map_err(|_| EntryError::NotUtf8(part))
         };
         let [core, paths, command] = parts;
-        Ok(Self { parts: [read(Part::Core, core)?, read(Part::Paths, paths)?, read(Part::Command, command)?] })
+        Ok(Self {
+            parts: [read(Part::Core, core)?, read(Part::Paths, paths)?, read(Part::Command, command)?],
+        })
     }
 
     /// The frozen text of a part.
@@ -154,7 +161,9 @@ impl Entry {
 pub fn read_event(core: &str, paths: &str, command: &str) -> Result<Event, EntryError> {
     let json = |part| move |source| EntryError::NotJson { part, source };
     let mut event: Event = serde_json::from_str(core).map_err(json(Part::Core))?;
-    let inside = |event: &Event, path: fn(&Object) -> &Option<String>| event.object.as_ref().is_some_and(|o| path(o).is_some());
+    let inside = |event: &Event, path: fn(&Object) -> &Option<String>| {
+        event.object.as_ref().is_some_and(|o| path(o).is_some())
+    };
     if inside(&event, |object| &object.path) || inside(&event, |object| &object.to) {
         return Err(EntryError::Misplaced("object.path"));
     }
@@ -256,7 +265,8 @@ mod tests {
 
     #[test]
     fn unknown_words_and_fields_are_kept_and_named() {
-        let core = r#"{"kind":"printed","time":"t","pages":3,"actor":{"badge":"7"},"object":{"class":"fax"}}"#;
+        let core =
+            r#"{"kind":"printed","time":"t","pages":3,"actor":{"badge":"7"},"object":{"class":"fax"}}"#;
         let event = read_event(core, "", "").unwrap();
         assert_eq!(event.unknown(), ["actor.badge", "kind=printed", "object.class=fax", "pages"]);
         assert_eq!(serde_json::to_string(&event).unwrap().len(), core.len());

@@ -471,7 +471,9 @@ impl Event {
     pub fn unknown(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut fields = |prefix: &str, other: &OtherFields| {
-            found.extend(other.keys().filter(|key| *key != crate::act::FIELD).map(|key| format!("{prefix}{key}")));
+            found.extend(
+                other.keys().filter(|key| *key != crate::act::FIELD).map(|key| format!("{prefix}{key}")),
+            );
         };
         fields("", &self.other);
         if let Some(actor) = &self.actor {

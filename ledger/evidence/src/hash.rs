@@ -125,7 +125,8 @@ mod tests {
         let hash = Hash::of(b"entry");
         assert_eq!(Hash::from_hex(&hash.to_hex()), Ok(hash));
         assert_eq!(Hash::from_base64(&hash.to_base64()), Ok(hash));
-        for wrong in ["", "00", &hash.to_hex().to_uppercase(), &format!("{hash}0"), "é".repeat(32).as_str()] {
+        for wrong in ["", "00", &hash.to_hex().to_uppercase(), &format!("{hash}0"), "é".repeat(32).as_str()]
+        {
             assert_eq!(Hash::from_hex(wrong), Err(NotAHash), "{wrong}");
         }
         let loose = format!("{}B=", &hash.to_base64()[..42]);

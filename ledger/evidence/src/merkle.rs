@@ -46,7 +46,13 @@ pub fn empty_root() -> Hash {
 }
 
 /// Checks that `leaf` stands at `index` in the tree of `size` leaves with this root (RFC 9162 2.1.3.2).
-pub fn verify_inclusion(leaf: &Hash, index: u64, size: u64, proof: &[Hash], root: &Hash) -> Result<(), ProofError> {
+pub fn verify_inclusion(
+    leaf: &Hash,
+    index: u64,
+    size: u64,
+    proof: &[Hash],
+    root: &Hash,
+) -> Result<(), ProofError> {
     if index >= size {
         return Err(ProofError::IndexOutsideTree);
     }
@@ -94,7 +100,8 @@ pub fn verify_consistency(
         };
     }
     let mut hashes = proof.iter();
-    let first = if old.is_power_of_two() { old_root } else { hashes.next().ok_or(ProofError::WrongLength)? };
+    let first =
+        if old.is_power_of_two() { old_root } else { hashes.next().ok_or(ProofError::WrongLength)? };
     let (mut fnode, mut snode) = (old.saturating_sub(1), new.saturating_sub(1));
     while fnode & 1 == 1 {
         fnode >>= 1;

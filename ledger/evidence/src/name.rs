@@ -6,7 +6,9 @@ use crate::hash::Hash;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Only lower-case letters, digits and `-`, 1 to 63 characters.
-    #[error("`{0}` is not a name: use 1 to 63 lower-case letters, digits and `-`, beginning with a letter or digit")]
+    #[error(
+        "`{0}` is not a name: use 1 to 63 lower-case letters, digits and `-`, beginning with a letter or digit"
+    )]
     Word(String),
     /// Not `<word>.<8 hex digits>`.
     #[error("`{0}` is not a practice's slug such as `maple-street.b90014ca`")]
@@ -161,7 +163,8 @@ mod tests {
         for text in ["agent/ws-01", "collector", "import/m365"] {
             assert_eq!(Author::parse(text).unwrap().to_string(), text);
         }
-        for wrong in ["", "agent/", "agent/../x", "agent/A", "Collector", "agent/a/b", "import/é", "agent/-a"] {
+        for wrong in ["", "agent/", "agent/../x", "agent/A", "Collector", "agent/a/b", "import/é", "agent/-a"]
+        {
             assert!(Author::parse(wrong).is_err(), "{wrong}");
         }
     }

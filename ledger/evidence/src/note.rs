@@ -63,7 +63,8 @@ impl VerifierKey {
         if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+') {
             return Err(NoteError::Key("a name has no white space and no `+`"));
         }
-        let public = VerifyingKey::from_bytes(public).map_err(|_| NoteError::Key("not an Ed25519 public key"))?;
+        let public =
+            VerifyingKey::from_bytes(public).map_err(|_| NoteError::Key("not an Ed25519 public key"))?;
         Ok(Self { name: name.to_owned(), key_type, public })
     }
 
@@ -232,8 +233,11 @@ impl SignedNote {
     pub fn verified_by(&self, key: &VerifierKey) -> Result<&str, NoteError> {
         let mut found = false;
         for line in self.lines_of(key) {
-            let signature: &[u8; 64] =
-                line.signature.as_slice().try_into().map_err(|_| NoteError::BadSignature(key.name.clone()))?;
+            let signature: &[u8; 64] = line
+                .signature
+                .as_slice()
+                .try_into()
+                .map_err(|_| NoteError::BadSignature(key.name.clone()))?;
             if key.key_type != KeyType::Ed25519 || !key.verify_bytes(self.text.as_bytes(), signature) {
                 return Err(NoteError::BadSignature(key.name.clone()));
             }
@@ -259,7 +263,8 @@ fn check_text(text: &str) -> Result<(), NoteError> {
 
 fn parse_line(line: &str) -> Result<SignatureLine, NoteError> {
     let wrong = NoteError::Form("a line after the text is not a signature");
-    let (name, encoded) = line.strip_prefix("— ").and_then(|rest| rest.split_once(' ')).ok_or(wrong.clone())?;
+    let (name, encoded) =
+        line.strip_prefix("— ").and_then(|rest| rest.split_once(' ')).ok_or(wrong.clone())?;
     let bytes = unbase64(encoded).ok_or(wrong.clone())?;
     let (key_id, signature) = bytes.split_first_chunk::<4>().ok_or(wrong.clone())?;
     if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == '+') || signature.is_empty() {

@@ -62,7 +62,12 @@ impl SeenCheckpoint {
     }
 
     /// Accepts a newer checkpoint if it continues the one seen before.
-    pub fn advance(before: Option<&Self>, note: &[u8], consistency: &[Hash], log: &VerifierKey) -> Result<Self, ReceiptError> {
+    pub fn advance(
+        before: Option<&Self>,
+        note: &[u8],
+        consistency: &[Hash],
+        log: &VerifierKey,
+    ) -> Result<Self, ReceiptError> {
         let checkpoint = Checkpoint::verify(note, log)?;
         if let Some(before) = before.map(|seen| &seen.checkpoint).filter(|seen| seen.size > 0) {
             if checkpoint.size < before.size {
@@ -87,7 +92,12 @@ impl SeenCheckpoint {
 
 impl Receipt {
     /// Checks that the batch with this note is in the log, and that the log continues the one seen before.
-    pub fn verify(&self, batch_note: &[u8], before: Option<&SeenCheckpoint>, log: &VerifierKey) -> Result<SeenCheckpoint, ReceiptError> {
+    pub fn verify(
+        &self,
+        batch_note: &[u8],
+        before: Option<&SeenCheckpoint>,
+        log: &VerifierKey,
+    ) -> Result<SeenCheckpoint, ReceiptError> {
         let seen = SeenCheckpoint::advance(before, &self.checkpoint, &self.consistency, log)?;
         self.includes(batch_note, &seen.checkpoint)?;
         Ok(seen)
@@ -95,8 +105,14 @@ impl Receipt {
 
     /// Checks only that the batch is in the log of this checkpoint: for a receipt older than what was seen since.
     pub fn includes(&self, batch_note: &[u8], checkpoint: &Checkpoint) -> Result<(), ReceiptError> {
-        verify_inclusion(&leaf_hash(batch_note), self.leaf_index, checkpoint.size, &self.inclusion, &checkpoint.root)
-            .map_err(ReceiptError::NotIncluded)
+        verify_inclusion(
+            &leaf_hash(batch_note),
+            self.leaf_index,
+            checkpoint.size,
+            &self.inclusion,
+            &checkpoint.root,
+        )
+        .map_err(ReceiptError::NotIncluded)
     }
 }
 
@@ -114,7 +130,11 @@ mod tests {
             leaf_index: index,
             inclusion: inclusion_proof(tree, index, size).unwrap(),
             checkpoint: checkpoint.sign(signer).unwrap().into_bytes(),
-            consistency: if from == 0 || from == size { Vec::new() } else { consistency_proof(tree, from, size).unwrap() },
+            consistency: if from == 0 || from == size {
+                Vec::new()
+            } else {
+                consistency_proof(tree, from, size).unwrap()
+            },
         }
     }
 

@@ -62,7 +62,10 @@ impl Moment {
             digits.bytes().all(|c| c.is_ascii_digit()).then(|| digits.parse().ok())?
         };
         let mark = |at: usize| text.as_bytes().get(at).copied();
-        let joined = mark(4) == Some(b'-') && mark(7) == Some(b'-') && mark(13) == Some(b':') && mark(16) == Some(b':');
+        let joined = mark(4) == Some(b'-')
+            && mark(7) == Some(b'-')
+            && mark(13) == Some(b':')
+            && mark(16) == Some(b':');
         if !joined || !matches!(mark(10), Some(b'T' | b't' | b' ')) {
             return None;
         }
@@ -149,15 +152,26 @@ mod tests {
         ] {
             assert_eq!(Moment::parse(text).map(Moment::unix_nanos), Some(nanos), "{text}");
         }
-        assert_eq!(Moment::from_unix_nanos(1_795_208_400_250_000_000).to_rfc3339(3), "2026-11-20T21:00:00.250Z");
+        assert_eq!(
+            Moment::from_unix_nanos(1_795_208_400_250_000_000).to_rfc3339(3),
+            "2026-11-20T21:00:00.250Z"
+        );
         assert_eq!(Moment::from_unix_nanos(-1).to_rfc3339(9), "1969-12-31T23:59:59.999999999Z");
     }
 
     #[test]
     fn what_is_no_moment_is_refused() {
-        for wrong in
-            ["", "2026", "2026-02-30T00:00:00Z", "2026-11-20T24:00:00Z", "2026-11-20T21:00:00", "2026-11-20T21:00:00.Z", "9999-12-31T23:59:59Z", "2026-11-20T21:00:00+0500", "２０２６-11-20T21:00:00Z"]
-        {
+        for wrong in [
+            "",
+            "2026",
+            "2026-02-30T00:00:00Z",
+            "2026-11-20T24:00:00Z",
+            "2026-11-20T21:00:00",
+            "2026-11-20T21:00:00.Z",
+            "9999-12-31T23:59:59Z",
+            "2026-11-20T21:00:00+0500",
+            "２０２６-11-20T21:00:00Z",
+        ] {
             assert_eq!(Moment::parse(wrong), None, "{wrong}");
         }
     }

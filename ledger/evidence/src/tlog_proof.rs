@@ -38,7 +38,8 @@ pub enum TlogProofError {
 impl TlogProof {
     /// Reads the text.
     pub fn parse(text: &str) -> Result<Self, TlogProofError> {
-        let (head, checkpoint) = text.split_once("\n\n").ok_or(TlogProofError::Form("no empty line before the checkpoint"))?;
+        let (head, checkpoint) =
+            text.split_once("\n\n").ok_or(TlogProofError::Form("no empty line before the checkpoint"))?;
         let mut lines = head.split('\n');
         if lines.next() != Some(MAGIC) {
             return Err(TlogProofError::Form("the first line is not c2sp.org/tlog-proof@v1"));

@@ -67,7 +67,14 @@ impl TrustFile {
     pub fn text(&self) -> String {
         let mut text = format!(
             "{}/trust\npractice {}\nmade {}\npractice-key {}\nlog {}\ncollector {}\nbundle {}\nmachines-max {}\nenrolment-until {}\n",
-            self.slug, self.practice, self.made, self.practice_key, self.log, self.collector, self.bundle, self.machines_max,
+            self.slug,
+            self.practice,
+            self.made,
+            self.practice_key,
+            self.log,
+            self.collector,
+            self.bundle,
+            self.machines_max,
             self.enrolment_until,
         );
         for key in &self.committee {
@@ -76,7 +83,10 @@ impl TrustFile {
         for key in &self.outside {
             text.push_str(&format!("outside {key}\n"));
         }
-        text.push_str(&format!("quorum committee {} outside {}\n", self.committee_quorum, self.outside_quorum));
+        text.push_str(&format!(
+            "quorum committee {} outside {}\n",
+            self.committee_quorum, self.outside_quorum
+        ));
         text
     }
 
@@ -92,7 +102,9 @@ impl TrustFile {
         let note = SignedNote::parse(bytes)?;
         let mut lines = Lines { lines: note.text().lines().collect(), at: 0 };
         let first = lines.next()?;
-        let slug = Slug::parse(first.strip_suffix("/trust").ok_or_else(|| lines.wrong("`<name>/trust` is needed"))?)?;
+        let slug = Slug::parse(
+            first.strip_suffix("/trust").ok_or_else(|| lines.wrong("`<name>/trust` is needed"))?,
+        )?;
         let practice = lines.value("practice")?.to_owned();
         let made = lines.value("made")?.to_owned();
         let practice_key = lines.key("practice-key", &slug.practice_name(), KeyType::Ed25519)?;
@@ -228,7 +240,9 @@ mod tests {
         let public = *NoteSigner::new("x", KeyType::Ed25519, &seed).unwrap().verifier().public_bytes();
         let slug = Slug::new("maple-street", &public).unwrap();
         let practice = NoteSigner::new(&slug.practice_name(), KeyType::Ed25519, &seed).unwrap();
-        let key = |name: &str, n: u8, key_type| NoteSigner::new(name, key_type, &[n; 32]).unwrap().verifier().clone();
+        let key = |name: &str, n: u8, key_type| {
+            NoteSigner::new(name, key_type, &[n; 32]).unwrap().verifier().clone()
+        };
         let trust = TrustFile {
             practice: "Maple Street Family Practice".into(),
             made: "2026-11-22T15:00:00Z".into(),
@@ -276,6 +290,9 @@ mod tests {
         let stranger = NoteSigner::new(&trust.slug.practice_name(), KeyType::Ed25519, &[66; 32]).unwrap();
         trust.practice_key = stranger.verifier().clone();
         let signed = trust.sign(&stranger).unwrap();
-        assert_eq!(TrustFile::parse(signed.as_bytes()), Err(TrustError::OtherPractice(trust.slug.to_string())));
+        assert_eq!(
+            TrustFile::parse(signed.as_bytes()),
+            Err(TrustError::OtherPractice(trust.slug.to_string()))
+        );
     }
 }

@@ -37,7 +37,8 @@ pub enum WitnessError {
 impl AddCheckpoint {
     /// Reads a request body.
     pub fn parse(text: &str) -> Result<Self, WitnessError> {
-        let (head, checkpoint) = text.split_once("\n\n").ok_or(WitnessError::Form("no empty line before the checkpoint"))?;
+        let (head, checkpoint) =
+            text.split_once("\n\n").ok_or(WitnessError::Form("no empty line before the checkpoint"))?;
         let mut lines = head.split('\n');
         let old = lines.next().and_then(|line| line.strip_prefix("old ")).unwrap_or_default();
         let old: u64 = old

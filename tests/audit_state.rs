@@ -1,0 +1,137 @@
+//! The kernel's audit as it stands, by our own few lines of netlink: not the agent's code, so that it can judge it.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::net::netlink::{AUDIT, SocketAddrNetlink};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto, socket_with,
+    sockopt::{Timeout, set_socket_timeout},
+};
+
+const AUDIT_GET: u16 = 1000;
+const AUDIT_LIST_RULES: u16 = 1013;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const REQUEST_AND_ACK: u16 = 1 | 4;
+
+/// Status and rules of the kernel's audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditState {
+    /// 0 off, 1 on, 2 locked.
+    pub enabled: u32,
+    /// Process that gets the records; 0 for none.
+    pub owner: u32,
+    /// What the kernel does when it must lose a record.
+    pub failure: u32,
+    /// Records a second at most; 0 for no bound.
+    pub rate_limit: u32,
+    /// How many records may wait.
+    pub backlog_limit: u32,
+    /// How long a process waits when too many wait.
+    pub backlog_wait_time: u32,
+    /// The rules, each as the kernel's bytes.
+    pub rules: Vec<Vec<u8>>,
+}
+
+impl std::fmt::Display for AuditState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let enabled = match self.enabled {
+            0 => "off",
+            1 => "on",
+            _ => "on and locked",
+        };
+        let owner = match self.owner {
+            0 => "nobody".to_owned(),
+            id => format!("process {id}"),
+        };
+        write!(
+            f,
+            "{enabled}, read by {owner}, {} rules, failure {}, rate {}, backlog {}, wait {}",
+            self.rules.len(),
+            self.failure,
+            self.rate_limit,
+            self.backlog_limit,
+            self.backlog_wait_time
+        )?;
+        for rule in &self.rules {
+            write!(f, "\nrule {}", ntk_evidence::hash::hex(rule))?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads it. An error where there is no kernel audit or no right to ask.
+pub fn read() -> Result<AuditState> {
+    let status = ask(AUDIT_GET)?;
+    let status = status.first().context("the kernel gave no audit status")?;
+    let word = |n: usize| -> Result<u32> {
+        let bytes = status.get(n * 4..n * 4 + 4).context("the audit status is short")?;
+        Ok(u32::from_ne_bytes(bytes.try_into()?))
+    };
+    // struct audit_status: mask, enabled, failure, pid, rate_limit, backlog_limit, lost, backlog, features,
+    // backlog_wait_time.
+    Ok(AuditState {
+        enabled: word(1)?,
+        failure: word(2)?,
+        owner: word(3)?,
+        rate_limit: word(4)?,
+        backlog_limit: word(5)?,
+        backlog_wait_time: word(9)?,
+        rules: ask(AUDIT_LIST_RULES)?,
+    })
+}
+
+/// Whether a test may take the kernel's audit: we may ask, nobody owns it, nothing is locked.
+pub fn free_for_a_test() -> Result<(), String> {
+    match read() {
+        Err(error) => Err(format!("kernel audit cannot be read here ({error:#})")),
+        Ok(state) if state.enabled == 2 => Err("kernel audit is locked until the next start".to_owned()),
+        Ok(state) if state.owner != 0 => Err(format!("process {} owns the kernel's audit", state.owner)),
+        Ok(_) if !rustix::process::geteuid().is_root() => Err("needs root".to_owned()),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn ask(kind: u16) -> Result<Vec<Vec<u8>>> {
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(AUDIT))?;
+    set_socket_timeout(&socket, Timeout::Recv, Some(std::time::Duration::from_secs(3)))?;
+    bind(&socket, &SocketAddrNetlink::new(0, 0))?;
+    let mut request = Vec::new();
+    request.extend_from_slice(&16u32.to_ne_bytes());
+    request.extend_from_slice(&kind.to_ne_bytes());
+    request.extend_from_slice(&REQUEST_AND_ACK.to_ne_bytes());
+    request.extend_from_slice(&1u32.to_ne_bytes());
+    request.extend_from_slice(&0u32.to_ne_bytes());
+    sendto(&socket, &request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    let mut answers = Vec::new();
+    let mut acknowledged = false;
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let (_, length) = recv(&socket, buffer.as_mut_slice(), RecvFlags::empty())?;
+        let mut rest = buffer.get(..length).context("the kernel's answer fits")?;
+        while let Some((header, _)) = rest.split_first_chunk::<16>() {
+            let [l0, l1, l2, l3, k0, k1, ..] = *header;
+            // The kernel's audit answers leave their own header out of the length of single messages.
+            let stated = usize::try_from(u32::from_ne_bytes([l0, l1, l2, l3]))?.max(16);
+            let end = stated.min(rest.len());
+            let body = rest.get(16..end).context("a body")?.to_vec();
+            match u16::from_ne_bytes([k0, k1]) {
+                NLMSG_ERROR => {
+                    let code = body.first_chunk::<4>().context("an error has a number")?;
+                    let code = i32::from_ne_bytes(*code);
+                    ensure!(code == 0, "the kernel refused: {}", std::io::Error::from_raw_os_error(-code));
+                    acknowledged = true;
+                }
+                NLMSG_DONE => return Ok(answers),
+                found if found == kind => answers.push(body),
+                _ => {}
+            }
+            rest = rest.get(end.next_multiple_of(4)..).unwrap_or_default();
+        }
+        if kind == AUDIT_GET && acknowledged && !answers.is_empty() {
+            return Ok(answers);
+        }
+        if answers.len() > 100_000 {
+            bail!("the kernel's list of rules has no end");
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The agents' protocol spoken by hand: everything that no honest agent says can be said here.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use ntk_evidence::author_log::{AuthorLog, SealedBatch};
+use ntk_evidence::entry::{BatchKey, Entry};
+use ntk_evidence::hash::{base64, unhex};
+use ntk_evidence::name::{Author, Slug};
+use ntk_evidence::note::{KeyType, NoteSigner};
+use ntk_proto::v1::ledger_client::LedgerClient;
+use ntk_proto::v1::{self, agent_message, collector_message};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::codec::CompressionEncoding;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Status, Streaming};
+
+/// The longest that an answer may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// Name in the collector's certificate.
+const SERVER_NAME: &str = "ntk-collector";
+/// More than the collector takes, so that too large messages leave this side.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// Something that speaks like an agent.
+#[derive(Debug)]
+pub struct Crafted {
+    address: String,
+    authority_pem: String,
+    certificate_pem: String,
+    key_pem: String,
+    signer: NoteSigner,
+    log: AuthorLog,
+    next_key: u8,
+}
+
+/// One open stream.
+#[derive(Debug)]
+pub struct Stream {
+    up: mpsc::Sender<v1::AgentMessage>,
+    down: Streaming<v1::CollectorMessage>,
+    /// The collector's first word.
+    pub welcome: v1::Welcome,
+}
+
+/// A connection, with a client certificate or without.
+pub async fn connect(
+    address: &str,
+    authority_pem: &str,
+    identity: Option<(&str, &str)>,
+) -> Result<LedgerClient<Channel>> {
+    // The first one wins; a second test in this process finds it there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut tls =
+        ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority_pem)).domain_name(SERVER_NAME);
+    if let Some((certificate, key)) = identity {
+        tls = tls.identity(Identity::from_pem(certificate, key));
+    }
+    let endpoint =
+        Endpoint::from_shared(format!("https://{address}"))?.tls_config(tls)?.connect_timeout(ANSWER_WITHIN);
+    let client = LedgerClient::new(endpoint.connect().await?);
+    Ok(client
+        .send_compressed(CompressionEncoding::Zstd)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX))
+}
+
+/// The practice's authority, from the collector's own folder.
+pub fn authority_of(collector: &Path) -> Result<String> {
+    Ok(std::fs::read_to_string(collector.join("private").join("authority.pem"))?)
+}
+
+/// The secret inside a token, and the machine's name.
+pub fn secret_of(token: &str) -> Result<(Vec<u8>, String)> {
+    let text = token.strip_prefix("ntk1.").context("a token begins with ntk1.")?;
+    let standard: String = text
+        .chars()
+        .map(|c| match c {
+            '-' => '+',
+            '_' => '/',
+            c => c,
+        })
+        .collect();
+    let padded = format!("{standard}{}", "=".repeat((4 - standard.len() % 4) % 4));
+    let json: serde_json::Value =
+        serde_json::from_slice(&ntk_evidence::hash::unbase64(&padded).context("base64")?)?;
+    let field =
+        |name: &str| json.get(name).and_then(serde_json::Value::as_str).context("a field of the token");
+    Ok((unhex(field("s")?).context("hex")?, field("m")?.to_owned()))
+}
+
+/// Core text of a harmless event with a number that a test finds again.
+pub fn core(number: u64) -> String {
+    format!(
+        "{{\"kind\":\"file_access\",\"time\":\"2026-11-20T15:00:00.{:03}Z\",\"outcome\":\"success\",\
+         \"actor\":{{\"login_uid\":1001,\"login_user\":\"itadmin1\",\"confidence\":\"kernel\"}},\"action\":\"read\",\
+         \"object\":{{\"class\":\"export\",\"via\":\"direct\"}},\"source\":{{\"sensor\":\"linux_audit\",\"record\":\"{number}\"}}}}",
+        number % 1000
+    )
+}
+
+/// An entry with this core and nothing else.
+pub fn entry(core: &str) -> Result<Entry> {
+    Ok(Entry::from_parts([core.as_bytes().to_vec(), Vec::new(), Vec::new()])?)
+}
+
+impl Crafted {
+    /// Enrols with a token, as an agent would.
+    pub async fn enroll(address: &str, collector: &Path, token: &str) -> Result<Self> {
+        let authority_pem = authority_of(collector)?;
+        let (secret, machine) = secret_of(token)?;
+        let key = rcgen::KeyPair::generate()?;
+        let request = rcgen::CertificateParams::default().serialize_request(&key)?;
+        let seed = [7; 32];
+        let mut client = connect(address, &authority_pem, None).await?;
+        let author = Author::agent(&machine)?;
+        // The slug is learned from the answer; the public half does not depend on it.
+        let unnamed = NoteSigner::new("unnamed", KeyType::Ed25519, &seed)?;
+        let answer = client
+            .enroll(v1::EnrollRequest {
+                secret,
+                certificate_request: request.der().to_vec(),
+                author_key: base64(unnamed.verifier().public_bytes()),
+                machine: "crafted".into(),
+                agent_version: "0".into(),
+                notice: String::new(),
+            })
+            .await?
+            .into_inner();
+        let slug = Slug::parse(&answer.slug)?;
+        let log = AuthorLog::new(&slug, author);
+        let signer = NoteSigner::new(log.origin(), KeyType::Ed25519, &seed)?;
+        Ok(Self {
+            address: address.to_owned(),
+            authority_pem,
+            certificate_pem: pem("CERTIFICATE", &answer.certificate),
+            key_pem: key.serialize_pem(),
+            signer,
+            log,
+            next_key: 1,
+        })
+    }
+
+    /// Its key, to sign what should not be signed.
+    pub const fn signer(&self) -> &NoteSigner {
+        &self.signer
+    }
+
+    /// Its log as it stands.
+    pub const fn log(&self) -> &AuthorLog {
+        &self.log
+    }
+
+    /// Goes back to an earlier state of its log, as a restored clone would.
+    pub fn rewind(&mut self, log: AuthorLog) {
+        self.log = log;
+    }
+
+    /// Seals entries into the next batch of its log.
+    pub fn seal(&mut self, entries: Vec<Entry>) -> Result<SealedBatch> {
+        self.next_key = self.next_key.wrapping_add(1);
+        let (batch, next) = self.log.seal(entries, BatchKey::new([self.next_key; 32]), &self.signer)?;
+        self.log = next;
+        Ok(batch)
+    }
+
+    /// Opens a stream and waits for the welcome.
+    pub async fn stream(&self) -> Result<Stream> {
+        let identity = Some((self.certificate_pem.as_str(), self.key_pem.as_str()));
+        self.stream_as(identity).await
+    }
+
+    /// Opens a stream with another certificate, or none.
+    pub async fn stream_as(&self, identity: Option<(&str, &str)>) -> Result<Stream> {
+        let mut client = connect(&self.address, &self.authority_pem, identity).await?;
+        let (up, messages) = mpsc::channel(64);
+        let hello =
+            v1::Hello { agent_version: "0".into(), boot_id: "crafted".into(), ..v1::Hello::default() };
+        up.send(v1::AgentMessage { message: Some(agent_message::Message::Hello(hello)) }).await?;
+        let call = client.session(ReceiverStream::new(messages));
+        let mut down = tokio::time::timeout(ANSWER_WITHIN, call).await??.into_inner();
+        let first = tokio::time::timeout(ANSWER_WITHIN, down.message()).await??;
+        match first.and_then(|message| message.message) {
+            Some(collector_message::Message::Welcome(welcome)) => Ok(Stream { up, down, welcome }),
+            other => bail!("expected a welcome, got {other:?}"),
+        }
+    }
+}
+
+impl Stream {
+    /// Sends a batch.
+    pub async fn send(&self, batch: v1::Batch) -> Result<()> {
+        Ok(self.up.send(v1::AgentMessage { message: Some(agent_message::Message::Batch(batch)) }).await?)
+    }
+
+    /// Sends a message without content.
+    pub async fn send_nothing(&self) -> Result<()> {
+        Ok(self.up.send(v1::AgentMessage { message: None }).await?)
+    }
+
+    /// The next receipt or refusal or end of the stream; rounds of witnessing are passed over.
+    pub async fn answer(&mut self) -> Result<Answer> {
+        loop {
+            let message = tokio::time::timeout(ANSWER_WITHIN, self.down.message()).await?;
+            return Ok(match message {
+                Err(status) => Answer::Status(status),
+                Ok(None) => Answer::End,
+                Ok(Some(message)) => match message.message {
+                    Some(collector_message::Message::Receipt(receipt)) => Answer::Receipt(receipt),
+                    Some(collector_message::Message::Refusal(refusal)) => Answer::Refusal(refusal),
+                    _ => continue,
+                },
+            });
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub enum Answer {
+    /// The batch is in the log.
+    Receipt(v1::Receipt),
+    /// The batch is not taken.
+    Refusal(v1::Refusal),
+    /// The stream failed.
+    Status(Status),
+    /// The stream ended without a word.
+    End,
+}
+
+/// A sealed batch as a message.
+pub fn message(batch: &SealedBatch) -> v1::Batch {
+    let entries = batch.entries.iter().cloned().map(|entry| {
+        let [core, paths, command] = entry.into_parts();
+        v1::Entry { core, paths, command }
+    });
+    v1::Batch {
+        epoch: batch.epoch,
+        first: batch.first,
+        note: batch.note.clone(),
+        batch_key: batch.key.as_bytes().to_vec(),
+        entries: entries.collect(),
+    }
+}
+
+/// DER as PEM.
+pub fn pem(label: &str, der: &[u8]) -> String {
+    let text = base64(der);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}

@@ -1,0 +1,7 @@
+//! System tests, in one binary: the house's own rules, then real processes, faults and strangers' verifiers.
+//!
+//! The programs under test are the built binaries beside this one (`tests/run` builds them first).
+#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::indexing_slicing, reason = "test code: a missing element is the failure")]
+
+mod tidy;

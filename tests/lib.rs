@@ -1,0 +1,19 @@
+//! A whole practice in a folder, with real processes, for tests and benches.
+//!
+//! [`practice`] makes one and starts its collector; [`machine`] enrols agents and runs them; [`program`] keeps
+//! hold of what runs, and ends it whatever happens; [`wait`] waits for a fact with a deadline, never for a time.
+//! [`crafted`] speaks the agents' protocol by hand, to say what no honest agent says. [`audit_state`] reads the
+//! kernel's audit without the agent's code, to compare before and after. [`disk`] makes a disk whose power can
+//! be cut. [`skip`] is how a test says that it could not be run here.
+
+pub mod audit_state;
+pub mod crafted;
+pub mod disk;
+mod disk_ffi;
+pub mod machine;
+pub mod practice;
+pub mod program;
+pub mod recording;
+pub mod skip;
+pub mod usage;
+pub mod wait;

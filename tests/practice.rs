@@ -1,0 +1,220 @@
+//! A practice in a folder of its own, and its collector as a process.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::machine::Machine;
+use crate::program::{self, Running};
+use crate::wait;
+
+/// How long a start may take.
+pub const START_WITHIN: Duration = Duration::from_secs(30);
+
+/// Who works here: the accounts that recordings and live tests use.
+pub const ROSTER: &str = r#"
+[[person]]
+id = "mary"
+name = "Mary Lopez"
+roles = ["manager"]
+
+[[person]]
+id = "northwind"
+name = "Northwind IT"
+organisation = "Northwind IT"
+roles = ["vendor"]
+
+[[person]]
+id = "sam"
+name = "Sam Ortiz"
+roles = ["frontdesk"]
+
+[[account]]
+person = "northwind"
+uid = 1001
+user = "itadmin1"
+
+[[account]]
+person = "northwind"
+uid = 4242
+user = "itadmin1"
+
+[[account]]
+person = "sam"
+uid = 1002
+user = "frontdesk1"
+"#;
+
+/// A practice: folder, collector, address.
+#[derive(Debug)]
+pub struct Practice {
+    folder: PathBuf,
+    _scratch: Option<TempDir>,
+    port: u16,
+    collector: Option<Running>,
+}
+
+impl Practice {
+    /// Makes a practice in a scratch folder, imports the roster and starts the collector.
+    pub fn start() -> Result<Self> {
+        let scratch = tempfile::Builder::new().prefix("ntk-").tempdir()?;
+        let folder = scratch.path().to_owned();
+        let mut practice = Self::make(&folder, Some(scratch))?;
+        practice.start_collector()?;
+        practice.import_roster(ROSTER)?;
+        Ok(practice)
+    }
+
+    /// Makes a practice without starting anything, in a folder that the caller keeps.
+    pub fn make(folder: &Path, scratch: Option<TempDir>) -> Result<Self> {
+        let port = free_port()?;
+        let practice = Self { folder: folder.to_owned(), _scratch: scratch, port, collector: None };
+        let keys = folder.join("keys-to-take-away.txt");
+        program::succeed(
+            "ntk-collector",
+            &[
+                "init",
+                "--dir",
+                &practice.dir().to_string_lossy(),
+                "--name",
+                "Maple Street Family Practice",
+                "--timezone",
+                "America/New_York",
+                "--keys-to",
+                &keys.to_string_lossy(),
+                "--administers",
+                "host=Northwind IT,hypervisor=Northwind IT,network=Northwind IT,backup=Northwind IT",
+                "--listen",
+                &format!("127.0.0.1:{port}"),
+            ],
+        )?;
+        Ok(practice)
+    }
+
+    /// Folder of everything in this practice.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The collector's folder.
+    pub fn dir(&self) -> PathBuf {
+        self.folder.join("collector")
+    }
+
+    /// Where agents connect.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Starts the collector and waits until it answers.
+    pub fn start_collector(&mut self) -> Result<()> {
+        ensure!(self.collector.is_none(), "the collector runs already");
+        let config = self.dir().join("collector.toml");
+        let log = self.folder.join("collector.log");
+        let mut running =
+            Running::start("ntk-collector", &["run", "--config", &config.to_string_lossy()], &log)?;
+        wait::until_so("the collector to answer", START_WITHIN, || {
+            running.ensure_running()?;
+            Ok(std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() && self.status().is_ok())
+        })?;
+        self.collector = Some(running);
+        Ok(())
+    }
+
+    /// Kills the collector with -9.
+    pub fn kill_collector(&mut self) -> Result<()> {
+        self.collector.take().context("the collector runs")?.kill()
+    }
+
+    /// Asks the collector to end; it must end with 0.
+    pub fn stop_collector(&mut self) -> Result<()> {
+        let status = self.collector.take().context("the collector runs")?.stop()?;
+        ensure!(status.success(), "the collector ended with {status}:\n{}", self.collector_log());
+        Ok(())
+    }
+
+    /// The collector's process number.
+    pub fn collector_id(&self) -> Result<u32> {
+        Ok(self.collector.as_ref().context("the collector runs")?.id())
+    }
+
+    /// Everything that the collector logged.
+    pub fn collector_log(&self) -> String {
+        std::fs::read(self.folder.join("collector.log"))
+            .map(|bytes| program::text(&bytes))
+            .unwrap_or_default()
+    }
+
+    /// Runs one subcommand of the collector that must succeed; what it printed.
+    pub fn collector(&self, arguments: &[&str]) -> Result<String> {
+        let dir = self.dir();
+        program::succeed("ntk-collector", &[&["--dir", &dir.to_string_lossy()], arguments].concat())
+    }
+
+    /// Runs one subcommand, however it ends: exit code and everything it said.
+    pub fn try_collector(&self, arguments: &[&str]) -> Result<(Option<i32>, String)> {
+        let dir = self.dir();
+        let output =
+            program::run("ntk-collector", &[&["--dir", &dir.to_string_lossy()], arguments].concat())?;
+        let said = format!("{}{}", program::text(&output.stdout), program::text(&output.stderr));
+        Ok((output.status.code(), said))
+    }
+
+    /// `status --json`.
+    pub fn status(&self) -> Result<Value> {
+        Ok(serde_json::from_str(&self.collector(&["status", "--json"])?)?)
+    }
+
+    /// How many entries of this machine the collector holds.
+    pub fn size_of(&self, machine: &str) -> Result<u64> {
+        let status = self.status()?;
+        let author = format!("agent/{machine}");
+        let authors = status.get("authors").and_then(Value::as_array).context("status names authors")?;
+        let size = authors.iter().find(|row| row.get("author").and_then(Value::as_str) == Some(&author));
+        Ok(size.and_then(|row| row.get("size")).and_then(Value::as_u64).unwrap_or(0))
+    }
+
+    /// All events, one JSON a line; acts too where asked.
+    pub fn events(&self, arguments: &[&str]) -> Result<Vec<Value>> {
+        let mut all = vec!["events", "--json"];
+        all.extend_from_slice(arguments);
+        let lines = self.collector(&all)?;
+        lines.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
+    /// All findings.
+    pub fn findings(&self) -> Result<Vec<Value>> {
+        let said: Value = serde_json::from_str(&self.collector(&["findings", "--json"])?)?;
+        let findings = said.get("findings").unwrap_or(&said).as_array().context("a list of findings")?;
+        Ok(findings.clone())
+    }
+
+    /// Brings a roster into force.
+    pub fn import_roster(&self, text: &str) -> Result<()> {
+        let file = self.folder.join("roster.toml");
+        std::fs::write(&file, text)?;
+        self.collector(&["roster", "import", &file.to_string_lossy()])?;
+        Ok(())
+    }
+
+    /// A one-time token for a machine.
+    pub fn token(&self, machine: &str) -> Result<String> {
+        let said = self.collector(&["enroll", "new", "--machine", machine])?;
+        let token = said.split_whitespace().find(|word| word.starts_with("ntk1."));
+        Ok(token.with_context(|| format!("no token in {said}"))?.trim_matches('`').to_owned())
+    }
+
+    /// Enrols a machine; its agent does not run yet.
+    pub fn enroll(&self, machine: &str) -> Result<Machine> {
+        Machine::enroll(&self.folder, machine, &self.token(machine)?)
+    }
+}
+
+/// A port on loopback that was free a moment ago.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
