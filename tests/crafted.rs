@@ -51,6 +51,15 @@ pub async fn connect(
     authority_pem: &str,
     identity: Option<(&str, &str)>,
 ) -> Result<LedgerClient<Channel>> {
+    let client = LedgerClient::new(channel(address, authority_pem, identity).await?);
+    Ok(client
+        .send_compressed(CompressionEncoding::Zstd)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX))
+}
+
+async fn channel(address: &str, authority_pem: &str, identity: Option<(&str, &str)>) -> Result<Channel> {
     // The first one wins; a second test in this process finds it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut tls =
@@ -60,12 +69,7 @@ pub async fn connect(
     }
     let endpoint =
         Endpoint::from_shared(format!("https://{address}"))?.tls_config(tls)?.connect_timeout(ANSWER_WITHIN);
-    let client = LedgerClient::new(endpoint.connect().await?);
-    Ok(client
-        .send_compressed(CompressionEncoding::Zstd)
-        .accept_compressed(CompressionEncoding::Zstd)
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX))
+    Ok(endpoint.connect().await?)
 }
 
 /// The practice's authority, from the collector's own folder.
@@ -171,6 +175,32 @@ impl Crafted {
     pub async fn stream(&self) -> Result<Stream> {
         let identity = Some((self.certificate_pem.as_str(), self.key_pem.as_str()));
         self.stream_as(identity).await
+    }
+
+    /// Sends bytes as the first message of a stream, whatever they are; the status that comes back.
+    ///
+    /// They travel where the fields of a Hello would stand: another message of the same outer shape carries them.
+    pub async fn send_raw(&self, bytes: &[u8]) -> Result<Status> {
+        let identity = Some((self.certificate_pem.as_str(), self.key_pem.as_str()));
+        let channel = channel(&self.address, &self.authority_pem, identity).await?;
+        let mut grpc = tonic::client::Grpc::new(channel);
+        grpc.ready().await?;
+        let path = tonic::codegen::http::uri::PathAndQuery::from_static("/ntk.v1.Ledger/Session");
+        let shape = v1::CheckpointRound { add_checkpoint: bytes.to_vec() };
+        let request = tonic::Request::new(tokio_stream::iter([shape]));
+        let codec = tonic_prost::ProstCodec::<v1::CheckpointRound, v1::CollectorMessage>::default();
+        let call = grpc.streaming(request, path, codec);
+        let mut down = match tokio::time::timeout(ANSWER_WITHIN, call).await? {
+            Err(status) => return Ok(status),
+            Ok(response) => response.into_inner(),
+        };
+        loop {
+            match tokio::time::timeout(ANSWER_WITHIN, down.message()).await? {
+                Err(status) => return Ok(status),
+                Ok(None) => bail!("the stream ended without a status"),
+                Ok(Some(_)) => {}
+            }
+        }
     }
 
     /// Opens a stream with another certificate, or none.

@@ -3,6 +3,7 @@
 //! sysinfo tells of the system, processes and accounts; /proc tells what sysinfo does not know: login uids,
 //! sessions and the boot's id. Everything is a snapshot, and nothing here is an actor of an event.
 
+mod around;
 mod sessions;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use crate::attribute::Names;
 use crate::classify::{Folders, OwnHand};
 use crate::record::UNSET;
 
+pub use around::Surroundings;
 pub use sessions::{Session, sessions};
 
 /// Accounts are read again for an unknown uid, at most this often.

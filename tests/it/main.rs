@@ -4,4 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 #![expect(clippy::indexing_slicing, reason = "test code: a missing element is the failure")]
 
+mod bundle;
+mod crash;
+mod foreign;
+mod live;
+mod mistakes;
+mod power;
+mod quickstart;
+mod refusals;
+mod store;
 mod tidy;

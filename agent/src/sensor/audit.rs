@@ -66,6 +66,7 @@ pub struct AuditSensor {
     drain_stop: Stop,
     pipeline: Pipeline,
     runs: Runs<()>,
+    around: host::Surroundings,
     clock: Arc<dyn Clock>,
     status: Arc<Mutex<AuditStatus>>,
     cannot_see: Arc<Mutex<Vec<String>>>,
@@ -118,6 +119,7 @@ impl AuditSensor {
             drain_stop,
             pipeline,
             runs: Runs::default(),
+            around: host::Surroundings::default(),
             clock: config.clock,
             seen,
         })
@@ -158,7 +160,12 @@ impl AuditSensor {
 
     fn hand_over(&mut self, events: Vec<Event>, now: Duration, sink: &Sink) -> Result<(), Closed> {
         let mut ready: Vec<Event> = self.runs.expire(now).into_iter().map(|(event, ())| event).collect();
-        for event in events {
+        for mut event in events {
+            if let (Kind::FileAccess, Some(process)) = (&event.kind, &mut event.process)
+                && let Some(pid) = process.pid.filter(|_| process.parent.is_none())
+            {
+                process.parent = self.around.parent_of(pid, now);
+            }
             ready.extend(self.runs.take(event, (), now).into_iter().map(|(event, ())| event));
         }
         ready.into_iter().try_for_each(|event| sink.offer(event))

@@ -294,7 +294,8 @@ async fn findings(client: &Client, args: FindingsArgs) -> anyhow::Result<u8> {
     let body = json(&client.get("/v1/findings", &given(&query)).await?)?;
     let rows = body.get("findings").and_then(Value::as_array).cloned().unwrap_or_default();
     if args.json {
-        rows.iter().for_each(|row| println!("{row}"));
+        // One array, one finding a line.
+        println!("[{}]", rows.iter().map(ToString::to_string).collect::<Vec<_>>().join(",\n"));
     } else {
         print::findings(&rows);
     }

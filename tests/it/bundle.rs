@@ -1,0 +1,171 @@
+//! A bundle as a stranger gets it: verified with the trust file, not verifiable without, and never again verified
+//! once one byte of any file of it has changed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use ntk_tests::machine::Machine;
+use ntk_tests::practice::Practice;
+use ntk_tests::{program, recording, wait};
+
+/// A practice with one machine whose recording has become findings, and a bundle of it.
+pub(crate) struct Exported {
+    pub(crate) practice: Practice,
+    pub(crate) machine: Machine,
+    pub(crate) bundle: PathBuf,
+    pub(crate) trust: PathBuf,
+}
+
+/// Makes the practice, plays a recording of so many accesses and exports everything.
+pub(crate) fn exported(accesses: u64) -> Result<Exported> {
+    let practice = Practice::start()?;
+    let mut machine = practice.enroll("front-desk")?;
+    let file = practice.folder().join("recording.log");
+    recording::write(&file, "week", 1001, accesses, 5)?;
+    machine.configure(&recording::configuration(&[&file], None))?;
+    machine.start()?;
+    wait::until_so("all accesses to arrive", Duration::from_secs(60), || {
+        machine.agent()?.ensure_running()?;
+        Ok(practice.size_of("front-desk")? > accesses)
+    })?;
+    ensure!(machine.stop()?.success(), "the agent ends in order: {}", machine.log());
+    let bundle = practice.folder().join("bundle.zip");
+    let out = bundle.to_string_lossy().into_owned();
+    practice.collector(&[
+        "export",
+        "--from",
+        "2026-01-01",
+        "--to",
+        "2036-12-31",
+        "--case",
+        "T-1",
+        "--out",
+        &out,
+    ])?;
+    let trust = practice.dir().join("trust.txt");
+    Ok(Exported { practice, machine, bundle, trust })
+}
+
+/// Exit code and words of the verifier.
+pub(crate) fn verify(bundle: &Path, trust: Option<&Path>) -> Result<(Option<i32>, String)> {
+    let bundle = bundle.to_string_lossy();
+    let trust = trust.map(|trust| trust.to_string_lossy().into_owned());
+    let mut arguments = vec![bundle.as_ref()];
+    if let Some(trust) = &trust {
+        arguments.extend(["--trust", trust]);
+    }
+    let output = program::run("ntk-verify", &arguments)?;
+    Ok((output.status.code(), program::text(&output.stdout) + &program::text(&output.stderr)))
+}
+
+/// Unpacks a bundle; its one folder.
+pub(crate) fn unpack(bundle: &Path, to: &Path) -> Result<PathBuf> {
+    let mut archive = zip::ZipArchive::new(fs::File::open(bundle)?)?;
+    archive.extract(to)?;
+    let entry = fs::read_dir(to)?.next().context("a folder in the bundle")??;
+    Ok(entry.path())
+}
+
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { found.extend(files_below(&path)?) } else { found.push(path) }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Changes each file of a bundle in one byte, at its beginning, middle and end, and expects a named complaint.
+/// EV-1: what was frozen is compared byte for byte to the very end.
+pub(crate) fn every_flipped_byte_is_seen(bundle: &Path, trust: &Path, scratch: &Path) -> Result<()> {
+    let folder = unpack(bundle, &scratch.join("flipped"))?;
+    let (code, said) = verify(&folder, Some(trust))?;
+    ensure!(code == Some(0), "unpacked, it verifies as well: {said}");
+    let files = files_below(&folder)?;
+    ensure!(files.len() > 15, "the bundle's files: {files:?}");
+    for path in files {
+        let whole = fs::read(&path)?;
+        for at in [0, whole.len() / 2, whole.len().saturating_sub(1)] {
+            let mut changed = whole.clone();
+            *changed.get_mut(at).context("an empty file in the bundle")? ^= 1;
+            fs::write(&path, changed)?;
+            let (code, said) = verify(&folder, Some(trust))?;
+            let name = path.strip_prefix(&folder)?.display();
+            ensure!(code != Some(0), "byte {at} of {name} changed and still verified:\n{said}");
+            ensure!(matches!(code, Some(1..=3)), "byte {at} of {name}: exit {code:?} is no verdict:\n{said}");
+        }
+        fs::remove_file(&path)?;
+        let (code, said) = verify(&folder, Some(trust))?;
+        ensure!(code != Some(0), "{} removed and still verified:\n{said}", path.display());
+        fs::write(&path, whole)?;
+    }
+    let (code, said) = verify(&folder, Some(trust))?;
+    ensure!(code == Some(0), "put back, it verifies again: {said}");
+    Ok(())
+}
+
+#[test]
+fn a_bundle_verifies_with_the_trust_file_and_only_so() -> Result<()> {
+    let Exported { practice, bundle, trust, .. } = exported(40)?;
+    let (code, said) = verify(&bundle, Some(&trust))?;
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = verify(&bundle, None)?;
+    assert_eq!(code, Some(3), "nobody vouched for the key: {said}");
+    assert!(said.contains("compare"), "it says what to compare: {said}");
+    let other = Practice::make(&practice.folder().join("other"), None)?;
+    let (code, said) = verify(&bundle, Some(&other.dir().join("trust.txt")))?;
+    assert!(matches!(code, Some(1 | 3)), "another practice's trust file: {said}");
+    let (code, said) = verify(&practice.folder().join("absent.zip"), Some(&trust))?;
+    assert_eq!(code, Some(64), "{said}");
+    Ok(())
+}
+
+#[test]
+fn one_changed_byte_of_any_file_of_a_bundle_is_seen() -> Result<()> {
+    let Exported { practice, bundle, trust, .. } = exported(40)?;
+    every_flipped_byte_is_seen(&bundle, &trust, practice.folder())
+}
+
+#[test]
+fn a_changed_byte_of_the_zip_itself_never_verifies_as_something_else() -> Result<()> {
+    let Exported { practice, bundle, trust, .. } = exported(10)?;
+    let whole = fs::read(&bundle)?;
+    let changed = practice.folder().join("changed.zip");
+    let step = (whole.len() / 120).max(1);
+    let mut verdicts = BTreeMap::new();
+    for at in (0..whole.len()).step_by(step) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        fs::File::create(&changed)?.write_all(&bytes)?;
+        let (code, said) = verify(&changed, Some(&trust))?;
+        *verdicts.entry(code).or_insert(0u32) += 1;
+        if code == Some(0) {
+            // A byte of the archive that is no content (a date, an attribute) changes no file of the bundle.
+            assert!(same_contents(&whole, &bytes)?, "byte {at} changed a file and it verified: {said}");
+        }
+        assert!(matches!(code, Some(0..=3 | 64)), "byte {at}: exit {code:?}: {said}");
+    }
+    println!("verdicts by exit code: {verdicts:?}");
+    Ok(())
+}
+
+fn same_contents(one: &[u8], other: &[u8]) -> Result<bool> {
+    let contents = |bytes: &[u8]| -> Result<BTreeMap<String, Vec<u8>>> {
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes))?;
+        let mut files = BTreeMap::new();
+        for index in 0..archive.len() {
+            let mut file = archive.by_index(index)?;
+            let name = file.name()?.into_owned();
+            let mut content = Vec::new();
+            file.read_to_end(&mut content)?;
+            files.insert(name, content);
+        }
+        Ok(files)
+    };
+    Ok(contents(one)? == contents(other)?)
+}

@@ -1,0 +1,116 @@
+//! What ours wrote, checked by programs that nobody here wrote; each with a twin that must fail. Not part of
+//! `tests/run quick`. The proofs themselves: npm's @sigstore/verify. Shape and checksums: PyPI's bagit, jsonschema.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use ntk_tests::{program, recording, skip};
+use serde_json::Value;
+
+use crate::bundle::{exported, unpack};
+use crate::tidy::top;
+
+/// The interpreter that `tests/run` prepared; a skipped test where there is none.
+fn tool(variable: &str, test: &str) -> Option<PathBuf> {
+    let found = std::env::var_os(variable).map(PathBuf::from);
+    if found.is_none() {
+        skip::skip(test, &format!("{variable} is not set; tests/run installs it"));
+    }
+    found
+}
+
+fn script(name: &str) -> PathBuf {
+    top().join("tests/it/foreign").join(name)
+}
+
+/// Runs a command; whether it succeeded, and what it said.
+fn run(mut command: Command) -> Result<(bool, String)> {
+    let output = command.stdin(Stdio::null()).output()?;
+    Ok((output.status.success(), program::text(&output.stdout) + &program::text(&output.stderr)))
+}
+
+#[test]
+fn bagit_of_the_library_of_congress_validates_a_bundle() -> Result<()> {
+    let Some(python) = tool("NTK_PYTHON", "foreign::bagit") else { return Ok(()) };
+    let exported = exported(20)?;
+    let bag = unpack(&exported.bundle, &exported.practice.folder().join("bag"))?;
+    let validate = || {
+        let mut command = Command::new(&python);
+        command.args(["-m", "bagit", "--validate"]).arg(&bag);
+        run(command)
+    };
+    let (valid, said) = validate()?;
+    ensure!(valid, "bagit refuses our bundle: {said}");
+    for name in ["data/timeline.csv", "data/proofs/checkpoint.txt", "bag-info.txt", "manifest-sha512.txt"] {
+        let path = bag.join(name);
+        let good = fs::read(&path)?;
+        let mut bad = good.clone();
+        bad[4] ^= 1;
+        fs::write(&path, bad)?;
+        let (valid, said) = validate()?;
+        ensure!(!valid, "bagit should refuse a changed {name}: {said}");
+        fs::write(&path, good)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn jsonschema_accepts_what_replay_prints() -> Result<()> {
+    let Some(python) = tool("NTK_PYTHON", "foreign::jsonschema") else { return Ok(()) };
+    let schema = top().join("ledger/evidence/schema/event.schema.json");
+    let scratch = tempfile::tempdir()?;
+    let mut recordings = vec![scratch.path().join("own.log")];
+    recording::write(&recordings[0], "week", 1001, 50, 5)?;
+    // The shared recordings too, where they are.
+    let shared = top().parent().context("the project lies in a folder")?.join("shared/data/linux-audit");
+    if let Ok(entries) = fs::read_dir(&shared) {
+        recordings.extend(entries.filter_map(Result::ok).map(|entry| entry.path()));
+    } else {
+        skip::skip("foreign::jsonschema over shared recordings", "shared/data/linux-audit is not here");
+    }
+    let lines = scratch.path().join("events.jsonl");
+    let mut text = String::new();
+    let watch = format!("{}=export", recording::WATCHED);
+    for path in &recordings {
+        let path = path.to_string_lossy();
+        text +=
+            &program::succeed("ntk-agent", &["replay", "--format", "linux-audit", &path, "--watch", &watch])?;
+    }
+    fs::write(&lines, &text)?;
+    ensure!(text.lines().count() >= 50, "replay printed events");
+    let check = |lines: &Path| {
+        let mut command = Command::new(&python);
+        command.arg(script("schema.py")).arg(&schema).arg(lines);
+        run(command)
+    };
+    let (valid, said) = check(&lines)?;
+    ensure!(valid, "{said}");
+    println!("{said}");
+    let first = text.lines().next().context("a line")?;
+    let mut broken: Value = serde_json::from_str(first)?;
+    for (field, value) in [("kind", Value::Null), ("time", Value::from(7)), ("outcome", Value::from(1))] {
+        let good = broken[field].clone();
+        broken[field] = value;
+        fs::write(&lines, format!("{broken}\n"))?;
+        let (valid, said) = check(&lines)?;
+        ensure!(!valid, "jsonschema should refuse a wrong `{field}`: {said}");
+        broken[field] = good;
+    }
+    Ok(())
+}
+
+#[test]
+fn sigstore_accepts_checkpoint_and_inclusion() -> Result<()> {
+    let Some(package) = tool("NTK_SIGSTORE", "foreign::sigstore") else { return Ok(()) };
+    let exported = exported(200)?;
+    let bag = unpack(&exported.bundle, &exported.practice.folder().join("bag"))?;
+    let mut command = Command::new("node");
+    command.arg(script("sigstore.cjs")).arg(&package).arg(bag.join("data/proofs"));
+    let (accepted, said) = run(command)?;
+    println!("{said}");
+    ensure!(accepted, "{said}");
+    ensure!(said.contains("proofs accepted") && said.contains("twins refused"), "{said}");
+    Ok(())
+}
