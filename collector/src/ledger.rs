@@ -167,3 +167,6 @@ pub struct Place {
     /// Receive time of its group, nanoseconds since 1970.
     pub received_unix_ns: i64,
 }
+
+#[cfg(test)]
+mod tests;

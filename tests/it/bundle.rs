@@ -8,14 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use ntk_tests::machine::Machine;
 use ntk_tests::practice::Practice;
 use ntk_tests::{program, recording, wait};
 
 /// A practice with one machine whose recording has become findings, and a bundle of it.
 pub(crate) struct Exported {
     pub(crate) practice: Practice,
-    pub(crate) machine: Machine,
     pub(crate) bundle: PathBuf,
     pub(crate) trust: PathBuf,
 }
@@ -47,7 +45,7 @@ pub(crate) fn exported(accesses: u64) -> Result<Exported> {
         &out,
     ])?;
     let trust = practice.dir().join("trust.txt");
-    Ok(Exported { practice, machine, bundle, trust })
+    Ok(Exported { practice, bundle, trust })
 }
 
 /// Exit code and words of the verifier.

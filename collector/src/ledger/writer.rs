@@ -15,6 +15,7 @@ use ntk_evidence::merkle::leaf_hash;
 use ntk_evidence::name::{Author, Slug};
 use ntk_evidence::note::NoteSigner;
 use ntk_evidence::tree;
+use ntk_segment::disk::{Disk, RealDisk};
 use ntk_segment::frame::{Commit, Frame};
 use ntk_segment::log::{Options, SegmentLog};
 use ntk_segment::pointer::{Pointer, SegmentNumber};
@@ -110,7 +111,18 @@ pub fn create(
 
 /// Opens the segment files, recovers, and starts the thread.
 pub fn open(home: &Home, slug: &Slug, keys: LedgerKeys, clock: Clock) -> Result<Opened, LedgerError> {
-    let (log, recovery) = SegmentLog::open(&home.ledger(), Options::default())?;
+    open_on(Arc::new(RealDisk), home, slug, keys, clock)
+}
+
+/// [`open`] on another disk, so that a test can make it fail.
+pub fn open_on(
+    disk: Arc<dyn Disk>,
+    home: &Home,
+    slug: &Slug,
+    keys: LedgerKeys,
+    clock: Clock,
+) -> Result<Opened, LedgerError> {
+    let (log, recovery) = SegmentLog::open_on(disk, &home.ledger(), Options::default())?;
     let mut state =
         LedgerState::from_frame(slug.clone(), keys.collector.verifier().clone(), &recovery.state)?;
     let mut note = None;
