@@ -35,18 +35,27 @@ roles = ["frontdesk"]
 
 [[account]]
 person = "northwind"
+host = "front-desk"
 uid = 1001
 user = "itadmin1"
 
 [[account]]
 person = "northwind"
-uid = 4242
+host = "ws-01"
+uid = 1001
 user = "itadmin1"
 
 [[account]]
 person = "sam"
+host = "ws-02"
 uid = 1002
 user = "frontdesk1"
+
+[[account]]
+person = "northwind"
+host = "live"
+uid = 4242
+user = "itadmin1"
 "#;
 
 /// A practice: folder, collector, address.

@@ -36,7 +36,8 @@ mod tests {
     #[test]
     fn a_living_process_has_a_parent_and_an_ended_one_has_none() {
         let mut around = Surroundings::default();
-        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         let parent = around.parent_of(child.id(), Duration::ZERO);
         assert!(parent.is_some_and(|exe| exe.contains("ntk_agent")));
         let pid = child.id();

@@ -55,7 +55,7 @@ impl Sensing {
                 if bookmark.is_some() {
                     last.clone_from(&bookmark);
                 }
-                if intake.observed(event, bookmark).is_err() {
+                if intake.observed(*event, bookmark).is_err() {
                     break;
                 }
             }

@@ -82,7 +82,7 @@ impl Player<'_> {
                 continue;
             }
             event.source.get_or_insert_with(Source::default).recorded = Some(true);
-            let sent = self.sink.send(Sensed { event, position: Some(position) });
+            let sent = self.sink.send(Sensed { event: Box::new(event), position: Some(position) });
             if sent == Err(Closed) {
                 return ControlFlow::Break(());
             }

@@ -13,14 +13,14 @@ use super::pipeline::gap;
 use super::recorded::Position;
 use crate::clock::{self, Clock};
 
-/// Events that wait for the spool: some 16 MB, a few seconds of the busiest machine.
+/// Events that wait for the spool: at most some 16 MB, a few seconds of the busiest machine.
 pub const QUEUE_MAX: usize = 16_384;
 
 /// An event and where it stood in a recording.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sensed {
-    /// The event.
-    pub event: Event,
+    /// The event; boxed, because the queue's room is set aside at once.
+    pub event: Box<Event>,
     /// For events from recordings: from here on a restarted agent plays on.
     pub position: Option<Position>,
 }
@@ -60,7 +60,7 @@ impl Sink {
             self.count(&mut overflow);
             return Ok(());
         }
-        match self.sender.try_send(Sensed { event, position: None }) {
+        match self.sender.try_send(Sensed { event: Box::new(event), position: None }) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => {
                 self.count(&mut overflow);
@@ -100,7 +100,7 @@ impl Sink {
         if let Some(gap) = &mut event.gap {
             gap.lost = Some(overflow.n_lost);
         }
-        match self.sender.try_send(Sensed { event, position: None }) {
+        match self.sender.try_send(Sensed { event: Box::new(event), position: None }) {
             Ok(()) => *overflow = Overflow::default(),
             Err(TrySendError::Full(_)) => {}
             Err(TrySendError::Disconnected(_)) => return Err(Closed),

@@ -134,7 +134,7 @@ impl Sensing {
         let deadline = Instant::now() + DEADLINE;
         while Instant::now() < deadline {
             if let Ok(sensed) = self.events.recv_timeout(Duration::from_millis(50)) {
-                self.seen.push(sensed.event);
+                self.seen.push(*sensed.event);
             }
             if let Some(event) = self.seen.iter().find(|event| found(event)) {
                 return event.clone();
@@ -153,7 +153,7 @@ impl Sensing {
     fn end(&mut self) -> Vec<Event> {
         self.stop.request();
         assert!(self.started.take().unwrap().join(DEADLINE));
-        self.seen.extend(self.events.try_iter().map(|sensed| sensed.event));
+        self.seen.extend(self.events.try_iter().map(|sensed| *sensed.event));
         std::mem::take(&mut self.seen)
     }
 

@@ -38,7 +38,7 @@ fn events_are_those_of_a_replay_and_say_that_they_were_recorded() {
     drop(sink);
     for (sensed, mut event) in receiver.iter().zip(replayed) {
         event.source.as_mut().unwrap().recorded = Some(true);
-        assert_eq!(sensed.event, event);
+        assert_eq!(*sensed.event, event);
     }
 }
 
@@ -62,7 +62,7 @@ fn a_missing_recording_is_a_gap_and_the_next_one_is_played() {
     let error = play(&missing, &sink, &Stop::default()).unwrap_err();
     assert!(error.to_string().contains("/nowhere.log"), "{error}");
     drop(sink);
-    let events: Vec<Event> = receiver.iter().map(|sensed| sensed.event).collect();
+    let events: Vec<Event> = receiver.iter().map(|sensed| *sensed.event).collect();
     let causes: Vec<&str> =
         events.iter().filter_map(|event| event.gap.as_ref()).map(|gap| gap.cause.as_str()).collect();
     assert_eq!(causes, ["recording_unreadable"]);
