@@ -152,16 +152,14 @@ impl World {
                 self.spool.append(usize::try_from(self.random.below(4)).unwrap() + 1);
                 self.give(Input::Durable(self.spool.size()));
             }
-            0..20 => {
-                if self.wants_stream {
-                    self.wants_stream = false;
-                    if is_lossy && self.random.below(3) == 0 {
-                        return self.give(Input::Lost);
-                    }
-                    self.is_open = true;
-                    self.up.push_back(Up::Hello(self.session.remembered_log_size()));
-                    self.give(Input::Connected);
+            0..20 if self.wants_stream => {
+                self.wants_stream = false;
+                if is_lossy && self.random.below(3) == 0 {
+                    return self.give(Input::Lost);
                 }
+                self.is_open = true;
+                self.up.push_back(Up::Hello(self.session.remembered_log_size()));
+                self.give(Input::Connected);
             }
             20..45 => self.collect(),
             45..65 => {
