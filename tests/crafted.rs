@@ -223,12 +223,7 @@ impl Crafted {
 impl Stream {
     /// Sends a batch.
     pub async fn send(&self, batch: v1::Batch) -> Result<()> {
-        self.up().send(batch).await
-    }
-
-    /// A handle that sends batches while this stream is read.
-    pub fn up(&self) -> Up {
-        Up(self.up.clone())
+        Ok(self.up.send(v1::AgentMessage { message: Some(agent_message::Message::Batch(batch)) }).await?)
     }
 
     /// Sends a message without content.
@@ -250,17 +245,6 @@ impl Stream {
                 },
             });
         }
-    }
-}
-
-/// The way up of a stream.
-#[derive(Clone, Debug)]
-pub struct Up(mpsc::Sender<v1::AgentMessage>);
-
-impl Up {
-    /// Sends a batch.
-    pub async fn send(&self, batch: v1::Batch) -> Result<()> {
-        Ok(self.0.send(v1::AgentMessage { message: Some(agent_message::Message::Batch(batch)) }).await?)
     }
 }
 

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use ntk_tests::practice::Practice;
-use ntk_tests::{program, recording, wait};
+use ntk_tests::{program, recording, skip, wait};
 
 /// A practice with one machine whose recording has become findings, and a bundle of it.
 pub(crate) struct Exported {
@@ -120,6 +121,23 @@ fn a_bundle_verifies_with_the_trust_file_and_only_so() -> Result<()> {
     assert!(matches!(code, Some(1 | 3)), "another practice's trust file: {said}");
     let (code, said) = verify(&practice.folder().join("absent.zip"), Some(&trust))?;
     assert_eq!(code, Some(64), "{said}");
+    Ok(())
+}
+
+#[test]
+fn the_verifier_without_libraries_needs_none_and_says_the_same() -> Result<()> {
+    let Some(program) = std::env::var_os("NTK_STATIC_VERIFIER") else {
+        skip::skip("static verifier", "NTK_STATIC_VERIFIER is not set; tests/run builds it");
+        return Ok(());
+    };
+    let listed = Command::new("ldd").arg(&program).output()?;
+    let said = program::text(&listed.stdout) + &program::text(&listed.stderr);
+    assert!(said.contains("statically linked"), "{said}");
+    let Exported { practice: _practice, bundle, trust } = exported(10)?;
+    let output = Command::new(&program).arg(&bundle).arg("--trust").arg(&trust).output()?;
+    assert_eq!(output.status.code(), Some(0), "{}", program::text(&output.stdout));
+    assert_eq!(program::text(&output.stdout), verify(&bundle, Some(&trust))?.1);
+    assert_eq!(Command::new(&program).arg(&bundle).output()?.status.code(), Some(3));
     Ok(())
 }
 

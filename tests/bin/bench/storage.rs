@@ -30,8 +30,8 @@ fn batch(first: u64) -> Batch {
             number / 60_000 % 60,
             number / 1000 % 60,
             number % 1000,
-            number % 97,
-            4000 + number % 9001,
+            mix(number / 40) % 97,
+            4000 + mix(number) % 30_000,
         );
         let paths = format!(
             "{{\"path\":\"/srv/practice/ehr/exports/week/{:08x}-patient-{:05}.csv\"}}",
