@@ -1,7 +1,7 @@
 //! One machine with its agent as a process.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -43,6 +43,15 @@ impl Machine {
         ensure!(self.agent.is_none(), "the agent of {} runs already", self.name);
         let log = self.dir.join("agent.log");
         self.agent = Some(Running::start("ntk-agent", &["run", "--dir", &self.dir.to_string_lossy()], &log)?);
+        Ok(())
+    }
+
+    /// Starts the agent below another program, such as a tracer.
+    pub fn start_under(&mut self, wrapper: &str, arguments: &[&str]) -> Result<()> {
+        ensure!(self.agent.is_none(), "the agent of {} runs already", self.name);
+        let mut command = Command::new(wrapper);
+        command.args(arguments).arg(program::binary("ntk-agent")?).arg("run").arg("--dir").arg(&self.dir);
+        self.agent = Some(Running::spawn(wrapper, command, &self.dir.join("agent.log"))?);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //! machine: the kernel's audit is one. SE-1: what happened while nobody looked is a gap, and says so.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use serde_json::Value;
 use crate::crash::{nothing_lost_nothing_doubled, player, reaches};
 
 const VISITOR: u32 = 4242;
+/// PR-2: no content and no subject of a message is ever collected.
+const SUBJECT: &str = "none-of-your-business";
 const SEEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Opens a file as another login: a child sets its own login identity once, as a login does.
@@ -28,6 +31,22 @@ fn open_as_visitor(path: &str) -> Result<()> {
 fn seen(practice: &Practice, path: &str) -> Result<Vec<Value>> {
     let rows = practice.events(&["--asset", path])?;
     Ok(rows.into_iter().filter(|row| row["event"]["object"]["path"] == path).collect())
+}
+
+/// Whether any file below a folder holds these bytes.
+fn holds(folder: &Path, bytes: &[u8]) -> Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let found = if path.is_dir() {
+            holds(&path, bytes)?
+        } else {
+            path.is_file() && fs::read(&path)?.windows(bytes.len()).any(|window| window == bytes)
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[test]
@@ -49,7 +68,7 @@ fn live_three_agents_survive_kills_and_name_the_login() -> Result<()> {
     fs::create_dir_all(&mail)?;
     let letter = |n: u32| mail.join(format!("letter-{n}")).to_string_lossy().into_owned();
     for n in 0..30 {
-        fs::write(letter(n), "Subject: none of your business\n")?;
+        fs::write(letter(n), format!("Subject: {SUBJECT}\n"))?;
     }
     let mut live = practice.enroll("live")?;
     live.configure(&format!(
@@ -114,6 +133,14 @@ fn live_three_agents_survive_kills_and_name_the_login() -> Result<()> {
         events.iter().filter(|row| row["author"] == "agent/live" && row["event"]["kind"] == "gap").collect();
     assert!(!gaps.is_empty(), "the time without an agent is a gap");
     println!("gaps: {gaps:?}");
+    for folder in [practice.dir(), live.dir().to_owned()] {
+        assert!(
+            !holds(&folder, SUBJECT.as_bytes())?,
+            "a message's subject stands below {}",
+            folder.display()
+        );
+    }
+    assert!(holds(&mail, SUBJECT.as_bytes())?, "the search finds it where it is");
     let findings = practice.findings()?;
     let managers: Vec<&Value> = findings
         .iter()

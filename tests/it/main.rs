@@ -10,6 +10,7 @@ mod foreign;
 mod live;
 mod mistakes;
 mod power;
+mod promises;
 mod quickstart;
 mod refusals;
 mod store;

@@ -45,7 +45,7 @@ fn dependencies_without_a_sentence(manifest: &str) -> Vec<String> {
     let outside = entries.filter(|line| !line.contains("path ="));
     let silent = outside.filter(|line| {
         let sentence = line.rsplit_once(" # ").map_or("", |(_, sentence)| sentence);
-        sentence.split_whitespace().count() < 3
+        sentence.split_whitespace().count() < 2
     });
     silent.map(|line| format!("Cargo.toml: no sentence that says what it saves us: {line}")).collect()
 }
