@@ -7,8 +7,8 @@ use ntk_evidence::time::Moment;
 use ntk_segment::error::SegmentError;
 use ntk_segment::reader::Reader;
 
-use crate::cli::error_chain;
 use crate::config::{self, Config};
+use crate::error_chain;
 use crate::identity::{Identity, IdentityFiles};
 use crate::run::spool_path;
 use crate::uplink::stream::Line;

@@ -15,6 +15,7 @@ use crate::check::{self, Verdict};
 use crate::clock::{Clock as _, RealClock};
 use crate::config::DEFAULT_DIR;
 use crate::enroll::{self, EnrollError};
+use crate::error_chain;
 use crate::host;
 use crate::identity::IdentityError;
 use crate::replay::{self, Format, ReplayError};
@@ -253,18 +254,6 @@ fn run_code(error: &RunError) -> u8 {
         RunError::Spool(_) | RunError::Folder { .. } | RunError::Threads(_) => IO,
         RunError::Config(_) | RunError::Identity(_) | RunError::Line(_) => CONFIG,
     }
-}
-
-/// An error and its causes on one line.
-pub fn error_chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }
 
 #[cfg(test)]

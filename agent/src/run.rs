@@ -126,7 +126,7 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
         let _ = control.send(Control::Reload(Box::new(new)));
     });
     if let Err(error) = &reloader {
-        warn!(error = %crate::cli::error_chain(error), "changes of the configuration need a restart");
+        warn!(error = %crate::error_chain(error), "changes of the configuration need a restart");
     }
 
     let mut agent = Agent {
@@ -306,7 +306,7 @@ impl Agent {
             &self.uplink_status.borrow(),
         );
         if let Err(error) = file.write(&self.dir) {
-            warn!(error = %crate::cli::error_chain(&error), "the status could not be written");
+            warn!(error = %crate::error_chain(&error), "the status could not be written");
         }
     }
 }

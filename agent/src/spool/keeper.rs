@@ -382,5 +382,5 @@ fn open_spool(setup: &Setup, writer: &Arc<Writer>, now: Moment) -> Result<(Spool
 
 /// An error and its causes on one line, for the log.
 fn chain(error: &dyn std::error::Error) -> String {
-    crate::cli::error_chain(error)
+    crate::error_chain(error)
 }

@@ -137,7 +137,7 @@ async fn open(
     let channel = line
         .connect()
         .await
-        .map_err(|error| format!("the collector cannot be reached ({})", crate::cli::error_chain(&error)))?;
+        .map_err(|error| format!("the collector cannot be reached ({})", crate::error_chain(&error)))?;
     let (sender, receiver) = mpsc::channel(QUEUE_MAX);
     sender.try_send(hello).map_err(|_| "the stream could not be begun".to_owned())?;
     let mut client = LedgerClient::new(channel)

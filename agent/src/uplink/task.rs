@@ -284,6 +284,6 @@ impl Running {
 }
 
 fn unreadable(error: &ntk_segment::error::SegmentError, input: Input) -> Input {
-    error!(error = %crate::cli::error_chain(error), "the spool could not be read");
+    error!(error = %crate::error_chain(error), "the spool could not be read");
     input
 }
