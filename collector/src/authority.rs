@@ -6,14 +6,26 @@
 //! signed with the agent's own key.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
-use rustls::pki_types::CertificateSigningRequestDer;
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 
 use ntk_evidence::hash::Hash;
+
+use crate::init::SERVER_NAME;
+
+/// 1 June 2026: between the dates of every certificate that this version makes.
+const VALID_AT_SECONDS: u64 = 1_780_272_000;
 
 /// A certificate could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +39,11 @@ pub enum AuthorityError {
         /// The name.
         name: String,
     },
+    /// Certificate and key of the listener do not belong together, or this authority did not sign.
+    #[error(
+        "`private/server.pem` and `private/server.key` do not fit each other or the authority: {0}; put back the right files from a backup"
+    )]
+    Server(rustls::Error),
     /// Making or reading failed.
     #[error("could not make a certificate: {0}")]
     Make(#[from] rcgen::Error),
@@ -97,6 +114,27 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Credentials { certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+
+    /// Checks that a server certificate has this key and that this authority signed it.
+    pub fn vouches_for(&self, server: &Credentials) -> Result<(), AuthorityError> {
+        let unreadable = |_| AuthorityError::Server(rustls::Error::General("not PEM".into()));
+        let certificate =
+            CertificateDer::from_pem_slice(server.certificate.as_bytes()).map_err(unreadable)?;
+        let key = PrivateKeyDer::from_pem_slice(server.key.as_bytes()).map_err(unreadable)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let of_server = AuthorityError::Server;
+        CertifiedKey::from_der(vec![certificate.clone()], key, &provider).map_err(of_server)?;
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(self.certificate.as_slice())).map_err(of_server)?;
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        let verifier =
+            verifier.map_err(|error| AuthorityError::Server(rustls::Error::General(error.to_string())))?;
+        let name = ServerName::try_from(SERVER_NAME)
+            .map_err(|error| AuthorityError::Server(rustls::Error::General(error.to_string())))?;
+        // The dates are fixed at init: any moment between them tells whether the signature holds.
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(VALID_AT_SECONDS));
+        verifier.verify_server_cert(&certificate, &[], &name, &[], at).map(|_| ()).map_err(of_server)
     }
 
     /// A client certificate for an agent: its key from the request, everything else ours.

@@ -141,7 +141,11 @@ impl Config {
 }
 
 fn is_address(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    let is_host = |host: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+        !host.is_empty() && host.chars().all(plain)
+    };
+    text.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]
@@ -150,7 +154,7 @@ mod tests {
 
     #[test]
     fn every_fault_is_named_with_its_key() {
-        let text = "practice=' '\ntimezone='Mars/Olympus'\nlisten='here'\nwitness_round_seconds=0\nlog='xml'\n[administers]\ncoffee='me'";
+        let text = "practice=' '\ntimezone='Mars/Olympus'\nlisten='no where:1'\nwitness_round_seconds=0\nlog='xml'\n[administers]\ncoffee='me'";
         let error = Config::parse(text, "c.toml").unwrap_err().to_string();
         for key in ["practice", "timezone", "listen", "witness_round_seconds", "`log`", "administers.coffee"]
         {

@@ -123,9 +123,12 @@ impl Practice {
         Ok((credentials.certificate, authority))
     }
 
-    /// Certificate and key of the agents' listener.
+    /// Certificate and key of the agents' listener: they belong together, and the authority vouches for them.
     pub fn server(&self) -> Result<Credentials, PracticeError> {
         let certificate = read_text(&self.home.private(file::SERVER))?;
-        Ok(Credentials { certificate, key: self.home.read_secret(file::SERVER_KEY)? })
+        let credentials = Credentials { certificate, key: self.home.read_secret(file::SERVER_KEY)? };
+        let (_, authority) = self.authority()?;
+        authority.vouches_for(&credentials)?;
+        Ok(credentials)
     }
 }

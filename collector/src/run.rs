@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ntk_evidence::act;
 use ntk_evidence::hash::Hash;
+use ntk_segment::error::SegmentError;
 use serde_json::json;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +15,7 @@ use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::reload::Handle;
 
+use crate::admin::client::ASK_EVERY;
 use crate::admin::router;
 use crate::app::{App, AppError, Working};
 use crate::clock::Clock;
@@ -22,7 +24,11 @@ use crate::home::Home;
 use crate::ingest::enroll::Enrolling;
 use crate::ingest::listener::{self, ListenError, Service};
 use crate::ingest::session::Shared;
+use crate::ledger::LedgerError;
 use crate::practice::PracticeError;
+
+/// How long another process may hold the ledger's lock while this one starts.
+const LOCK_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long streams may take to end after a signal; tonic's own waiting may never end.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(5);
@@ -60,9 +66,9 @@ pub enum RunError {
 
 /// Runs until a signal.
 pub fn run(home: Home, level: Option<LevelHandle>) -> Result<(), RunError> {
-    let working = Working::start(home, Clock::system())?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::Runtime)?;
+    let working = runtime.block_on(start(home))?;
     let result = runtime.block_on(serve(working.app.clone(), level));
     runtime.shutdown_timeout(DRAIN_AT_MOST);
     working.stop();
@@ -70,10 +76,29 @@ pub fn run(home: Home, level: Option<LevelHandle>) -> Result<(), RunError> {
     result
 }
 
+/// Opens the practice; a subcommand that works on it in-process just now is waited for.
+async fn start(home: Home) -> Result<Working, RunError> {
+    let deadline = tokio::time::Instant::now() + LOCK_WITHIN;
+    loop {
+        let home = home.clone();
+        let opened = tokio::task::spawn_blocking(move || Working::start(home, Clock::system())).await;
+        match opened.map_err(|panic| RunError::Runtime(std::io::Error::other(panic)))? {
+            Err(AppError::Ledger(LedgerError::Segment(SegmentError::Locked { .. })))
+                if tokio::time::Instant::now() < deadline =>
+            {
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}
+
 async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     let (authority_pem, authority) = app.practice.authority()?;
     let server = app.practice.server()?;
+    // Not used before an export, but a start is the moment to say that it is missing.
+    app.practice.bundle_key()?;
     let (agents, address) = listener::bind(&app.practice.config.raw.listen).await?;
     let _ = app.address.set(address.to_string());
     let config = app.practice.config.clone();

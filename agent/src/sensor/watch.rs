@@ -56,7 +56,7 @@ impl WatchSensor {
         })?;
         let mut cannot_see = vec![
             "who opened a file is not seen, only that it was opened".to_owned(),
-            "refused access, logins and sudo are not seen".to_owned(),
+            "refused access, listing a folder, logins and sudo are not seen".to_owned(),
         ];
         for watch in watches.iter() {
             if watcher.watch(Path::new(&watch.path), RecursiveMode::Recursive).is_err() {
@@ -120,11 +120,13 @@ impl WatchSensor {
         }
         let held = |path: &Option<String>| self.watches.classify_path(path.as_deref()?);
         let Some(watch) = held(&path).or_else(|| held(&to)) else { return Vec::new() };
-        let is_folder =
-            action == Action::Read && path.as_deref().is_some_and(|path| Path::new(path).is_dir());
+        // Watching a folder opens it, and so does every new folder below it: such an open may be our own.
+        if action == Action::Read && path.as_deref().is_some_and(|path| Path::new(path).is_dir()) {
+            return Vec::new();
+        }
         let mut event = Event::new(Kind::FileAccess, time);
         event.outcome = Some(Outcome::Success);
-        event.action = Some(if is_folder { Action::List } else { action });
+        event.action = Some(action);
         event.actor = Some(Actor { confidence: Some(Confidence::Unattributed), ..Actor::default() });
         event.object = Some(Object {
             path,

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
+use ntk_segment::error::SegmentError;
 use serde_json::Value;
 use tokio::net::UnixStream;
 use tower::ServiceExt as _;
@@ -14,6 +15,7 @@ use super::router;
 use crate::app::{AppError, Working};
 use crate::clock::Clock;
 use crate::home::Home;
+use crate::ledger::LedgerError;
 use crate::practice::{Practice, PracticeError};
 
 /// A request that did not come to an answer, or whose answer is a refusal.
@@ -45,13 +47,24 @@ pub enum Client {
 impl Client {
     /// Finds out whether a collector runs.
     pub async fn connect(home: Home) -> Result<Self, ClientError> {
-        if UnixStream::connect(home.socket()).await.is_ok() {
-            return Ok(Self::Socket(home));
+        let deadline = tokio::time::Instant::now() + START_WITHIN;
+        loop {
+            if UnixStream::connect(home.socket()).await.is_ok() {
+                return Ok(Self::Socket(home));
+            }
+            Practice::open(home.clone())?;
+            let here = home.clone();
+            let working = tokio::task::spawn_blocking(move || Working::start(here, Clock::system())).await;
+            match working.map_err(|error| ClientError::Talk(error.to_string()))? {
+                // Somebody holds the ledger and does not answer yet: a collector that is just starting.
+                Err(AppError::Ledger(LedgerError::Segment(SegmentError::Locked { .. })))
+                    if tokio::time::Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(ASK_EVERY).await;
+                }
+                working => return Ok(Self::Here(Box::new(working?))),
+            }
         }
-        Practice::open(home.clone())?;
-        let working = tokio::task::spawn_blocking(move || Working::start(home, Clock::system())).await;
-        let working = working.map_err(|error| ClientError::Talk(error.to_string()))??;
-        Ok(Self::Here(Box::new(working)))
     }
 
     /// A GET; `query` is already encoded.
@@ -118,7 +131,10 @@ impl Client {
     }
 }
 
-/// How often a progress bar asks.
+/// How long a collector may take from its lock to its socket.
+const START_WITHIN: Duration = Duration::from_secs(30);
+
+/// How often a progress bar, or who waits for a lock, asks.
 pub const ASK_EVERY: Duration = Duration::from_millis(200);
 
 fn percent(text: &str) -> String {

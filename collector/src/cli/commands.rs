@@ -16,7 +16,7 @@ use super::{
 use crate::admin::client::{ASK_EVERY, Client, ClientError};
 use crate::admin::requests::{Edge, moment};
 use crate::clock::Clock;
-use crate::home::{Home, read_text, write_file};
+use crate::home::{Home, HomeError, read_text, write_file};
 use crate::init::{InitError, InitOptions, init};
 use crate::practice::{Practice, PracticeError};
 use crate::run::{self, LevelHandle, RunError};
@@ -48,6 +48,7 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
 /// The exit code for an error.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     let practice = |error: &PracticeError| match error {
+        PracticeError::Home(HomeError::NotAKey { .. } | HomeError::Loose { .. }) => exit::CONFIG,
         PracticeError::Home(_) => exit::IO,
         PracticeError::None(_)
         | PracticeError::Config(_)

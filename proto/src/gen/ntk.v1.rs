@@ -7,7 +7,7 @@ pub struct EnrollRequest {
     /// PKCS#10 certificate request in DER; its subject is ignored.
     #[prost(bytes = "vec", tag = "2")]
     pub certificate_request: ::prost::alloc::vec::Vec<u8>,
-    /// The agent's verifier key for epoch 0, as text.
+    /// The public half of the agent's key for epoch 0: 32 bytes in base64. Its name is not known before the answer.
     #[prost(string, tag = "3")]
     pub author_key: ::prost::alloc::string::String,
     /// Operating system, host name: for people.

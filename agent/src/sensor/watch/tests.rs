@@ -69,7 +69,8 @@ fn opens_and_changes_are_events_without_a_person() {
     let dir = SEES.with(|sees| sees.borrow().dir.path().to_owned());
     sees(Action::Create, "mail/1", None, || std::fs::write(dir.join("mail/1"), "x").unwrap());
     sees(Action::Read, "mail/1", None, || drop(std::fs::read(dir.join("mail/1")).unwrap()));
-    sees(Action::List, "mail", None, || assert_eq!(std::fs::read_dir(dir.join("mail")).unwrap().count(), 1));
+    // Listing is no event: the watcher lists folders itself, and one cannot be told from the other.
+    assert_eq!(std::fs::read_dir(dir.join("mail")).unwrap().count(), 1);
     sees(Action::Rename, "mail/1", Some("mail/2"), || {
         std::fs::rename(dir.join("mail/1"), dir.join("mail/2")).unwrap()
     });
