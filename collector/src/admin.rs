@@ -111,6 +111,7 @@ async fn status(State(app): State<App>) -> Json<Value> {
         .iter()
         .map(|(author, known)| json!({"author": author.to_string(), "size": known.log.size()}))
         .collect();
+    let (decided, goes_on) = app.lookup.reached();
     Json(json!({
         "practice": app.practice.config.raw.practice,
         "slug": app.ledger.slug().as_str(),
@@ -118,6 +119,7 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "version": env!("CARGO_PKG_VERSION"),
         "listening": app.address.get(),
         "log": {"size": published.checkpoint.checkpoint.size, "root": published.checkpoint.checkpoint.root.to_base64()},
+        "decided": {"leaves": decided, "goes_on": goes_on},
         "authors": authors,
         "streams": app.liveness.streams(),
         "refusals": app.refusals.counts(),

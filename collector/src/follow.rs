@@ -70,6 +70,11 @@ impl Progress {
         self.applied.load(Ordering::Acquire)
     }
 
+    /// Whether following has come to an end by a failure.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
     /// Waits until `size` leaves are in the store; false when the time is over or following has failed.
     pub fn wait_for(&self, size: u64, at_most: Duration) -> bool {
         let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);

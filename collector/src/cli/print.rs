@@ -28,6 +28,12 @@ pub(super) fn status(body: &Value) {
     println!("{} ({}), version {}", at(body, "/practice"), at(body, "/slug"), at(body, "/version"));
     println!("listening for agents on {}", at(body, "/listening"));
     println!("ledger: {} leaves, root {}", number(body, "/log/size"), at(body, "/log/root"));
+    if body.pointer("/decided/goes_on").and_then(Value::as_bool) == Some(false) {
+        println!(
+            "ATTENTION: findings stand still since leaf {}; see the collector's log",
+            number(body, "/decided/leaves")
+        );
+    }
     for author in body.pointer("/authors").and_then(Value::as_array).into_iter().flatten() {
         println!("  {:<24} {:>8} entries", at(author, "/author"), number(author, "/size"));
     }

@@ -49,6 +49,11 @@ impl Lookup {
         &self.zone
     }
 
+    /// Leaves that are decided and can be asked about, and whether that goes on.
+    pub fn reached(&self) -> (u64, bool) {
+        (self.progress.applied(), !self.progress.has_failed())
+    }
+
     /// Waits until the store holds what is durable now.
     pub fn up_to_date(&self) -> Result<u64, LedgerError> {
         let size = self.ledger.published().checkpoint.checkpoint.size;

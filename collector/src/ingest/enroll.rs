@@ -7,6 +7,7 @@ use ntk_evidence::note::{KeyType, VerifierKey};
 use ntk_evidence::time::Moment;
 use ntk_proto::convert;
 use ntk_proto::v1;
+use serde_json::json;
 use tonic::Status;
 use tracing::{info, warn};
 
@@ -28,8 +29,19 @@ pub struct Enrolling {
     machines_max: u32,
     until: Option<Moment>,
     // One at a time: an offer that two machines present at once is used by one.
-    turn: tokio::sync::Mutex<()>,
+    turn: tokio::sync::Mutex<Told>,
 }
+
+/// Refusals that are already in the ledger, and those that wait to be told: anybody on the network can cause
+/// one, so they are told at most once a minute, with their number.
+#[derive(Debug, Default)]
+struct Told {
+    last: Option<Moment>,
+    waiting: u64,
+}
+
+/// Seconds between two acts about refused enrolments.
+const TELL_EVERY_SECONDS: i64 = 60;
 
 impl Enrolling {
     /// Enrolment within the delegation of the trust file.
@@ -42,23 +54,33 @@ impl Enrolling {
         until: &str,
     ) -> Self {
         let until = Moment::parse(until);
-        Self { ledger, authority, log_key, refusals, machines_max, until, turn: tokio::sync::Mutex::new(()) }
+        Self {
+            ledger,
+            authority,
+            log_key,
+            refusals,
+            machines_max,
+            until,
+            turn: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Exchanges a token's secret for a certificate.
     pub async fn enroll(&self, request: v1::EnrollRequest) -> Result<v1::EnrollResponse, Status> {
-        let _turn = self.turn.lock().await;
+        let mut told = self.turn.lock().await;
         let response = self.decide(request).await;
         if let Err(status) = &response {
             warn!(code = ?status.code(), "enrolment refused");
             self.refusals.count("enrolment");
-            let body = serde_json::json!({"code": "enrolment", "reason": status.message()});
-            let event = act::event(act::kind::REFUSAL, self.ledger.now(), body);
-            let _appended = self
-                .ledger
-                .act(vec![event])
-                .await
-                .map_err(|_| Status::unavailable("the ledger has stopped"))?;
+            told.waiting = told.waiting.saturating_add(1);
+            let now = self.ledger.clock().now();
+            if told.last.is_none_or(|last| last.plus_seconds(TELL_EVERY_SECONDS) <= now) {
+                let body = json!({"code": "enrolment", "reason": status.message(), "count": told.waiting});
+                *told = Told { last: Some(now), waiting: 0 };
+                let event = act::event(act::kind::REFUSAL, self.ledger.now(), body);
+                let stopped = |_| Status::unavailable("the ledger has stopped");
+                let _appended = self.ledger.act(vec![event]).await.map_err(stopped)?;
+            }
         }
         response
     }
