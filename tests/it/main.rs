@@ -13,5 +13,6 @@ mod power;
 mod promises;
 mod quickstart;
 mod refusals;
+mod ssh;
 mod store;
 mod tidy;
