@@ -9,6 +9,7 @@ mod crash;
 mod foreign;
 mod live;
 mod mistakes;
+mod newer;
 mod power;
 mod promises;
 mod quickstart;

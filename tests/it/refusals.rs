@@ -8,16 +8,16 @@ use ntk_tests::practice::Practice;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-fn runtime() -> Result<Runtime> {
+pub(crate) fn runtime() -> Result<Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
 }
 
-async fn enrolled(practice: &Practice, machine: &str) -> Result<Crafted> {
+pub(crate) async fn enrolled(practice: &Practice, machine: &str) -> Result<Crafted> {
     let token = practice.token(machine)?;
     Crafted::enroll(&practice.address(), &practice.dir(), &token).await
 }
 
-async fn accepted(stream: &mut Stream, batch: v1::Batch, size: u64) -> Result<()> {
+pub(crate) async fn accepted(stream: &mut Stream, batch: v1::Batch, size: u64) -> Result<()> {
     stream.send(batch).await?;
     match stream.answer().await? {
         Answer::Receipt(receipt) if receipt.size == size => Ok(()),
