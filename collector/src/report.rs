@@ -111,6 +111,8 @@ pub struct Footer {
     pub root: String,
     /// The checkpoint in twelve words.
     pub words: Vec<String>,
+    /// The practice key in twelve words: what a verifier prints for a bundle is compared with them.
+    pub practice_words: String,
     /// First entry of the period, in words.
     pub first_entry: Option<String>,
     /// Last entry of the period, in words.

@@ -114,6 +114,7 @@ pub fn review(
                 .collect(),
             first_entry: gathered.first,
             last_entry: gathered.last,
+            practice_words: practice.trust.practice_words(),
             policy_hash: policy.hash().to_owned(),
             roster_version: roster.version().to_owned(),
             self_check_passed: gathered.self_check.as_ref().map(|(passed, _)| *passed),

@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use ntk_tests::{audit_state, program, skip};
 
 use crate::bundle::{every_flipped_byte_is_seen, verify};
@@ -44,5 +44,11 @@ fn live_quickstart_once_shows_a_real_access_from_record_to_verified_bundle() -> 
     let (bundle, trust) = (out.join("bundle.zip"), out.join("trust.txt"));
     let (code, said) = verify(&bundle, None)?;
     assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("compare with a printed report"), "{said}");
+    // What it says to compare stands on the report: the practice key in twelve words.
+    let words =
+        said.split("for key ").nth(1).and_then(|rest| rest.split(':').next()).context("twelve words")?;
+    assert_eq!(words.split(' ').count(), 12, "{words}");
+    assert!(std::fs::read_to_string(out.join("report.html"))?.contains(words), "{words}");
     every_flipped_byte_is_seen(&bundle, &trust, scratch.path())
 }
