@@ -178,3 +178,24 @@ pub fn random() -> Result<[u8; 32], HomeError> {
     })?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_patients_or_keys_is_closed_to_other_accounts_and_a_loose_key_is_refused() {
+        let scratch = tempfile::tempdir().unwrap();
+        let home = Home::new(scratch.path().join("collector"));
+        home.create().unwrap();
+        let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for folder in ["ledger", "cache", "private", "reports"] {
+            assert_eq!(mode(home.path(folder)), 0o700, "{folder}");
+        }
+        home.write_key("log.key", &[7; 32]).unwrap();
+        assert_eq!(mode(home.private("log.key")), 0o600);
+        assert_eq!(home.read_key("log.key").unwrap(), [7; 32]);
+        fs::set_permissions(home.private("log.key"), fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(home.read_key("log.key"), Err(HomeError::Loose { .. })));
+    }
+}
