@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use aggregate::{Findings, QUIET_AFTER_MINUTES};
 
 use crate::need_to_know::{Asset, Judgement, Reason, moment};
+use crate::signal::Signal;
 
 /// How many numbers of entries a finding lists; it counts them all.
 pub const NUMBERS_MAX: usize = 50;
@@ -72,6 +73,15 @@ pub struct Finding {
     pub would_explain: Vec<String>,
     /// Harmless causes to rule out first.
     pub innocent_causes: Vec<String>,
+    /// How soon somebody should look.
+    #[serde(default)]
+    pub severity: Severity,
+    /// What is unusual beside the policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<Signal>,
+    /// Who could have been, where the records name nobody: persons and accounts with a session at the time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<String>,
     /// How sure the weakest record's actor is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<Confidence>,
@@ -81,6 +91,21 @@ pub struct Finding {
     pub policy_hash: String,
     /// Version of the roster that decided the first access.
     pub roster_version: String,
+}
+
+/// How soon somebody should look, least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Explained, or next to nothing.
+    Low,
+    /// An ordinary question.
+    #[default]
+    Normal,
+    /// Something that the table says never happens, or strong signals.
+    High,
+    /// Within minutes: after leaving, the recording itself.
+    Urgent,
 }
 
 /// How the account worked, as the first record shows it.

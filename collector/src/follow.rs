@@ -33,6 +33,7 @@ use crate::need_to_know::{Access, decide};
 use crate::policy::Policy;
 use crate::roster::Roster;
 use crate::store::{Changes, Cursor, FindingRecord, LeafRecord, Store, StoreError};
+use crate::ticket::Tickets;
 
 pub use answer::Lookup;
 
@@ -116,6 +117,7 @@ pub struct Follower {
     findings: Findings,
     roster: Roster,
     policy: Policy,
+    tickets: Tickets,
     next: Cursor,
     /// Batches since the last COMMIT frame: their receive time is not known yet.
     group: Vec<(Pointer, SealedBatch)>,
@@ -150,6 +152,7 @@ impl Follower {
             findings: Findings::new(),
             roster: roster.unwrap_or_default(),
             policy: policy.unwrap_or_default(),
+            tickets: Tickets::default(),
             next,
             group: Vec::new(),
             written,
@@ -245,7 +248,7 @@ impl Follower {
         for (number, entry) in batch.numbered() {
             let Ok(event) = entry.event() else { continue };
             let access = Access::new(&author, &host, number, &event, &self.zone);
-            let decision = decide(&access, &self.roster, &self.policy, &[]);
+            let decision = decide(&access, &self.roster, &self.policy, &self.tickets);
             steps.extend(self.findings.observe(&access, &decision));
         }
         steps

@@ -26,7 +26,9 @@ pub mod review;
 pub mod roster;
 pub mod run;
 pub mod self_check;
+pub mod signal;
 pub mod store;
+pub mod ticket;
 pub mod token;
 pub mod watch;
 

@@ -18,13 +18,13 @@ use ntk_evidence::event::{Action, Actor, Kind};
 pub use access::{Access, LocalTime};
 pub use decision::{Asset, Decision, Judgement, Reason, Who};
 
-use crate::policy::ticket::{Fit, Need, Ticket};
 use crate::policy::{Area, Policy, Rule};
 use crate::roster::{Attribution, Job, Person, Roster, account_text};
+use crate::ticket::{Fit, Need, Tickets};
 use place::Place;
 
 /// Decides one access.
-pub fn decide(access: &Access<'_>, roster: &Roster, policy: &Policy, tickets: &[Ticket]) -> Decision {
+pub fn decide(access: &Access<'_>, roster: &Roster, policy: &Policy, tickets: &Tickets) -> Decision {
     let mut place = match place::of(access, roster) {
         Ok(place) => place,
         Err(reason) => return Decision::not_judged(reason, roster, policy),
@@ -55,7 +55,7 @@ pub fn decide(access: &Access<'_>, roster: &Roster, policy: &Policy, tickets: &[
 struct Terms<'a> {
     roster: &'a Roster,
     policy: &'a Policy,
-    tickets: &'a [Ticket],
+    tickets: &'a Tickets,
 }
 
 /// What speaks for each outcome.
@@ -262,7 +262,7 @@ fn roles_in_words(person: &Person) -> String {
 /// Whether any ticket is about this at all.
 fn weigh_tickets(scales: &mut Scales, need: Need<'_>, terms: &Terms<'_>) -> bool {
     let mut is_any = false;
-    for ticket in terms.tickets {
+    for ticket in terms.tickets.of(need.person) {
         match ticket.fit(need, terms.policy.tickets()) {
             Fit::Covers => {
                 let approver = terms

@@ -8,7 +8,6 @@ pub mod area;
 pub mod hours;
 mod parse;
 mod sentence;
-pub mod ticket;
 
 use std::collections::BTreeMap;
 

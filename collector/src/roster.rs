@@ -45,6 +45,10 @@ pub struct Person {
     pub employed_from: Option<Date>,
     /// First day on which nothing of this person's is used any more.
     pub leave_date: Option<Date>,
+    /// Day since which it is known that the person leaves.
+    pub notice_given: Option<Date>,
+    /// A firm whose technicians change.
+    pub is_organisation: bool,
 }
 
 /// One account and its holder.

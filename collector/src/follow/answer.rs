@@ -15,6 +15,7 @@ use crate::need_to_know::{Access, Decision, decide};
 use crate::policy::Policy;
 use crate::roster::Roster;
 use crate::store::{LeafRecord, Store, StoreError};
+use crate::ticket::Tickets;
 
 /// How long a question waits for the store to come up to the ledger.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -92,7 +93,7 @@ impl Lookup {
             for (number, entry) in batch.numbered() {
                 let Ok(event) = entry.event() else { continue };
                 let access = Access::new(author, host, number, &event, &self.zone);
-                let decision = decide(&access, &rules.roster, &rules.policy, &[]);
+                let decision = decide(&access, &rules.roster, &rules.policy, &Tickets::default());
                 each(Seen {
                     record: &record,
                     batch: &batch,

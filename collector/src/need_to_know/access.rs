@@ -18,6 +18,12 @@ pub struct Access<'a> {
     pub event: &'a Event,
     /// When, by the clock on the practice's wall; absent when the record's time cannot be read.
     pub local: Option<LocalTime>,
+    /// When the collector received it; absent where that is not known.
+    pub received: Option<Timestamp>,
+    /// When the author's batch before was received: it happened after that, unless a clock lies.
+    pub previous_received: Option<Timestamp>,
+    /// Remote-support tool that was driving the session or the computer by what earlier entries say.
+    pub remote_tool: Option<&'a str>,
 }
 
 /// A moment and what the clock on the wall showed.
@@ -54,7 +60,16 @@ impl<'a> Access<'a> {
     /// An entry with its moment in the practice's zone.
     pub fn new(author: &'a str, host: &'a str, number: u64, event: &'a Event, zone: &TimeZone) -> Self {
         let local = event.time.parse::<Timestamp>().ok().map(|at| LocalTime::new(at, zone));
-        Self { author, host, number, event, local }
+        Self {
+            author,
+            host,
+            number,
+            event,
+            local,
+            received: None,
+            previous_received: None,
+            remote_tool: None,
+        }
     }
 
     /// Time of the last access of a coalesced run; of the only one otherwise.

@@ -14,7 +14,7 @@ fn policy() -> Policy {
     Policy::parse(Policy::template("small-practice").unwrap()).unwrap()
 }
 
-fn tickets() -> Vec<Ticket> {
+fn tickets() -> Tickets {
     let json = r#"[
         {"id":"T-104","assignee":"northwind","class":"export","scope":"everything","from":"2026-11-18T15:00:00Z","to":"2026-11-18T19:00:00Z","approved_by":"mary"},
         {"id":"T-105","assignee":"northwind","class":"ehr","scope":"everything","from":"2026-11-18T15:00:00Z","to":"2026-11-18T19:00:00Z","approved_by":"northwind"},
@@ -22,7 +22,7 @@ fn tickets() -> Vec<Ticket> {
         {"id":"T-107","assignee":"northwind","class":"mailbox","scope":{"owner":"sam"},"from":"2026-11-18T15:00:00Z","to":"2026-11-18T19:00:00Z","approved_by":"mary","second_approved_by":"drchen"},
         {"id":"T-108","assignee":"northwind","class":"backup","scope":"everything","from":"2026-11-10T15:00:00Z","to":"2026-11-30T19:00:00Z","approved_by":"mary"}
     ]"#;
-    serde_json::from_str(json).unwrap()
+    Tickets::of_approved(serde_json::from_str::<Vec<_>>(json).unwrap())
 }
 
 fn judge(json: &str) -> Decision {

@@ -157,6 +157,8 @@ fn add_person(roster: &mut Roster, key: &str, raw: RawPerson, faults: &mut Vec<S
         email: raw.email,
         employed_from,
         leave_date,
+        notice_given: None,
+        is_organisation: false,
     });
 }
 

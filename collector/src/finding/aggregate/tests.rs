@@ -8,6 +8,7 @@ use super::*;
 use crate::need_to_know::decide;
 use crate::policy::Policy;
 use crate::roster::Roster;
+use crate::ticket::Tickets;
 
 struct Bench {
     roster: Roster,
@@ -28,7 +29,7 @@ impl Bench {
         let mut steps = Vec::new();
         for (number, event) in (0u64..).zip(events).skip(usize::try_from(from).unwrap()) {
             let access = Access::new("agent/ws-01", "ws-01", number, event, &self.zone);
-            let decision = decide(&access, &self.roster, &self.policy, &[]);
+            let decision = decide(&access, &self.roster, &self.policy, &Tickets::default());
             steps.extend(findings.observe(&access, &decision));
         }
         steps

@@ -1,9 +1,12 @@
 //! A ticket: one person, one area, a scope, from and until, approved by another person.
 
+use std::collections::BTreeMap;
+
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
-use super::{Area, TicketTerms};
+use crate::need_to_know::moment;
+use crate::policy::{Area, TicketTerms};
 
 /// An approved request for access. What is not approved is not a ticket yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,16 +20,64 @@ pub struct Ticket {
     /// What of that area.
     pub scope: Scope,
     /// First moment covered.
-    #[serde(with = "crate::need_to_know::moment")]
+    #[serde(with = "moment")]
     pub from: Timestamp,
     /// Last moment covered.
-    #[serde(with = "crate::need_to_know::moment")]
+    #[serde(with = "moment")]
     pub to: Timestamp,
     /// Id of the person who approved it.
     pub approved_by: String,
     /// Id of the second person, where the policy asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_approved_by: Option<String>,
+    /// When the last approval that it needed was given, by the collector's clock; absent in old records.
+    #[serde(default, with = "moment::option", skip_serializing_if = "Option::is_none")]
+    pub approved_at: Option<Timestamp>,
+}
+
+/// Access taken without a ticket, with a typed reason: explained, always reported, acknowledged by another person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakGlass {
+    /// `B-1`.
+    pub id: String,
+    /// Id of the person.
+    pub person: String,
+    /// Why, as typed.
+    pub reason: String,
+    /// First moment covered.
+    #[serde(with = "moment")]
+    pub from: Timestamp,
+    /// Last moment covered.
+    #[serde(with = "moment")]
+    pub to: Timestamp,
+}
+
+/// Every ticket and break-glass that the acts so far amount to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tickets {
+    approved: BTreeMap<String, Vec<Ticket>>,
+    break_glass: Vec<BreakGlass>,
+}
+
+impl Tickets {
+    /// From approved tickets.
+    pub fn of_approved(tickets: impl IntoIterator<Item = Ticket>) -> Self {
+        let mut book = Self::default();
+        for ticket in tickets {
+            book.approved.entry(ticket.assignee.clone()).or_default().push(ticket);
+        }
+        book
+    }
+
+    /// The approved tickets of a person.
+    pub fn of(&self, person: &str) -> &[Ticket] {
+        self.approved.get(person).map_or(&[], Vec::as_slice)
+    }
+
+    /// The break-glass that covers a person at a moment.
+    pub fn break_glass(&self, person: &str, at: Timestamp) -> Option<&BreakGlass> {
+        self.break_glass.iter().find(|glass| glass.person == person && glass.from <= at && at <= glass.to)
+    }
 }
 
 /// What of its area a ticket covers.
