@@ -227,7 +227,7 @@ fn part(
             let shown = event.as_ref().is_some_and(|event| {
                 let host = name.machine().unwrap_or(author);
                 let access = Access::new(author, host, number, event, lookup.zone());
-                let decision = decide(&access, &roster, &policy, &[]);
+                let decision = decide(&access, &roster, &policy, &crate::ticket::Tickets::default());
                 let who = decision.who.as_ref();
                 let person = who.and_then(|who| who.person.clone().or_else(|| who.account.clone()));
                 is_shown(question, event, person.as_deref(), access.local.map(|local| local.at))

@@ -38,7 +38,7 @@ fn finding(
     let json = if kind == "tamper" { json.replace(&format!(r#""outcome":"{outcome}","#), "") } else { json };
     let event: Event = serde_json::from_str(&json).unwrap();
     let access = Access::new("agent/ws-01", "ws-01", 7, &event, &TimeZone::UTC);
-    let decision = decide(&access, &ROSTER, &POLICY, &[]);
+    let decision = decide(&access, &ROSTER, &POLICY, &crate::ticket::Tickets::default());
     for reason in &decision.reasons {
         accuses_nobody(&reason.sentence);
     }
