@@ -344,7 +344,7 @@ fn a_busy_week() {
           When: Friday 20 November, 10:00 (EST)
           Account: helpdesk2 (uid 1044), not in the roster
           What: 1 × opened for reading: refused, by the program cat
-          Rule: Account helpdesk2 (uid 1044) on ws-01 is not in the roster, so no row of the table applies.
+          Rule: Account helpdesk2 (uid 1044) on ws-01 is not in the roster, so no row of the table applies. Bea Novak left on 2026-11-20, and nobody has confirmed whose this account is.
           Would explain it: an entry in the roster that says who holds the account
     "#]].assert_eq(&text);
     let sentences: Vec<_> = report.machines.iter().map(|machine| machine.sentence.as_str()).collect();
