@@ -4,6 +4,7 @@
 //! health-record account); [`Roster::person_of`] says who holds it, as the practice wrote it down. An account
 //! that nobody wrote down is first-class: it is named as itself, never guessed to be somebody.
 
+pub mod csv;
 mod entry;
 mod parse;
 mod raw;

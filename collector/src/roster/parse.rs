@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use super::Roster;
 use lines::{Document, Faults};
 
+pub(super) use lines::Fault;
+
 /// A roster that was not taken.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RosterError {
@@ -30,8 +32,18 @@ pub enum RosterError {
 const BLOCKS: &str = "[[person]], [[organisation]], [[account]], [[ssh_key]], [[cover]], [[leave]], [[job]], [[notice]], [[acknowledgement]] and [[machine]]";
 
 pub(super) fn parse(text: &str) -> Result<Roster, RosterError> {
-    let mut document =
-        Document::read(text).map_err(|error| RosterError::Toml { message: error.to_string() })?;
+    match read(text) {
+        Err(error) => Err(RosterError::Toml { message: error.to_string() }),
+        Ok(Ok(roster)) => Ok(roster),
+        Ok(Err(faults)) => {
+            Err(RosterError::Faults { faults: faults.iter().map(ToString::to_string).collect() })
+        }
+    }
+}
+
+/// The roster or its faults, for who has to say in other words where they are.
+pub(super) fn read(text: &str) -> Result<Result<Roster, Vec<Fault>>, toml::de::Error> {
+    let mut document = Document::read(text)?;
     let mut faults = Faults::default();
     let mut roster = Roster { version: version_of(text), ..Roster::default() };
     // In this order: who is there, what they hold, what is said about them.
@@ -68,12 +80,12 @@ pub(super) fn parse(text: &str) -> Result<Roster, RosterError> {
     for (name, line) in document.left() {
         faults.text(line, name, format!("unknown; a roster has {BLOCKS}"));
     }
-    let faults = faults.into_sentences();
+    let faults = faults.in_order();
     if !faults.is_empty() {
-        return Err(RosterError::Faults { faults });
+        return Ok(Err(faults));
     }
     roster.settle_leave();
-    Ok(roster)
+    Ok(Ok(roster))
 }
 
 /// SHA-256 of a text in hex: the version of a roster, the hash of a policy.

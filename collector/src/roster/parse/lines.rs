@@ -13,32 +13,69 @@ pub(super) struct Block<T> {
     pub(super) place: Place,
 }
 
-/// Key and lines of one block.
+/// Name and lines of one block.
 pub(super) struct Place {
-    key: String,
+    block: (String, usize),
     line: usize,
     fields: BTreeMap<String, usize>,
 }
 
-/// What has to be mended, with the line it is found on.
+/// One thing to mend.
+#[derive(Debug)]
+pub(in crate::roster) struct Fault {
+    /// Name of the block's kind, such as `person`.
+    pub(in crate::roster) kind: String,
+    /// Which of its kind, from 0; none where the fault is of all of them.
+    pub(in crate::roster) position: Option<usize>,
+    /// The field.
+    pub(in crate::roster) field: Option<String>,
+    /// The line it is found on, from 1.
+    pub(in crate::roster) line: usize,
+    /// What is wrong, and what to do.
+    pub(in crate::roster) said: String,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, position, field, line, said } = self;
+        write!(f, "{kind}")?;
+        if let Some(position) = position {
+            write!(f, "[{position}]")?;
+        }
+        if let Some(field) = field {
+            write!(f, ".{field}")?;
+        }
+        write!(f, " (line {line}): {said}")
+    }
+}
+
+/// What has to be mended.
 #[derive(Default)]
-pub(super) struct Faults(Vec<(usize, String)>);
+pub(super) struct Faults(Vec<Fault>);
 
 impl Faults {
     /// A fault of a whole block.
     pub(super) fn block(&mut self, place: &Place, fault: impl std::fmt::Display) {
-        self.0.push((place.line, format!("{} (line {}): {fault}", place.key, place.line)));
+        self.block_at(place, place.line, fault);
+    }
+
+    fn block_at(&mut self, place: &Place, line: usize, fault: impl std::fmt::Display) {
+        let (kind, position) = place.block.clone();
+        self.0.push(Fault { kind, position: Some(position), field: None, line, said: fault.to_string() });
     }
 
     /// A fault of one field; of the block's line where the field is not written.
     pub(super) fn field(&mut self, place: &Place, field: &str, fault: impl std::fmt::Display) {
         let line = place.fields.get(field).copied().unwrap_or(place.line);
-        self.0.push((line, format!("{}.{field} (line {line}): {fault}", place.key)));
+        let (kind, position) = place.block.clone();
+        let (position, field) = (Some(position), Some(field.to_owned()));
+        self.0.push(Fault { kind, position, field, line, said: fault.to_string() });
     }
 
-    /// A fault of the text.
+    /// A fault of a key of the text.
     pub(super) fn text(&mut self, line: usize, key: &str, fault: impl std::fmt::Display) {
-        self.0.push((line, format!("{key} (line {line}): {fault}")));
+        let (kind, said) = (key.to_owned(), fault.to_string());
+        self.0.push(Fault { kind, position: None, field: None, line, said });
     }
 
     /// A text that may not be empty.
@@ -61,10 +98,10 @@ impl Faults {
         date
     }
 
-    /// The sentences in the order of the text.
-    pub(super) fn into_sentences(mut self) -> Vec<String> {
-        self.0.sort_by_key(|(line, _)| *line);
-        self.0.into_iter().map(|(_, sentence)| sentence).collect()
+    /// The faults in the order of the text.
+    pub(super) fn in_order(mut self) -> Vec<Fault> {
+        self.0.sort_by_key(|fault| fault.line);
+        self.0
     }
 }
 
@@ -97,14 +134,14 @@ impl<'t> Document<'t> {
         };
         let mut taken = Vec::new();
         for (position, entry) in entries.into_iter().enumerate() {
-            let place = self.place(format!("{name}[{position}]"), &entry);
+            let place = self.place((name.to_owned(), position), &entry);
             match T::deserialize(ValueDeserializer::from(entry)) {
                 Ok(raw) => taken.push(Block { raw, place }),
                 Err(error) => {
                     // A missing field has the whole block for its span, an unknown one its own line.
                     let line = error.span().map_or(place.line, |span| line_at(self.text, span.start));
                     let said = error.message().trim().replace('\n', "; ");
-                    faults.text(line, &place.key, said);
+                    faults.block_at(&place, line, said);
                 }
             }
         }
@@ -116,7 +153,7 @@ impl<'t> Document<'t> {
         self.blocks.iter().map(|(name, (line, _))| (name.as_str(), *line))
     }
 
-    fn place(&self, key: String, entry: &Spanned<DeValue<'_>>) -> Place {
+    fn place(&self, block: (String, usize), entry: &Spanned<DeValue<'_>>) -> Place {
         let line = line_at(self.text, entry.span().start);
         let table = match entry.get_ref() {
             DeValue::Table(table) => Some(table),
@@ -126,7 +163,7 @@ impl<'t> Document<'t> {
             .into_iter()
             .flatten()
             .map(|(field, _)| (field.get_ref().to_string(), line_at(self.text, field.span().start)));
-        Place { key, line, fields: fields.collect() }
+        Place { block, line, fields: fields.collect() }
     }
 }
 
