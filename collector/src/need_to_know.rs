@@ -202,7 +202,8 @@ fn weigh_table(
         scales.notes.push(Reason::new("remote-control", sentence));
     }
     let need = Need {
-        person: &person.id,
+        person,
+        roster: terms.roster,
         area,
         owners: [place.owner.as_deref(), place.owner_person.as_deref()],
         host: access.host,
@@ -262,7 +263,7 @@ fn roles_in_words(person: &Person) -> String {
 /// Whether any ticket is about this at all.
 fn weigh_tickets(scales: &mut Scales, need: Need<'_>, terms: &Terms<'_>) -> bool {
     let mut is_any = false;
-    for ticket in terms.tickets.of(need.person) {
+    for ticket in terms.tickets.of(need.person, terms.roster) {
         match ticket.fit(need, terms.policy.tickets()) {
             Fit::Covers => {
                 let approver = terms
