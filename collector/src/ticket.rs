@@ -131,3 +131,6 @@ pub struct BreakGlass {
     #[serde(with = "moment")]
     pub to: Timestamp,
 }
+
+#[cfg(test)]
+mod tests;

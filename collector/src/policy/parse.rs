@@ -231,7 +231,7 @@ mod tests {
             - opening_hours.mittwoch: unknown; use monday to sunday and closed_on
             - tickets.hours_max: is not a number from 1 to 72
             - tickets.mailbox_needs_two: is neither true nor false
-            - tickets.days: unknown; use hours_max and mailbox_needs_two
+            - tickets.days: unknown; use hours_max, mailbox_needs_two and approvers
             - table.itadmin.ehr: `own` is for mailbox, voicemail and hr, which belong to one person
             - table.itadmin.hr: the sentence is empty
             - table.itadmin.letters: no such area; use one of mailbox, own_mailbox, managers_mailbox, voicemail, own_voicemail, ehr, export, hr, own_hr, backup, system, self, login, elevation, remote_control, recording
