@@ -94,17 +94,19 @@ pub struct Cell {
 }
 
 /// What a ticket must have to explain anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TicketTerms {
     /// Longest time a ticket may cover.
     pub hours_max: u32,
     /// Whether a ticket for a mailbox needs a second person's approval.
     pub mailbox_needs_two: bool,
+    /// Roles that may approve, besides manager and reviewer.
+    pub approvers: Vec<String>,
 }
 
 impl Default for TicketTerms {
     fn default() -> Self {
-        Self { hours_max: 72, mailbox_needs_two: true }
+        Self { hours_max: 72, mailbox_needs_two: true, approvers: Vec::new() }
     }
 }
 
@@ -150,8 +152,8 @@ impl Policy {
     }
 
     /// What a ticket must have.
-    pub fn tickets(&self) -> TicketTerms {
-        self.tickets
+    pub fn tickets(&self) -> &TicketTerms {
+        &self.tickets
     }
 
     /// Roles that have a row.

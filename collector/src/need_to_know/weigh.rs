@@ -37,16 +37,17 @@ struct Fitting<'t> {
 }
 
 impl<'t> Fitting<'t> {
-    fn of(access: &Access<'_>, place: &Place, person: &Person, terms: &Terms<'t>) -> Self {
+    fn of(access: &Access<'_>, place: &Place, person: &'t Person, terms: &Terms<'t>) -> Self {
         let need = Need {
-            person: &person.id,
+            person,
+            roster: terms.roster,
             area: place.area,
             owners: [place.owner.as_deref(), place.owner_person.as_deref()],
             host: access.host,
             at: access.judged.map(|judged| judged.at),
         };
         let (mut covering, mut but_for) = (Vec::new(), Vec::new());
-        for ticket in terms.tickets.of(&person.id) {
+        for ticket in terms.tickets.of(person, terms.roster) {
             match ticket.fit(need, terms.policy.tickets()) {
                 Fit::Covers => covering.push(ticket),
                 Fit::ButFor(why) => but_for.push((ticket, why)),
@@ -59,7 +60,7 @@ impl<'t> Fitting<'t> {
     fn best(&self) -> Option<TicketFacts> {
         let facts = |ticket: &Ticket, covers| TicketFacts {
             id: ticket.id.clone(),
-            kind: "ticket".to_owned(),
+            kind: ticket.kind.as_str().to_owned(),
             assignee: ticket.assignee.clone(),
             approved_by: ticket.approved_by.clone(),
             second_approved_by: ticket.second_approved_by.clone(),

@@ -140,8 +140,20 @@ fn ticket_terms(mut section: Table, faults: &mut Vec<String>) -> TicketTerms {
         Some(Some(needs_two)) => terms.mailbox_needs_two = needs_two,
         Some(None) => faults.push("tickets.mailbox_needs_two: is neither true nor false".to_owned()),
     }
+    match section.remove("approvers") {
+        None => {}
+        Some(Value::Array(roles)) => {
+            for role in roles {
+                match role.as_str().filter(|role| !role.trim().is_empty()) {
+                    Some(role) => terms.approvers.push(role.to_owned()),
+                    None => faults.push(format!("tickets.approvers: {role} is not a role")),
+                }
+            }
+        }
+        Some(_) => faults.push("tickets.approvers: write a list of roles, [\"reviewer\"]".to_owned()),
+    }
     for key in section.keys() {
-        faults.push(format!("tickets.{key}: unknown; use hours_max and mailbox_needs_two"));
+        faults.push(format!("tickets.{key}: unknown; use hours_max, mailbox_needs_two and approvers"));
     }
     terms
 }
