@@ -249,7 +249,7 @@ impl Follower {
             let Ok(event) = entry.event() else { continue };
             let access = Access::new(&author, &host, number, &event, &self.zone);
             let decision = decide(&access, &self.roster, &self.policy, &self.tickets);
-            steps.extend(self.findings.observe(&access, &decision));
+            steps.extend(self.findings.observe(&access, &decision, &[], &[]));
         }
         steps
     }

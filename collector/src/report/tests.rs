@@ -58,7 +58,7 @@ fn input(events: &[(&str, Event)], made_at: &str) -> WeekInput {
         let access = Access::new(&author, host, number, event, &zone());
         let decision = decide(&access, &roster, &policy, &crate::ticket::Tickets::default());
         tally.observe(&access, &decision);
-        steps.extend(findings.observe(&access, &decision));
+        steps.extend(findings.observe(&access, &decision, &[], &[]));
     }
     steps.extend(findings.end_day());
     let closed = steps.into_iter().filter_map(|step| match step {
