@@ -52,9 +52,20 @@ pub fn decide_with(
     }
     let terms = Terms { roster, policy, tickets };
     let mut scales = Scales::default();
-    if let Some(person) = subject.judged_as() {
-        place.see_as(person, access);
-        weigh::person(&mut scales, access, &place, person, &terms, verdicts);
+    match &subject {
+        Subject::Known(person, _) | Subject::Claimed(person, _) => {
+            place.see_as(person, access);
+            scales = weigh::person(access, &place, person, &terms, verdicts);
+        }
+        Subject::Shared(persons, _) => {
+            let each = persons.iter().map(|person| {
+                let mut place = place.clone();
+                place.see_as(person, access);
+                weigh::person(access, &place, person, &terms, verdicts)
+            });
+            scales = Scales::whoever(each.collect());
+        }
+        Subject::TypedName | Subject::Stranger { .. } | Subject::Nobody => {}
     }
     if let (true, Some(job)) = (place.area.is_files(), matching_job(access, actor, roster)) {
         let sentence = format!("This is {}, doing its own work in its own hours.", job.name);
@@ -86,6 +97,36 @@ struct Scales {
 }
 
 impl Scales {
+    /// Where several people use one account: explained where it is explained whoever of them it was, never
+    /// where it is never for each of them, and a question otherwise.
+    fn whoever(each: Vec<Self>) -> Self {
+        let is_explained = |scales: &Self| !scales.explains.is_empty() && scales.nevers.is_empty();
+        let explained = !each.is_empty() && each.iter().all(is_explained);
+        let never = !each.is_empty() && each.iter().all(|scales| !scales.nevers.is_empty());
+        let mut together = Self::default();
+        for scales in each {
+            together.needs_time |= scales.needs_time;
+            together.errors.extend(scales.errors);
+            together.would_explain.extend(scales.would_explain);
+            together.notes.extend(scales.notes);
+            match (explained, never) {
+                (true, _) => together.explains.extend(scales.explains),
+                (_, true) => together.nevers.extend(scales.nevers),
+                _ => together.notes.extend(scales.nevers),
+            }
+        }
+        for reasons in [&mut together.explains, &mut together.nevers, &mut together.notes] {
+            let mut seen = Vec::new();
+            reasons.retain(|reason| {
+                !seen.contains(reason) && {
+                    seen.push(reason.clone());
+                    true
+                }
+            });
+        }
+        together
+    }
+
     fn decide(self, subject: &Subject<'_>, asset: Asset, roster: &Roster, policy: &Policy) -> Decision {
         // A name that was only typed is nobody's act: it may be explained, never forbidden.
         let is_forbidden = !self.nevers.is_empty() && !matches!(subject, Subject::Claimed(..));
@@ -128,6 +169,8 @@ enum Subject<'a> {
     Claimed(&'a Person, String),
     /// A name that is in nobody's roster entry was typed at a login that failed.
     TypedName,
+    /// An account that these people use together; the account in words.
+    Shared(Vec<&'a Person>, String),
     /// An account that is not in the roster, in words and with its machine.
     Stranger { account: String, on_host: String },
     /// The record names no account.
@@ -145,7 +188,9 @@ impl<'a> Subject<'a> {
                 Some(person) => Self::Known(person, name()),
                 None => Self::Stranger { account: account(), on_host: account() },
             },
-            Attribution::Shared(_) => Self::Stranger { account: account(), on_host: account() },
+            Attribution::Shared(ids) => {
+                Self::Shared(ids.iter().filter_map(|id| roster.person(id)).collect(), name())
+            }
             Attribution::Account(on_host) => Self::Stranger { account: account(), on_host },
             Attribution::Unattributed => match (&actor.claims, &access.event.kind) {
                 (Some(name), Kind::Login) => match roster.claimed_person(access.host, name) {
@@ -154,13 +199,6 @@ impl<'a> Subject<'a> {
                 },
                 _ => Self::Nobody,
             },
-        }
-    }
-
-    fn judged_as(&self) -> Option<&'a Person> {
-        match self {
-            Self::Known(person, _) | Self::Claimed(person, _) => Some(person),
-            Self::TypedName | Self::Stranger { .. } | Self::Nobody => None,
         }
     }
 
@@ -178,6 +216,12 @@ impl<'a> Subject<'a> {
                 holder: Some(person.in_words()),
                 is_verified: true,
             },
+            Self::Shared(persons, account) => Who {
+                person: None,
+                account: Some(account.clone()),
+                holder: Some(one_of(persons)),
+                is_verified: true,
+            },
             Self::Claimed(person, name) => Who {
                 person: None,
                 account: Some(name.clone()),
@@ -191,6 +235,11 @@ impl<'a> Subject<'a> {
             Self::Nobody => Who { person: None, account: None, holder: None, is_verified: true },
         }
     }
+}
+
+/// `Sam Ortiz or Bea Novak`.
+fn one_of(persons: &[&Person]) -> String {
+    persons.iter().map(|person| person.in_words()).collect::<Vec<_>>().join(" or ")
 }
 
 /// The job whose program, account, machine, hours and classes all match; a login that a person could have

@@ -8,6 +8,7 @@ use crate::policy::cedar::Group;
 use crate::roster::{Person, Roster};
 
 /// The area of an event, and whose asset it is.
+#[derive(Clone)]
 pub(super) struct Place {
     pub(super) area: Area,
     /// As the watch list has it.

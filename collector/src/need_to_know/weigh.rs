@@ -11,23 +11,25 @@ const AFTER_LEAVING_DAYS: i64 = 180;
 
 /// A person's access: asks the policies, and says what would have explained it.
 pub(super) fn person(
-    scales: &mut Scales,
     access: &Access<'_>,
     place: &Place,
     person: &Person,
     terms: &Terms<'_>,
     verdicts: &mut Verdicts,
-) {
-    let roles = person.roles.clone();
+) -> Scales {
+    let mut scales = Scales::default();
+    let on = access.judged.map(|judged| judged.date);
+    let roles = on.map_or_else(|| person.roles.clone(), |on| terms.roster.roles_on(&person.id, on));
     let tickets = Fitting::of(access, place, person, terms);
     let facts = facts(access, place, person, &roles, &tickets, terms);
     let glass = facts.break_glass.clone();
     let verdict = verdicts.of(terms.policy, facts);
     scales.errors.extend(verdict.errors.iter().cloned());
     let cells = terms.policy.cells(&roles, place.area);
-    beginnings(scales, access, place, person);
-    matched(scales, &verdict, person, &cells, place.area, &tickets, glass.as_ref(), terms);
-    not_matched(scales, access, place, &verdict, &cells, &tickets, terms, &roles);
+    beginnings(&mut scales, access, place, person);
+    matched(&mut scales, &verdict, person, &cells, place.area, &tickets, glass.as_ref(), terms);
+    not_matched(&mut scales, access, place, &verdict, &cells, &tickets, terms, &roles);
+    scales
 }
 
 /// The tickets of a person that are about this access at all.
@@ -84,6 +86,10 @@ fn facts(
     let process = event.process.as_ref();
     let date = access.judged.map(|judged| judged.date);
     let hours = terms.policy.opening_hours();
+    let covers = |only_mail: bool| {
+        let covers = date.into_iter().flat_map(|date| terms.roster.covers(&person.id, date));
+        covers.filter(|cover| cover.mailbox || !only_mail).map(|cover| cover.covers.clone()).collect()
+    };
     let is_since = |from: Option<jiff::civil::Date>| from.zip(date).is_some_and(|(from, date)| date >= from);
     let glass = access.judged.and_then(|judged| terms.tickets.break_glass(&person.id, judged.at));
     Facts {
@@ -93,8 +99,8 @@ fn facts(
         organisation: person.organisation.clone(),
         employed: !is_since(person.leave_date),
         leaving: is_since(person.notice_given),
-        covers_for: Vec::new(),
-        mail_of: Vec::new(),
+        covers_for: covers(false),
+        mail_of: covers(true),
         action: place.action_word(access),
         area: place.area,
         owner: place.owner_person.clone(),
@@ -318,6 +324,14 @@ pub(super) fn what_is_missing(
         Subject::Claimed(_, name) => {
             let sentence = format!("The name {name} was typed; that does not show who typed it.");
             scales.notes.push(Reason::new("typed-name", sentence));
+        }
+        Subject::Shared(persons, account) => {
+            let sentence = format!(
+                "Account {account} is shared by {}; which of them used it is not shown.",
+                super::one_of(persons)
+            );
+            scales.notes.push(Reason::new("shared-account", sentence));
+            scales.would_explain.push("an account of their own for each of them".to_owned());
         }
         Subject::Known(..) => {}
     }
