@@ -125,6 +125,7 @@ impl<'a> Subject<'a> {
                 Some(person) => Self::Known(person, name()),
                 None => Self::Stranger { account: account(), on_host: account() },
             },
+            Attribution::Shared(_) => Self::Stranger { account: account(), on_host: account() },
             Attribution::Account(on_host) => Self::Stranger { account: account(), on_host },
             Attribution::Unattributed => match (&actor.claims, &access.event.kind) {
                 (Some(name), Kind::Login) => match roster.claimed_person(access.host, name) {

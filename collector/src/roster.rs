@@ -4,16 +4,20 @@
 //! health-record account); [`Roster::person_of`] says who holds it, as the practice wrote it down. An account
 //! that nobody wrote down is first-class: it is named as itself, never guessed to be somebody.
 
+pub mod csv;
+mod entry;
 mod parse;
+mod raw;
+mod standing;
 
-use jiff::civil::Date;
-use ntk_evidence::event::{Actor, Class, Confidence};
+use ntk_evidence::event::{Actor, Confidence};
 use serde::{Deserialize, Serialize};
 
+pub use entry::{
+    Account, Acknowledgement, Cover, Holder, Job, Key, Leave, Machine, Notice, NoticeKind, Person,
+};
 pub use parse::RosterError;
 pub(crate) use parse::version_of;
-
-use crate::policy::hours::Span;
 
 /// The login uid that the kernel gives to processes outside any login.
 const LOGIN_UID_UNSET: u32 = u32::MAX;
@@ -26,78 +30,11 @@ pub struct Roster {
     accounts: Vec<Account>,
     keys: Vec<Key>,
     jobs: Vec<Job>,
-}
-
-/// One person, or an organisation whose technicians change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Person {
-    /// Short name that never changes, such as `mary`.
-    pub id: String,
-    /// Name as people say it.
-    pub name: String,
-    /// Rows of the table that apply.
-    pub roles: Vec<String>,
-    /// Firm the person works for, where it is not the practice.
-    pub organisation: Option<String>,
-    /// Address for questions.
-    pub email: Option<String>,
-    /// First day.
-    pub employed_from: Option<Date>,
-    /// First day on which nothing of this person's is used any more.
-    pub leave_date: Option<Date>,
-    /// Day since which it is known that the person leaves.
-    pub notice_given: Option<Date>,
-    /// A firm whose technicians change.
-    pub is_organisation: bool,
-}
-
-/// One account and its holder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Account {
-    /// Id of the holder.
-    pub person: String,
-    /// Machine on which the account exists; absent for accounts that are the same everywhere.
-    pub host: Option<String>,
-    /// Linux uid on that machine.
-    pub uid: Option<u32>,
-    /// User name.
-    pub user: Option<String>,
-    /// Windows security identifier.
-    pub sid: Option<String>,
-    /// Microsoft 365 user principal name.
-    pub upn: Option<String>,
-    /// Account in the health-record system.
-    pub ehr_user: Option<String>,
-}
-
-/// One SSH key and its holder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Id of the holder.
-    pub person: String,
-    /// `SHA256:...` as sshd writes it.
-    pub fingerprint: String,
-}
-
-/// A program that works by itself: one program, one account, one machine, its hours, what it may touch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// Short name.
-    pub id: String,
-    /// What it does, as people say it.
-    pub name: String,
-    /// Full path of the program.
-    pub program: String,
-    /// Machine it runs on.
-    pub host: String,
-    /// Linux uid it runs as; `4294967295` stands for a service outside any login.
-    pub uid: Option<u32>,
-    /// User name it runs as.
-    pub user: Option<String>,
-    /// Hours of the day in which it works; empty means any hour.
-    pub hours: Vec<Span>,
-    /// Classes of asset it may touch.
-    pub classes: Vec<Class>,
+    covers: Vec<Cover>,
+    leave: Vec<Leave>,
+    notices: Vec<Notice>,
+    acknowledgements: Vec<Acknowledgement>,
+    machines: Vec<Machine>,
 }
 
 /// What a record and the roster together say about who acted.
@@ -106,6 +43,8 @@ pub struct Job {
 pub enum Attribution {
     /// The account is held by this person (id).
     Person(String),
+    /// The account is shared by these people (ids): which of them acted is not on the record.
+    Shared(Vec<String>),
     /// An account that is not in the roster, in words.
     Account(String),
     /// The record names no account.
@@ -121,12 +60,17 @@ impl Default for Roster {
             accounts: Vec::new(),
             keys: Vec::new(),
             jobs: Vec::new(),
+            covers: Vec::new(),
+            leave: Vec::new(),
+            notices: Vec::new(),
+            acknowledgements: Vec::new(),
+            machines: Vec::new(),
         }
     }
 }
 
 impl Roster {
-    /// Reads the text of a roster; every fault is reported at once, with its key.
+    /// Reads the text of a roster; every fault is reported at once, with its key and line.
     pub fn parse(text: &str) -> Result<Self, RosterError> {
         parse::parse(text)
     }
@@ -151,6 +95,36 @@ impl Roster {
         &self.jobs
     }
 
+    /// Every key in the roster.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// Every leave block, in the order in which they were written.
+    pub fn leave(&self) -> &[Leave] {
+        &self.leave
+    }
+
+    /// Every version of every notice.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// Who acknowledged what.
+    pub fn acknowledgements(&self) -> &[Acknowledgement] {
+        &self.acknowledgements
+    }
+
+    /// Every cover, past and to come.
+    pub fn all_covers(&self) -> &[Cover] {
+        &self.covers
+    }
+
+    /// Every computer that was written down.
+    pub fn machines(&self) -> &[Machine] {
+        &self.machines
+    }
+
     /// The person with this id.
     pub fn person(&self, id: &str) -> Option<&Person> {
         self.persons.iter().find(|person| person.id == id)
@@ -163,8 +137,13 @@ impl Roster {
         if actor.confidence == Some(Confidence::Unattributed) {
             return Attribution::Unattributed;
         }
-        if let Some(holder) = self.holder_of_key(actor).or_else(|| self.holder_of_account(host, actor)) {
+        if let Some(holder) = self.holder_of_key(actor) {
             return Attribution::Person(holder.id.clone());
+        }
+        match self.account_of(host, actor).map(|account| &account.holder) {
+            Some(Holder::Person(id)) => return Attribution::Person(id.clone()),
+            Some(Holder::Shared(ids)) => return Attribution::Shared(ids.clone()),
+            None => {}
         }
         account_text(actor)
             .map_or(Attribution::Unattributed, |text| Attribution::Account(on_host(text, host, actor)))
@@ -177,21 +156,26 @@ impl Roster {
         self.person(&key.person)
     }
 
-    /// The holder of the account itself, whatever key was used.
+    /// The account that a record names.
+    pub fn account_of(&self, host: &str, actor: &Actor) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.is_named_by(host, actor))
+    }
+
+    /// The one holder of the account itself, whatever key was used; a shared account has none.
     pub fn holder_of_account(&self, host: &str, actor: &Actor) -> Option<&Person> {
-        let account = self.accounts.iter().find(|account| account.is_named_by(host, actor))?;
-        self.person(&account.person)
+        self.person(self.account_of(host, actor)?.holder.person()?)
     }
 
     /// The user name that the roster gives this account.
     pub fn account_name(&self, host: &str, actor: &Actor) -> Option<&str> {
-        self.accounts.iter().find(|account| account.is_named_by(host, actor))?.user.as_deref()
+        self.account_of(host, actor)?.user.as_deref()
     }
 
-    /// The holder of the account whose name was typed at a login that failed: says nothing about who typed it.
+    /// The one holder of the account whose name was typed at a login that failed: says nothing about who
+    /// typed it.
     pub fn claimed_person(&self, host: &str, name: &str) -> Option<&Person> {
         let account = self.accounts.iter().find(|account| account.has_name(host, name))?;
-        self.person(&account.person)
+        self.person(account.holder.person()?)
     }
 
     /// The person whom the owner of an asset names: by id, by mail address, by account name, or by a role that
@@ -210,54 +194,6 @@ impl Roster {
             (Some(person), None) => Some(person),
             _ => None,
         }
-    }
-}
-
-impl Person {
-    /// Whether this row of the table applies to the person.
-    pub fn has_role(&self, role: &str) -> bool {
-        self.roles.iter().any(|have| have == role)
-    }
-
-    /// The holder in words: the name, and the firm where it is another word.
-    pub fn in_words(&self) -> String {
-        match &self.organisation {
-            Some(firm) if *firm != self.name => format!("{}, {firm}", self.name),
-            Some(_) | None => self.name.clone(),
-        }
-    }
-}
-
-impl Account {
-    /// Whether a record on a host names this account. A uid decides over a name: the kernel stamped it.
-    fn is_named_by(&self, host: &str, actor: &Actor) -> bool {
-        if self.host.as_deref().is_some_and(|own| own != host) {
-            return false;
-        }
-        let same_text = |own: &Option<String>, theirs: &Option<String>| match (own, theirs) {
-            (Some(own), Some(theirs)) => own.eq_ignore_ascii_case(theirs),
-            _ => false,
-        };
-        if same_text(&self.sid, &actor.sid)
-            || same_text(&self.upn, &actor.upn)
-            || same_text(&self.ehr_user, &actor.ehr_user)
-        {
-            return true;
-        }
-        match (self.uid, actor.login_uid) {
-            (Some(own), Some(theirs)) => own == theirs,
-            _ => self.user.is_some() && self.user == actor.login_user,
-        }
-    }
-
-    fn has_name(&self, host: &str, name: &str) -> bool {
-        if self.host.as_deref().is_some_and(|own| own != host) {
-            return false;
-        }
-        self.user.as_deref() == Some(name)
-            || [&self.upn, &self.ehr_user, &self.sid]
-                .into_iter()
-                .any(|own| own.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
     }
 }
 
@@ -331,6 +267,26 @@ mod tests {
         check(r#"{"login_uid":4294967295,"login_user":"unset"}"#, expect!["Unattributed"]);
         check(r#"{"login_uid":1001,"confidence":"unattributed"}"#, expect!["Unattributed"]);
         check(r#"{"claims":"itadmin1"}"#, expect!["Unattributed"]);
+    }
+
+    #[test]
+    fn a_shared_account_names_all_who_share_it_and_a_key_names_one() {
+        let text = format!(
+            "{}\n[[account]]\nshared_by = [\"sam\", \"bea\"]\nuser = \"desk\"\nknown_to = [\"northwind\"]",
+            include_str!("../templates/roster-example.toml")
+        );
+        let roster = Roster::parse(&text).unwrap();
+        let actor = |more: &str| {
+            serde_json::from_str::<Actor>(&format!(r#"{{"login_uid":1010,"login_user":"desk"{more}}}"#))
+                .unwrap()
+        };
+        let shared = Attribution::Shared(vec!["sam".into(), "bea".into()]);
+        assert_eq!(roster.person_of("ws-02", &actor("")), shared);
+        assert_eq!(roster.holder_of_account("ws-02", &actor("")), None);
+        assert_eq!(roster.claimed_person("ws-02", "desk"), None);
+        assert_eq!(roster.shared_accounts().map(Account::in_words).collect::<Vec<_>>(), ["desk"]);
+        let key = r#","key":"SHA256:uNiVztksCsDhcc0u9e8BrqXVGHQ8k2bhBLXDbLX3Gx0""#;
+        assert_eq!(roster.person_of("ws-02", &actor(key)), Attribution::Person("northwind".into()));
     }
 
     #[test]
