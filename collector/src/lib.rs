@@ -14,6 +14,7 @@ pub mod config;
 pub mod export;
 pub mod finding;
 pub mod follow;
+pub mod history;
 pub mod home;
 pub mod ingest;
 pub mod init;
