@@ -27,7 +27,7 @@ pub struct Access<'a> {
     pub judged: Option<LocalTime>,
     /// When the collector received it; absent where that is not known.
     pub received: Option<Timestamp>,
-    /// When the author's batch before was received: it happened after that, unless a clock lies.
+    /// When the author's last entry whose claimed time fitted its receipt was received: this one is younger.
     pub previous_received: Option<Timestamp>,
     /// Remote-support tool that was driving the session or the computer by what earlier entries say.
     pub remote_tool: Option<&'a str>,
@@ -80,10 +80,10 @@ impl<'a> Access<'a> {
         }
     }
 
-    /// The same entry with what the collector knows of its time: when its batch was received, and the author's
-    /// batch before.
+    /// The same entry with what the collector knows of its time: when its batch was received, and when the last
+    /// entry before it that came live was.
     ///
-    /// A live entry happened between the two. A claimed time more than [`CLOCK_SLACK`] outside is not believed:
+    /// Numbers are in the order of making, so it was made between the two. A claimed time more than [`CLOCK_SLACK`] outside is not believed:
     /// the nearer end is judged instead, so that a clock that was moved opens neither hours nor tickets.
     /// Recordings and imports are as old as they say.
     #[must_use]
@@ -108,6 +108,12 @@ impl<'a> Access<'a> {
     /// The remote-support tool that drove the session, by this record or by earlier ones.
     pub fn tool(&self) -> Option<&'a str> {
         self.event.actor.as_ref().and_then(|actor| actor.tool.as_deref()).or(self.remote_tool)
+    }
+
+    /// Whether the claimed time fits the receipt: the entry came as it was made, so what follows it is younger.
+    pub fn is_live(&self) -> bool {
+        let fits = |(at, received): (Timestamp, Timestamp)| at.duration_since(received).abs() <= CLOCK_SLACK;
+        !self.is_recorded() && self.last().zip(self.received).is_some_and(fits)
     }
 
     /// How far the machine's clock is from what can be true; absent where it fits.
