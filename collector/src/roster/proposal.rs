@@ -146,6 +146,12 @@ impl Proposal {
         Blocks { account: vec![account], ..Blocks::default() }.to_toml()
     }
 
+    /// Whether a person who typed this means the account: its whole name, or one as `temp@ws-02`.
+    pub fn is_named(&self, text: &str) -> bool {
+        let short = self.user.as_ref().zip(self.host.as_ref()).map(|(user, host)| format!("{user}@{host}"));
+        self.account == text || short.as_deref() == Some(text)
+    }
+
     /// What was seen, in words.
     pub fn sentence(&self, roster: &Roster) -> String {
         let mut seen = Vec::new();
