@@ -2,8 +2,10 @@
 //! collector runs, in-process when it does not. Command line, console and API are one program.
 
 pub mod client;
+mod departure;
 pub mod rebuild;
 pub mod requests;
+mod roster;
 
 use axum::Json;
 use axum::Router;
@@ -22,7 +24,6 @@ use crate::policy::Policy;
 use crate::report::html::render_html;
 use crate::report::week::Week;
 use crate::review::review;
-use crate::roster::Roster;
 use crate::self_check::self_check;
 use requests::{
     EventsQuery, FindingsQuery, NewEnrolment, ReportRequest, RevokeRequest, TextRequest, event_row,
@@ -75,7 +76,8 @@ pub fn router(app: App) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/enroll", get(machines).post(enroll))
         .route("/v1/enroll/revoke", post(revoke))
-        .route("/v1/roster", get(roster).post(import_roster))
+        .merge(roster::routes())
+        .merge(departure::routes())
         .route("/v1/policy", get(policy).post(adopt_policy))
         .route("/v1/findings", get(findings))
         .route("/v1/events", get(events))
@@ -180,18 +182,6 @@ async fn revoke(State(app): State<App>, Json(request): Json<RevokeRequest>) -> A
     }
     record(&app, act::kind::REVOCATION, json!({"author": author, "reason": request.reason})).await?;
     Ok(Json(json!({"revoked": request.machine})))
-}
-
-async fn roster(State(app): State<App>) -> Answer<Json<Value>> {
-    blocking(move || Ok(Json(json!({"text": app.lookup.rule_texts_now()?.0})))).await
-}
-
-async fn import_roster(State(app): State<App>, Json(request): Json<TextRequest>) -> Answer<Json<Value>> {
-    let roster = Roster::parse(&request.text).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
-    record(&app, act::kind::ROSTER, json!({"text": request.text, "version": roster.version()})).await?;
-    Ok(Json(
-        json!({"version": roster.version(), "people": roster.persons().len(), "accounts": roster.accounts().len()}),
-    ))
 }
 
 async fn policy(State(app): State<App>) -> Answer<Json<Value>> {

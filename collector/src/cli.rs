@@ -1,7 +1,9 @@
 //! The command line: what a person types, and what comes back.
 
 mod commands;
+mod departure;
 mod print;
+mod roster;
 
 use std::path::PathBuf;
 
@@ -72,8 +74,12 @@ pub enum Command {
     Roster {
         /// What to do
         #[command(subcommand)]
-        what: FileCommand,
+        what: roster::RosterCommand,
     },
+    /// Record the day from which nothing of a person's is used any more, or take it back
+    Leave(departure::LeaveArgs),
+    /// What a leaving person holds, ticked off in order, and what was used after the leave date
+    Departure(departure::DepartureArgs),
     /// The need-to-know table
     Policy {
         /// What to do
@@ -140,6 +146,12 @@ pub enum Enroll {
         /// Address of this collector as that machine reaches it
         #[arg(long, value_name = "HOST:PORT")]
         address: Option<String>,
+        /// The machine's users were told on this day that access is recorded
+        #[arg(long, value_name = "DATE", conflicts_with = "not_notified_because")]
+        users_notified: Option<String>,
+        /// Why the machine's users were not told
+        #[arg(long, value_name = "TEXT")]
+        not_notified_because: Option<String>,
     },
     /// List machines and open tokens
     List(Json),
@@ -150,21 +162,6 @@ pub enum Enroll {
         /// Why
         #[arg(long)]
         reason: Option<String>,
-    },
-}
-
-/// `roster`.
-#[derive(Debug, Subcommand)]
-pub enum FileCommand {
-    /// Bring a file into force
-    Import {
-        /// The file
-        file: PathBuf,
-    },
-    /// Write what is in force to a file
-    Export {
-        /// The file
-        file: PathBuf,
     },
 }
 

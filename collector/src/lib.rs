@@ -11,6 +11,7 @@ pub mod authority;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod departure;
 pub mod engine;
 pub mod export;
 pub mod finding;

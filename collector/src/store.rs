@@ -278,6 +278,19 @@ impl Store {
         }
     }
 
+    /// Every batch of an author, in the order of its log.
+    pub fn leaves_of(&self, author: &str) -> Result<Vec<LeafRecord>, StoreError> {
+        let key = note_key(author, 0);
+        let prefix = key.split_last_chunk::<8>().map_or(key.as_slice(), |(head, _)| head);
+        let mut records = Vec::new();
+        for item in self.db.scan_prefix(prefix) {
+            if let Ok(leaf) = item?.1.as_ref().try_into() {
+                records.extend(self.leaf(u64::from_be_bytes(leaf))?);
+            }
+        }
+        Ok(records)
+    }
+
     /// The batches that touch the UTC days of `[from, to]`, in the order of the log.
     pub fn leaves_between(&self, from_unix_ns: i64, to_unix_ns: i64) -> Result<Vec<LeafRecord>, StoreError> {
         let (from, to) = (day_key(day(from_unix_ns), 0), day_key(day(to_unix_ns).saturating_add(1), 0));
@@ -450,6 +463,9 @@ mod tests {
         assert_eq!(leaf(store.leaf_of_entry("agent/a", 2).unwrap()), Some(0));
         assert_eq!(leaf(store.leaf_of_entry("agent/a", 3).unwrap()), Some(2));
         assert_eq!(leaf(store.leaf_of_entry("agent/a", 7).unwrap()), None, "not the next author's");
+        let of =
+            |author| store.leaves_of(author).unwrap().iter().map(|record| record.leaf).collect::<Vec<_>>();
+        assert_eq!((of("agent/a"), of("agent/b"), of("agent/")), (vec![0, 2], vec![1], vec![]));
         let ten = 10 * SECONDS_PER_DAY * 1_000_000_000;
         let found = store.leaves_between(ten, ten + 1).unwrap();
         assert_eq!(found.iter().map(|record| record.leaf).collect::<Vec<_>>(), [0, 1]);
