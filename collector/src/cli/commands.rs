@@ -73,7 +73,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         (Some(ClientError::App(error)), _) | (_, Some(RunError::App(error))) => app(error),
         (Some(ClientError::Talk(_)), _) => exit::UNAVAILABLE,
         (_, Some(RunError::Practice(error))) => practice(error),
-        (_, Some(RunError::Listen(_))) => exit::UNAVAILABLE,
+        (_, Some(RunError::Listen(_) | RunError::Rest(_))) => exit::UNAVAILABLE,
         (_, Some(_)) => exit::IO,
         (None, None) => error
             .downcast_ref::<PracticeError>()

@@ -1,0 +1,1 @@
+//! The help desks’ endpoint over a real TLS socket.
