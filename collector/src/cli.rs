@@ -1,7 +1,9 @@
 //! The command line: what a person types, and what comes back.
 
 mod commands;
+pub mod passphrase;
 mod print;
+pub mod tickets;
 
 use std::path::PathBuf;
 
@@ -79,6 +81,20 @@ pub enum Command {
         /// What to do
         #[command(subcommand)]
         what: PolicyCommand,
+    },
+    /// Ask for access, approve it, end it
+    Ticket {
+        /// What to do
+        #[command(subcommand)]
+        what: tickets::Ticket,
+    },
+    /// Take access without a ticket: allowed, always reported, acknowledged by another person
+    BreakGlass(tickets::BreakGlassArgs),
+    /// Passphrases of those who approve and decide
+    Reviewer {
+        /// What to do
+        #[command(subcommand)]
+        what: tickets::Reviewer,
     },
     /// What is unexplained, and what the table says never happens
     Findings(FindingsArgs),

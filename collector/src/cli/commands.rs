@@ -84,7 +84,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
 /// The command line was wrong in a way that clap cannot see.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Usage(String);
+pub(super) struct Usage(pub(super) String);
 
 fn home(cli: &Cli) -> anyhow::Result<Home> {
     match (&cli.dir, &cli.config) {
@@ -240,6 +240,9 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
             }
             PolicyCommand::Export { file } => save(client, "/v1/policy", &file).await,
         },
+        Command::Ticket { what } => super::tickets::ticket(client, what).await,
+        Command::BreakGlass(args) => super::tickets::break_glass(client, args).await,
+        Command::Reviewer { what } => super::tickets::reviewer(client, what).await,
         Command::Findings(args) => findings(client, args).await,
         Command::Events(args) => events(client, args).await,
         Command::Report(args) => report(client, args).await,
@@ -396,11 +399,11 @@ fn given<'a>(query: &[(&'a str, Option<&'a str>)]) -> Vec<(&'a str, &'a str)> {
     query.iter().filter_map(|(key, value)| Some((*key, (*value)?))).collect()
 }
 
-fn json(bytes: &[u8]) -> anyhow::Result<Value> {
+pub(super) fn json(bytes: &[u8]) -> anyhow::Result<Value> {
     serde_json::from_slice(bytes).context("the collector's answer is not JSON")
 }
 
-fn text<'a>(body: &'a Value, key: &str) -> &'a str {
+pub(super) fn text<'a>(body: &'a Value, key: &str) -> &'a str {
     body.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 

@@ -161,8 +161,11 @@ mod tests {
         check(
             "for,class,reason,hours,to\nnorthwind,export,Restore,2,\nnobody,tea,,x,\nnorthwind,tea,,200,soon\na,b\n",
             expect![[r#"
-                nothing was imported; the file has 7 things to mend:
+                nothing was imported; the file has 10 things to mend:
                 - line 3, column hours: `x` is not a whole number of hours
+                - line 3, column for: `nobody` is not in the roster; use an id that `ntk-collector roster export` shows
+                - line 3, column class: `tea` is none of mailbox, voicemail, ehr, export, hr, backup, system, self, login, elevation, remote_control, recording; name exactly one
+                - line 3, column reason: is empty; say why in a few words
                 - line 4, column class: `tea` is none of mailbox, voicemail, ehr, export, hr, backup, system, self, login, elevation, remote_control, recording; name exactly one
                 - line 4, column to: `soon` is not a time; write 2026-11-20, 2026-11-20T18:30 or 2026-11-20T18:30:00Z
                 - line 4, column hours: give an end or a number of hours, not both
@@ -173,13 +176,11 @@ mod tests {
         check(
             "for,clas,for\nnorthwind,export,x\n",
             expect![[r#"
-            nothing was imported; the file has 6 things to mend:
-            - line 1: `clas` is no column; use for, class, owner, host, from, to, hours, reason, kind, by, external_id
-            - line 1: the column `for` stands there twice
-            - line 1: the column `class` is missing
-            - line 1: the column `reason` is missing
-            - line 2, column class: `` is none of mailbox, voicemail, ehr, export, hr, backup, system, self, login, elevation, remote_control, recording; name exactly one
-            - line 2, column reason: is empty; say why in a few words"#]],
+                nothing was imported; the file has 4 things to mend:
+                - line 1: `clas` is no column; use for, class, owner, host, from, to, hours, reason, kind, by, external_id
+                - line 1: the column `for` stands there twice
+                - line 1: the column `class` is missing
+                - line 1: the column `reason` is missing"#]],
         );
         check(
             "",

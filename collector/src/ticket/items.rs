@@ -292,9 +292,8 @@ mod tests {
             &approved(json!({"owner": "sam"}), "tess"),
             used(0),
             expect![[r#"
-            decide: Ticket T-1 for Northwind IT was approved by Tess Hall, on the side it is for; it explains nothing.
-            decide: Ticket T-1 for Northwind IT was approved and is over, and no access rested on it.
-        "#]],
+                decide: Ticket T-1 for Northwind IT was approved by Tess Hall, on the side it is for; it explains nothing.
+            "#]],
         );
         let mut book = asked(json!({"owner": "sam"}));
         let refused = json!({"step": "refused", "id": "T-1", "by": "tess", "why": "own firm"});
