@@ -5,7 +5,10 @@ pub mod client;
 mod departure;
 pub mod rebuild;
 pub mod requests;
+pub mod reviewers;
 mod roster;
+pub mod ticket_tokens;
+pub mod tickets;
 
 use axum::Json;
 use axum::Router;
@@ -79,6 +82,19 @@ pub fn router(app: App) -> Router {
         .merge(roster::routes())
         .merge(departure::routes())
         .route("/v1/policy", get(policy).post(adopt_policy))
+        .route("/v1/reviewers", get(reviewers::list))
+        .route("/v1/reviewers/passphrase", post(reviewers::set))
+        .route("/v1/tickets", get(tickets::list))
+        .route("/v1/tickets/request", post(tickets::request))
+        .route("/v1/tickets/import", post(tickets::import))
+        .route("/v1/tickets/echo", post(tickets::preview))
+        .route("/v1/tickets/approve", post(tickets::approve_ticket))
+        .route("/v1/tickets/decline", post(tickets::decline))
+        .route("/v1/tickets/close", post(tickets::close))
+        .route("/v1/break-glass", post(tickets::open_glass))
+        .route("/v1/break-glass/acknowledge", post(tickets::acknowledge))
+        .route("/v1/ticket-tokens", get(ticket_tokens::list).post(ticket_tokens::make))
+        .route("/v1/ticket-tokens/revoke", post(ticket_tokens::revoke))
         .route("/v1/findings", get(findings))
         .route("/v1/events", get(events))
         .route("/v1/report", post(report))

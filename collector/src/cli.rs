@@ -2,8 +2,10 @@
 
 mod commands;
 mod departure;
+pub mod passphrase;
 mod print;
 mod roster;
+pub mod tickets;
 
 use std::path::PathBuf;
 
@@ -85,6 +87,20 @@ pub enum Command {
         /// What to do
         #[command(subcommand)]
         what: PolicyCommand,
+    },
+    /// Ask for access, approve it, end it
+    Ticket {
+        /// What to do
+        #[command(subcommand)]
+        what: tickets::Ticket,
+    },
+    /// Take access without a ticket: allowed, always reported, acknowledged by another person
+    BreakGlass(tickets::BreakGlassArgs),
+    /// Passphrases of those who approve and decide
+    Reviewer {
+        /// What to do
+        #[command(subcommand)]
+        what: tickets::Reviewer,
     },
     /// What is unexplained, and what the table says never happens
     Findings(FindingsArgs),

@@ -1,7 +1,7 @@
 //! Tickets: access that somebody asked for and another person allowed, for one area and a few hours.
 //!
 //! A request becomes a ticket by the manager's own authenticated act ([`approve`]); help-desk systems and
-//! imports only ask ([`request`]). The book of all tickets ([`Tickets`]) is built from the acts in
+//! imports only ask ([`request`], [`csv`]). The book of all tickets ([`Tickets`]) is built from the acts in
 //! the ledger's order and from nothing else, so that it is the same again whenever they are read.
 //!
 //! # Invariants
@@ -11,8 +11,10 @@
 
 pub mod approve;
 pub mod book;
+pub mod csv;
 pub mod echo;
 pub mod fit;
+pub mod items;
 pub mod record;
 pub mod request;
 mod side;

@@ -73,7 +73,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         (Some(ClientError::App(error)), _) | (_, Some(RunError::App(error))) => app(error),
         (Some(ClientError::Talk(_)), _) => exit::UNAVAILABLE,
         (_, Some(RunError::Practice(error))) => practice(error),
-        (_, Some(RunError::Listen(_))) => exit::UNAVAILABLE,
+        (_, Some(RunError::Listen(_) | RunError::Rest(_))) => exit::UNAVAILABLE,
         (_, Some(_)) => exit::IO,
         (None, None) => error
             .downcast_ref::<PracticeError>()
@@ -231,6 +231,9 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
             }
             PolicyCommand::Export { file } => save(client, "/v1/policy", &file).await,
         },
+        Command::Ticket { what } => super::tickets::ticket(client, what).await,
+        Command::BreakGlass(args) => super::tickets::break_glass(client, args).await,
+        Command::Reviewer { what } => super::tickets::reviewer(client, what).await,
         Command::Findings(args) => findings(client, args).await,
         Command::Events(args) => events(client, args).await,
         Command::Report(args) => report(client, args).await,

@@ -143,6 +143,11 @@ pub fn approve(
     Ok(Approved { request: request.clone(), by: by.to_owned(), is_waiting })
 }
 
+/// Whether two are one side: the same person, or of one firm.
+pub fn is_own_side(approver: &str, assignee: &str, roster: &Roster) -> bool {
+    same_side(approver, assignee, roster).is_some()
+}
+
 /// Whether a person's roles let them approve anybody's ticket, as the first person.
 pub fn is_approver(person: &Person, terms: &TicketTerms) -> bool {
     let listed = terms.approvers.iter().any(|role| person.has_role(role));

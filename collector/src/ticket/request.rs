@@ -169,6 +169,8 @@ impl Draft {
             } else if !roster.persons().iter().any(|person| person.has_role(role)) {
                 faults.add("for", format!("nobody in the roster has the role `{role}`"));
             }
+        } else if assignee.is_empty() {
+            faults.add("for", "is missing; name a person or an organisation by the id in the roster");
         } else if roster.person(assignee).is_none() {
             faults.add(
                 "for",
@@ -184,6 +186,7 @@ impl Draft {
         let area = Area::ALL.iter().copied().find(|area| area.as_str() == word);
         match area {
             Some(area) if area.class() == area => return Some(area),
+            None if word.is_empty() => faults.add("class", "is missing; name exactly one, such as `export`"),
             Some(area) => faults.add(
                 "class",
                 format!("`{word}` is a special case; write `{}` and name the owner", area.class()),
