@@ -94,6 +94,8 @@ struct Scales {
     needs_time: bool,
     /// Policies that could not be evaluated.
     errors: Vec<String>,
+    /// One of them would have said never, for all that is known.
+    never_is_uncertain: bool,
 }
 
 impl Scales {
@@ -107,6 +109,7 @@ impl Scales {
         for scales in each {
             together.needs_time |= scales.needs_time;
             together.errors.extend(scales.errors);
+            together.never_is_uncertain |= scales.never_is_uncertain;
             together.would_explain.extend(scales.would_explain);
             together.notes.extend(scales.notes);
             match (explained, never) {
@@ -132,7 +135,7 @@ impl Scales {
         let is_forbidden = !self.nevers.is_empty() && !matches!(subject, Subject::Claimed(..));
         let (outcome, reasons) = if is_forbidden {
             (Judgement::Never, [self.nevers, self.notes].concat())
-        } else if !self.explains.is_empty() && self.nevers.is_empty() {
+        } else if !self.explains.is_empty() && self.nevers.is_empty() && !self.never_is_uncertain {
             (Judgement::Explained, self.explains)
         } else if !self.errors.is_empty() {
             // Fail closed, and hold it against nobody: it may have been a never that could not be evaluated.

@@ -28,8 +28,12 @@ use hours::OpeningHours;
 pub const EVERYONE: &str = "everyone";
 
 /// Templates that `init --template` offers: name and text.
-pub const TEMPLATES: &[(&str, &str)] =
-    &[("small-practice", include_str!("../templates/policy/small-practice.toml"))];
+pub const TEMPLATES: &[(&str, &str)] = &[
+    ("small-practice", include_str!("../templates/policy/small-practice.toml")),
+    ("dental", include_str!("../templates/policy/dental.toml")),
+    ("multi-site", include_str!("../templates/policy/multi-site.toml")),
+    ("strict", include_str!("../templates/policy/strict.toml")),
+];
 
 /// The table, the opening hours and the terms of tickets.
 #[derive(Clone, Debug)]

@@ -25,6 +25,7 @@ pub(super) fn person(
     let glass = facts.break_glass.clone();
     let verdict = verdicts.of(terms.policy, facts);
     scales.errors.extend(verdict.errors.iter().cloned());
+    scales.never_is_uncertain = verdict.never_is_uncertain;
     let cells = terms.policy.cells(&roles, place.area);
     beginnings(&mut scales, access, place, person);
     matched(&mut scales, &verdict, person, &cells, place.area, &tickets, glass.as_ref(), terms);

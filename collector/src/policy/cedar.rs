@@ -32,6 +32,8 @@ pub struct Verdict {
     pub explains: Vec<String>,
     /// Ids of the forbids that matched.
     pub nevers: Vec<String>,
+    /// Whether a forbid could not be evaluated: then nothing counts as explained.
+    pub never_is_uncertain: bool,
     /// Policies that could not be evaluated, in words; nobody is judged by what could not be evaluated.
     pub errors: Vec<String>,
 }
@@ -81,13 +83,14 @@ impl Compiled {
             Ok(asked) => asked,
             Err(fault) => return Verdict { errors: vec![fault], ..Verdict::default() },
         };
-        let mut verdict = Verdict::default();
-        for (set, matched) in [(&sets.explain, &mut verdict.explains), (&sets.never, &mut verdict.nevers)] {
-            let (ids, errors) = evaluate(&request, set, &entities);
-            *matched = ids;
-            verdict.errors.extend(errors);
+        let (explains, explain_errors) = evaluate(&request, &sets.explain, &entities);
+        let (nevers, never_errors) = evaluate(&request, &sets.never, &entities);
+        Verdict {
+            explains,
+            nevers,
+            never_is_uncertain: !never_errors.is_empty(),
+            errors: [explain_errors, never_errors].concat(),
         }
-        verdict
     }
 
     /// The sentence of a policy.
@@ -122,3 +125,6 @@ fn evaluate(
     errors.sort();
     (ids, errors)
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,12 @@ fn role_in_words(role: &str) -> String {
         "frontdesk" => "The front desk".to_owned(),
         "itadmin" => "IT administrators".to_owned(),
         "vendor" => "Vendors".to_owned(),
+        "dentist" => "Dentists".to_owned(),
+        "hygienist" => "Hygienists".to_owned(),
+        "assistant" => "Dental assistants".to_owned(),
+        "sitelead" => "Site leads".to_owned(),
+        "helpdesk" => "The help desk".to_owned(),
+        "reviewer" => "The second reviewer".to_owned(),
         other => format!("People with the role “{other}”"),
     }
 }
