@@ -2,17 +2,27 @@
 //!
 //! [`generate`] makes a [`scenario`] from a seed: [`cast`] and [`roster_text`] say who works there, [`turnover`]
 //! who comes and goes, [`life`] plays ordinary days on the [`stage`], [`incidents`] and [`innocent`] the cases;
-//! [`tape`] brings all into the order of a ledger.
+//! [`tape`] brings all into the order of a ledger. [`cert`] makes one of public files of others.
+//!
+//! A [`detector`] reads it; [`naive`] holds the rules that people write first; [`score`] says what was found and
+//! [`report`] prints it.
 
 pub mod calendar;
 pub mod cast;
+pub mod cert;
 pub mod chance;
+pub mod detector;
 pub mod generate;
 pub mod incidents;
 pub mod innocent;
 pub mod life;
+pub mod naive;
+pub mod people;
+pub mod report;
 pub mod roster_text;
 pub mod scenario;
+pub mod score;
 pub mod stage;
 pub mod tape;
+pub mod touch;
 pub mod turnover;

@@ -9,7 +9,7 @@ use super::calendar::{later, minutes, seconds};
 use super::cast::{EHR, MAIL, Person, Role, SHARED};
 use super::roster_text::{ANTIVIRUS, BACKUP, INDEXER, SERVER};
 use super::stage::{Stage, Wanted, practice};
-use super::tape::{Seat, Touch};
+use super::touch::{Seat, Touch};
 
 const MAIL_PROGRAM: &str = "/usr/bin/thunderbird";
 const CHART_PROGRAM: &str = "/opt/caresoft/bin/charts";

@@ -1,6 +1,8 @@
 //! A scenario: what a practice's ledger holds, line by line, with labels that say what is an incident.
 //!
-//! `tests/scenario.md` is the format's description, for people who write their own.
+//! `tests/scenario.md` is the format's description, for people who write their own. [`read`] reads one.
+
+pub mod read;
 
 use std::io::{self, Write};
 

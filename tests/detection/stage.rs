@@ -9,7 +9,8 @@ use super::calendar::{Calendar, seconds};
 use super::cast::{Cast, EHR, MAIL, Person, Role};
 use super::chance::Chance;
 use super::scenario::{CONTEXT, Label, text};
-use super::tape::{Seat, Tape, Touch};
+use super::tape::Tape;
+use super::touch::{Seat, Touch};
 
 /// Everything a scene plays with.
 pub struct Stage {

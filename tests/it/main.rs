@@ -6,6 +6,7 @@
 
 mod bundle;
 mod crash;
+mod detection;
 mod foreign;
 mod live;
 mod mistakes;

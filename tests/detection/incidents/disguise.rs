@@ -8,7 +8,7 @@ use crate::detection::calendar::{minutes, seconds};
 use crate::detection::cast::{EHR, MAIL, Role, SHARED};
 use crate::detection::roster_text::BACKUP;
 use crate::detection::stage::{Stage, Wanted};
-use crate::detection::tape::{Seat, Touch};
+use crate::detection::touch::{Seat, Touch};
 
 const STAFF: &[Role] = &[Role::Physician, Role::Nurse, Role::Billing, Role::FrontDesk];
 /// The number of the backup's account.

@@ -6,7 +6,7 @@ use ntk_evidence::event::{Action, Class, TamperKind, Via};
 use crate::detection::calendar::{later, minutes, seconds};
 use crate::detection::cast::{EHR, MAIL, Role};
 use crate::detection::stage::Stage;
-use crate::detection::tape::Touch;
+use crate::detection::touch::Touch;
 use crate::detection::turnover;
 
 /// Exports are moved, linked or copied to Downloads or to a stick.

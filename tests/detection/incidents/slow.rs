@@ -6,11 +6,16 @@ use ntk_evidence::event::{Action, Class};
 use crate::detection::calendar::{later, minutes, seconds};
 use crate::detection::cast::{EHR, MAIL, Role};
 use crate::detection::stage::Stage;
-use crate::detection::tape::Touch;
+use crate::detection::touch::Touch;
 use crate::detection::turnover;
 
 /// Somebody of IT reads one or two messages or exports a day, for weeks, among ordinary work.
 pub(super) fn slow_drip(stage: &mut Stage, day: Date) -> Option<()> {
+    if stage.calendar.weeks < 5 {
+        return None;
+    }
+    // Weeks, not the last two days.
+    let day = stage.calendar.work_day_from(day.min(later(stage.calendar.end(), -18)));
     let admin = stage.admin(day)?;
     let victim = stage.one(&[Role::Physician, Role::Billing, Role::FrontDesk], day, &[])?;
     let is_mail = stage.chance.happens(600);

@@ -7,7 +7,7 @@ use crate::detection::calendar::{later, minutes, seconds};
 use crate::detection::cast::{MAIL, Role};
 use crate::detection::roster_text;
 use crate::detection::stage::Stage;
-use crate::detection::tape::Touch;
+use crate::detection::touch::Touch;
 use crate::detection::turnover;
 
 const CHARTS: &str = "/opt/caresoft/bin/charts";

@@ -8,7 +8,7 @@ use crate::detection::calendar::{later, minutes, seconds};
 use crate::detection::cast::{EHR, MAIL, Role};
 use crate::detection::roster_text::{self, ANTIVIRUS};
 use crate::detection::stage::{Stage, Wanted};
-use crate::detection::tape::{Seat, Touch};
+use crate::detection::touch::{Seat, Touch};
 
 const STAFF: &[Role] = &[Role::Physician, Role::Nurse, Role::FrontDesk, Role::Billing];
 
