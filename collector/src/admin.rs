@@ -1,6 +1,7 @@
 //! The admin JSON API: every subcommand, and later the console, speaks it; over `admin.sock` while the
 //! collector runs, in-process when it does not. Command line, console and API are one program.
 
+pub mod baseline;
 pub mod client;
 pub mod rebuild;
 pub mod requests;
@@ -77,6 +78,8 @@ pub fn router(app: App) -> Router {
         .route("/v1/enroll/revoke", post(revoke))
         .route("/v1/roster", get(roster).post(import_roster))
         .route("/v1/policy", get(policy).post(adopt_policy))
+        .route("/v1/baseline", get(baseline::list))
+        .route("/v1/baseline/confirm", post(baseline::confirm_proposal))
         .route("/v1/findings", get(findings))
         .route("/v1/events", get(events))
         .route("/v1/report", post(report))

@@ -240,6 +240,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
             }
             PolicyCommand::Export { file } => save(client, "/v1/policy", &file).await,
         },
+        Command::Baseline(args) => super::baseline::run(client, args).await,
         Command::Findings(args) => findings(client, args).await,
         Command::Events(args) => events(client, args).await,
         Command::Report(args) => report(client, args).await,

@@ -66,7 +66,7 @@ impl Draft {
 /// What is unusual, before anything of this access is remembered.
 pub(super) fn look(history: &History, past: &Past, s: &Sighting<'_>, roster: &Roster) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = [
-        first_time(history, past, s),
+        first_time(history, past, s, roster),
         first_program(history, past, s),
         bulk(history, past, s),
         volume(past, s),
@@ -91,7 +91,7 @@ fn is_sensitive(area: Area) -> bool {
     matches!(area, Area::Mailbox | Area::ManagersMailbox | Area::Hr | Area::Export)
 }
 
-fn first_time(history: &History, past: &Past, s: &Sighting<'_>) -> Option<Draft> {
+fn first_time(history: &History, past: &Past, s: &Sighting<'_>, roster: &Roster) -> Option<Draft> {
     let area = s.asset.area;
     let age = history.age_days(s.day);
     let is_looked_for = is_others(area) || area == Area::Login;
@@ -100,7 +100,8 @@ fn first_time(history: &History, past: &Past, s: &Sighting<'_>) -> Option<Draft>
     }
     let since = history.since.map(Day::date)?;
     let what = &s.asset.label;
-    let roles = || s.person.iter().flat_map(|person| &person.roles);
+    // Whoever covers for somebody has their work as well.
+    let roles = s.person.map_or(Vec::new(), |person| roster.roles_on(&person.id, s.local.date));
     // A role that is new itself has no habits yet.
     let is_ripe = |role: &String| {
         history
@@ -111,10 +112,11 @@ fn first_time(history: &History, past: &Past, s: &Sighting<'_>) -> Option<Draft>
     };
     let has_reached =
         |role: &String| history.roles.get(role).is_some_and(|role| role.has_reached(area, s.owner));
-    let is_new_to_role = age >= DAYS_UNTIL_RIPE && roles().any(is_ripe) && !roles().any(has_reached);
+    let is_new_to_role =
+        age >= DAYS_UNTIL_RIPE && roles.iter().any(is_ripe) && !roles.iter().any(has_reached);
     let mut sentence = format!("No entry since {since} shows this account at {what} before");
     if is_new_to_role {
-        let roles: Vec<_> = roles().map(|role| format!("“{role}”")).collect();
+        let roles: Vec<_> = roles.iter().map(|role| format!("“{role}”")).collect();
         sentence.push_str(&format!(", nor anybody else with the role {}", roles.join(" or ")));
     }
     sentence.push('.');
@@ -311,7 +313,7 @@ fn recent<'p>(past: &'p Past, s: &Sighting<'_>, what: Changed) -> Option<&'p sup
 fn unenrolled(history: &History, past: &Past, s: &Sighting<'_>, roster: &Roster) -> Option<Draft> {
     let from = s.from?;
     let before = past.computers.get(from).map_or(0, |reach| reach.days_before(s.day));
-    if before >= DAYS_UNTIL_KNOWN || history.desk.knows(from) || is_known_computer(roster, from) {
+    if before >= DAYS_UNTIL_KNOWN || history.desk.knows(from) || roster.is_known_computer(from) {
         return None;
     }
     let sentence = format!(
@@ -322,11 +324,6 @@ fn unenrolled(history: &History, past: &Past, s: &Sighting<'_>, roster: &Roster)
     let raises =
         is_ripe && (is_sensitive(area) || area == Area::Backup) && !s.is_under_ticket && !s.is_refused;
     Some(Draft::note(SignalKind::UnenrolledHost, sentence).raise_if(raises, Again::NextDay))
-}
-
-/// Whether the roster names the computer; asked by address or name.
-fn is_known_computer(_roster: &Roster, _from: &str) -> bool {
-    false
 }
 
 fn remote_control(history: &History, s: &Sighting<'_>) -> Option<Draft> {

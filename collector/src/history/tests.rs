@@ -204,14 +204,20 @@ fn a_first_time_is_an_item_where_the_whole_role_never_did_it() {
     let mut scene = Scene::new();
     scene.work_until(56);
     let read = file("sam", 56, "mailbox", "mary");
-    check(scene.see(56, "09:00", read.clone()), expect![[r#"
+    check(
+        scene.see(56, "09:00", read.clone()),
+        expect![[r#"
         Raise FirstTime: No entry since 2026-08-31 shows this account at the manager’s mailbox before, nor anybody else with the role “frontdesk”.
-    "#]]);
+    "#]],
+    );
     check(scene.see(56, "09:01", read), expect![""]);
     // A colleague with the same role has done it: no news. A second role of its own would be.
-    check(scene.see(56, "09:02", file("bea", 56, "hr", "")), expect![[r#"
+    check(
+        scene.see(56, "09:02", file("bea", 56, "hr", "")),
+        expect![[r#"
         Raise FirstTime: No entry since 2026-08-31 shows this account at the personnel files before, nor anybody else with the role “billing”.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
