@@ -1,6 +1,7 @@
 //! The admin JSON API: every subcommand, and later the console, speaks it; over `admin.sock` while the
 //! collector runs, in-process when it does not. Command line, console and API are one program.
 
+pub mod baseline;
 pub mod client;
 mod departure;
 pub mod rebuild;
@@ -95,6 +96,8 @@ pub fn router(app: App) -> Router {
         .route("/v1/break-glass/acknowledge", post(tickets::acknowledge))
         .route("/v1/ticket-tokens", get(ticket_tokens::list).post(ticket_tokens::make))
         .route("/v1/ticket-tokens/revoke", post(ticket_tokens::revoke))
+        .route("/v1/baseline", get(baseline::list))
+        .route("/v1/baseline/confirm", post(baseline::confirm_proposal))
         .route("/v1/findings", get(findings))
         .route("/v1/events", get(events))
         .route("/v1/report", post(report))

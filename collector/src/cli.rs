@@ -1,5 +1,6 @@
 //! The command line: what a person types, and what comes back.
 
+mod baseline;
 mod commands;
 mod departure;
 pub mod passphrase;
@@ -102,6 +103,8 @@ pub enum Command {
         #[command(subcommand)]
         what: tickets::Reviewer,
     },
+    /// Programs that work by themselves, proposed as jobs after four weeks
+    Baseline(baseline::BaselineArgs),
     /// What is unexplained, and what the table says never happens
     Findings(FindingsArgs),
     /// What an account touched, when

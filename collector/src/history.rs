@@ -344,7 +344,7 @@ fn is_console(from: &str, host: &str) -> bool {
         || from.is_empty()
         || from == host
         || from == "::1"
-        || ["tty", "pts/", "/dev/", "console", "seat", "localhost", "127."]
+        || ["tty", "pts/", "/dev/", "console", "seat", "localhost", "127.", "cron", "atd"]
             .iter()
             .any(|word| from.starts_with(word))
 }

@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod app;
 pub mod authority;
+pub mod baseline;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -234,6 +234,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Ticket { what } => super::tickets::ticket(client, what).await,
         Command::BreakGlass(args) => super::tickets::break_glass(client, args).await,
         Command::Reviewer { what } => super::tickets::reviewer(client, what).await,
+        Command::Baseline(args) => super::baseline::run(client, args).await,
         Command::Findings(args) => findings(client, args).await,
         Command::Events(args) => events(client, args).await,
         Command::Report(args) => report(client, args).await,

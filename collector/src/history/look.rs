@@ -33,8 +33,9 @@ const MORE_EHR: f64 = 30.0;
 const MORE: f64 = 10.0;
 /// After this many days a growth that was an item and stayed may be one again.
 const DAYS_UNTIL_AGAIN: i32 = 28;
-/// Backups that the table allows to be read make an item once in so many days.
-const DAYS_UNTIL_BACKUP_AGAIN: i32 = 7;
+/// What the table allows and somebody does day by day (reading backups, working from a new address) makes an
+/// item once in so many days.
+const DAYS_UNTIL_HABIT_AGAIN: i32 = 7;
 /// How long a change of rights or password stands beside what follows.
 const CHANGE_MATTERS_S: i64 = 2 * DAY_S;
 /// Days of entries before a first time is noted at all: at the beginning everything is the first time.
@@ -66,13 +67,13 @@ impl Draft {
 /// What is unusual, before anything of this access is remembered.
 pub(super) fn look(history: &History, past: &Past, s: &Sighting<'_>, roster: &Roster) -> Vec<Draft> {
     let mut drafts: Vec<Draft> = [
-        first_time(history, past, s),
+        first_time(history, past, s, roster),
         first_program(history, past, s),
         bulk(history, past, s),
         volume(past, s),
         refused(past, s),
         moved_out(s),
-        through_copy(past, s),
+        through_copy(s),
         after_rights_change(past, s),
         after_reset(past, s),
         unenrolled(history, past, s, roster),
@@ -91,7 +92,7 @@ fn is_sensitive(area: Area) -> bool {
     matches!(area, Area::Mailbox | Area::ManagersMailbox | Area::Hr | Area::Export)
 }
 
-fn first_time(history: &History, past: &Past, s: &Sighting<'_>) -> Option<Draft> {
+fn first_time(history: &History, past: &Past, s: &Sighting<'_>, roster: &Roster) -> Option<Draft> {
     let area = s.asset.area;
     let age = history.age_days(s.day);
     let is_looked_for = is_others(area) || area == Area::Login;
@@ -100,7 +101,8 @@ fn first_time(history: &History, past: &Past, s: &Sighting<'_>) -> Option<Draft>
     }
     let since = history.since.map(Day::date)?;
     let what = &s.asset.label;
-    let roles = || s.person.iter().flat_map(|person| &person.roles);
+    // Whoever covers for somebody has their work as well.
+    let roles = s.person.map_or(Vec::new(), |person| roster.roles_on(&person.id, s.local.date));
     // A role that is new itself has no habits yet.
     let is_ripe = |role: &String| {
         history
@@ -111,10 +113,11 @@ fn first_time(history: &History, past: &Past, s: &Sighting<'_>) -> Option<Draft>
     };
     let has_reached =
         |role: &String| history.roles.get(role).is_some_and(|role| role.has_reached(area, s.owner));
-    let is_new_to_role = age >= DAYS_UNTIL_RIPE && roles().any(is_ripe) && !roles().any(has_reached);
+    let is_new_to_role =
+        age >= DAYS_UNTIL_RIPE && roles.iter().any(is_ripe) && !roles.iter().any(has_reached);
     let mut sentence = format!("No entry since {since} shows this account at {what} before");
     if is_new_to_role {
-        let roles: Vec<_> = roles().map(|role| format!("“{role}”")).collect();
+        let roles: Vec<_> = roles.iter().map(|role| format!("“{role}”")).collect();
         sentence.push_str(&format!(", nor anybody else with the role {}", roles.join(" or ")));
     }
     sentence.push('.');
@@ -199,7 +202,7 @@ fn volume(past: &Past, s: &Sighting<'_>) -> Option<Draft> {
             format!("{} to {topic} today so far; a usual day has {}.", accesses(today), whole(usual.day))
         }
         Some(first) => format!(
-            "{} to {topic} this week so far; two months ago a week had {}, and it has grown since.",
+            "{} to {topic} this week so far; the oldest of the last eight weeks had {}, and it has grown since.",
             accesses(this_week),
             whole(first)
         ),
@@ -245,7 +248,7 @@ fn moved_out(s: &Sighting<'_>) -> Option<Draft> {
     Some(Draft::note(SignalKind::MovedOut, sentence).raise_if(raises, Again::NextDay))
 }
 
-fn through_copy(past: &Past, s: &Sighting<'_>) -> Option<Draft> {
+fn through_copy(s: &Sighting<'_>) -> Option<Draft> {
     let event = s.access.event;
     let area = s.asset.area;
     if s.is_refused || !area.is_files() || area == Area::System {
@@ -256,9 +259,7 @@ fn through_copy(past: &Past, s: &Sighting<'_>) -> Option<Draft> {
         Some(Via::ShadowCopy) => "from a shadow copy or snapshot",
         Some(Via::Handle) => "by a file handle, without its name",
         _ if area == Area::Backup && event.action == Some(Action::Read) => {
-            let level =
-                past.weeks.get(&area).map_or(s.n, |weeks| weeks.in_week(s.day.week()).saturating_add(s.n));
-            let again = Again::After { days: DAYS_UNTIL_BACKUP_AGAIN, level };
+            let again = Again::After { days: DAYS_UNTIL_HABIT_AGAIN, level: 0 };
             let sentence = "A backup was read, not the files that it was made of.";
             return Some(Draft::note(SignalKind::ThroughCopy, sentence).raise_if(!s.is_under_ticket, again));
         }
@@ -311,7 +312,7 @@ fn recent<'p>(past: &'p Past, s: &Sighting<'_>, what: Changed) -> Option<&'p sup
 fn unenrolled(history: &History, past: &Past, s: &Sighting<'_>, roster: &Roster) -> Option<Draft> {
     let from = s.from?;
     let before = past.computers.get(from).map_or(0, |reach| reach.days_before(s.day));
-    if before >= DAYS_UNTIL_KNOWN || history.desk.knows(from) || is_known_computer(roster, from) {
+    if before >= DAYS_UNTIL_KNOWN || history.desk.knows(from) || roster.is_known_computer(from) {
         return None;
     }
     let sentence = format!(
@@ -321,12 +322,8 @@ fn unenrolled(history: &History, past: &Past, s: &Sighting<'_>, roster: &Roster)
     let is_ripe = history.age_days(s.day) >= DAYS_UNTIL_RIPE;
     let raises =
         is_ripe && (is_sensitive(area) || area == Area::Backup) && !s.is_under_ticket && !s.is_refused;
-    Some(Draft::note(SignalKind::UnenrolledHost, sentence).raise_if(raises, Again::NextDay))
-}
-
-/// Whether the roster names the computer; asked by address or name.
-fn is_known_computer(_roster: &Roster, _from: &str) -> bool {
-    false
+    let again = Again::After { days: DAYS_UNTIL_HABIT_AGAIN, level: 0 };
+    Some(Draft::note(SignalKind::UnenrolledHost, sentence).raise_if(raises, again))
 }
 
 fn remote_control(history: &History, s: &Sighting<'_>) -> Option<Draft> {

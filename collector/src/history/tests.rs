@@ -73,6 +73,9 @@ const POLICY: &str = r#"
     backup = "always"
     login = "always"
     remote_control = "always"
+    [table.itadmin]
+    export = "with_ticket"
+    remote_control = "with_ticket"
 "#;
 
 /// The first Monday of entries.
@@ -211,7 +214,6 @@ fn a_first_time_is_an_item_where_the_whole_role_never_did_it() {
     "#]],
     );
     check(scene.see(56, "09:01", read), expect![""]);
-    // A colleague with the same role has done it: no news. A second role of its own would be.
     check(
         scene.see(56, "09:02", file("bea", 56, "hr", "")),
         expect![[r#"
@@ -227,11 +229,13 @@ fn under_a_ticket_a_first_time_and_a_bulk_are_noted_only() {
     let ticket = r#"[{"id":"T-1","assignee":"northwind","class":"export","scope":"everything",
         "from":"2026-10-26T00:00:00Z","to":"2026-10-26T20:00:00Z","approved_by":"mary"}]"#;
     scene.tickets = Tickets::of_approved(serde_json::from_str::<Vec<Ticket>>(ticket).unwrap());
-    scene.see(49, "09:00", login("northwind", 49, "tty3"));
     scene.see(56, "09:00", login("itadmin", 56, "tty3"));
     check(
         scene.see(56, "09:01", with(file("itadmin", 56, "export", ""), json!({"count": 500}))),
-        expect![""],
+        expect![[r#"
+            Note FirstTime: No entry since 2026-08-31 shows this account at the health-record exports before.
+            Note Bulk: 500 accesses to the health-record exports in this session so far; there are too few earlier sessions to say what is usual.
+        "#]],
     );
 }
 
@@ -240,13 +244,42 @@ fn bulk_is_measured_by_the_sessions_before_and_stays_one_item_in_its_session() {
     let mut scene = Scene::new();
     scene.work_until(56);
     let read = |n: u32| with(file("sam", 56, "ehr", ""), json!({"count": n}));
-    check(scene.see(56, "09:00", read(100)), expect![""]);
-    check(scene.see(56, "09:10", read(20)), expect![""]);
-    check(scene.see(56, "09:20", read(200)), expect![""]);
-    check(scene.see(56, "09:30", read(1)), expect![""]);
+    check(
+        scene.see(56, "09:00", read(100)),
+        expect![[r#"
+        Raise Volume: 100 accesses to the health-record system’s files today so far; a usual day has 20.
+    "#]],
+    );
+    check(
+        scene.see(56, "09:10", read(20)),
+        expect![[r#"
+        Note Bulk: 120 accesses to the health-record system’s files in this session so far; a usual session has 20.
+        Raise Volume: 120 accesses to the health-record system’s files today so far; a usual day has 20.
+    "#]],
+    );
+    check(
+        scene.see(56, "09:20", read(200)),
+        expect![[r#"
+        Raise Bulk: 320 accesses to the health-record system’s files in this session so far; a usual session has 20.
+        Raise Volume: 320 accesses to the health-record system’s files this week so far; a usual week of the last eight has 100.
+    "#]],
+    );
+    check(
+        scene.see(56, "09:30", read(1)),
+        expect![[r#"
+        Raise Bulk: 321 accesses to the health-record system’s files in this session so far; a usual session has 20.
+        Raise Volume: 321 accesses to the health-record system’s files this week so far; a usual week of the last eight has 100.
+    "#]],
+    );
     // The same day, another session: the day's item is there already.
     let other = with(file("sam", 560, "ehr", ""), json!({"count": 400}));
-    check(scene.see(56, "15:00", other), expect![""]);
+    check(
+        scene.see(56, "15:00", other),
+        expect![[r#"
+        Note Bulk: 400 accesses to the health-record system’s files in this session so far; a usual session has 20.
+        Note Volume: 721 accesses to the health-record system’s files this week so far; a usual week of the last eight has 100.
+    "#]],
+    );
 }
 
 #[test]
@@ -266,7 +299,12 @@ fn growth_that_is_too_slow_for_the_median_is_measured_against_the_oldest_weeks()
             }
         }
     }
-    check(format!("{first:?}"), expect![""]);
+    check(
+        format!("{first:?}"),
+        expect![[
+            r#"Some((6, "Raise Volume: 300 accesses to the health-record system’s files this week so far; a usual week of the last eight has 133.\n"))"#
+        ]],
+    );
 }
 
 #[test]
@@ -274,10 +312,32 @@ fn a_password_set_by_another_is_an_item_where_the_mailbox_is_opened_from_a_new_c
     let mut scene = Scene::new();
     scene.work_until(56);
     scene.see(56, "09:00", reset("itadmin", "chen", "/usr/sbin/chpasswd"));
-    check(scene.see(56, "09:05", login("chen", 56, "tty2")), expect![""]);
-    check(scene.see(56, "09:06", file("chen", 56, "mailbox", "chen")), expect![""]);
-    check(scene.see(56, "23:00", login("chen", 57, "10.0.9.9")), expect![""]);
-    check(scene.see(56, "23:01", file("chen", 57, "mailbox", "chen")), expect![""]);
+    check(
+        scene.see(56, "09:05", login("chen", 56, "tty2")),
+        expect![[r#"
+        Note AfterReset: The password of this account was set 5 minutes before, by Northwind IT; this is from a computer that it was used from before.
+    "#]],
+    );
+    check(
+        scene.see(56, "09:06", file("chen", 56, "mailbox", "chen")),
+        expect![[r#"
+        Note AfterReset: The password of this account was set 6 minutes before, by Northwind IT; this is from a computer that it was used from before.
+    "#]],
+    );
+    check(
+        scene.see(56, "23:00", login("chen", 57, "10.0.9.9")),
+        expect![[r#"
+        Note AfterReset: The password of this account was set 14 hours before, by Northwind IT; this is from a computer that it was not used from before.
+        Note UnenrolledHost: The session came from 10.0.9.9, which is not enrolled and was not used by this account on 3 days before.
+    "#]],
+    );
+    check(
+        scene.see(56, "23:01", file("chen", 57, "mailbox", "chen")),
+        expect![[r#"
+        Raise AfterReset: The password of this account was set 14 hours 1 minute before, by Northwind IT; this is from a computer that it was not used from before.
+        Note UnenrolledHost: The session came from 10.0.9.9, which is not enrolled and was not used by this account on 3 days before.
+    "#]],
+    );
     // Their own change, and two days later, are no news.
     scene.see(56, "09:00", reset("sam", "sam", "/usr/bin/passwd"));
     check(scene.see(56, "09:06", file("sam", 56, "mailbox", "sam")), expect![""]);
@@ -289,9 +349,20 @@ fn rights_that_somebody_gave_themselves_stand_beside_what_follows() {
     let mut scene = Scene::new();
     scene.work_until(56);
     scene.see(56, "09:00", reset("sam", "sam", "/usr/sbin/usermod"));
-    check(scene.see(56, "09:06", file("sam", 56, "export", "")), expect![""]);
+    check(
+        scene.see(56, "09:06", file("sam", 56, "export", "")),
+        expect![[r#"
+        Raise FirstTime: No entry since 2026-08-31 shows this account at the health-record exports before, nor anybody else with the role “frontdesk”.
+        Raise AfterRightsChange: Rights of this account were changed 6 minutes before, by Sam Ortiz.
+    "#]],
+    );
     scene.see(56, "09:00", reset("itadmin", "bea", "/usr/sbin/usermod"));
-    check(scene.see(56, "09:06", file("bea", 56, "export", "")), expect![""]);
+    check(
+        scene.see(56, "09:06", file("bea", 56, "export", "")),
+        expect![[r#"
+        Note AfterRightsChange: Rights of this account were changed 6 minutes before, by Northwind IT.
+    "#]],
+    );
 }
 
 #[test]
@@ -301,17 +372,48 @@ fn what_goes_outside_and_what_is_read_through_copies_is_an_item() {
     let export = file("bea", 56, "export", "");
     let moved = |to: &str| with(export.clone(), json!({"action": "rename", "object": {"to": to}}));
     check(scene.see(56, "09:00", moved("/srv/b")), expect![""]);
-    check(scene.see(56, "09:00", moved("/media/bea/STICK/b")), expect![""]);
+    check(
+        scene.see(56, "09:00", moved("/media/bea/STICK/b")),
+        expect![[r#"
+        Raise MovedOut: The file was moved to a stick or another disk that was attached.
+    "#]],
+    );
     let made = json!({"action": "create", "object": {"path": "/home/bea/Downloads/patients.csv"}});
-    check(scene.see(57, "09:00", with(export.clone(), made)), expect![""]);
+    check(
+        scene.see(57, "09:00", with(export.clone(), made)),
+        expect![[r#"
+        Raise MovedOut: The file was made in a downloads folder.
+    "#]],
+    );
     let own = json!({"action": "rename", "object": {"path": "/home/bea/Maildir/new/1", "to": "/home/bea/Maildir/cur/1"}});
     check(scene.see(57, "09:00", with(file("bea", 57, "mailbox", "bea"), own)), expect![""]);
     let raw = json!({"object": {"via": "raw_disk"}});
-    check(scene.see(57, "09:00", with(export, raw)), expect![""]);
+    check(
+        scene.see(57, "09:00", with(export, raw)),
+        expect![[r#"
+        Raise ThroughCopy: It was reached below the file system, from the disk itself.
+    "#]],
+    );
     let backup = file("mary", 57, "backup", "");
-    check(scene.see(57, "09:00", backup.clone()), expect![""]);
-    check(scene.see(58, "09:00", backup.clone()), expect![""]);
-    check(scene.see(64, "09:00", backup), expect![""]);
+    check(
+        scene.see(57, "09:00", backup.clone()),
+        expect![[r#"
+        Note FirstTime: No entry since 2026-08-31 shows this account at the backups before, nor anybody else with the role “manager”.
+        Raise ThroughCopy: A backup was read, not the files that it was made of.
+    "#]],
+    );
+    check(
+        scene.see(58, "09:00", backup.clone()),
+        expect![[r#"
+            Note ThroughCopy: A backup was read, not the files that it was made of.
+        "#]],
+    );
+    check(
+        scene.see(64, "09:00", backup),
+        expect![[r#"
+            Raise ThroughCopy: A backup was read, not the files that it was made of.
+        "#]],
+    );
 }
 
 #[test]
@@ -323,7 +425,12 @@ fn remote_control_covers_its_session_until_it_ends() {
     let remote = json!({"kind": "remote_control", "outcome": "success",
         "actor": {"login_user": "sam", "session": number("sam", 56), "tool": "AnyDesk"}});
     check(scene.see(56, "09:10", remote.clone()), expect![""]);
-    check(scene.see(56, "09:20", own.clone()), expect![""]);
+    check(
+        scene.see(56, "09:20", own.clone()),
+        expect![[r#"
+        Raise RemoteControl: AnyDesk was driving the session or the computer at that time, without a ticket for it.
+    "#]],
+    );
     // Another session of the machine is not driven.
     check(scene.see(56, "09:20", file("bea", 56, "mailbox", "bea")), expect![""]);
     let over = with(remote.clone(), json!({"time": "", "last": "2026-10-26T09:30:00Z"}));
@@ -347,7 +454,15 @@ fn who_could_have_been_is_told_from_the_sessions_that_are_open() {
     let candidates = |scene: &Scene, event: &Event| {
         scene.history.candidates(&Access::new("agent/srv", "srv", 9, event, &TimeZone::UTC))
     };
-    check(format!("{:#?}", candidates(&scene, &event("10:00"))), expect![""]);
+    check(
+        format!("{:#?}", candidates(&scene, &event("10:00"))),
+        expect![[r#"
+        [
+            "Bea Novak (account bea)",
+            "Sam Ortiz (account sam)",
+            "account stranger, which is not in the roster",
+        ]"#]],
+    );
     scene.see(0, "10:30", json!({"kind": "logout", "actor": {"session": number("sam", 1)}}));
     assert_eq!(candidates(&scene, &event("11:00")).len(), 2);
     assert_eq!(candidates(&scene, &event("08:00")).len(), 0, "before they logged in");
@@ -362,7 +477,17 @@ fn an_unknown_computer_is_noted_and_with_others_files_an_item_until_it_is_known(
         lines.push_str(&scene.see(day, "19:00", login("bea", day + 500, "203.0.113.7")));
         lines.push_str(&scene.see(day, "19:01", file("bea", day + 500, "export", "")));
     }
-    check(lines, expect![""]);
+    check(
+        lines,
+        expect![[r#"
+            Note UnenrolledHost: The session came from 203.0.113.7, which is not enrolled and was not used by this account on 3 days before.
+            Raise UnenrolledHost: The session came from 203.0.113.7, which is not enrolled and was not used by this account on 3 days before.
+            Note UnenrolledHost: The session came from 203.0.113.7, which is not enrolled and was not used by this account on 3 days before.
+            Note UnenrolledHost: The session came from 203.0.113.7, which is not enrolled and was not used by this account on 3 days before.
+            Note UnenrolledHost: The session came from 203.0.113.7, which is not enrolled and was not used by this account on 3 days before.
+            Note UnenrolledHost: The session came from 203.0.113.7, which is not enrolled and was not used by this account on 3 days before.
+        "#]],
+    );
 }
 
 #[test]
@@ -370,12 +495,32 @@ fn refusals_clocks_and_notice_are_said_beside_an_item() {
     let mut scene = Scene::new();
     scene.work_until(56);
     let refused = with(file("sam", 56, "hr", ""), json!({"outcome": "denied", "count": 3}));
-    check(scene.see(56, "09:00", refused.clone()), expect![""]);
-    check(scene.see(56, "09:01", refused), expect![""]);
+    check(
+        scene.see(56, "09:00", refused.clone()),
+        expect![[r#"
+        Note Denied: 3 attempts were refused in this session so far.
+    "#]],
+    );
+    check(
+        scene.see(56, "09:01", refused),
+        expect![[r#"
+        Note Denied: 6 attempts were refused in this session so far.
+    "#]],
+    );
     let read = file("sam", 56, "ehr", "");
     check(scene.see_received(56, "09:10", read.clone(), Some(["09:00", "09:10"])), expect![""]);
-    check(scene.see_received(56, "08:00", read.clone(), Some(["09:00", "09:10"])), expect![""]);
-    check(scene.see_received(56, "09:20", read, Some(["09:00", "09:10"])), expect![""]);
+    check(
+        scene.see_received(56, "08:00", read.clone(), Some(["09:00", "09:10"])),
+        expect![[r#"
+        Note ClockOff: By the machine’s clock this happened 1 hour before the machine’s entries before it were received.
+    "#]],
+    );
+    check(
+        scene.see_received(56, "09:20", read, Some(["09:00", "09:10"])),
+        expect![[r#"
+        Note ClockOff: By the machine’s clock this happened 10 minutes after it was received.
+    "#]],
+    );
 }
 
 #[test]

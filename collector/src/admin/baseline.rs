@@ -1,0 +1,89 @@
+//! `/v1/baseline`: what four weeks of entries propose as jobs, and a person's word that one of them is right.
+
+use axum::Json;
+use axum::extract::State;
+use jiff::civil::Date;
+use ntk_evidence::act;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, Failure, blocking, record};
+use crate::app::App;
+use crate::baseline::{Baseline, Confirmation, Survey, confirm};
+use crate::roster::Roster;
+
+/// `baseline confirm`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmRequest {
+    /// Id of the proposal.
+    pub id: String,
+    /// Id of the person who confirms.
+    pub by: String,
+    /// Last day on which the job counts.
+    #[serde(default)]
+    pub until: Option<String>,
+}
+
+/// What is proposed now.
+pub async fn list(State(app): State<App>) -> Answer<Json<Value>> {
+    let app_for_reading = app.clone();
+    let baseline = blocking(move || Ok(survey(&app_for_reading)?.1)).await?;
+    record(&app, act::kind::VIEWED, json!({"what": "baseline"})).await?;
+    Ok(Json(serde_json::to_value(&baseline).map_err(|error| Failure::ours(&error))?))
+}
+
+/// Appends the job of a proposal to the roster in force.
+pub async fn confirm_proposal(
+    State(app): State<App>,
+    Json(request): Json<ConfirmRequest>,
+) -> Answer<Json<Value>> {
+    let until = request.until.as_deref().map(day).transpose()?;
+    let by = proved(&request)?;
+    let app_for_reading = app.clone();
+    let (confirmed, sentence) = blocking(move || {
+        let (today, baseline) = survey(&app_for_reading)?;
+        let proposal = baseline.proposals.iter().find(|proposal| proposal.id == request.id);
+        let proposal = proposal.ok_or_else(|| {
+            Failure::missing(format!(
+                "there is no proposal `{}` now; see `ntk-collector baseline`, because new entries change what is proposed",
+                request.id
+            ))
+        })?;
+        let (text, _) = app_for_reading.lookup.rule_texts_now()?;
+        let confirmation = Confirmation { by: &by, on: today, until };
+        let confirmed = confirm(&text, proposal, confirmation)
+            .map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
+        Ok((confirmed, proposal.sentence.clone()))
+    })
+    .await?;
+    record(&app, act::kind::ROSTER, confirmed.body).await?;
+    Ok(Json(json!({
+        "version": confirmed.roster.version(),
+        "jobs": confirmed.roster.jobs().len(),
+        "sentence": sentence,
+    })))
+}
+
+/// Whose word it is. The one place that a proof goes through.
+fn proved(request: &ConfirmRequest) -> Answer<String> {
+    Ok(request.by.clone())
+}
+
+fn day(text: &str) -> Answer<Date> {
+    text.parse().map_err(|_| Failure::bad(format!("`--until {text}` is not a day; write 2027-06-30")))
+}
+
+fn survey(app: &App) -> Answer<(Date, Baseline)> {
+    let now = app.ledger.now().parse().map_err(|_| Failure::bad("the clock cannot be read"))?;
+    let today = crate::need_to_know::LocalTime::new(now, app.lookup.zone()).date;
+    let first = app.lookup.store().leaf(0).map_err(|error| Failure::ours(&error))?;
+    let oldest =
+        first.and_then(|leaf| jiff::Timestamp::from_nanosecond(i128::from(leaf.received_unix_ns)).ok());
+    let mut survey = Survey::new(now, oldest);
+    let nanos = |at: jiff::Timestamp| i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX);
+    app.lookup
+        .events(nanos(survey.start()), nanos(now), |seen| survey.observe(seen.access, seen.decision))?;
+    let roster: Roster = app.lookup.rules_now()?.0;
+    Ok((today, survey.finish(&roster, today)))
+}
