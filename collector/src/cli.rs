@@ -1,6 +1,7 @@
 //! The command line: what a person types, and what comes back.
 
 mod commands;
+mod findings;
 mod print;
 
 use std::path::PathBuf;
@@ -81,7 +82,9 @@ pub enum Command {
         what: PolicyCommand,
     },
     /// What is unexplained, and what the table says never happens
-    Findings(FindingsArgs),
+    Findings(findings::FindingsArgs),
+    /// The whole story of one finding; ask about it, answer, decide
+    Finding(findings::FindingArgs),
     /// What an account touched, when
     Events(EventsArgs),
     /// Write the weekly access review
@@ -181,20 +184,6 @@ pub enum PolicyCommand {
         /// The file
         file: PathBuf,
     },
-}
-
-/// `findings`.
-#[derive(Debug, Args)]
-pub struct FindingsArgs {
-    /// Only those with an access since: 2026-11-20 or 2026-11-20T18:30:00Z
-    #[arg(long)]
-    pub since: Option<String>,
-    /// Only of this person (as in the roster) or account
-    #[arg(long)]
-    pub person: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `events`.

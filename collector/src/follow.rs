@@ -10,6 +10,7 @@
 //! acts, so no decision depends on an earlier one.
 
 pub mod answer;
+mod steps;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -281,6 +282,7 @@ impl Follower {
                 act::kind::FINDING_OPENED | act::kind::FINDING_CLOSED => {
                     self.step_is_written(number, &event, changes)?
                 }
+                act::kind::FINDING_STEP => steps::apply(&self.store, number, &event)?,
                 _ => {}
             }
         }
@@ -304,6 +306,7 @@ impl Follower {
             is_open: !closed,
             opened_by: None,
             closed_by: None,
+            steps: Vec::new(),
         });
         if closed {
             record.closed_by = Some(number);
@@ -324,14 +327,14 @@ impl Follower {
         if before.as_ref().is_some_and(|record| record.finding == *finding && record.is_open == is_open) {
             return Ok(());
         }
-        let (opened_by, closed_by) =
-            before.map_or((None, None), |record| (record.opened_by, record.closed_by));
+        let (opened_by, closed_by, steps) = before
+            .map_or((None, None, Vec::new()), |record| (record.opened_by, record.closed_by, record.steps));
         // A finding that the ledger has closed stays closed while its entries are read again.
         let is_open = is_open && closed_by.is_none();
         if closed_by.is_some() {
             return Ok(());
         }
-        changes.finding(&FindingRecord { finding: finding.clone(), is_open, opened_by, closed_by })?;
+        changes.finding(&FindingRecord { finding: finding.clone(), is_open, opened_by, closed_by, steps })?;
         Ok(())
     }
 

@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::{
-    Cli, Command, Enroll, EventsArgs, ExportArgs, FileCommand, FindingsArgs, Init, PolicyCommand, ReportArgs,
-    exit, print,
+    Cli, Command, Enroll, EventsArgs, ExportArgs, FileCommand, Init, PolicyCommand, ReportArgs,
+    exit, findings, print,
 };
 use crate::admin::client::{ASK_EVERY, Client, ClientError};
 use crate::admin::requests::{Edge, moment};
@@ -240,7 +240,8 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
             }
             PolicyCommand::Export { file } => save(client, "/v1/policy", &file).await,
         },
-        Command::Findings(args) => findings(client, args).await,
+        Command::Findings(args) => findings::list(client, args).await,
+        Command::Finding(args) => findings::one(client, args).await,
         Command::Events(args) => events(client, args).await,
         Command::Report(args) => report(client, args).await,
         Command::Export(args) => export(client, home, args).await,
@@ -288,19 +289,6 @@ async fn enroll(client: &Client, what: Enroll) -> anyhow::Result<u8> {
             Ok(0)
         }
     }
-}
-
-async fn findings(client: &Client, args: FindingsArgs) -> anyhow::Result<u8> {
-    let query = [("since", args.since.as_deref()), ("person", args.person.as_deref())];
-    let body = json(&client.get("/v1/findings", &given(&query)).await?)?;
-    let rows = body.get("findings").and_then(Value::as_array).cloned().unwrap_or_default();
-    if args.json {
-        // One array, one finding a line.
-        println!("[{}]", rows.iter().map(ToString::to_string).collect::<Vec<_>>().join(",\n"));
-    } else {
-        print::findings(&rows);
-    }
-    Ok(0)
 }
 
 async fn events(client: &Client, args: EventsArgs) -> anyhow::Result<u8> {
@@ -392,15 +380,15 @@ async fn save(client: &Client, path: &str, file: &Path) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn given<'a>(query: &[(&'a str, Option<&'a str>)]) -> Vec<(&'a str, &'a str)> {
+pub(super) fn given<'a>(query: &[(&'a str, Option<&'a str>)]) -> Vec<(&'a str, &'a str)> {
     query.iter().filter_map(|(key, value)| Some((*key, (*value)?))).collect()
 }
 
-fn json(bytes: &[u8]) -> anyhow::Result<Value> {
+pub(super) fn json(bytes: &[u8]) -> anyhow::Result<Value> {
     serde_json::from_slice(bytes).context("the collector's answer is not JSON")
 }
 
-fn text<'a>(body: &'a Value, key: &str) -> &'a str {
+pub(super) fn text<'a>(body: &'a Value, key: &str) -> &'a str {
     body.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
