@@ -24,9 +24,7 @@ use crate::report::week::Week;
 use crate::review::review;
 use crate::roster::Roster;
 use crate::self_check::self_check;
-use requests::{
-    EventsQuery, NewEnrolment, ReportRequest, RevokeRequest, TextRequest, event_row,
-};
+use requests::{EventsQuery, NewEnrolment, ReportRequest, RevokeRequest, TextRequest, event_row};
 
 /// The largest request, bytes: a roster of a hospital fits.
 const BODY_BYTES_MAX: usize = 1 << 20;

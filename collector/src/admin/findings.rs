@@ -84,14 +84,18 @@ impl Desk {
 
     /// The incident that a person means: by its id, by that of one of its findings, or by how that begins.
     fn incident(&self, id: &str) -> Answer<&Incident> {
-        if let Some(incident) = self.incidents.iter().find(|incident| incident.findings.iter().any(|have| have == id)) {
+        if let Some(incident) =
+            self.incidents.iter().find(|incident| incident.findings.iter().any(|have| have == id))
+        {
             return Ok(incident);
         }
         let begins = |incident: &&Incident| incident.findings.iter().any(|have| have.starts_with(id));
         let mut found = self.incidents.iter().filter(begins);
         match (found.next(), found.next()) {
             (Some(incident), None) if id.len() >= 4 => Ok(incident),
-            (Some(_), _) => Err(Failure::bad(format!("`{id}` is the beginning of more than one finding; write more of it"))),
+            (Some(_), _) => Err(Failure::bad(format!(
+                "`{id}` is the beginning of more than one finding; write more of it"
+            ))),
             (None, _) => Err(Failure::missing(format!(
                 "there is no finding `{id}`; see `ntk-collector findings --all`"
             ))),
@@ -168,7 +172,8 @@ impl Desk {
             "reasons": reasons,
             "signals": signals,
         });
-        if let (Some(row), Ok(Value::Object(fields))) = (row.as_object_mut(), serde_json::to_value(incident)) {
+        if let (Some(row), Ok(Value::Object(fields))) = (row.as_object_mut(), serde_json::to_value(incident))
+        {
             row.extend(fields);
         }
         row
@@ -194,9 +199,9 @@ pub async fn list(State(app): State<App>, Query(query): Query<FindingsQuery>) ->
         }
         let mut records: Vec<&FindingRecord> = desk.records.values().filter(wanted).collect();
         records.sort_by_key(|record| (record.finding.first_time, record.finding.id.as_str()));
-        let rows = records.iter().map(|record| {
-            desk.row(record, incident_of.get(record.finding.id.as_str()).copied())
-        });
+        let rows = records
+            .iter()
+            .map(|record| desk.row(record, incident_of.get(record.finding.id.as_str()).copied()));
         let shown = desk.incidents.iter().filter(|incident| desk.of(incident).any(|record| wanted(&record)));
         Ok(json!({
             "findings": rows.collect::<Vec<_>>(),
@@ -258,11 +263,15 @@ pub async fn take_step(
     let act = blocking(move || {
         let app = app_for_reading;
         let step = step_of(&app, request)?;
+        // Once more than the list: the act that opens a finding comes after the entries that it is made of.
+        app.lookup.up_to_date()?;
         let desk = Desk::read(&app)?;
         let incident = desk.incident(&id)?;
         let records: Vec<&FindingRecord> = desk.of(incident).collect();
         if records.iter().any(|record| record.opened_by.is_none()) {
-            return Err(Failure::bad("this finding is just being written to the ledger; try again in a moment"));
+            return Err(Failure::bad(
+                "this finding is just being written to the ledger; try again in a moment",
+            ));
         }
         let (roster, _) = app.lookup.rules_now()?;
         let at = desk.now.ok_or_else(|| Failure::bad("the clock cannot be read"))?;
@@ -306,3 +315,6 @@ fn step_of(app: &App, request: StepRequest) -> Answer<Step> {
 fn proof_of(_app: &App, _by: &str) -> Answer<Option<String>> {
     Ok(Some("admin socket".to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

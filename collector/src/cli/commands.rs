@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::{
-    Cli, Command, Enroll, EventsArgs, ExportArgs, FileCommand, Init, PolicyCommand, ReportArgs,
-    exit, findings, print,
+    Cli, Command, Enroll, EventsArgs, ExportArgs, FileCommand, Init, PolicyCommand, ReportArgs, exit,
+    findings, print,
 };
 use crate::admin::client::{ASK_EVERY, Client, ClientError};
 use crate::admin::requests::{Edge, moment};

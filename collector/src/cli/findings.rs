@@ -108,7 +108,10 @@ pub(super) async fn list(client: &Client, args: FindingsArgs) -> anyhow::Result<
         (0, n) => println!("Nothing to decide. {} decided; see --all.", count(n, "item is", "items are")),
         (n_shown, n) if n > n_shown => {
             shown.iter().for_each(|incident| print_incident(incident));
-            println!("{} decided; see --all.", count(n.saturating_sub(n_shown), "more item is", "more items are"));
+            println!(
+                "{} decided; see --all.",
+                count(n.saturating_sub(n_shown), "more item is", "more items are")
+            );
         }
         _ => shown.iter().for_each(|incident| print_incident(incident)),
     }
@@ -120,7 +123,11 @@ pub(super) async fn one(client: &Client, args: FindingArgs) -> anyhow::Result<u8
     let path = format!("/v1/findings/{}", plain(&args.id));
     let Some(what) = args.what else {
         let body = json(&client.get(&path, &[]).await?)?;
-        if args.json { println!("{body}") } else { print_story(&body) }
+        if args.json {
+            println!("{body}")
+        } else {
+            print_story(&body)
+        }
         return Ok(0);
     };
     let step = match what {
@@ -204,7 +211,10 @@ fn print_story(body: &Value) {
     }
     match number(body, "/story/n_left_out") {
         0 => {}
-        n => println!("  and {} for which there is no room here; see `ntk-collector events`.", count(n, "access", "accesses")),
+        n => println!(
+            "  and {} for which there is no room here; see `ntk-collector events`.",
+            count(n, "access", "accesses")
+        ),
     }
     for row in array(body, "/findings") {
         print_finding(row);
@@ -264,7 +274,9 @@ fn step_in_words(step: &Value) -> String {
             let until = until.map(|until| format!(", until {until}")).unwrap_or_default();
             format!("{by} decided {}{until}: {}", at(step, "/decision"), at(step, "/because"))
         }
-        "late_ticket" => format!("ticket {}, approved afterwards, would have covered it", at(step, "/ticket")),
+        "late_ticket" => {
+            format!("ticket {}, approved afterwards, would have covered it", at(step, "/ticket"))
+        }
         "acknowledged" => format!("{by} took note of break-glass {}", at(step, "/break_glass")),
         other => format!("{other}, a step that this version does not know"),
     }

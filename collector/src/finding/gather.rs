@@ -164,4 +164,3 @@ fn weakness(confidence: Option<&Confidence>) -> u8 {
         Some(Confidence::Unattributed) => 3,
     }
 }
-

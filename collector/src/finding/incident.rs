@@ -1,7 +1,7 @@
 //! What a manager decides: findings that are one story, put together into one incident.
 //!
 //! From finer to coarser: findings of one session on one host, or of one holder within half an hour, are a
-//! story; stories of one holder whose chief asset is the same, each within a week of the one before, are one
+//! story; stories of one holder whose chief asset is the same, each about a week after the last or less, are one
 //! incident however long that goes on; more than [`FLOOD_AFTER`] small incidents of one holder in a week are
 //! one item with counts. Nothing is left out: an incident names all its findings.
 //!
@@ -31,8 +31,8 @@ pub const FLOOD_AFTER: usize = 8;
 const BURST: SignedDuration = SignedDuration::from_mins(30);
 /// A session's number may come again after a restart: beyond this it is taken for another session.
 const SESSION: SignedDuration = SignedDuration::from_hours(24);
-/// The same asset again within this is the same incident.
-const AGAIN_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// The same asset again within this is the same incident: a week, and a day because nobody is punctual.
+const AGAIN_WITHIN: SignedDuration = SignedDuration::from_hours(8 * 24);
 
 /// One item to decide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,15 +81,15 @@ pub fn incidents(findings: &[Finding], zone: &TimeZone) -> Vec<Incident> {
     let mut sorted: Vec<&Finding> = findings.iter().collect();
     sorted.sort_by(|one, other| in_time(one, other));
     sorted.dedup_by(|one, other| one.id == other.id);
-    let mut by_holder: BTreeMap<Holder, Vec<Group<'_>>> = BTreeMap::new();
+    let mut by_holder: BTreeMap<Holder, Stories<'_>> = BTreeMap::new();
     for finding in sorted {
         let holder = Holder::of(finding);
         let is_known = holder.is_known();
-        join_story(by_holder.entry(holder).or_default(), finding, is_known);
+        by_holder.entry(holder).or_default().join(finding, is_known);
     }
     let mut made = Vec::new();
     for stories in by_holder.into_values() {
-        let (small, alone): (Vec<_>, Vec<_>) = chains(stories).into_iter().partition(Group::is_small);
+        let (small, alone): (Vec<_>, Vec<_>) = chains(stories.all()).into_iter().partition(Group::is_small);
         made.extend(alone.iter().map(|group| told::incident(group, zone)));
         for (_, groups) in by_week(small, zone) {
             if groups.len() > FLOOD_AFTER {
@@ -222,23 +222,42 @@ pub(super) fn weight(finding: &Finding) -> FindingWeight {
     (severity(finding), finding.outcome, !is_way_in, finding.is_raised(), !finding.is_only_attempts())
 }
 
-/// Adds a finding to the stories of its holder; findings come in order of time.
-fn join_story<'a>(stories: &mut Vec<Group<'a>>, finding: &'a Finding, is_known: bool) {
-    let mut joined = Group { findings: vec![finding] };
-    let mut others = Vec::new();
-    for story in stories.drain(..) {
-        if story.shares_session(finding) { joined.absorb(story) } else { others.push(story) }
+/// The stories of one holder: those that may go on, and those that are over.
+#[derive(Default)]
+struct Stories<'a> {
+    going_on: Vec<Group<'a>>,
+    over: Vec<Group<'a>>,
+}
+
+impl<'a> Stories<'a> {
+    /// Adds a finding; findings come in order of time.
+    fn join(&mut self, finding: &'a Finding, is_known: bool) {
+        let mut joined = Group { findings: vec![finding] };
+        let mut others = Vec::new();
+        for story in self.going_on.drain(..) {
+            if story.shares_session(finding) {
+                joined.absorb(story);
+            } else if is_within(story.last(), finding.first_time, SESSION) {
+                others.push(story);
+            } else {
+                self.over.push(story);
+            }
+        }
+        let is_near = |story: &Group<'_>| {
+            let same_asset = story.findings.iter().any(|have| asset_key(have) == asset_key(finding));
+            (is_known || same_asset) && is_within(story.last(), finding.first_time, BURST)
+        };
+        let near = (0usize..).zip(&others).filter(|(_, story)| is_near(story) && story.goes_with(&joined));
+        if let Some((position, _)) = near.max_by_key(|(position, story)| (story.last(), *position)) {
+            joined.absorb(others.remove(position));
+        }
+        others.push(joined);
+        self.going_on = others;
     }
-    let is_near = |story: &Group<'_>| {
-        let same_asset = story.findings.iter().any(|have| asset_key(have) == asset_key(finding));
-        (is_known || same_asset) && is_within(story.last(), finding.first_time, BURST)
-    };
-    let near = (0usize..).zip(&others).filter(|(_, story)| is_near(story) && story.goes_with(&joined));
-    if let Some((position, _)) = near.max_by_key(|(position, story)| (story.last(), *position)) {
-        joined.absorb(others.remove(position));
+
+    fn all(self) -> Vec<Group<'a>> {
+        [self.over, self.going_on].concat()
     }
-    others.push(joined);
-    *stories = others;
 }
 
 /// Puts stories of one holder together whose chief asset is the same: a slow drip is one incident.

@@ -44,7 +44,11 @@ impl StepAct {
 
     /// The findings to which it applies; at least the one that it names.
     pub fn applies_to(&self) -> Vec<&str> {
-        if self.findings.is_empty() { vec![&self.id] } else { self.findings.iter().map(String::as_str).collect() }
+        if self.findings.is_empty() {
+            vec![&self.id]
+        } else {
+            self.findings.iter().map(String::as_str).collect()
+        }
     }
 }
 

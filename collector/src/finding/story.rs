@@ -205,8 +205,12 @@ impl<'a> Story<'a> {
             n_left_out = cut.iter().fold(n_left_out, |n, line| n.saturating_add(line.n_accesses));
         }
         self.lines.sort_by(|one, other| {
-            (one.at.is_none(), one.at, &one.author, one.first_number)
-                .cmp(&(other.at.is_none(), other.at, &other.author, other.first_number))
+            (one.at.is_none(), one.at, &one.author, one.first_number).cmp(&(
+                other.at.is_none(),
+                other.at,
+                &other.author,
+                other.first_number,
+            ))
         });
         Told { lines: self.lines.into_iter().map(|line| line.told(zone)).collect(), n_left_out }
     }
@@ -238,7 +242,9 @@ fn said(access: &Access<'_>, decision: &Decision) -> Option<Said> {
             let program = program.unwrap_or_else(|| "whose name is not recorded".to_owned());
             format!("The program {program} was started on {host} in a session{of_account}.")
         }
-        Kind::AccountChange => format!("Accounts or their rights were changed on {host} in a session{of_account}."),
+        Kind::AccountChange => {
+            format!("Accounts or their rights were changed on {host} in a session{of_account}.")
+        }
         Kind::Tamper => {
             let what = access.event.tamper.as_ref().map(|tamper| &tamper.what);
             format!("{} on {host}.", wording::recording(what))
@@ -271,7 +277,10 @@ impl Line {
         match (self.is_of_finding, &self.key.kind) {
             (true, _) => 0,
             (false, Kind::Tamper | Kind::Gap) => 1,
-            (false, Kind::Login | Kind::Logout | Kind::Elevation | Kind::RemoteControl | Kind::AccountChange) => 2,
+            (
+                false,
+                Kind::Login | Kind::Logout | Kind::Elevation | Kind::RemoteControl | Kind::AccountChange,
+            ) => 2,
             _ => 3,
         }
     }
@@ -283,9 +292,10 @@ impl Line {
             (None, _) => "at a time that cannot be read".to_owned(),
         };
         let (text, outcome) = match &self.said {
-            Said::Judged(finding) if finding.n_accesses > 1 => {
-                (format!("{} ({})", wording::headline(finding), wording::what(finding)), Some(finding.outcome))
-            }
+            Said::Judged(finding) if finding.n_accesses > 1 => (
+                format!("{} ({})", wording::headline(finding), wording::what(finding)),
+                Some(finding.outcome),
+            ),
             Said::Judged(finding) => (wording::headline(finding), Some(finding.outcome)),
             Said::Plain(text) => (text.clone(), None),
         };

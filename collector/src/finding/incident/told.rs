@@ -31,7 +31,8 @@ pub(super) fn flood(groups: &[Group<'_>], zone: &TimeZone) -> (Incident, Rank) {
     }
     let facts = Facts::of(&all, zone);
     let week = all.last().and_then(|at| monday_of(zone.to_datetime(at).date()));
-    let when = week.map(|monday| format!(" in the week of {}", monday.strftime("%-d %B"))).unwrap_or_default();
+    let when =
+        week.map(|monday| format!(" in the week of {}", monday.strftime("%-d %B"))).unwrap_or_default();
     let n = u64::try_from(groups.len()).unwrap_or(u64::MAX);
     let headline = format!(
         "{}: {}{when}, shown as one because they are so many: {}.",
@@ -49,7 +50,9 @@ pub(super) fn flood(groups: &[Group<'_>], zone: &TimeZone) -> (Incident, Rank) {
 fn made(group: &Group<'_>, facts: Facts, headline: String, grouped: u64) -> (Incident, Rank) {
     let chief = group.chief();
     let n_accesses = group.findings.iter().fold(0u64, |sum, finding| sum.saturating_add(finding.n_accesses));
-    let heaviest = chief.map(weight).unwrap_or_else(|| (Severity::Low, crate::need_to_know::Judgement::Explained, false, false, false));
+    let heaviest = chief
+        .map(weight)
+        .unwrap_or_else(|| (Severity::Low, crate::need_to_know::Judgement::Explained, false, false, false));
     let incident = Incident {
         id: chief.map(|chief| chief.id.clone()).unwrap_or_default(),
         findings: group.findings.iter().map(|finding| finding.id.clone()).collect(),
@@ -119,10 +122,10 @@ fn headline(group: &Group<'_>, chief: &Finding, zone: &TimeZone) -> String {
         let n_accesses = same.iter().fold(0u64, |sum, finding| sum.saturating_add(finding.n_accesses));
         let year = if first.year() == last.year() { "%-d %B" } else { "%-d %B %Y" };
         text.push_str(&format!(
-            " Together with the same on other days: {} on {} days since {}.",
-            count(n_accesses, "access", "accesses"),
+            " This happened on {} days since {}, {} in all.",
             days.len(),
-            first.strftime(year)
+            first.strftime(year),
+            count(n_accesses, "access", "accesses")
         ));
     }
     let mut others: Vec<String> = Vec::new();
@@ -146,7 +149,9 @@ fn assets_counted(group: &Group<'_>) -> String {
         *n = n.saturating_add(1);
     }
     let mut counted: Vec<_> = counted.into_iter().collect();
-    counted.sort_by(|(one, (its, n)), (other, (others, more))| others.cmp(its).then(n.cmp(more)).then(one.cmp(other)));
+    counted.sort_by(|(one, (its, n)), (other, (others, more))| {
+        others.cmp(its).then(n.cmp(more)).then(one.cmp(other))
+    });
     named(counted.into_iter().map(|(label, (_, n))| format!("{label} {}", times(n))).collect())
 }
 

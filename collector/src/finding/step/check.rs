@@ -22,7 +22,9 @@ pub enum StepFault {
     #[error("this is about `{0}`: nobody decides about themselves; somebody else has to")]
     Themselves(String),
     /// About their own firm.
-    #[error("this is about `{about}`, who is of the same firm as `{by}`; somebody of another one has to decide")]
+    #[error(
+        "this is about `{about}`, who is of the same firm as `{by}`; somebody of another one has to decide"
+    )]
     SameFirm {
         /// Who would decide.
         by: String,
@@ -47,13 +49,17 @@ pub enum StepFault {
     #[error("`until` is {0}; choose a time from now to {UNTIL_DAYS_MAX} days ahead")]
     Until(Timestamp),
     /// Never is never explained ahead.
-    #[error("your table says that this never happens, so it cannot be explained ahead; decide without `until`")]
+    #[error(
+        "your table says that this never happens, so it cannot be explained ahead; decide without `until`"
+    )]
     NeverAhead,
     /// Break-glass is never explained ahead.
     #[error("break-glass is looked at each time, so it cannot be explained ahead; decide without `until`")]
     BreakGlassAhead,
     /// No person to explain.
-    #[error("this names nobody in the roster, so nothing can be explained ahead; put the account into the roster, or decide without `until`")]
+    #[error(
+        "this names nobody in the roster, so nothing can be explained ahead; put the account into the roster, or decide without `until`"
+    )]
     NobodyAhead,
     /// Break-glass that is not there.
     #[error("break-glass `{0}` does not explain any of this")]

@@ -4,6 +4,7 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::finding::{Finding, Severity};
+use crate::need_to_know::Judgement;
 use crate::policy::Policy;
 use crate::roster::Roster;
 use crate::signal::{Signal, SignalKind, Weight};
@@ -87,21 +88,74 @@ fn nobody_decides_about_themselves_or_their_firm_and_words_have_bounds() {
         &[
             ("the manager decides", EXPECTED),
             ("for a while", AHEAD),
-            ("the firm itself", r#"{"step":"decided","decision":"expected","because":"ours","by":"northwind"}"#),
-            ("somebody of the firm", r#"{"step":"decided","decision":"expected","because":"ours","by":"tech"}"#),
-            ("a stranger without a reason", r#"{"step":"decided","decision":"expected","because":"  ","by":"nn"}"#),
+            (
+                "the firm itself",
+                r#"{"step":"decided","decision":"expected","because":"ours","by":"northwind"}"#,
+            ),
+            (
+                "somebody of the firm",
+                r#"{"step":"decided","decision":"expected","because":"ours","by":"tech"}"#,
+            ),
+            (
+                "a stranger without a reason",
+                r#"{"step":"decided","decision":"expected","because":"  ","by":"nn"}"#,
+            ),
             ("a question too long", &long),
             ("an answer before a question", ANSWERED),
             ("an answer, asked before", ANSWERED),
-            ("too far ahead", r#"{"step":"decided","decision":"expected","because":"x","by":"mary","until":"2027-11-19T12:00:00Z"}"#),
-            ("in the past", r#"{"step":"decided","decision":"expected","because":"x","by":"mary","until":"2026-11-19T11:00:00Z"}"#),
-            ("escalated until", r#"{"step":"decided","decision":"escalated","because":"x","by":"mary","until":"2026-11-20T11:00:00Z"}"#),
+            (
+                "too far ahead",
+                r#"{"step":"decided","decision":"expected","because":"x","by":"mary","until":"2027-11-19T12:00:00Z"}"#,
+            ),
+            (
+                "in the past",
+                r#"{"step":"decided","decision":"expected","because":"x","by":"mary","until":"2026-11-19T11:00:00Z"}"#,
+            ),
+            (
+                "escalated until",
+                r#"{"step":"decided","decision":"escalated","because":"x","by":"mary","until":"2026-11-20T11:00:00Z"}"#,
+            ),
             ("no such break-glass", r#"{"step":"acknowledged","break_glass":"B-1","by":"mary"}"#),
         ],
         "unexplained",
-        expect![[""]],
+        expect![[r#"
+            the manager decides
+                may be taken
+            for a while
+                may be taken
+            the firm itself
+                this is about `northwind`: nobody decides about themselves; somebody else has to
+            somebody of the firm
+                this is about `northwind`, who is of the same firm as `tech`; somebody of another one has to decide
+            a stranger without a reason
+                `nn` is nobody in the roster; `by` takes the id of a person there, such as `mary`
+                `because` has 0 characters; write 1 to 2000
+            a question too long
+                `question` has 2001 characters; write 1 to 2000
+            an answer before a question
+                nobody has been asked about this; put a question first
+            an answer, asked before
+                may be taken
+            too far ahead
+                `until` is 2027-11-19T12:00:00Z; choose a time from now to 90 days ahead
+            in the past
+                `until` is 2026-11-19T11:00:00Z; choose a time from now to 90 days ahead
+            escalated until
+                `until` goes with the decision `expected` only; leave it away
+            no such break-glass
+                break-glass `B-1` does not explain any of this
+        "#]],
     );
-    check_faults(&[("never", EXPECTED), ("never, for a while", AHEAD)], "never", expect![[""]]);
+    check_faults(
+        &[("never", EXPECTED), ("never, for a while", AHEAD)],
+        "never",
+        expect![[r#"
+        never
+            may be taken
+        never, for a while
+            your table says that this never happens, so it cannot be explained ahead; decide without `until`
+    "#]],
+    );
 }
 
 /// A finding of later, changed in one way, and whether the decision of before covers it.
@@ -124,8 +178,13 @@ fn an_explanation_covers_the_same_of_the_same_person_for_a_while_and_nothing_mor
     let steps = [record(3, AT, AHEAD)];
     assert!(covers(|_| {}, &steps));
     assert!(covers(|later| later.outcome = Judgement::Explained, &steps));
-    assert!(covers(|later| later.signals = vec![raise(SignalKind::FirstTime)], &steps), "no more unusual than before");
-    let later_at = |time: &'static str| move |later: &mut Finding| (later.first_time, later.last_time) = (Some(at(time)), Some(at(time)));
+    assert!(
+        covers(|later| later.signals = vec![raise(SignalKind::FirstTime)], &steps),
+        "no more unusual than before"
+    );
+    let later_at = |time: &'static str| {
+        move |later: &mut Finding| (later.first_time, later.last_time) = (Some(at(time)), Some(at(time)))
+    };
     assert!(!covers(later_at("2026-11-19T11:59:00Z"), &steps), "not what was there before the decision");
     assert!(!covers(later_at("2026-12-04T05:00:00Z"), &steps), "not afterwards");
     assert!(!covers(|later| later.first_time = None, &steps), "not at an unknown time");
@@ -135,7 +194,10 @@ fn an_explanation_covers_the_same_of_the_same_person_for_a_while_and_nothing_mor
     assert!(!covers(|later| later.asset.area = crate::policy::Area::ManagersMailbox, &steps));
     assert!(!covers(|later| later.outcome = Judgement::Never, &steps));
     assert!(!covers(|later| later.severity = Severity::High, &steps));
-    assert!(!covers(|later| later.signals = vec![raise(SignalKind::Bulk)], &steps), "nobody can train the system");
+    assert!(
+        !covers(|later| later.signals = vec![raise(SignalKind::Bulk)], &steps),
+        "nobody can train the system"
+    );
     assert!(!covers(|later| later.recorded = true, &steps));
     assert!(!covers(
         |later| {
@@ -165,14 +227,23 @@ fn a_ticket_that_was_approved_afterwards_is_a_late_one() {
         .unwrap()
     };
     let late = |outcome: &str, ticket: Ticket| {
-        late_ticket(&finding(outcome, AT), &[ticket], &roster(), policy.tickets()).map(|ticket| ticket.id.clone())
+        late_ticket(&finding(outcome, AT), &[ticket], &roster(), policy.tickets())
+            .map(|ticket| ticket.id.clone())
     };
     let (after, before) = ("2026-11-19T15:00:00Z", "2026-11-19T11:00:00Z");
     assert_eq!(late("unexplained", ticket(after, "2026-11-19T14:00:00Z", "drchen")), Some("T-1".to_owned()));
-    assert_eq!(late("unexplained", ticket(before, "2026-11-19T14:00:00Z", "drchen")), None, "that one was in time");
+    assert_eq!(
+        late("unexplained", ticket(before, "2026-11-19T14:00:00Z", "drchen")),
+        None,
+        "that one was in time"
+    );
     assert_eq!(late("unexplained", ticket(after, "2026-11-19T11:30:00Z", "drchen")), None, "another time");
     assert_eq!(late("unexplained", ticket(after, "2026-11-19T14:00:00Z", "bea")), None, "another mailbox");
-    assert_eq!(late("never", ticket(after, "2026-11-19T14:00:00Z", "drchen")), None, "no ticket covers a never");
+    assert_eq!(
+        late("never", ticket(after, "2026-11-19T14:00:00Z", "drchen")),
+        None,
+        "no ticket covers a never"
+    );
 }
 
 #[test]
@@ -184,9 +255,13 @@ fn an_act_reads_back_and_stays_flat() {
         step: step(AHEAD),
     };
     let body = serde_json::to_value(&act).unwrap();
-    assert_eq!((&body["step"], &body["decision"], &body["id"]), (&"decided".into(), &"expected".into(), &"f1".into()));
+    assert_eq!(
+        (&body["step"], &body["decision"], &body["id"]),
+        (&"decided".into(), &"expected".into(), &"f1".into())
+    );
     assert_eq!(StepAct::of_body(&body), Some(act));
-    let short = StepAct::of_body(&serde_json::json!({"step": "late_ticket", "id": "f9", "ticket": "T-1"})).unwrap();
+    let short =
+        StepAct::of_body(&serde_json::json!({"step": "late_ticket", "id": "f9", "ticket": "T-1"})).unwrap();
     assert_eq!(short.applies_to(), ["f9"]);
     assert_eq!(StepAct::of_body(&serde_json::json!({"step": "of a newer version", "id": "f9"})), None);
     let record = record(3, AT, AHEAD);

@@ -15,7 +15,8 @@ fn event(line: &str) -> Event {
     let mut words = line.trim().splitn(4, ' ');
     let mut word = || words.next().unwrap_or_default();
     let (minute, kind, session, rest) = (word(), word(), word(), word());
-    let at = "2026-11-19T02:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minute.parse().unwrap());
+    let at = "2026-11-19T02:00:00Z".parse::<Timestamp>().unwrap()
+        + SignedDuration::from_mins(minute.parse().unwrap());
     let json = format!(
         r#"{{"kind":"{kind}","time":"{at}","actor":{{"login_uid":1001,"login_user":"itadmin1","effective_user":"root","session":{session},"confidence":"kernel"}},
         "process":{{"exe":"/usr/bin/cat","parent":"/usr/bin/sudo"}},{rest}"source":{{"sensor":"linux-audit"}}}}"#
@@ -53,13 +54,17 @@ fn tell(events: &[Event]) -> (Told, Vec<Finding>) {
 
 #[track_caller]
 fn check(lines: &str, expected: Expect) {
-    let events: Vec<Event> = lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(event).collect();
+    let events: Vec<Event> =
+        lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(event).collect();
     let (told, _) = tell(&events);
     let mut text = String::new();
     for line in &told.lines {
-        crate::finding::wording::tests::accuses_nobody(&line.text);
+        wording::tests::accuses_nobody(&line.text);
         let mark = if line.is_of_finding { "*" } else { " " };
-        text.push_str(&format!("{mark} {} {}..{} {}\n", line.when, line.first_number, line.last_number, line.text));
+        text.push_str(&format!(
+            "{mark} {} {}..{} {}\n",
+            line.when, line.first_number, line.last_number, line.text
+        ));
     }
     expected.assert_eq(&text);
 }
@@ -79,7 +84,17 @@ fn from_login_to_logout_in_order_with_what_is_explained() {
            8 tamper 6 "tamper":{"what":"clock_changed"},
            9 logout 5
            10 health 5"#,
-        expect![[""]],
+        expect![[r#"
+            * Wednesday 18 November, 21:00 (EST) 0..0 A login to ws-01 with account itadmin1 (held by Northwind IT) succeeded.
+            * Wednesday 18 November, 21:01 (EST) 1..1 A session with the rights of root was opened on ws-01 by account itadmin1 (held by Northwind IT), through sudo.
+              Wednesday 18 November, 21:02 (EST) 2..2 The program cat was started on ws-01 in a session of account itadmin1 (uid 1001).
+            * Wednesday 18 November, 21:03 to 21:05 (EST) 3..6 The manager’s mailbox was opened for reading on ws-01 by account itadmin1 (held by Northwind IT), working as root after sudo. (42 × opened for reading)
+              Wednesday 18 November, 21:04 (EST) 5..5 The mailbox of Northwind IT was opened for reading on ws-01 by account itadmin1 (held by Northwind IT), working as root after sudo.
+            * Wednesday 18 November, 21:06 (EST) 7..7 A file was removed from the manager’s mailbox on ws-01 by account itadmin1 (held by Northwind IT), working as root after sudo.
+              Wednesday 18 November, 21:07 (EST) 8..8 The mailbox of Northwind IT was opened for reading on ws-01 by account itadmin1 (held by Northwind IT), working as root after sudo.
+            * Wednesday 18 November, 21:08 (EST) 9..9 The clock was moved on ws-01 in a session of account itadmin1, held by Northwind IT.
+              Wednesday 18 November, 21:09 (EST) 10..10 A session of account itadmin1 (uid 1001) on ws-01 ended.
+        "#]],
     );
 }
 
@@ -105,9 +120,15 @@ fn a_story_has_forty_lines_and_keeps_its_own() {
 #[test]
 fn spans_that_touch_are_read_once() {
     let (_, findings) = tell(&[
-        event(r#"0 file_access 5 "outcome":"success","action":"read","object":{"class":"mailbox","owner":"manager"},"#),
-        event(r#"600 file_access 5 "outcome":"success","action":"read","object":{"class":"mailbox","owner":"manager"},"#),
-        event(r#"9000 file_access 5 "outcome":"success","action":"read","object":{"class":"mailbox","owner":"manager"},"#),
+        event(
+            r#"0 file_access 5 "outcome":"success","action":"read","object":{"class":"mailbox","owner":"manager"},"#,
+        ),
+        event(
+            r#"600 file_access 5 "outcome":"success","action":"read","object":{"class":"mailbox","owner":"manager"},"#,
+        ),
+        event(
+            r#"9000 file_access 5 "outcome":"success","action":"read","object":{"class":"mailbox","owner":"manager"},"#,
+        ),
     ]);
     let spans = Story::of(findings.iter().collect()).spans();
     assert_eq!(spans.len(), 2);
