@@ -4,6 +4,7 @@
 pub mod baseline;
 pub mod client;
 mod departure;
+pub mod findings;
 pub mod rebuild;
 pub mod requests;
 pub mod reviewers;
@@ -23,15 +24,12 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::export::{self, Question};
 use crate::ledger::LedgerError;
-use crate::need_to_know::Judgement;
 use crate::policy::Policy;
 use crate::report::html::render_html;
 use crate::report::week::Week;
 use crate::review::review;
 use crate::self_check::self_check;
-use requests::{
-    EventsQuery, FindingsQuery, NewEnrolment, ReportRequest, RevokeRequest, TextRequest, event_row,
-};
+use requests::{EventsQuery, NewEnrolment, ReportRequest, RevokeRequest, TextRequest, event_row};
 
 /// The largest request, bytes: a roster of a hospital fits.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -72,7 +70,7 @@ impl IntoResponse for Failure {
     }
 }
 
-type Answer<T> = Result<T, Failure>;
+pub(crate) type Answer<T> = Result<T, Failure>;
 
 /// All routes.
 pub fn router(app: App) -> Router {
@@ -98,7 +96,9 @@ pub fn router(app: App) -> Router {
         .route("/v1/ticket-tokens/revoke", post(ticket_tokens::revoke))
         .route("/v1/baseline", get(baseline::list))
         .route("/v1/baseline/confirm", post(baseline::confirm_proposal))
-        .route("/v1/findings", get(findings))
+        .route("/v1/findings", get(findings::list))
+        .route("/v1/findings/{id}", get(findings::one))
+        .route("/v1/findings/{id}/step", post(findings::take_step))
         .route("/v1/events", get(events))
         .route("/v1/report", post(report))
         .route("/v1/export", post(export_bundle))
@@ -120,7 +120,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     })?
 }
 
-async fn record(app: &App, kind: &str, body: Value) -> Answer<u64> {
+pub(crate) async fn record(app: &App, kind: &str, body: Value) -> Answer<u64> {
     let appended = app.ledger.act(vec![act::event(kind, app.ledger.now(), body)]).await?;
     Ok(appended.leaf_index())
 }
@@ -211,31 +211,6 @@ async fn adopt_policy(State(app): State<App>, Json(request): Json<TextRequest>) 
     let policy = Policy::parse(&request.text).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
     record(&app, act::kind::POLICY, json!({"text": request.text, "hash": policy.hash()})).await?;
     Ok(Json(json!({"hash": policy.hash(), "name": policy.name()})))
-}
-
-async fn findings(State(app): State<App>, Query(query): Query<FindingsQuery>) -> Answer<Json<Value>> {
-    let since = query.since()?;
-    let looked = json!({"what": "findings", "person": query.person});
-    let app_for_reading = app.clone();
-    let found = blocking(move || {
-        app_for_reading.lookup.up_to_date()?;
-        let records = app_for_reading.lookup.store().findings().map_err(|error| Failure::ours(&error))?;
-        let wanted = |record: &crate::store::FindingRecord| {
-            let finding = &record.finding;
-            let person = query.person.as_deref().is_none_or(|person| finding.person.as_deref().or(finding.account.as_deref()) == Some(person));
-            person && since.is_none_or(|since| finding.last_time.is_none_or(|at| at >= since))
-        };
-        let mut records: Vec<_> = records.into_iter().filter(wanted).collect();
-        records.sort_by(|one, other| (one.finding.first_time, &one.finding.id).cmp(&(other.finding.first_time, &other.finding.id)));
-        let rows = records.iter().map(|record| {
-            json!({"headline": crate::finding::wording::headline(&record.finding), "never": record.finding.outcome == Judgement::Never, "is_open": record.is_open, "finding": record.finding, "opened_by": record.opened_by, "closed_by": record.closed_by})
-        });
-        Ok(rows.collect::<Vec<_>>())
-    })
-    .await?;
-    // An honest monitor records the looks of those who watch as well.
-    record(&app, act::kind::VIEWED, looked).await?;
-    Ok(Json(json!({"findings": found})))
 }
 
 async fn events(State(app): State<App>, Query(query): Query<EventsQuery>) -> Answer<Response> {

@@ -3,6 +3,7 @@
 mod baseline;
 mod commands;
 mod departure;
+mod findings;
 pub mod passphrase;
 mod print;
 mod roster;
@@ -106,7 +107,9 @@ pub enum Command {
     /// Programs that work by themselves, proposed as jobs after four weeks
     Baseline(baseline::BaselineArgs),
     /// What is unexplained, and what the table says never happens
-    Findings(FindingsArgs),
+    Findings(findings::FindingsArgs),
+    /// The whole story of one finding; ask about it, answer, decide
+    Finding(findings::FindingArgs),
     /// What an account touched, when
     Events(EventsArgs),
     /// Write the weekly access review
@@ -197,20 +200,6 @@ pub enum PolicyCommand {
         /// The file
         file: PathBuf,
     },
-}
-
-/// `findings`.
-#[derive(Debug, Args)]
-pub struct FindingsArgs {
-    /// Only those with an access since: 2026-11-20 or 2026-11-20T18:30:00Z
-    #[arg(long)]
-    pub since: Option<String>,
-    /// Only of this person (as in the roster) or account
-    #[arg(long)]
-    pub person: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `events`.

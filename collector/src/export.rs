@@ -336,6 +336,11 @@ fn shows_act(question: &Question, event: &Event) -> bool {
             let wanted = question.person.as_deref();
             wanted.is_none() || name("person").or_else(|| name("account")) == wanted
         }
+        act::kind::FINDING_STEP => {
+            let about = body.and_then(|body| body.get("about")).and_then(Value::as_str);
+            let wanted = question.person.as_deref();
+            wanted.is_none() || about == wanted
+        }
         act::kind::ENROLMENT_OFFERED | act::kind::VIEWED | act::kind::REFUSAL => false,
         _ => true,
     }

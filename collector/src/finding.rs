@@ -9,7 +9,11 @@
 //! are its [`step`]s.
 
 mod aggregate;
+mod gather;
+pub mod incident;
 mod severity;
+pub mod step;
+pub mod story;
 mod way;
 pub mod wording;
 

@@ -13,6 +13,7 @@
 
 pub mod answer;
 pub mod rules;
+mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -289,8 +290,12 @@ impl Follower {
                 Ok(Effect::None) => {}
                 Err(fault) => warn!(number, reason = %crate::error_chain(&fault), "an act is not taken in"),
             }
-            if matches!(event.kind.as_str(), act::kind::FINDING_OPENED | act::kind::FINDING_CLOSED) {
-                self.step_is_written(number, &event, changes)?;
+            match event.kind.as_str() {
+                act::kind::FINDING_OPENED | act::kind::FINDING_CLOSED => {
+                    self.step_is_written(number, &event, changes)?;
+                }
+                act::kind::FINDING_STEP => steps::apply(&self.store, number, &event)?,
+                _ => {}
             }
         }
         Ok(())
@@ -313,6 +318,7 @@ impl Follower {
             is_open: !closed,
             opened_by: None,
             closed_by: None,
+            steps: Vec::new(),
         });
         if closed {
             record.closed_by = Some(number);
@@ -333,14 +339,14 @@ impl Follower {
         if before.as_ref().is_some_and(|record| record.finding == *finding && record.is_open == is_open) {
             return Ok(());
         }
-        let (opened_by, closed_by) =
-            before.map_or((None, None), |record| (record.opened_by, record.closed_by));
+        let (opened_by, closed_by, steps) = before
+            .map_or((None, None, Vec::new()), |record| (record.opened_by, record.closed_by, record.steps));
         // A finding that the ledger has closed stays closed while its entries are read again.
         let is_open = is_open && closed_by.is_none();
         if closed_by.is_some() {
             return Ok(());
         }
-        changes.finding(&FindingRecord { finding: finding.clone(), is_open, opened_by, closed_by })?;
+        changes.finding(&FindingRecord { finding: finding.clone(), is_open, opened_by, closed_by, steps })?;
         Ok(())
     }
 

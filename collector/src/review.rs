@@ -8,6 +8,7 @@ use ntk_evidence::event::Event;
 use ntk_evidence::words;
 use serde_json::Value;
 
+use crate::finding::step::{self, FindingState};
 use crate::finding::wording;
 use crate::follow::Lookup;
 use crate::follow::answer::Seen;
@@ -62,6 +63,8 @@ pub fn review(
         silences: Vec::new(),
     });
     let (roster, policy) = lookup.rules_now()?;
+    let explained =
+        step::explanations(findings.iter().map(|record| (&record.finding, record.steps.as_slice())));
     let (in_week, before): (Vec<_>, Vec<_>) = findings
         .into_iter()
         .filter(|record| record.finding.first_time.is_none_or(|at| at < to))
@@ -78,6 +81,10 @@ pub fn review(
         machines: machines.collect(),
         undecided: before
             .iter()
+            .filter(|record| {
+                step::state(&record.steps).is_undecided()
+                    && step::covered_by(&record.finding, &explained).is_none()
+            })
             .filter_map(|record| {
                 let opened = record.finding.first_time?;
                 Some(UndecidedInput {
@@ -96,7 +103,7 @@ pub fn review(
                     .get(&record.finding.id)
                     .map(|paths| paths.iter().cloned().collect())
                     .unwrap_or_default(),
-                status: record.is_open.then(|| "still going on when this was made".to_owned()),
+                status: status(&record),
                 finding: record.finding,
             })
             .collect(),
@@ -128,6 +135,14 @@ pub fn review(
         },
     };
     Ok(build(input))
+}
+
+/// What has become of a finding so far; nothing where nobody has said anything about it.
+fn status(record: &FindingRecord) -> Option<String> {
+    match step::state(&record.steps) {
+        FindingState::Open => record.is_open.then(|| "still going on when this was made".to_owned()),
+        state => Some(state.in_words().to_owned()),
+    }
 }
 
 fn provable(outside: &[ntk_evidence::note::VerifierKey], witnessed: &BTreeSet<String>) -> String {

@@ -26,6 +26,7 @@ use tracing::warn;
 
 use crate::engine::{Around, Snapshot, Use};
 use crate::finding::Finding;
+use crate::finding::step::StepRecord;
 
 /// sled keeps memory for long when batches are larger.
 const KEYS_PER_BATCH_MAX: usize = 64;
@@ -145,6 +146,9 @@ pub struct FindingRecord {
     /// Number of the act that closed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_by: Option<u64>,
+    /// What was asked, answered and decided about it, in the order of the ledger.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepRecord>,
 }
 
 /// Writes that belong together.

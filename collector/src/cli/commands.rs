@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::{
-    Cli, Command, Enroll, EventsArgs, ExportArgs, FindingsArgs, Init, PolicyCommand, ReportArgs, departure,
-    exit, print, roster,
+    Cli, Command, Enroll, EventsArgs, ExportArgs, Init, PolicyCommand, ReportArgs, departure, exit, findings,
+    print, roster,
 };
 use crate::admin::client::{ASK_EVERY, Client, ClientError};
 use crate::admin::requests::{Edge, moment};
@@ -235,7 +235,8 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::BreakGlass(args) => super::tickets::break_glass(client, args).await,
         Command::Reviewer { what } => super::tickets::reviewer(client, what).await,
         Command::Baseline(args) => super::baseline::run(client, args).await,
-        Command::Findings(args) => findings(client, args).await,
+        Command::Findings(args) => findings::list(client, args).await,
+        Command::Finding(args) => findings::one(client, args).await,
         Command::Events(args) => events(client, args).await,
         Command::Report(args) => report(client, args).await,
         Command::Export(args) => export(client, home, args).await,
@@ -284,19 +285,6 @@ async fn enroll(client: &Client, what: Enroll) -> anyhow::Result<u8> {
             Ok(0)
         }
     }
-}
-
-async fn findings(client: &Client, args: FindingsArgs) -> anyhow::Result<u8> {
-    let query = [("since", args.since.as_deref()), ("person", args.person.as_deref())];
-    let body = json(&client.get("/v1/findings", &given(&query)).await?)?;
-    let rows = body.get("findings").and_then(Value::as_array).cloned().unwrap_or_default();
-    if args.json {
-        // One array, one finding a line.
-        println!("[{}]", rows.iter().map(ToString::to_string).collect::<Vec<_>>().join(",\n"));
-    } else {
-        print::findings(&rows);
-    }
-    Ok(0)
 }
 
 async fn events(client: &Client, args: EventsArgs) -> anyhow::Result<u8> {

@@ -16,11 +16,11 @@ pub(super) fn ask(question: &str) -> Option<String> {
     Some(line.trim().to_owned()).filter(|line| !line.is_empty())
 }
 
-fn at<'a>(value: &'a Value, pointer: &str) -> &'a str {
+pub(super) fn at<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or("-")
 }
 
-fn number(value: &Value, pointer: &str) -> u64 {
+pub(super) fn number(value: &Value, pointer: &str) -> u64 {
     value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
 }
 
@@ -81,25 +81,6 @@ pub(super) fn machines(body: &Value) {
     }
     for offer in body.pointer("/offers").and_then(Value::as_array).into_iter().flatten() {
         println!("{:<24} token open until {}", at(offer, "/machine"), at(offer, "/expires"));
-    }
-}
-
-pub(super) fn findings(rows: &[Value]) {
-    if rows.is_empty() {
-        println!("Nothing to decide: every access so far is explained.");
-    }
-    for row in rows {
-        let mark = if row.get("never").and_then(Value::as_bool) == Some(true) { "!" } else { "?" };
-        println!("{mark} {}  {}", at(row, "/finding/id"), at(row, "/headline"));
-        println!(
-            "    {}  {}{}",
-            at(row, "/finding/first_time"),
-            crate::report::text::count(number(row, "/finding/n_accesses"), "access", "accesses"),
-            if row.get("is_open").and_then(Value::as_bool) == Some(true) { ", still going on" } else { "" }
-        );
-        for reason in row.pointer("/finding/reasons").and_then(Value::as_array).into_iter().flatten() {
-            println!("    {}", at(reason, "/sentence"));
-        }
     }
 }
 

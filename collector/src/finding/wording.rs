@@ -377,4 +377,4 @@ pub fn what(finding: &Finding) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

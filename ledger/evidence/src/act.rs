@@ -39,6 +39,8 @@ pub mod kind {
     pub const FINDING_OPENED: &str = "act_finding_opened";
     /// A finding's window closed, with its totals.
     pub const FINDING_CLOSED: &str = "act_finding_closed";
+    /// Something was asked, answered or decided about findings, or came to light later.
+    pub const FINDING_STEP: &str = "act_finding_step";
     /// A report was made.
     pub const REPORT_MADE: &str = "act_report_made";
     /// Findings or events were looked at.

@@ -5,9 +5,11 @@ use jiff::tz::TimeZone;
 use ntk_evidence::event::Event;
 
 use super::*;
+use crate::finding::{CANDIDATES_MAX, NUMBERS_MAX, SIGNALS_MAX, wording};
 use crate::need_to_know::decide;
 use crate::policy::Policy;
 use crate::roster::Roster;
+use crate::signal::Weight;
 use crate::ticket::Tickets;
 
 struct Bench {

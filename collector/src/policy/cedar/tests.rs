@@ -198,7 +198,10 @@ fn a_wrong_policy_of_an_expert_is_refused_with_its_line() {
         "@id(\"a\") @plain(\"A.\") permit (principal, action == Practice::Action::\"fly\", resource);",
         expect![[r#""#]],
     );
-    refused("@id(\"a\") @plain(\"A.\") permit (principal == ?principal, action, resource);", expect![[r#""#]]);
+    refused(
+        "@id(\"a\") @plain(\"A.\") permit (principal == ?principal, action, resource);",
+        expect![[r#""#]],
+    );
     refused(
         "@id(\"a\") @plain(\"A.\") permit (principal, action, resource);\n@id(\"a\") @plain(\"A.\") forbid (principal, action, resource);",
         expect![[r#""#]],

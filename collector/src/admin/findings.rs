@@ -1,0 +1,320 @@
+//! Findings: the list, one incident with its story, and the steps that people take.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use jiff::Timestamp;
+use ntk_evidence::act;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::requests::{Edge, FindingsQuery, moment};
+use super::{Answer, Failure, blocking, record};
+use crate::app::App;
+use crate::finding::incident::{Incident, incidents};
+use crate::finding::step::{self, Choice, Explanation, FindingState, Step, StepAct};
+use crate::finding::story::Story;
+use crate::finding::{Finding, wording};
+use crate::follow::Lookup;
+use crate::need_to_know::Judgement;
+use crate::report::text::count;
+use crate::store::FindingRecord;
+
+/// Sentences of the table that a list shows for each incident.
+const REASONS_MAX: usize = 3;
+
+/// `finding ID ask|answer|decide`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StepRequest {
+    /// Put a question.
+    Asked {
+        /// The question.
+        question: String,
+        /// Id of the person who asks.
+        by: String,
+    },
+    /// Give an answer.
+    Answered {
+        /// The answer.
+        answer: String,
+        /// Id of the person who says it.
+        by: String,
+    },
+    /// Decide.
+    Decided {
+        /// What.
+        decision: Choice,
+        /// Why.
+        because: String,
+        /// Until when it explains the same, a day to its end.
+        #[serde(default)]
+        until: Option<String>,
+        /// Id of the person who decides.
+        by: String,
+    },
+}
+
+/// Every finding with its steps, put together as they are now.
+struct Desk {
+    records: BTreeMap<String, FindingRecord>,
+    incidents: Vec<Incident>,
+    explanations: Vec<Explanation>,
+    now: Option<Timestamp>,
+}
+
+impl Desk {
+    fn read(app: &App) -> Answer<Self> {
+        app.lookup.up_to_date()?;
+        let records = app.lookup.store().findings().map_err(|error| Failure::ours(&error))?;
+        let findings: Vec<Finding> = records.iter().map(|record| record.finding.clone()).collect();
+        let stepped = records.iter().map(|record| (&record.finding, record.steps.as_slice()));
+        Ok(Self {
+            incidents: incidents(&findings, app.lookup.zone()),
+            explanations: step::explanations(stepped),
+            records: records.into_iter().map(|record| (record.finding.id.clone(), record)).collect(),
+            now: app.ledger.now().parse().ok(),
+        })
+    }
+
+    fn of<'a>(&'a self, incident: &'a Incident) -> impl Iterator<Item = &'a FindingRecord> {
+        incident.findings.iter().filter_map(|id| self.records.get(id))
+    }
+
+    /// The incident that a person means: by its id, by that of one of its findings, or by how that begins.
+    fn incident(&self, id: &str) -> Answer<&Incident> {
+        if let Some(incident) =
+            self.incidents.iter().find(|incident| incident.findings.iter().any(|have| have == id))
+        {
+            return Ok(incident);
+        }
+        let begins = |incident: &&Incident| incident.findings.iter().any(|have| have.starts_with(id));
+        let mut found = self.incidents.iter().filter(begins);
+        match (found.next(), found.next()) {
+            (Some(incident), None) if id.len() >= 4 => Ok(incident),
+            (Some(_), _) => Err(Failure::bad(format!(
+                "`{id}` is the beginning of more than one finding; write more of it"
+            ))),
+            (None, _) => Err(Failure::missing(format!(
+                "there is no finding `{id}`; see `ntk-collector findings --all`"
+            ))),
+        }
+    }
+
+    fn covered(&self, record: &FindingRecord) -> Option<&Explanation> {
+        // What somebody has decided stands for itself.
+        let is_decided = step::state(&record.steps) != FindingState::Open;
+        if is_decided { None } else { step::covered_by(&record.finding, &self.explanations) }
+    }
+
+    fn state_of(&self, record: &FindingRecord) -> FindingState {
+        if self.covered(record).is_some() { FindingState::Expected } else { step::state(&record.steps) }
+    }
+
+    /// The least settled of its findings.
+    fn state(&self, incident: &Incident) -> FindingState {
+        self.of(incident).map(|record| self.state_of(record)).min().unwrap_or_default()
+    }
+
+    /// Since when something about it is undecided: `3 days`.
+    fn age(&self, incident: &Incident) -> Option<String> {
+        let undecided = self.of(incident).filter(|record| self.state_of(record).is_undecided());
+        let since = undecided.filter_map(|record| record.finding.first_time).min()?;
+        let hours = self.now?.duration_since(since).as_hours().max(0);
+        Some(match hours {
+            0 => "less than an hour".to_owned(),
+            1..48 => count(u64::try_from(hours).unwrap_or(0), "hour", "hours"),
+            _ => count(u64::try_from(hours / 24).unwrap_or(0), "day", "days"),
+        })
+    }
+
+    fn row(&self, record: &FindingRecord, incident: Option<&Incident>) -> Value {
+        let finding = &record.finding;
+        json!({
+            "headline": wording::headline(finding),
+            "never": finding.outcome == Judgement::Never,
+            "is_open": record.is_open,
+            "finding": finding,
+            "opened_by": record.opened_by,
+            "closed_by": record.closed_by,
+            "tag": wording::tag(finding),
+            "state": self.state_of(record),
+            "covered_by": self.covered(record),
+            "incident": incident.map(|incident| &incident.id),
+            "steps": record.steps,
+        })
+    }
+
+    fn incident_row(&self, incident: &Incident) -> Value {
+        let state = self.state(incident);
+        let mut reasons: Vec<&str> = Vec::new();
+        for reason in self.of(incident).flat_map(|record| &record.finding.reasons) {
+            if reasons.len() < REASONS_MAX && !reasons.contains(&reason.sentence.as_str()) {
+                reasons.push(&reason.sentence);
+            }
+        }
+        let mut signals: Vec<&str> = Vec::new();
+        for signal in self.of(incident).flat_map(|record| &record.finding.signals) {
+            if signals.len() < REASONS_MAX && !signals.contains(&signal.sentence.as_str()) {
+                signals.push(&signal.sentence);
+            }
+        }
+        let chief = self.records.get(&incident.id);
+        let mut row = json!({
+            "state": state,
+            "state_in_words": state.in_words(),
+            "is_undecided": state.is_undecided(),
+            "is_covered": self.of(incident).any(|record| self.covered(record).is_some()),
+            "is_open": self.of(incident).any(|record| record.is_open),
+            "age": self.age(incident),
+            "tag": chief.map(|record| wording::tag(&record.finding)),
+            "reasons": reasons,
+            "signals": signals,
+        });
+        if let (Some(row), Ok(Value::Object(fields))) = (row.as_object_mut(), serde_json::to_value(incident))
+        {
+            row.extend(fields);
+        }
+        row
+    }
+}
+
+/// The findings of a person or since a time, and the incidents that they make.
+pub async fn list(State(app): State<App>, Query(query): Query<FindingsQuery>) -> Answer<Json<Value>> {
+    let since = query.since()?;
+    let looked = json!({"what": "findings", "person": query.person});
+    let app_for_reading = app.clone();
+    let found = blocking(move || {
+        let desk = Desk::read(&app_for_reading)?;
+        let wanted = |record: &&FindingRecord| {
+            let finding = &record.finding;
+            let name = finding.person.as_deref().or(finding.account.as_deref());
+            let person = query.person.as_deref().is_none_or(|person| name == Some(person));
+            person && since.is_none_or(|since| finding.last_time.is_none_or(|at| at >= since))
+        };
+        let mut incident_of: BTreeMap<&str, &Incident> = BTreeMap::new();
+        for incident in &desk.incidents {
+            incident_of.extend(incident.findings.iter().map(|id| (id.as_str(), incident)));
+        }
+        let mut records: Vec<&FindingRecord> = desk.records.values().filter(wanted).collect();
+        records.sort_by_key(|record| (record.finding.first_time, record.finding.id.as_str()));
+        let rows = records
+            .iter()
+            .map(|record| desk.row(record, incident_of.get(record.finding.id.as_str()).copied()));
+        let shown = desk.incidents.iter().filter(|incident| desk.of(incident).any(|record| wanted(&record)));
+        Ok(json!({
+            "findings": rows.collect::<Vec<_>>(),
+            "incidents": shown.map(|incident| desk.incident_row(incident)).collect::<Vec<_>>(),
+        }))
+    })
+    .await?;
+    // An honest monitor records the looks of those who watch as well.
+    record(&app, act::kind::VIEWED, looked).await?;
+    Ok(Json(found))
+}
+
+/// One incident: its story, its findings with their evidence and limits, its steps.
+pub async fn one(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Value>> {
+    let looked = json!({"what": "findings", "finding": id});
+    let app_for_reading = app.clone();
+    let found = blocking(move || {
+        let desk = Desk::read(&app_for_reading)?;
+        let incident = desk.incident(&id)?;
+        let records: Vec<&FindingRecord> = desk.of(incident).collect();
+        let story = story(&app_for_reading.lookup, &records)?;
+        let findings: Vec<Value> = records.iter().map(|record| detailed(&desk, record, incident)).collect();
+        Ok(json!({"incident": desk.incident_row(incident), "story": story, "findings": findings}))
+    })
+    .await?;
+    record(&app, act::kind::VIEWED, looked).await?;
+    Ok(Json(found))
+}
+
+fn story(lookup: &Lookup, records: &[&FindingRecord]) -> Answer<Value> {
+    let mut story = Story::of(records.iter().map(|record| &record.finding).collect());
+    for (from, to) in story.spans() {
+        lookup.events(from, to, |seen| story.observe(seen.access, seen.decision))?;
+    }
+    serde_json::to_value(story.told(lookup.zone())).map_err(|error| Failure::ours(&error))
+}
+
+fn detailed(desk: &Desk, record: &FindingRecord, incident: &Incident) -> Value {
+    let finding = &record.finding;
+    let mut row = desk.row(record, Some(incident));
+    if let Some(row) = row.as_object_mut() {
+        row.insert("what".into(), json!(wording::what(finding)));
+        row.insert("account".into(), json!(wording::account(finding)));
+        row.insert("way".into(), json!(wording::way(finding)));
+        row.insert("who_could_have_been".into(), json!(wording::candidates(finding)));
+        row.insert("not_shown".into(), json!(wording::not_shown(finding)));
+        row.insert("state_in_words".into(), json!(desk.state_of(record).in_words()));
+    }
+    row
+}
+
+/// Takes a step about an incident: it applies to all the findings that it has now.
+pub async fn take_step(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Json(request): Json<StepRequest>,
+) -> Answer<Json<Value>> {
+    let app_for_reading = app.clone();
+    let act = blocking(move || {
+        let app = app_for_reading;
+        let step = step_of(&app, request)?;
+        // Once more than the list: the act that opens a finding comes after the entries that it is made of.
+        app.lookup.up_to_date()?;
+        let desk = Desk::read(&app)?;
+        let incident = desk.incident(&id)?;
+        let records: Vec<&FindingRecord> = desk.of(incident).collect();
+        if records.iter().any(|record| record.opened_by.is_none()) {
+            return Err(Failure::bad(
+                "this finding is just being written to the ledger; try again in a moment",
+            ));
+        }
+        let (roster, _) = app.lookup.rules_now()?;
+        let at = desk.now.ok_or_else(|| Failure::bad("the clock cannot be read"))?;
+        let about: Vec<_> = records.iter().map(|record| (&record.finding, record.steps.as_slice())).collect();
+        step::check(&step, &about, &roster, at).map_err(|faults| {
+            Failure::bad(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?;
+        Ok(StepAct {
+            id: incident.id.clone(),
+            findings: incident.findings.clone(),
+            about: incident.person.clone().or_else(|| incident.account.clone()),
+            step,
+        })
+    })
+    .await?;
+    let body = serde_json::to_value(&act).map_err(|error| Failure::ours(&error))?;
+    record(&app, act::kind::FINDING_STEP, body).await?;
+    let id = act.id.clone();
+    let state = blocking(move || {
+        let desk = Desk::read(&app)?;
+        Ok(desk.state(desk.incident(&id)?))
+    })
+    .await?;
+    Ok(Json(json!({
+        "id": act.id, "findings": act.findings, "state": state, "state_in_words": state.in_words(),
+    })))
+}
+
+fn step_of(app: &App, request: StepRequest) -> Answer<Step> {
+    Ok(match request {
+        StepRequest::Asked { question, by } => Step::Asked { proof: proof_of(app, &by)?, question, by },
+        StepRequest::Answered { answer, by } => Step::Answered { proof: proof_of(app, &by)?, answer, by },
+        StepRequest::Decided { decision, because, until, by } => {
+            let until = until.map(|until| moment(&until, app.lookup.zone(), Edge::End)).transpose()?;
+            Step::Decided { proof: proof_of(app, &by)?, decision, because, until, by }
+        }
+    })
+}
+
+/// How it was made sure that it is this person. So far only by who may open the collector's socket.
+fn proof_of(_app: &App, _by: &str) -> Answer<Option<String>> {
+    Ok(Some("admin socket".to_owned()))
+}
+
+#[cfg(test)]
+mod tests;
