@@ -107,3 +107,6 @@ impl Desk {
         Ok((book, roster, policy))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod rig;

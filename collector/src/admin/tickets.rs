@@ -181,21 +181,24 @@ pub(super) async fn list(State(app): State<App>, Query(query): Query<TicketsQuer
 }
 
 /// What an approval would allow, or why it would be refused. No act.
+///
+/// One for the approver's own side is not refused here but after the passphrase: only then is it known who
+/// tried, and that it was tried becomes an act.
 pub(super) async fn preview(State(app): State<App>, Json(ask): Json<EchoRequest>) -> Answer<Json<Value>> {
     app.desk
         .step(|view| {
-            let approved = checked(view, &ask.id, &ask.by)?;
-            let echo = echo(approved.request(), view.roster, view.now);
-            let reason = &approved.request().reason;
-            let second = approved.awaits_second();
-            Ok((Vec::new(), Json(json!({"echo": echo, "awaits_second": second, "reason": reason}))))
+            let terms = view.policy.tickets();
+            let awaits_second = match approve(view.tickets, view.roster, terms, &ask.id, &ask.by, view.now) {
+                Ok(approved) => approved.awaits_second(),
+                Err(refusal) if refusal.is_own_side() => false,
+                Err(refusal) => return Err(Failure::bad(refusal.to_string())),
+            };
+            let request = &found(view, &ask.id)?.request;
+            let echo = echo(request, view.roster, view.now);
+            let answer = json!({"echo": echo, "awaits_second": awaits_second, "reason": request.reason});
+            Ok((Vec::new(), Json(answer)))
         })
         .await
-}
-
-fn checked(view: &View<'_>, id: &str, by: &str) -> Answer<crate::ticket::Approved> {
-    approve(view.tickets, view.roster, view.policy.tickets(), id, by, view.now)
-        .map_err(|refusal| Failure::bad(refusal.to_string()))
 }
 
 /// An approval. One for the approver's own side is refused, and that it was tried is an act.
@@ -270,11 +273,14 @@ pub(super) async fn close(State(app): State<App>, Json(ask): Json<EndRequest>) -
 
 fn standing(view: &View<'_>, id: &str, by: &str) -> Answer<TicketState> {
     known(view, by)?;
-    let record = view.tickets.record(id);
-    let record = record.ok_or_else(|| {
-        Failure::missing(format!("there is no ticket `{id}`; see `ntk-collector ticket list`"))
-    })?;
+    let record = found(view, id)?;
     Ok(record.state(view.policy.tickets(), view.now.timestamp()))
+}
+
+fn found<'v>(view: &View<'v>, id: &str) -> Answer<&'v Record> {
+    view.tickets.record(id).ok_or_else(|| {
+        Failure::missing(format!("there is no ticket `{id}`; see `ntk-collector ticket list`"))
+    })
 }
 
 fn known<'v>(view: &View<'v>, id: &str) -> Answer<&'v Person> {
@@ -356,3 +362,6 @@ pub(super) async fn acknowledge(
         })
         .await
 }
+
+#[cfg(test)]
+mod tests;

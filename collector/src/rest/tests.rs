@@ -5,7 +5,6 @@ use std::sync::Arc;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use ntk_evidence::act;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -15,15 +14,11 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::app::Working;
-use crate::clock::Clock;
-use crate::home::Home;
-use crate::init::{InitOptions, SERVER_NAME, init};
-use crate::roster::Roster;
+use crate::desk::rig;
+use crate::init::SERVER_NAME;
 
 struct Rig {
-    _scratch: tempfile::TempDir,
-    working: Working,
+    inner: rig::Rig,
     address: std::net::SocketAddr,
     authority: String,
     stop: CancellationToken,
@@ -31,37 +26,22 @@ struct Rig {
 
 impl Rig {
     async fn start() -> Self {
-        let scratch = tempfile::tempdir().unwrap();
-        let home = Home::new(scratch.path().join("collector"));
-        let options = InitOptions {
-            name: "Maple Street".into(),
-            timezone: "America/New_York".into(),
-            template: "small-practice".into(),
-            keys_to: scratch.path().join("keys.txt"),
-            administers: [("host".to_owned(), "us".to_owned())].into(),
-            listen: "127.0.0.1:0".into(),
-        };
-        // 27 November 2026, 14:00 in New York: nothing here depends on the day the test runs.
-        let clock = Clock::fixed(ntk_evidence::time::Moment::parse("2026-11-27T19:00:00Z").unwrap());
-        init(&home, &options, &clock).unwrap();
-        let working =
-            tokio::task::spawn_blocking(move || Working::start(home, clock)).await.unwrap().unwrap();
-        let app = working.app.clone();
-        let text = include_str!("../../templates/roster-example.toml");
-        let version = Roster::parse(text).unwrap().version().to_owned();
-        let roster =
-            act::event(act::kind::ROSTER, app.ledger.now(), json!({"text": text, "version": version}));
-        let _appended = app.ledger.act(vec![roster]).await.unwrap();
+        let inner = rig::Rig::start().await;
+        let app = inner.app().clone();
         let (authority, _) = app.practice.authority().unwrap();
         let tls = listener::tls(&app.practice.server().unwrap(), &authority).unwrap();
         let (socket, address) = listener::bind("127.0.0.1:0").await.unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(listener::serve(socket, tls, app, stop.clone()));
-        Self { _scratch: scratch, working, address, authority, stop }
+        Self { inner, address, authority, stop }
+    }
+
+    fn app(&self) -> &App {
+        self.inner.app()
     }
 
     fn token(&self, name: &str) -> String {
-        self.working.app.help_desks.make(name, self.working.app.desk.now().timestamp()).unwrap()
+        self.app().help_desks.make(name, self.app().desk.now().timestamp()).unwrap()
     }
 
     async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &[u8]) -> (u16, Value) {
@@ -96,8 +76,7 @@ impl Rig {
 
     async fn end(self) {
         self.stop.cancel();
-        let working = self.working;
-        tokio::task::spawn_blocking(move || working.stop()).await.unwrap();
+        self.inner.end().await;
     }
 }
 
@@ -144,8 +123,7 @@ async fn a_help_desk_may_ask_and_see_how_its_own_requests_stand_and_nothing_else
     }
     // What it asked for is a request by its name, and nobody has approved it.
     let (by, n_approvals) = rig
-        .working
-        .app
+        .app()
         .desk
         .step(|view| {
             let record = view.tickets.record("T-1").unwrap();
@@ -205,8 +183,8 @@ async fn what_is_wrong_with_a_request_is_said_in_a_sentence() {
         }
     }
     assert_eq!(last, 429);
-    let now = rig.working.app.desk.now().timestamp();
-    rig.working.app.help_desks.revoke("helpdesk", now).unwrap();
+    let now = rig.app().desk.now().timestamp();
+    rig.app().help_desks.revoke("helpdesk", now).unwrap();
     assert_eq!(rig.ask(&token, &restore("B")).await.0, 401);
     rig.end().await;
 }
