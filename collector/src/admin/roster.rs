@@ -358,3 +358,6 @@ async fn leave(State(app): State<App>, Json(request): Json<LeaveRequest>) -> Ans
         "follows": follows,
     })))
 }
+
+#[cfg(test)]
+mod tests;
