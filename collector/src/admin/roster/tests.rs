@@ -118,7 +118,9 @@ impl Rig {
         let entries = events.iter().map(|text| Entry::freeze(serde_json::from_str(text).unwrap()).unwrap());
         let (batch, _) = log.seal(entries.collect(), BatchKey::new([1; 32]), &signer).unwrap();
         let continuation = verify(&log, signer.verifier(), batch).unwrap().into_continuation();
-        self.runtime.block_on(async { ledger.append(continuation).await.unwrap().await.unwrap().unwrap() });
+        let _appended = self
+            .runtime
+            .block_on(async { ledger.append(continuation).await.unwrap().await.unwrap().unwrap() });
     }
 }
 
@@ -153,7 +155,9 @@ fn a_leave_date_is_recorded_shown_and_withdrawn_and_nothing_is_deleted() {
         refused.into_iter().map(|body| rig.post("/v1/leave", body).unwrap_err()).collect();
     rig.post("/v1/leave", json!({"person": "bea", "on": "2026-11-22", "by": "mary"})).unwrap();
     faults.push(rig.post("/v1/leave", json!({"person": "bea", "withdraw": true, "by": "mary"})).unwrap_err());
-    check(&faults, expect![[r#"
+    check(
+        &faults,
+        expect![[r#"
         nobody in the roster has the id `zoe`; `ntk-collector roster export FILE` shows the ids
         `--by zoe`: nobody in the roster has the id `zoe`; `ntk-collector roster export FILE` shows the ids
         `--by bea`: a leave date is recorded by another person
@@ -161,13 +165,17 @@ fn a_leave_date_is_recorded_shown_and_withdrawn_and_nothing_is_deleted() {
         `--notice-given` is later than `--on`
         give either `--on DATE` or `--withdraw`
         no leave date of Bea Novak was recorded with `leave`; there is nothing to withdraw
-        the leave date of Bea Novak, 2026-11-22, has come and is no longer withdrawn; if they work here again, record it in the roster and import that"#]]);
-    check(&rig.acts(act::kind::ROSTER), expect![[r#"
-        {}
-        {}
-        {"change":"Mary Lopez recorded that Bea Novak leaves: 2026-12-01.","by":"mary"}
-        {"change":"Mary Lopez withdrew the leave date of Bea Novak, 2026-12-01.","by":"mary"}
-        {"change":"Mary Lopez recorded that Bea Novak leaves: 2026-11-22.","by":"mary"}"#]]);
+        the leave date of Bea Novak, 2026-11-22, has come and is no longer withdrawn; if they work here again, record it in the roster and import that"#]],
+    );
+    check(
+        &rig.acts(act::kind::ROSTER),
+        expect![[r#"
+            {}
+            {"change":"A roster came into force. 2 people are new: Mary Lopez and Bea Novak. 1 account is new: billing1 on ws-01."}
+            {"change":"Mary Lopez recorded that Bea Novak leaves: 2026-12-01.","by":"mary"}
+            {"change":"Mary Lopez withdrew the leave date of Bea Novak, 2026-12-01.","by":"mary"}
+            {"change":"Mary Lopez recorded that Bea Novak leaves: 2026-11-22.","by":"mary"}"#]],
+    );
 }
 
 #[test]
@@ -193,11 +201,14 @@ fn a_departure_shows_steps_ticks_and_what_was_used_after_the_date() {
         tick("sessions", "mary", true),
         tick("machine/ws-01/admingroups/wheel", "mary", false),
     ];
-    check(&faults.map(|fault| fault.unwrap_err()), expect![[r#"
+    check(
+        &faults.map(|fault| fault.unwrap_err()),
+        expect![[r#"
         the list of `bea` has no step `nothing`; `ntk-collector departure bea` shows it
         `--by bea`: a departure is ticked off by another person
         `sessions` is not ticked; `ntk-collector departure bea` shows the list
-        `machine/ws-01/admingroups/wheel` is ticked already; `untick` takes that back"#]]);
+        `machine/ws-01/admingroups/wheel` is ticked already; `untick` takes that back"#]],
+    );
     let body = rig.get("/v1/departure", &[("person", "bea")]).unwrap();
     let steps = body["steps"]
         .as_array()
@@ -206,18 +217,24 @@ fn a_departure_shows_steps_ticks_and_what_was_used_after_the_date() {
         .map(|row| format!("{} {} {}", row["step"]["id"], row["tick"]["by"], row["tick"]["at"]));
     let watch = ["theirs", "others"].map(|of| body["watch"][of].as_array().unwrap().clone());
     let watch = watch.iter().flatten().map(|row| row["sentence"].to_string());
-    check(&steps.chain(watch).collect::<Vec<_>>(), expect![[r#"
+    check(
+        &steps.chain(watch).collect::<Vec<_>>(),
+        expect![[r#"
         "sessions" null null
         "machine/ws-01/admingroups/wheel" "mary" "2026-11-22T12:00:00.000Z"
         "account/billing1@ws-01" null null
         "contract" null null
         "keys-and-phone" null null
         "Account billing1 (uid 1003) on ws-01, which they held: 1 login at 2026-11-21T12:00:00Z."
-        "Account temp (uid 1044) on ws-01, which is in nobody’s entry: 1 login at 2026-11-21T13:00:00Z.""#]]);
-    check(&rig.acts(act::kind::DEPARTURE), expect![[r#"
+        "Account temp (uid 1044) on ws-01, which is in nobody’s entry: 1 login at 2026-11-21T13:00:00Z.""#]],
+    );
+    check(
+        &rig.acts(act::kind::DEPARTURE),
+        expect![[r#"
         {"step":"ticked","person":"bea","item":"sessions","by":"mary","note":"by telephone"}
         {"step":"ticked","person":"bea","item":"machine/ws-01/admingroups/wheel","by":"mary","note":"by telephone"}
-        {"step":"unticked","person":"bea","item":"sessions","by":"mary","note":"by telephone"}"#]]);
+        {"step":"unticked","person":"bea","item":"sessions","by":"mary","note":"by telephone"}"#]],
+    );
 }
 
 #[test]
@@ -235,7 +252,12 @@ fn an_account_that_was_seen_is_proposed_confirmed_and_proposed_no_more() {
             .map(|row| row["sentence"].to_string())
             .collect::<Vec<_>>()
     };
-    check(&proposed(), expect![[r#""Account temp (uid 1044) on ws-01 is not in the roster: 1 login. Whose it is, the roster does not show.""#]]);
+    check(
+        &proposed(),
+        expect![[
+            r#""Account temp (uid 1044) on ws-01 is not in the roster: 1 login. Whose it is, the roster does not show.""#
+        ]],
+    );
     let confirm = |account: &str, persons: &[&str], by: &str| {
         rig.post("/v1/roster/confirm", json!({"account": account, "persons": persons, "by": by}))
     };
@@ -246,21 +268,27 @@ fn an_account_that_was_seen_is_proposed_confirmed_and_proposed_no_more() {
         confirm("temp@ws-01", &["bea", "bea"], "mary"),
         confirm("temp@ws-01", &[], "mary"),
     ];
-    check(&faults.map(|fault| fault.unwrap_err()), expect![[r#"
+    check(
+        &faults.map(|fault| fault.unwrap_err()),
+        expect![[r#"
         no account `other` was seen that is outside the roster; seen were: `temp (uid 1044) on ws-01`
         nobody in the roster has the id `zoe`; `ntk-collector roster export FILE` shows the ids
         `--by zoe`: nobody in the roster has the id `zoe`; `ntk-collector roster export FILE` shows the ids
         the roster has 1 thing to mend:
         - account[1].shared_by (line 26): names `bea` twice
         the roster has 1 thing to mend:
-        - account[1].shared_by (line 26): names fewer than two people; write person = ".." for an account of one"#]]);
+        - account[1].shared_by (line 26): names fewer than two people; write person = ".." for an account of one"#]],
+    );
     confirm("temp@ws-01", &["bea"], "mary").unwrap();
     assert!(rig.text().contains("confirmed_on = \"2026-11-22\""));
     assert_eq!(proposed(), Vec::<String>::new());
-    check(&rig.acts(act::kind::ROSTER), expect![[r#"
-        {}
-        {}
-        {"change":"Mary Lopez recorded that account temp (uid 1044) on ws-01 is held by Bea Novak.","by":"mary"}"#]]);
+    check(
+        &rig.acts(act::kind::ROSTER),
+        expect![[r#"
+            {}
+            {"change":"A roster came into force. 2 people are new: Mary Lopez and Bea Novak. 1 account is new: billing1 on ws-01."}
+            {"change":"Mary Lopez recorded that account temp (uid 1044) on ws-01 is held by Bea Novak.","by":"mary"}"#]],
+    );
 }
 
 #[test]
@@ -285,7 +313,12 @@ fn a_notice_is_acknowledged_and_the_item_goes() {
         let body = rig.get("/v1/roster/items", &[]).unwrap();
         body["items"].as_array().unwrap().iter().map(|item| item["sentence"].to_string()).collect::<Vec<_>>()
     };
-    check(&items(), expect![[r#""2 people have not acknowledged “Access is recorded”, version 1, in force since 2026-01-01: Mary Lopez and Bea Novak.""#]]);
+    check(
+        &items(),
+        expect![[
+            r#""2 people have not acknowledged “Access is recorded”, version 1, in force since 2026-01-01: Mary Lopez and Bea Novak.""#
+        ]],
+    );
     for (person, version) in [("bea", "2"), ("zoe", "1")] {
         let body = json!({"person": person, "notice": "monitoring", "version": version});
         assert!(rig.post("/v1/roster/acknowledge", body).is_err());
@@ -312,7 +345,10 @@ fn an_offer_keeps_whether_the_users_were_told() {
         .map(|offer| format!("{} {}", offer["machine"], offer["notice"]))
         .collect();
     said.sort();
-    check(&said, expect![[r#"
+    check(
+        &said,
+        expect![[r#"
         "ws-02" "its users were told on 2026-11-20"
-        "ws-03" "not said at enrolment""#]]);
+        "ws-03" "not said at enrolment""#]],
+    );
 }
