@@ -167,7 +167,7 @@ async fn machines(State(app): State<App>) -> Json<Value> {
         .registry
         .offers
         .values()
-        .map(|offer| json!({"machine": offer.machine, "expires": offer.expires}))
+        .map(|offer| json!({"machine": offer.machine, "expires": offer.expires, "notice": offer.notice}))
         .collect();
     Json(json!({"machines": machines, "offers": offers}))
 }

@@ -5,6 +5,7 @@
 //! that nobody wrote down is first-class: it is named as itself, never guessed to be somebody.
 
 pub mod append;
+mod change;
 pub mod csv;
 mod entry;
 mod items;
@@ -16,6 +17,7 @@ mod standing;
 use ntk_evidence::event::{Actor, Confidence};
 use serde::{Deserialize, Serialize};
 
+pub use change::changes;
 pub use entry::{
     Account, Acknowledgement, Cover, Holder, Job, Key, Leave, Machine, Notice, NoticeKind, Person,
 };

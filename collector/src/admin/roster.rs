@@ -18,7 +18,7 @@ use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::roster::append::{Addition, append};
 use crate::roster::proposal::Gathering;
-use crate::roster::{Proposal, Roster, csv, roster_items};
+use crate::roster::{Proposal, Roster, changes, csv, roster_items};
 
 /// How far back proposals look where nothing else is asked for.
 const WEEKS: u16 = 4;
@@ -185,16 +185,19 @@ async fn show(State(app): State<App>, Query(query): Query<ShowQuery>) -> Answer<
 
 async fn import(State(app): State<App>, Json(request): Json<ImportRequest>) -> Answer<Json<Value>> {
     let _turn = TURN.lock().await;
+    let (text_before, before) = in_force(&app).await?;
     let text = match (request.text, request.csv) {
         (Some(text), None) => text,
         (None, Some(rows)) => {
-            let (before, _) = in_force(&app).await?;
-            csv::merge(&rows, &before).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?
+            csv::merge(&rows, &text_before).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?
         }
         _ => return Err(Failure::bad("a roster comes either as `text` or as `csv`")),
     };
     let roster = Roster::parse(&text).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
-    let body = json!({"text": text, "version": roster.version()});
+    let changed = changes(&before, &roster);
+    let said = if changed.is_empty() { "It says the same as before.".to_owned() } else { changed.join(" ") };
+    let change = format!("A roster came into force. {said}");
+    let body = json!({"text": text, "version": roster.version(), "change": change});
     let body = match &request.by {
         // Whoever brings the first roster into force stands in that roster.
         Some(by) => decider(&roster, by)?.sign(body),
@@ -202,7 +205,7 @@ async fn import(State(app): State<App>, Json(request): Json<ImportRequest>) -> A
     };
     record(&app, act::kind::ROSTER, body).await?;
     Ok(Json(
-        json!({"version": roster.version(), "people": roster.persons().len(), "accounts": roster.accounts().len()}),
+        json!({"version": roster.version(), "people": roster.persons().len(), "accounts": roster.accounts().len(), "changes": changed}),
     ))
 }
 
@@ -358,3 +361,6 @@ async fn leave(State(app): State<App>, Json(request): Json<LeaveRequest>) -> Ans
         "follows": follows,
     })))
 }
+
+#[cfg(test)]
+mod tests;

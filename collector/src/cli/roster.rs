@@ -127,6 +127,9 @@ async fn import(client: &Client, file: &Path, by: Option<String>) -> anyhow::Res
         body.get("people").unwrap_or(&Value::Null),
         body.get("accounts").unwrap_or(&Value::Null)
     );
+    for change in body.get("changes").and_then(Value::as_array).into_iter().flatten() {
+        println!("{}", change.as_str().unwrap_or_default());
+    }
     Ok(0)
 }
 

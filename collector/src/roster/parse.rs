@@ -31,6 +31,7 @@ pub enum RosterError {
 /// The blocks of a roster, for a text that has another one.
 const BLOCKS: &str = "[[person]], [[organisation]], [[account]], [[ssh_key]], [[cover]], [[leave]], [[job]], [[notice]], [[acknowledgement]] and [[machine]]";
 
+/// Reads a roster. A text that an earlier version took stays readable: old entries are judged by it.
 pub(super) fn parse(text: &str) -> Result<Roster, RosterError> {
     match read(text) {
         Err(error) => Err(RosterError::Toml { message: error.to_string() }),
@@ -163,7 +164,7 @@ mod tests {
             person = "a"
             notice = "m"
             version = "1"
-            on = "2026-11-02T10:00"
+            on = "yesterday"
             [[machine]]
             name = "ws-01"
             addresses = ["ws-01.example"]
@@ -198,7 +199,7 @@ mod tests {
             - leave[0] (line 52): says no day; give on, or withdrawn = true to take back what was said before
             - notice[0].kind (line 58): `news` is none of monitoring, sanctions
             - acknowledgement[0].notice (line 62): there is no [[notice]] with the id `m`
-            - acknowledgement[0].on (line 64): `2026-11-02T10:00` is not a date; write it as "2026-11-30"
+            - acknowledgement[0].on (line 64): `yesterday` is not a date; write it as "2026-11-30"
             - machine[0].addresses (line 67): `ws-01.example` is not an address such as 10.0.4.17; a name belongs into name
             - organisation (line 68): write [[organisation]] with two brackets, once for each entry"#]]
         .assert_eq(&error.to_string());

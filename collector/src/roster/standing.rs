@@ -39,6 +39,11 @@ impl Roster {
         self.person(person)?.notice_given
     }
 
+    /// The people of whom, on this day, nothing is used any more.
+    pub fn gone(&self, on: Date) -> impl Iterator<Item = &Person> {
+        self.persons.iter().filter(move |person| person.leave_date.is_some_and(|leave| leave <= on))
+    }
+
     /// Accounts that several people use.
     pub fn shared_accounts(&self) -> impl Iterator<Item = &Account> {
         self.accounts.iter().filter(|account| account.is_shared())
@@ -204,6 +209,8 @@ mod tests {
         assert_eq!(roster.leave_of("northwind"), Some(date(2027, 1, 1)));
         assert_eq!(roster.leave_of("sam"), None);
         assert_eq!(roster.notice_of("bea"), Some(date(2026, 11, 1)));
+        let gone = |on| roster.gone(on).map(|person| person.id.as_str()).collect::<Vec<_>>();
+        assert_eq!((gone(date(2026, 11, 30)), gone(date(2026, 12, 1))), (vec![], vec!["bea"]));
     }
 
     #[test]

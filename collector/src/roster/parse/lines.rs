@@ -90,8 +90,7 @@ impl Faults {
     /// A day, where one is written.
     pub(super) fn date(&mut self, place: &Place, field: &str, text: Option<&str>) -> Option<Date> {
         let text = text?;
-        // The library also reads a day out of a date with time: only the plain day is meant here.
-        let date = text.parse::<Date>().ok().filter(|_| text.len() == 10);
+        let date = text.parse::<Date>().ok();
         if date.is_none() {
             self.field(place, field, format!("`{text}` is not a date; write it as \"2026-11-30\""));
         }

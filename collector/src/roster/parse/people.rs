@@ -76,18 +76,12 @@ fn must_be_whole(
     faults: &mut Faults,
 ) {
     faults.if_empty(place, &[("id", id), ("name", name)]);
-    if id.contains([';', ',']) || id != id.trim() {
-        faults.field(place, "id", format!("`{id}` holds a space at an end, a comma or a semicolon"));
-    }
     if let Some(other) = roster.person(id) {
         let whose = if other.is_organisation { "organisation’s" } else { "person’s" };
         faults.field(place, "id", format!("`{id}` is already another {whose} id"));
     }
     if roles.is_empty() {
         faults.field(place, "roles", "is empty; without a role no row of the table applies");
-    }
-    if roles.iter().any(|role| role.trim().is_empty()) {
-        faults.field(place, "roles", "holds an empty role");
     }
     if email.is_some_and(|email| !email.contains('@')) {
         faults.field(place, "email", "is not a mail address");
