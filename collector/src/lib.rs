@@ -22,6 +22,7 @@ pub mod history;
 pub mod home;
 pub mod ingest;
 pub mod init;
+pub mod items;
 pub mod ledger;
 pub mod need_to_know;
 pub mod policy;
