@@ -169,11 +169,10 @@ impl Cast {
         let id =
             if turn == 0 { first.to_lowercase() } else { format!("{}{}", first.to_lowercase(), turn + 1) };
         let initial = first.chars().next().map(|letter| letter.to_ascii_lowercase()).unwrap_or('x');
-        let user = format!(
-            "{initial}{}{}",
-            last.to_lowercase(),
-            if turn == 0 { String::new() } else { n.to_string() }
-        );
+        let mut user = format!("{initial}{}", last.to_lowercase());
+        if self.people.iter().any(|other| other.user == user) {
+            user = format!("{user}{n}");
+        }
         let seats: Vec<&Machine> = self
             .machines
             .iter()

@@ -273,7 +273,7 @@ impl Reader {
             if let Some(gone) = known.gone {
                 writeln!(text, "leave_date = \"{gone}\"")?;
             }
-            write!(text, "[[account]]\nperson = \"{user}\"\nuid = {}\nuser = \"{user}\"\n", known.uid)?;
+            write!(text, "[[account]]\nperson = \"{user}\"\nuser = \"{user}\"\n")?;
         }
         let body = json!({ "text": text });
         Ok((!text.is_empty()).then(|| Line::Act(Act { at, kind: "act_roster".to_owned(), body })))

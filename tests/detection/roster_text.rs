@@ -87,11 +87,19 @@ pub fn person(person: &Person) -> String {
             let _ = writeln!(text, "employed_from = {}", quoted(first));
         }
     }
-    let _ = write!(
-        text,
-        "\n[[account]]\nperson = \"{}\"\nuid = {}\nuser = \"{}\"\n",
-        person.id, person.uid, person.user
-    );
+    if person.is_firm {
+        // A uid means another account on each machine; the firm has one on the servers.
+        for host in [MAIL, EHR] {
+            let _ = write!(
+                text,
+                "\n[[account]]\nperson = \"{}\"\nhost = \"{host}\"\nuid = {}\nuser = \"{}\"\n",
+                person.id, person.uid, person.user
+            );
+        }
+    } else {
+        // The directory gives everybody one name on every computer.
+        let _ = write!(text, "\n[[account]]\nperson = \"{}\"\nuser = \"{}\"\n", person.id, person.user);
+    }
     if let Some(laptop) = person.laptop() {
         let name = format!("laptop-{}", person.id);
         let _ = write!(text, "\n[[machine]]\nname = \"{name}\"\naddresses = [\"{laptop}\"]\n");

@@ -110,11 +110,14 @@ impl Stage {
         self.at(date, minute)
     }
 
-    /// Somebody with one of these roles who is at work that day and is none of those.
+    /// Somebody with one of these roles who is at work that day and is none of those; no later scene may let
+    /// them leave before.
     pub fn one(&mut self, roles: &[Role], date: Date, but: &[&str]) -> Option<Person> {
         let mut found: Vec<Person> = roles.iter().flat_map(|role| self.cast.with(*role, date)).collect();
         found.retain(|person| !but.contains(&person.id.as_str()));
-        self.chance.pick(&found).cloned()
+        let person = self.chance.pick(&found).cloned()?;
+        self.need(&person.id, date);
+        Some(person)
     }
 
     /// Whoever looks after the computers that day: somebody of the house, or the firm.
@@ -153,7 +156,7 @@ impl Stage {
         self.chance.pick(&found).cloned()
     }
 
-    /// A case needs this person until then.
+    /// A case needs this person until then: longer than the day on which they were picked.
     pub fn need(&mut self, id: &str, until: Date) {
         if let Some(person) = self.cast.person_mut(id) {
             person.needed_until = person.needed_until.max(Some(until));

@@ -60,7 +60,6 @@ pub(super) fn backup_operator(stage: &mut Stage, day: Date) -> Option<()> {
     };
     stage.tape.mark(Some(&case.context));
     stage.tape.logout(at, &seat);
-    stage.need(&admin.id, day);
     Some(())
 }
 
@@ -96,7 +95,6 @@ pub(super) fn forged_login_uid(stage: &mut Stage, day: Date) -> Option<()> {
     };
     stage.tape.mark(Some(&case.context));
     stage.tape.logout(at, &seat);
-    stage.need(&admin.id, day);
     Some(())
 }
 
@@ -131,7 +129,6 @@ pub(super) fn renamed_program(stage: &mut Stage, day: Date) -> Option<()> {
         stage.tape.touch(at, &seat, touch);
         at = seconds(at, stage.chance.between(1, 9));
     }
-    stage.need(&admin.id, day);
     Some(())
 }
 
@@ -158,8 +155,6 @@ pub(super) fn password_reset(stage: &mut Stage, day: Date) -> Option<()> {
     let at = stage.read_mail(minutes(at, later + 1), &seat, &victim.user, n, "/usr/bin/less");
     stage.tape.mark(Some(&case.context));
     stage.tape.logout(at, &seat);
-    stage.need(&admin.id, day);
-    stage.need(&victim.id, day);
     Some(())
 }
 
@@ -194,7 +189,6 @@ pub(super) fn vendor_in_user_session(stage: &mut Stage, day: Date) -> Option<()>
     };
     stage.tape.mark(Some(&case.context));
     stage.tape.logout(at.max(minutes(from, lasts + 1)), &seat);
-    stage.need(&user.id, day);
     Some(())
 }
 
@@ -245,6 +239,5 @@ pub(super) fn flood(stage: &mut Stage, day: Date) -> Option<()> {
         }
     }
     stage.tape.logout(at, &seat);
-    stage.need(&admin.id, day);
     Some(())
 }

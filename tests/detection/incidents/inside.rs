@@ -53,7 +53,6 @@ pub(super) fn export_to_downloads(stage: &mut Stage, day: Date) -> Option<()> {
     }
     stage.tape.mark(Some(&case.context));
     stage.tape.logout(minutes(at, 2), &seat);
-    stage.need(&person.id, day);
     Some(())
 }
 
@@ -142,7 +141,6 @@ pub(super) fn through_copy(stage: &mut Stage, day: Date) -> Option<()> {
     }
     stage.tape.mark(Some(&case.context));
     stage.tape.logout(at, &seat);
-    stage.need(&admin.id, day);
     Some(())
 }
 
@@ -165,7 +163,6 @@ pub(super) fn recording_off(stage: &mut Stage, day: Date) -> Option<()> {
     let at = stage.read_exports(minutes(at, 4), &root, n, "/usr/bin/cat", "/usr/bin/bash");
     stage.tape.mark(Some(&case.context));
     stage.tape.logout(minutes(at, 1), &seat);
-    stage.need(&admin.id, day);
     Some(())
 }
 
@@ -187,7 +184,6 @@ pub(super) fn own_hr_file(stage: &mut Stage, day: Date) -> Option<()> {
     }
     stage.tape.mark(Some(&case.context));
     stage.tape.logout(at, &seat);
-    stage.need(&admin.id, day);
     Some(())
 }
 
@@ -207,6 +203,5 @@ pub(super) fn curiosity(stage: &mut Stage, day: Date) -> Option<()> {
     let at = stage.read_mail(minutes(at, 1), &seat, &victim.user, n, "/usr/bin/thunderbird");
     stage.tape.mark(Some(&case.context));
     stage.tape.logout(at, &seat);
-    stage.need(&reader.id, day);
     Some(())
 }

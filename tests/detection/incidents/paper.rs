@@ -47,7 +47,6 @@ pub(super) fn managers_mailbox_noon(stage: &mut Stage, day: Date) -> Option<()> 
     let at = stage.read_mail(at, &root, &manager.user, n, exe);
     stage.tape.mark(Some(&case.context));
     stage.tape.logout(at, &seat);
-    stage.need(&admin.id, day);
     Some(())
 }
 
@@ -122,7 +121,6 @@ pub(super) fn self_approved_ticket(stage: &mut Stage, day: Date) -> Option<()> {
     let at = stage.read_exports(minutes(at, 2), &root, n, "/usr/bin/less", "/usr/bin/bash");
     stage.tape.mark(Some(&case.context));
     stage.tape.logout(at, &seat);
-    stage.need(&admin.id, day);
     Some(())
 }
 
@@ -159,7 +157,6 @@ pub(super) fn late_ticket(stage: &mut Stage, day: Date) -> Option<()> {
     };
     let asked = minutes(at, 90);
     stage.ticket(&wanted, asked, &[(&manager, minutes(asked, 20)), (&reviewer, minutes(asked, 35))]);
-    stage.need(&admin.id, day);
     Some(())
 }
 
@@ -189,6 +186,5 @@ pub(super) fn break_glass_misuse(stage: &mut Stage, day: Date) -> Option<()> {
     };
     stage.tape.mark(Some(&case.context));
     stage.tape.logout(seconds(at, 30), &seat);
-    stage.need(&admin.id, day);
     Some(())
 }

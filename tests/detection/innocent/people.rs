@@ -178,7 +178,6 @@ pub(super) fn leaver_clean_up(stage: &mut Stage, day: Date) -> Option<()> {
         at = seconds(at, stage.chance.between(1, 6));
     }
     stage.tape.logout(at, &seat);
-    stage.need(&person.id, day);
     Some(())
 }
 
