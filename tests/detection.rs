@@ -18,6 +18,7 @@ pub mod innocent;
 pub mod life;
 pub mod naive;
 pub mod people;
+pub mod product;
 pub mod report;
 pub mod roster_text;
 pub mod scenario;

@@ -22,7 +22,8 @@ use crate::history::History;
 use crate::need_to_know::{Access, Decision, Verdicts, decide_with, moment};
 use crate::policy::{Policy, PolicyError};
 use crate::roster::{Roster, RosterError};
-use crate::ticket::{TicketFault, Tickets};
+use crate::ticket::items::Usage;
+use crate::ticket::{Record, TicketFault, Tickets};
 
 /// What an act changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,16 +89,6 @@ pub struct Entry<'a> {
     pub received: Timestamp,
 }
 
-/// How much a ticket was used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Use {
-    /// Accesses that rested on it.
-    pub n: u64,
-    /// The first of them.
-    #[serde(with = "moment")]
-    pub first: Timestamp,
-}
-
 /// One entry, decided.
 #[derive(Clone, Debug)]
 pub struct Decided {
@@ -116,7 +107,7 @@ pub struct Snapshot {
     tickets: Tickets,
     history: History,
     live: BTreeMap<String, i64>,
-    uses: BTreeMap<String, Use>,
+    uses: BTreeMap<String, Usage>,
 }
 
 /// The engine.
@@ -172,7 +163,7 @@ impl Engine {
     }
 
     /// How much each ticket was used.
-    pub const fn uses(&self) -> &BTreeMap<String, Use> {
+    pub const fn uses(&self) -> &BTreeMap<String, Usage> {
         &self.state.uses
     }
 
@@ -246,15 +237,23 @@ impl Engine {
     }
 
     fn count_uses(&mut self, access: &Access<'_>, decision: &Decision) {
-        let Some(at) = access.judged.map(|judged| judged.at) else { return };
+        let n = access.n_accesses();
         let ids = decision.reasons.iter().filter_map(|reason| reason.rule.split_once(':'));
         for (_, id) in ids.filter(|(kind, _)| matches!(*kind, "ticket" | "break-glass")) {
-            if !decision.is_explained() {
-                continue;
+            let is_early = !decision.is_explained() && self.is_before_approval(id, access);
+            let used = self.state.uses.entry(id.to_owned()).or_default();
+            if decision.is_explained() {
+                used.n_accesses = used.n_accesses.saturating_add(n);
+            } else if is_early {
+                used.n_before_approval = used.n_before_approval.saturating_add(n);
             }
-            let used = self.state.uses.entry(id.to_owned()).or_insert(Use { n: 0, first: at });
-            used.n = used.n.saturating_add(access.n_accesses());
-            used.first = used.first.min(at);
         }
+    }
+
+    fn is_before_approval(&self, id: &str, access: &Access<'_>) -> bool {
+        let ticket = self.state.tickets.record(id).and_then(Record::ticket);
+        let approved = ticket.and_then(|ticket| ticket.approved_at);
+        let at = access.judged.map(|judged| judged.at);
+        approved.zip(at).is_some_and(|(approved, at)| at < approved)
     }
 }

@@ -7,8 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::finding::Finding;
 use crate::finding::incident::{Incident, incidents};
-use crate::roster::Roster;
-use crate::roster::items::{RosterItem, roster_items};
+use crate::roster::{Roster, RosterItem, roster_items};
 
 /// First moment of a week and first moment after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ pub use decision::{Asset, Decision, Judgement, Reason, Who};
 pub use verdicts::Verdicts;
 
 use crate::policy::{Area, Policy};
-use crate::roster::{Attribution, Job, Person, Roster, account_text};
+use crate::roster::{Attribution, Person, Roster, account_text};
 use crate::ticket::Tickets;
 use place::Place;
 
@@ -56,6 +56,9 @@ pub fn decide_with(
         Subject::Known(person, _) | Subject::Claimed(person, _) => {
             place.see_as(person, access);
             scales = weigh::person(access, &place, person, &terms, verdicts);
+            if let Some(tool) = access.tool().filter(|_| place.area != Area::RemoteControl) {
+                scales = driven(scales, access, tool, &place, person, &terms, verdicts);
+            }
         }
         Subject::Shared(persons, _) => {
             let each = persons.iter().map(|person| {
@@ -67,13 +70,41 @@ pub fn decide_with(
         }
         Subject::TypedName | Subject::Stranger { .. } | Subject::Nobody => {}
     }
-    if let (true, Some(job)) = (place.area.is_files(), matching_job(access, actor, roster)) {
-        let sentence = format!("This is {}, doing its own work in its own hours.", job.name);
-        scales.explains.push(Reason::new(format!("job:{}", job.id), sentence));
+    if place.area.is_files() {
+        weigh::jobs(&mut scales, access, roster);
     }
     weigh::what_is_missing(&mut scales, access, &subject, &place, roster);
     let asset = place.asset(roster, access);
     scales.decide(&subject, asset, roster, policy)
+}
+
+/// A session that a remote-support tool drives is used by two: by its account's holder and by the firm behind
+/// the tool. It is explained where it is explained whoever of them it was.
+fn driven(
+    scales: Scales,
+    access: &Access<'_>,
+    tool: &str,
+    place: &Place,
+    person: &Person,
+    terms: &Terms<'_>,
+    verdicts: &mut Verdicts,
+) -> Scales {
+    match terms.roster.firm_behind(tool) {
+        Some(firm) if firm.id == person.id || person.works_for(firm) => scales,
+        Some(firm) => {
+            let firm = weigh::person(access, place, firm, terms, verdicts);
+            Scales::whoever(vec![scales, firm])
+        }
+        None => {
+            let mut scales = scales;
+            scales.explains.clear();
+            let sentence =
+                format!("The session was driven through {tool}, and the roster names no firm behind it.");
+            scales.notes.push(Reason::new("remote-control", sentence));
+            scales.would_explain.push(format!("an entry in the roster that says who works through {tool}"));
+            scales
+        }
+    }
 }
 
 /// What the practice has laid down.
@@ -186,6 +217,12 @@ impl<'a> Subject<'a> {
         // An account that the roster knows needs no uid to be told from others; the kernel may name it by uid alone.
         let named = || roster.account_name(access.host, actor).map(ToOwned::to_owned);
         let name = || actor.login_user.clone().or_else(named).unwrap_or_else(account);
+        // Whoever drives a session through a firm's tool is that firm: the account is only whose screen it was.
+        if access.event.kind == Kind::RemoteControl
+            && let Some(firm) = access.tool().and_then(|tool| roster.firm_behind(tool))
+        {
+            return Self::Known(firm, name());
+        }
         match roster.person_of(access.host, actor) {
             Attribution::Person(id) => match roster.person(&id) {
                 Some(person) => Self::Known(person, name()),
@@ -243,30 +280,6 @@ impl<'a> Subject<'a> {
 /// `Sam Ortiz or Bea Novak`.
 fn one_of(persons: &[&Person]) -> String {
     persons.iter().map(|person| person.in_words()).collect::<Vec<_>>().join(" or ")
-}
-
-/// The job whose program, account, machine, hours and classes all match; a login that a person could have
-/// made with the job's account is no job.
-fn matching_job<'r>(access: &Access<'_>, actor: &Actor, roster: &'r Roster) -> Option<&'r Job> {
-    let exe = access.event.process.as_ref()?.exe.as_deref()?;
-    let class = access.event.object.as_ref()?.class.as_ref()?;
-    let local = access.judged?;
-    let is_interactive = actor.from.is_some() || actor.key.is_some() || access.tool().is_some();
-    if is_interactive {
-        return None;
-    }
-    let logged_in = actor.login_uid.is_some_and(|uid| uid != u32::MAX);
-    roster.jobs().iter().find(|job| {
-        let same_uid = job.uid.is_some() && job.uid == actor.login_uid;
-        let user = if logged_in { &actor.login_user } else { &actor.effective_user };
-        let same_account = same_uid || (job.user.is_some() && job.user == *user);
-        let in_hours = job.hours.is_empty() || job.hours.iter().any(|span| span.holds(local.minute));
-        job.program == exe
-            && job.host == access.host
-            && same_account
-            && in_hours
-            && job.classes.contains(class)
-    })
 }
 
 #[cfg(test)]

@@ -24,9 +24,10 @@ use ntk_segment::pointer::{Pointer, SegmentNumber};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::engine::{Around, Snapshot, Use};
+use crate::engine::{Around, Snapshot};
 use crate::finding::Finding;
 use crate::finding::step::StepRecord;
+use crate::ticket::items::Usage;
 
 /// sled keeps memory for long when batches are larger.
 const KEYS_PER_BATCH_MAX: usize = 64;
@@ -187,7 +188,7 @@ impl Changes {
     }
 
     /// How much a ticket was used so far.
-    pub fn ticket_use(&mut self, id: &str, used: Use) -> Result<(), StoreError> {
+    pub fn ticket_use(&mut self, id: &str, used: Usage) -> Result<(), StoreError> {
         self.sets.push(([b"u", id.as_bytes()].concat(), serde_json::to_vec(&used)?));
         Ok(())
     }
@@ -344,7 +345,7 @@ impl Store {
     }
 
     /// How much each ticket was used, by number.
-    pub fn ticket_uses(&self) -> Result<BTreeMap<String, Use>, StoreError> {
+    pub fn ticket_uses(&self) -> Result<BTreeMap<String, Usage>, StoreError> {
         let items = self.db.scan_prefix(b"u").map(|item| {
             let (key, value) = item?;
             let id = String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned();

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use jiff::tz::TimeZone;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use ntk_collector::engine::{Engine, Entry as EngineEntry};
 use ntk_collector::finding::{Finding, FindingStep};
 use ntk_collector::items::{Span, incidents_of, new_in_roster};
@@ -77,7 +77,9 @@ impl Product {
             to: span.to,
             now: span.to,
         };
-        for item in ticket_items(self.engine.tickets(), usage, period).into_iter().filter(|item| item.is_to_decide) {
+        for item in
+            ticket_items(self.engine.tickets(), usage, period).into_iter().filter(|item| item.is_to_decide)
+        {
             items.push(DetectedItem {
                 week,
                 entries: Vec::new(),
@@ -139,9 +141,10 @@ impl Detector for Product {
             let week = Week::of(entry.received, &self.zone);
             self.not_judged.entry((week, reason.sentence.clone())).or_default().push(rests_on.clone());
         }
-        let grown = self.engine.open().filter(|finding| {
-            finding.author == entry.author && finding.last_number == entry.number
-        });
+        let grown = self
+            .engine
+            .open()
+            .filter(|finding| finding.author == entry.author && finding.last_number == entry.number);
         let grown: Vec<String> = grown.map(|finding| finding.id.clone()).collect();
         for id in grown {
             self.entries.entry(id).or_default().insert(rests_on.clone());
@@ -175,4 +178,3 @@ impl Detector for Product {
         Ok(items)
     }
 }
-

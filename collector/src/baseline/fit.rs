@@ -96,7 +96,7 @@ pub fn fits(job: &Job, access: &Access<'_>) -> Result<(), Misfit> {
     if !same(&job.signer, shown("signer")) {
         return Err(Misfit::OtherSigner);
     }
-    let Some(local) = access.local else { return Err(Misfit::OtherHours) };
+    let Some(local) = access.judged else { return Err(Misfit::OtherHours) };
     if job.until.is_some_and(|until| local.date > until) {
         return Err(Misfit::Over);
     }

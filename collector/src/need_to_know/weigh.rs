@@ -1,7 +1,8 @@
 //! What speaks for each outcome: the policies' verdict, and in words what was missing.
 
 use super::{Access, Place, Reason, Scales, Subject, Terms, Verdicts};
-use crate::policy::cedar::{Clock, Facts, GlassFacts, TicketFacts, Verdict};
+use crate::baseline::fit::fits;
+use crate::policy::cedar::{Clock, Facts, GlassFacts, TICKET, TicketFacts, Verdict};
 use crate::policy::{Area, Cell, Rule};
 use crate::roster::{Person, Roster};
 use crate::ticket::{Fit, Need, Ticket};
@@ -28,7 +29,7 @@ pub(super) fn person(
     scales.never_is_uncertain = verdict.never_is_uncertain;
     let cells = terms.policy.cells(&roles, place.area);
     beginnings(&mut scales, access, place, person);
-    matched(&mut scales, &verdict, person, &cells, place.area, &tickets, glass.as_ref(), terms);
+    matched(&mut scales, &verdict, person, &tickets, glass.as_ref(), terms);
     not_matched(&mut scales, access, place, &verdict, &cells, &tickets, terms, &roles);
     scales
 }
@@ -163,8 +164,6 @@ fn matched(
     scales: &mut Scales,
     verdict: &Verdict,
     person: &Person,
-    cells: &[(&str, Area, &Cell)],
-    area: Area,
     tickets: &Fitting<'_>,
     glass: Option<&GlassFacts>,
     terms: &Terms<'_>,
@@ -187,16 +186,13 @@ fn matched(
         scales.nevers.push(reason);
     }
     for id in &verdict.explains {
-        let is_by_ticket = cells
-            .iter()
-            .any(|(row, column, cell)| cell.rule == Rule::WithTicket && *id == id_of(row, *column, area));
         match (id.as_str(), glass) {
             ("break-glass", Some(glass)) => {
                 let sentence =
                     format!("Break-glass {} was opened for this time, with a typed reason.", glass.id);
                 scales.explains.push(Reason::new(format!("break-glass:{}", glass.id), sentence));
             }
-            _ if is_by_ticket => {
+            (TICKET, _) => {
                 for ticket in &tickets.covering {
                     let reason = covered(ticket, terms);
                     if !scales.explains.contains(&reason) {
@@ -237,6 +233,10 @@ fn not_matched(
     terms: &Terms<'_>,
     roles: &[String],
 ) {
+    for (ticket, why) in &tickets.but_for {
+        let sentence = format!("Ticket {} does not explain this: {why}.", ticket.id);
+        scales.notes.push(Reason::new(format!("ticket:{}", ticket.id), sentence));
+    }
     let n_before = scales.notes.len();
     for (row, column, cell) in cells {
         let id = id_of(row, *column, place.area);
@@ -245,10 +245,6 @@ fn not_matched(
         match cell.rule {
             Rule::WithTicket => {
                 scales.needs_time |= access.judged.is_none();
-                for (ticket, why) in &tickets.but_for {
-                    let sentence = format!("Ticket {} does not explain this: {why}.", ticket.id);
-                    scales.notes.push(Reason::new(format!("ticket:{}", ticket.id), sentence));
-                }
                 let is_any = !tickets.covering.is_empty() || !tickets.but_for.is_empty();
                 let so_far = if is_any { "" } else { "; there was none" };
                 let asset = place.label(place.area.is_own());
@@ -286,6 +282,23 @@ fn not_matched(
 fn in_words(roles: &[String]) -> String {
     let roles: Vec<_> = roles.iter().map(|role| format!("“{role}”")).collect();
     format!("the role {}", roles.join(" or "))
+}
+
+/// The jobs that this could be: the one that fits explains it, a near miss says what was missing.
+pub(super) fn jobs(scales: &mut Scales, access: &Access<'_>, roster: &Roster) {
+    for job in roster.jobs() {
+        match fits(job, access) {
+            Ok(()) => {
+                let sentence = format!("This is {}, doing its own work in its own hours.", job.name);
+                scales.explains.push(Reason::new(format!("job:{}", job.id), sentence));
+            }
+            Err(misfit) => {
+                let sentence = misfit.sentence(job);
+                let rule = format!("job:{}", job.id);
+                scales.notes.extend(sentence.map(|sentence| Reason::new(rule, sentence)));
+            }
+        }
+    }
 }
 
 /// Reasons and remedies that come from what the record or the roster lacks.

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use cedar_policy::{Authorizer, EntityTypeName, PolicySet, Request};
 
-pub use compile::{Expert, Group, compile};
+pub use compile::{Expert, Group, TICKET, compile};
 pub use facts::{Clock, Facts, GlassFacts, TicketFacts};
 pub use uses::{Field, Uses};
 

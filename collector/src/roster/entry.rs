@@ -198,6 +198,12 @@ impl Person {
         self.roles.iter().any(|have| have == role)
     }
 
+    /// Whether the person works for this firm.
+    pub fn works_for(&self, firm: &Self) -> bool {
+        let own = self.organisation.as_deref();
+        own.is_some_and(|own| own == firm.id || own.eq_ignore_ascii_case(&firm.name))
+    }
+
     /// The holder in words: the name, and the firm where it is another word.
     pub fn in_words(&self) -> String {
         match &self.organisation {

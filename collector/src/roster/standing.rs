@@ -44,6 +44,12 @@ impl Roster {
         self.persons.iter().filter(move |person| person.leave_date.is_some_and(|leave| leave <= on))
     }
 
+    /// The firm whose technicians drive other computers through this tool.
+    pub fn firm_behind(&self, tool: &str) -> Option<&Person> {
+        let uses = |person: &&Person| person.remote_tools.iter().any(|own| own.eq_ignore_ascii_case(tool));
+        self.persons.iter().filter(|person| person.is_organisation).find(uses)
+    }
+
     /// Accounts that several people use.
     pub fn shared_accounts(&self) -> impl Iterator<Item = &Account> {
         self.accounts.iter().filter(|account| account.is_shared())

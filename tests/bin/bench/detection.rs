@@ -5,7 +5,9 @@ use std::io::{BufReader, BufWriter};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
+use jiff::tz::TimeZone;
 use ntk_tests::detection::generate::Request;
+use ntk_tests::detection::product::Product;
 use ntk_tests::detection::report::{Report, measure};
 use ntk_tests::detection::scenario::Scenario;
 use ntk_tests::detection::{cert, scenario};
@@ -70,7 +72,8 @@ pub(crate) fn run(wanted: &Wanted) -> Result<Vec<Report>> {
     Ok(reports)
 }
 
-/// The naive rules on one scenario. The product takes its place as `measure`'s second argument.
+/// The product and the naive rules on one scenario.
 fn report(scenario: &Scenario) -> Result<Report> {
-    measure(scenario, None)
+    let mut product = Product::new(TimeZone::get(&scenario.header.timezone)?);
+    measure(scenario, Some(&mut product))
 }

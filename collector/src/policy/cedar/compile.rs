@@ -107,6 +107,9 @@ struct Ready {
     policy: Policy,
 }
 
+/// Id of the policy that an approved ticket explains what it covers, whatever cell there is but `never`.
+pub const TICKET: &str = "ticket";
+
 /// What holds in every practice.
 const BUILT_IN: &[(&str, &str, &str)] = &[
     (
@@ -118,6 +121,11 @@ const BUILT_IN: &[(&str, &str, &str)] = &[
         "break-glass",
         "Break-glass was opened with a typed reason; it is always reported.",
         "permit (principal, action, resource) when { context has breakGlass && context.breakGlass.reason != \"\" };",
+    ),
+    (
+        TICKET,
+        "An approved ticket covers it.",
+        "permit (principal, action, resource)\nwhen { context has ticket && context.ticket.covers && context.ticket.approvedBy != principal };",
     ),
     (
         "cover",
@@ -163,12 +171,9 @@ fn text(row: &str, column: Area, area: Area, cell: &Cell, unless: &str) -> Optio
         Rule::Never => ("forbid", ""),
         Rule::Always => ("permit", ""),
         Rule::Own if area.is_own() => ("permit", ""),
-        Rule::Own => return None,
         Rule::InHours => ("permit", " when { context.open }"),
-        Rule::WithTicket => (
-            "permit",
-            " when { context has ticket && context.ticket.covers && context.ticket.approvedBy != principal }",
-        ),
+        // For tickets the built-in policy speaks, for every cell.
+        Rule::Own | Rule::WithTicket => return None,
     };
     let principal = if row == EVERYONE {
         "principal".to_owned()

@@ -47,19 +47,20 @@ fn ticket(covers: bool, approved_by: &str) -> TicketFacts {
 /// What the table says, read by hand.
 fn plainly(policy: &Policy, facts: &Facts) -> (Vec<String>, Vec<String>) {
     let (mut explains, mut nevers) = (Vec::new(), Vec::new());
+    let by_ticket = facts.ticket.as_ref().is_some_and(|ticket| ticket.covers && ticket.approved_by != "ann");
     for (row, column, cell) in policy.cells(&facts.roles, facts.area) {
         let within = if column == facts.area { String::new() } else { format!("@{}", facts.area) };
         let id = format!("table:{row}.{column}{within}");
-        let by_ticket =
-            facts.ticket.as_ref().is_some_and(|ticket| ticket.covers && ticket.approved_by != "ann");
         match cell.rule {
             Rule::Never => nevers.push(id),
             Rule::Always => explains.push(id),
             Rule::Own if facts.area.is_own() => explains.push(id),
             Rule::InHours if facts.clock.is_some_and(|clock| clock.open) => explains.push(id),
-            Rule::WithTicket if by_ticket => explains.push(id),
             Rule::Own | Rule::InHours | Rule::WithTicket => {}
         }
+    }
+    if by_ticket {
+        explains.push(TICKET.to_owned());
     }
     explains.sort();
     nevers.sort();
