@@ -123,16 +123,24 @@ mod tests {
     #[test]
     fn what_an_import_leaves_out_is_said_first() {
         let leave = "\n[[leave]]\nperson = \"sam\"\non = \"2026-12-01\"\n";
-        check(&[EXAMPLE, leave].concat(), EXAMPLE, expect!["The leave date of Sam Ortiz, 2026-12-01, is no longer in the roster."]);
+        check(
+            &[EXAMPLE, leave].concat(),
+            EXAMPLE,
+            expect!["The leave date of Sam Ortiz, 2026-12-01, is no longer in the roster."],
+        );
     }
 
     #[test]
     fn a_first_roster_is_counted_and_an_equal_one_is_silent() {
-        check("", EXAMPLE, expect![[r#"
+        check(
+            "",
+            EXAMPLE,
+            expect![[r#"
             5 people are new: Mary Lopez, Dr. Chen, Sam Ortiz, Bea Novak and Northwind IT.
             5 accounts are new: itadmin1 (uid 1001) on ws-01, frontdesk1, drchen, CHEN, mlopez, mary@maplestreet.example and billing1.
             1 SSH key is new or held by somebody else.
-            The jobs are not the same as before."#]]);
+            The jobs are not the same as before."#]],
+        );
         check(EXAMPLE, &EXAMPLE.replace("#", "# "), expect![[""]]);
     }
 
@@ -141,9 +149,13 @@ mod tests {
         let after = EXAMPLE
             .replace("person = \"sam\"", "person = \"mary\"")
             .replace("[\"billing\"]", "[\"billing\", \"hr\"]");
-        check(EXAMPLE, &after.replace("02:00-05:00", "01:00-05:00"), expect![[r#"
+        check(
+            EXAMPLE,
+            &after.replace("02:00-05:00", "01:00-05:00"),
+            expect![[r#"
             1 account is held by somebody else: frontdesk1.
             Bea Novak now has the roles billing and hr.
-            The jobs are not the same as before."#]]);
+            The jobs are not the same as before."#]],
+        );
     }
 }
