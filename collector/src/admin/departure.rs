@@ -64,13 +64,13 @@ fn look(app: &App, roster: &Roster, id: &str) -> Answer<Found> {
         }
     })?;
     let watch = watch.map(|watch| {
-        let since = watch.since().to_string();
+        let (since, has_begun) = (watch.since().to_string(), watch.since() <= zone.to_datetime(now).date());
         let uses = watch.uses();
         let sentences = |theirs: bool| {
             let uses = uses.iter().filter(|used| used.is_theirs() == theirs);
             uses.map(|used| json!({"sentence": used.sentence(), "use": used})).collect::<Vec<_>>()
         };
-        json!({"since": since, "theirs": sentences(true), "others": sentences(false)})
+        json!({"since": since, "has_begun": has_begun, "theirs": sentences(true), "others": sentences(false)})
     });
     Ok(Found { ticks: ticks(app)?, inventory, watch })
 }

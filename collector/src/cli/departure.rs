@@ -133,6 +133,9 @@ fn print(body: &Value) {
         println!("[x] {}  {} on {}", at("/id"), at("/tick/by"), at("/tick/at"));
     }
     let Some(since) = body.pointer("/watch/since").and_then(Value::as_str) else { return };
+    if body.pointer("/watch/has_begun").and_then(Value::as_bool) == Some(false) {
+        return println!("From {since} on, every use of what they held is shown here.");
+    }
     let (theirs, others) = (list(body, "/watch/theirs"), list(body, "/watch/others"));
     if theirs.is_empty() {
         println!("Since {since}: nothing that they held was used, as far as machines report.");

@@ -81,6 +81,7 @@ pub(super) fn machines(body: &Value) {
     }
     for offer in body.pointer("/offers").and_then(Value::as_array).into_iter().flatten() {
         println!("{:<24} token open until {}", at(offer, "/machine"), at(offer, "/expires"));
+        println!("{:24} notice to its users: {}", "", at(offer, "/notice"));
     }
 }
 

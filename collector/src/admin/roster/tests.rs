@@ -215,6 +215,7 @@ fn a_departure_shows_steps_ticks_and_what_was_used_after_the_date() {
         .unwrap()
         .iter()
         .map(|row| format!("{} {} {}", row["step"]["id"], row["tick"]["by"], row["tick"]["at"]));
+    assert_eq!((&body["watch"]["since"], &body["watch"]["has_begun"]), (&json!("2026-11-20"), &json!(true)));
     let watch = ["theirs", "others"].map(|of| body["watch"][of].as_array().unwrap().clone());
     let watch = watch.iter().flatten().map(|row| row["sentence"].to_string());
     check(
