@@ -6,7 +6,7 @@ use jiff::{Timestamp, Zoned};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::policy::TicketTerms;
+use crate::policy::{Policy, TicketTerms};
 use crate::roster::Roster;
 
 /// A practice with a firm that is one person in the roster, and two technicians of it.
@@ -257,6 +257,24 @@ fn who_may_approve_what_and_when() {
     approves_under(&book, "sam", "14:05", &listed, expect!["yes"]);
     let unknown = approve(&book, &roster(), &terms(), "T-9", "mary", &local("14:05")).unwrap_err();
     assert_eq!(unknown, Refusal::Unknown("T-9".into()));
+}
+
+#[test]
+fn the_policy_says_who_else_may_approve() {
+    let policy = |line: &str| {
+        Policy::parse(&format!("name = \"x\"\n[tickets]\n{line}\n[table.everyone]\nlogin = \"always\"\n"))
+    };
+    let read = policy("approvers = [\"owner\", \"frontdesk\"]").unwrap();
+    assert_eq!(read.tickets().approvers, ["owner", "frontdesk"]);
+    assert_eq!(policy("").unwrap().tickets(), &terms());
+    for (line, says) in [
+        ("approvers = \"owner\"", "tickets.approvers: write a list of roles"),
+        ("approvers = [\"owner\", 7, \" \"]", "tickets.approvers: 7 is not a role"),
+        ("aprovers = [\"owner\"]", "tickets.aprovers: unknown"),
+    ] {
+        let fault = policy(line).unwrap_err().to_string();
+        assert!(fault.contains(says), "{line}: {fault}");
+    }
 }
 
 #[test]

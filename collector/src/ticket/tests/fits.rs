@@ -16,6 +16,7 @@ fn fits(book: &Tickets, person: &str, area: Area, host: &str, owner: &str, time:
     expected.assert_eq(&fits.join(", "));
 }
 
+// TK-1.
 #[test]
 fn a_ticket_explains_what_came_after_its_approval_and_before_its_end() {
     let mut book = asked(json!({}));
@@ -41,6 +42,7 @@ fn a_ticket_explains_what_came_after_its_approval_and_before_its_end() {
     fits(&book, "northwind", Area::Export, "srv-01", "", "15:01", expect!["Elsewhere"]);
 }
 
+// TK-1.
 #[test]
 fn an_approval_by_the_assignees_own_side_explains_nothing() {
     // Acts that no `approve` let through: the book takes them, the fit does not.
