@@ -95,6 +95,7 @@ enum Refused {
     Large,
     Faulty(Vec<String>),
     Often,
+    Full,
     Ours,
 }
 
@@ -122,6 +123,10 @@ impl IntoResponse for Refused {
                 StatusCode::TOO_MANY_REQUESTS,
                 format!("at most {} requests a minute; wait a minute", tokens::PER_MINUTE_MAX),
             ),
+            Self::Full => (
+                StatusCode::TOO_MANY_REQUESTS,
+                format!("{OPEN_MAX} requests wait for a decision; ask again when some are decided"),
+            ),
             Self::Ours => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the collector could not answer now; send the same request again in a minute".to_owned(),
@@ -139,7 +144,9 @@ impl IntoResponse for Refused {
 
 async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Refused> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|text| text.strip_prefix("Bearer ")).ok_or(Refused::Token)?;
+    let given = given.and_then(|text| text.split_once(' '));
+    let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let (_, given) = given.ok_or(Refused::Token)?;
     let (app, given) = (app.clone(), given.trim().to_owned());
     let now = app.desk.now().timestamp();
     let found = tokio::task::spawn_blocking(move || app.help_desks.caller(&given, now)).await;
@@ -220,7 +227,7 @@ fn said(fault: &Fault) -> String {
 fn room(view: &View<'_>) -> Result<(), Refused> {
     let (terms, now) = (view.policy.tickets(), view.now.timestamp());
     let open = view.tickets.records().filter(|record| record.state(terms, now).is_open()).count();
-    if open < OPEN_MAX { Ok(()) } else { Err(Refused::Often) }
+    if open < OPEN_MAX { Ok(()) } else { Err(Refused::Full) }
 }
 
 fn answer(record: &Record, view: &View<'_>) -> Value {

@@ -139,6 +139,7 @@ impl Reviewers {
             return Err(ReviewerError::Wrong(by.to_owned()));
         }
         self.end_attempt(by, now);
+        // INVARIANT RV-1: the one place where a proof is made.
         Ok(Proof { by: by.to_owned() })
     }
 
@@ -226,6 +227,7 @@ mod tests {
 
     const MARYS: &str = "correct horse battery";
 
+    // RV-1 and RV-2.
     #[test]
     fn only_the_right_passphrase_makes_a_proof_and_ten_failures_an_hour_are_enough() {
         let scratch = tempfile::tempdir().unwrap();

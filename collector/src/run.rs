@@ -148,7 +148,8 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     };
     info!("stopping");
     stop.cancel();
-    let running = [agents.abort_handle(), admin.abort_handle()];
+    let mut running = vec![agents.abort_handle(), admin.abort_handle()];
+    running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     let drained = async {
         if !agents.is_finished() {
             let _ = (&mut agents).await;

@@ -17,4 +17,5 @@ mod quickstart;
 mod refusals;
 mod ssh;
 mod store;
+mod tickets;
 mod tidy;

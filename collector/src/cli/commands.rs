@@ -183,6 +183,11 @@ fn check(home: Home) -> anyhow::Result<u8> {
                     .map_err(|error| format!("{address}: {error}"))
             };
             line("agents' listener", bind);
+            if let (Some(address), false) = (&practice.config.raw.tickets_listen, running) {
+                let bind = std::net::TcpListener::bind(address);
+                let bind = bind.map(|_| format!("{address} is free"));
+                line("help desks' listener", bind.map_err(|error| format!("{address}: {error}")));
+            }
         }
     }
     Ok(if faults == 0 { 0 } else { exit::CONFIG })

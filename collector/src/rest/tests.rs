@@ -88,6 +88,7 @@ fn sentence(answer: &(u16, Value)) -> &str {
     answer.1["error"].as_str().unwrap_or_default()
 }
 
+// RS-2.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_help_desk_may_ask_and_see_how_its_own_requests_stand_and_nothing_else() {
     let rig = Rig::start().await;
@@ -135,6 +136,7 @@ async fn a_help_desk_may_ask_and_see_how_its_own_requests_stand_and_nothing_else
     rig.end().await;
 }
 
+// RS-1.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_a_request_is_said_in_a_sentence() {
     let rig = Rig::start().await;

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::record::{Glass, Record, Signed};
-use super::side::is_assigned;
+use super::side::is_assigned_to;
 use super::step::{BreakGlassStep, TicketStep};
-use super::{BreakGlass, Ticket};
+use super::{BreakGlass, Ticket, Via};
 use crate::roster::{Person, Roster};
 
 /// How many requests the book holds; beyond, the oldest that allows nothing any more goes.
@@ -96,9 +96,10 @@ impl Tickets {
 
     /// The approved tickets that let a person in: their own, their firm's, their roles'.
     pub fn of<'a>(&'a self, person: &'a Person, roster: &'a Roster) -> impl Iterator<Item = &'a Ticket> {
+        let is_assigned = is_assigned_to(person, roster);
         self.approved
             .iter()
-            .filter(move |(assignee, _)| is_assigned(assignee, person, roster))
+            .filter(move |(assignee, _)| is_assigned(assignee))
             .flat_map(|(_, tickets)| tickets)
     }
 
@@ -118,10 +119,11 @@ impl Tickets {
         self.records.get(&number(id, 'T')?).filter(|record| record.request.id == id)
     }
 
-    /// The request that a help desk made under its own number.
+    /// The request that a help desk made over its endpoint under its own number.
     pub fn by_external_id(&self, requested_by: &str, external_id: &str) -> Option<&Record> {
         let is_it = |record: &&Record| {
-            record.request.requested_by == requested_by
+            record.request.via == Via::Rest
+                && record.request.requested_by == requested_by
                 && record.request.external_id.as_deref() == Some(external_id)
         };
         self.records.values().find(is_it)

@@ -39,6 +39,10 @@ impl Ticket {
     /// Whether this ticket explains that access. A ticket for any area lets its assignee log in and take on
     /// rights meanwhile, because no work is possible without.
     pub fn fit(&self, need: Need<'_>, terms: &TicketTerms) -> Fit {
+        // By far most tickets are over: the times first.
+        if need.at.is_some_and(|at| at < self.from || at > self.to) {
+            return Fit::Elsewhere;
+        }
         let is_way_in = matches!(need.area, Area::Login | Area::Elevation);
         let covers_area = self.class.class() == need.area.class() || is_way_in;
         let is_for = is_assigned(&self.assignee, need.person, need.roster);
@@ -46,9 +50,6 @@ impl Ticket {
             return Fit::Elsewhere;
         }
         let Some(at) = need.at else { return Fit::ButFor("the time of the record cannot be read") };
-        if at < self.from || at > self.to {
-            return Fit::Elsewhere;
-        }
         // INVARIANT TK-1: no approval by the assignee's own side, and none that came afterwards.
         let approvers = [Some(&self.approved_by), self.second_approved_by.as_ref()];
         let is_own = |assignee: &str| {

@@ -5,10 +5,16 @@ use crate::roster::{Person, Roster};
 
 /// Whether an assignee (a person, an organisation, `role:` and a role) stands for this person.
 pub(super) fn is_assigned(assignee: &str, person: &Person, roster: &Roster) -> bool {
-    if let Some(role) = assignee.strip_prefix(ROLE) {
-        return person.has_role(role);
+    is_assigned_to(person, roster)(assignee)
+}
+
+/// Whom assignees stand for, with the person's firm looked up once.
+pub(super) fn is_assigned_to<'r>(person: &'r Person, roster: &'r Roster) -> impl Fn(&str) -> bool + 'r {
+    let firm = firm(person, roster).filter(|_| !person.is_organisation);
+    move |assignee| match assignee.strip_prefix(ROLE) {
+        Some(role) => person.has_role(role),
+        None => assignee == person.id || firm == Some(assignee),
     }
-    assignee == person.id || !person.is_organisation && firm(person, roster) == Some(assignee)
 }
 
 /// Why an approval by this person is none by another.

@@ -6,11 +6,11 @@ use jiff::{Timestamp, Zoned};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::policy::TicketTerms;
+use crate::policy::{Policy, TicketTerms};
 use crate::roster::Roster;
 
 /// A practice with a firm that is one person in the roster, and two technicians of it.
-pub(super) fn roster() -> Roster {
+pub(in crate::ticket) fn roster() -> Roster {
     Roster::parse(
         r#"
 [[person]]
@@ -45,23 +45,23 @@ roles = ["itadmin", "manager"]
     .unwrap()
 }
 
-pub(super) fn terms() -> TicketTerms {
+pub(in crate::ticket) fn terms() -> TicketTerms {
     TicketTerms::default()
 }
 
 /// Friday 27 November 2026, in New York.
-pub(super) fn local(time: &str) -> Zoned {
+pub(in crate::ticket) fn local(time: &str) -> Zoned {
     let zone = TimeZone::get("America/New_York").unwrap();
     zone.to_timestamp(format!("2026-11-27T{time}:00").parse::<jiff::civil::DateTime>().unwrap())
         .unwrap()
         .to_zoned(zone)
 }
 
-pub(super) fn at(time: &str) -> Timestamp {
+pub(in crate::ticket) fn at(time: &str) -> Timestamp {
     local(time).timestamp()
 }
 
-pub(super) fn draft(json: Value) -> Draft {
+pub(in crate::ticket) fn draft(json: Value) -> Draft {
     let mut all = json!({"for": "northwind", "class": "export", "from": "2026-11-27T14:00", "to": "2026-11-27T18:00", "reason": "Restore a record"});
     for (key, value) in json.as_object().unwrap() {
         all[key] = value.clone();
@@ -70,7 +70,7 @@ pub(super) fn draft(json: Value) -> Draft {
 }
 
 /// A book with one request, made at 14:00.
-pub(super) fn asked(json: Value) -> Tickets {
+pub(in crate::ticket) fn asked(json: Value) -> Tickets {
     let mut book = Tickets::default();
     let request =
         draft(json).read(book.next_ticket(), &roster(), &terms(), Via::CommandLine, &local("14:00")).unwrap();
@@ -78,7 +78,7 @@ pub(super) fn asked(json: Value) -> Tickets {
     book
 }
 
-pub(super) fn sign(book: &mut Tickets, by: &str, time: &str) {
+pub(in crate::ticket) fn sign(book: &mut Tickets, by: &str, time: &str) {
     let body = json!({"step": "approved", "id": "T-1", "by": by, "proof": "passphrase", "echo": "so"});
     book.apply(at(time), "act_ticket", &body).unwrap();
 }
@@ -260,6 +260,24 @@ fn who_may_approve_what_and_when() {
 }
 
 #[test]
+fn the_policy_says_who_else_may_approve() {
+    let policy = |line: &str| {
+        Policy::parse(&format!("name = \"x\"\n[tickets]\n{line}\n[table.everyone]\nlogin = \"always\"\n"))
+    };
+    let read = policy("approvers = [\"owner\", \"frontdesk\"]").unwrap();
+    assert_eq!(read.tickets().approvers, ["owner", "frontdesk"]);
+    assert_eq!(policy("").unwrap().tickets(), &terms());
+    for (line, says) in [
+        ("approvers = \"owner\"", "tickets.approvers: write a list of roles"),
+        ("approvers = [\"owner\", 7, \" \"]", "tickets.approvers: 7 is not a role"),
+        ("aprovers = [\"owner\"]", "tickets.aprovers: unknown"),
+    ] {
+        let fault = policy(line).unwrap_err().to_string();
+        assert!(fault.contains(says), "{line}: {fault}");
+    }
+}
+
+#[test]
 fn a_mailbox_needs_two_people_and_a_manager_does_not_approve_for_herself() {
     let mut book = asked(json!({"class": "mailbox"}));
     approves(&book, "mary", "14:05", expect!["yes, and a second person"]);
@@ -295,115 +313,6 @@ fn a_mailbox_needs_two_people_and_a_manager_does_not_approve_for_herself() {
         expect!["ticket T-1 is for the person who would approve it; another person has to"],
     );
     approves(&book, "mary", "14:05", expect!["yes"]);
-}
-
-#[track_caller]
-fn fits(book: &Tickets, person: &str, area: Area, host: &str, owner: &str, time: &str, expected: Expect) {
-    let roster = roster();
-    let person = roster.person(person).unwrap();
-    let need = Need { person, roster: &roster, area, owners: [Some(owner), None], host, at: Some(at(time)) };
-    let fits: Vec<String> =
-        book.of(person, &roster).map(|ticket| format!("{:?}", ticket.fit(need, &terms()))).collect();
-    expected.assert_eq(&fits.join(", "));
-}
-
-#[test]
-fn a_ticket_explains_what_came_after_its_approval_and_before_its_end() {
-    let mut book = asked(json!({}));
-    fits(&book, "northwind", Area::Export, "srv-01", "", "15:00", expect![[r#""#]]);
-    sign(&mut book, "mary", "14:30");
-    fits(
-        &book,
-        "northwind",
-        Area::Export,
-        "srv-01",
-        "",
-        "14:29",
-        expect![[r#"ButFor("it was approved only after the access")"#]],
-    );
-    fits(&book, "northwind", Area::Export, "srv-01", "", "14:31", expect!["Covers"]);
-    fits(&book, "northwind", Area::Login, "srv-01", "", "14:31", expect!["Covers"]);
-    fits(&book, "northwind", Area::Hr, "srv-01", "", "14:31", expect!["Elsewhere"]);
-    fits(&book, "northwind", Area::Export, "srv-01", "", "18:01", expect!["Elsewhere"]);
-    fits(&book, "sam", Area::Export, "srv-01", "", "14:31", expect![[r#""#]]);
-    let close = json!({"step": "closed", "id": "T-1", "by": "mary"});
-    book.apply(at("15:00"), "act_ticket", &close).unwrap();
-    fits(&book, "northwind", Area::Export, "srv-01", "", "15:00", expect!["Covers"]);
-    fits(&book, "northwind", Area::Export, "srv-01", "", "15:01", expect!["Elsewhere"]);
-}
-
-#[test]
-fn an_approval_by_the_assignees_own_side_explains_nothing() {
-    // Acts that no `approve` let through: the book takes them, the fit does not.
-    let mut book = asked(json!({}));
-    sign(&mut book, "tess", "14:01");
-    fits(
-        &book,
-        "northwind",
-        Area::Export,
-        "srv-01",
-        "",
-        "14:31",
-        expect![[r#"ButFor("it was approved by the person it was for")"#]],
-    );
-    let mut book = asked(json!({"for": "role:itadmin", "kind": "maintenance", "host": "srv-01"}));
-    sign(&mut book, "northwind", "14:01");
-    fits(
-        &book,
-        "tess",
-        Area::Export,
-        "srv-01",
-        "",
-        "14:31",
-        expect![[r#"ButFor("it was approved by the person it was for")"#]],
-    );
-}
-
-#[test]
-fn a_maintenance_window_is_for_its_machine_and_its_role() {
-    let mut book =
-        asked(json!({"for": "role:itadmin", "kind": "maintenance", "host": "srv-01", "class": "system"}));
-    sign(&mut book, "mary", "14:01");
-    fits(&book, "tess", Area::System, "srv-01", "", "14:31", expect!["Covers"]);
-    fits(&book, "tess", Area::System, "ws-01", "", "14:31", expect!["Elsewhere"]);
-    fits(&book, "mary", Area::System, "srv-01", "", "14:31", expect![[r#""#]]);
-}
-
-#[test]
-fn a_mailbox_ticket_holds_from_the_second_approval() {
-    let mut book = asked(json!({"class": "mailbox", "owner": "sam"}));
-    sign(&mut book, "mary", "14:05");
-    fits(
-        &book,
-        "northwind",
-        Area::Mailbox,
-        "srv-01",
-        "sam",
-        "14:31",
-        expect![[r#"ButFor("a ticket for a mailbox needs the approval of a second person")"#]],
-    );
-    sign(&mut book, "drchen", "14:30");
-    fits(
-        &book,
-        "northwind",
-        Area::Mailbox,
-        "srv-01",
-        "sam",
-        "14:29",
-        expect![[r#"ButFor("it was approved only after the access")"#]],
-    );
-    fits(&book, "northwind", Area::Mailbox, "srv-01", "sam", "14:31", expect!["Covers"]);
-    fits(&book, "northwind", Area::Mailbox, "srv-01", "mary", "14:31", expect!["Elsewhere"]);
-}
-
-#[test]
-fn on_call_explains_logins_raised_rights_and_its_class() {
-    let mut book = asked(json!({"kind": "on_call", "class": "backup", "to": "2026-11-29T14:00"}));
-    sign(&mut book, "mary", "14:05");
-    for area in [Area::Login, Area::Elevation, Area::Backup] {
-        fits(&book, "northwind", area, "srv-01", "", "23:00", expect!["Covers"]);
-    }
-    fits(&book, "northwind", Area::Ehr, "srv-01", "", "23:00", expect!["Elsewhere"]);
 }
 
 #[track_caller]
@@ -535,3 +444,5 @@ fn the_book_stays_within_its_bounds_and_keeps_what_still_allows_something() {
     assert_eq!(book.records().count(), book::RECORDS_MAX);
     assert!(book.record("T-1").is_some() && book.record("T-2").is_none());
 }
+
+mod fits;
