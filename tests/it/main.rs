@@ -6,6 +6,7 @@
 
 mod bundle;
 mod crash;
+mod findings;
 mod foreign;
 mod live;
 mod mistakes;
