@@ -8,7 +8,7 @@ use ntk_evidence::event::Event;
 use ntk_evidence::words;
 use serde_json::Value;
 
-use crate::finding::step::{self, FindingState};
+use crate::finding::step::{self, Explanation, FindingState};
 use crate::finding::wording;
 use crate::follow::Lookup;
 use crate::follow::answer::Seen;
@@ -81,10 +81,7 @@ pub fn review(
         machines: machines.collect(),
         undecided: before
             .iter()
-            .filter(|record| {
-                step::state(&record.steps).is_undecided()
-                    && step::covered_by(&record.finding, &explained).is_none()
-            })
+            .filter(|record| step::standing(&record.finding, &record.steps, &explained).0.is_undecided())
             .filter_map(|record| {
                 let opened = record.finding.first_time?;
                 Some(UndecidedInput {
@@ -103,7 +100,7 @@ pub fn review(
                     .get(&record.finding.id)
                     .map(|paths| paths.iter().cloned().collect())
                     .unwrap_or_default(),
-                status: status(&record),
+                status: status(&record, &explained),
                 finding: record.finding,
             })
             .collect(),
@@ -138,10 +135,11 @@ pub fn review(
 }
 
 /// What has become of a finding so far; nothing where nobody has said anything about it.
-fn status(record: &FindingRecord) -> Option<String> {
-    match step::state(&record.steps) {
-        FindingState::Open => record.is_open.then(|| "still going on when this was made".to_owned()),
-        state => Some(state.in_words().to_owned()),
+fn status(record: &FindingRecord, explained: &[Explanation]) -> Option<String> {
+    match step::standing(&record.finding, &record.steps, explained) {
+        (_, Some(explanation)) => Some(format!("covered by an earlier decision: {}", explanation.because)),
+        (FindingState::Open, None) => record.is_open.then(|| "still going on when this was made".to_owned()),
+        (state, None) => Some(state.in_words().to_owned()),
     }
 }
 

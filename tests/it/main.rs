@@ -7,6 +7,7 @@
 mod bundle;
 mod crash;
 mod detection;
+mod findings;
 mod foreign;
 mod live;
 mod mistakes;

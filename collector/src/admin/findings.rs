@@ -103,13 +103,11 @@ impl Desk {
     }
 
     fn covered(&self, record: &FindingRecord) -> Option<&Explanation> {
-        // What somebody has decided stands for itself.
-        let is_decided = step::state(&record.steps) != FindingState::Open;
-        if is_decided { None } else { step::covered_by(&record.finding, &self.explanations) }
+        step::standing(&record.finding, &record.steps, &self.explanations).1
     }
 
     fn state_of(&self, record: &FindingRecord) -> FindingState {
-        if self.covered(record).is_some() { FindingState::Expected } else { step::state(&record.steps) }
+        step::standing(&record.finding, &record.steps, &self.explanations).0
     }
 
     /// The least settled of its findings.
@@ -282,6 +280,10 @@ pub async fn take_step(
         Ok(StepAct {
             id: incident.id.clone(),
             findings: incident.findings.clone(),
+            seen: records
+                .iter()
+                .map(|record| (record.finding.id.clone(), record.finding.n_accesses))
+                .collect(),
             about: incident.person.clone().or_else(|| incident.account.clone()),
             step,
         })

@@ -11,6 +11,8 @@
 mod check;
 mod explanation;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +20,7 @@ use serde_json::Value;
 pub use check::{StepFault, TEXT_MAX, UNTIL_DAYS_MAX, check};
 pub use explanation::{Explanation, covered_by, explanations, late_ticket};
 
+use super::Finding;
 use crate::need_to_know::moment;
 
 /// One step, as it stands in the ledger.
@@ -28,6 +31,9 @@ pub struct StepAct {
     /// Ids of the findings to which it applies: those of the incident at that time.
     #[serde(default)]
     pub findings: Vec<String>,
+    /// How many accesses each of them counted at that time: what was decided is this much, and no more.
+    #[serde(default)]
+    pub seen: BTreeMap<String, u64>,
     /// Person or account that these findings are about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
@@ -125,6 +131,9 @@ pub struct StepRecord {
     /// When, by the collector's clock.
     #[serde(with = "moment")]
     pub at: Timestamp,
+    /// How many accesses the finding counted then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
     /// The step.
     #[serde(flatten)]
     pub step: Step,
@@ -165,17 +174,40 @@ impl FindingState {
     }
 }
 
-/// What the steps amount to. A question after a decision does not undo it; only a decision does.
-pub fn state(steps: &[StepRecord]) -> FindingState {
+/// What the steps of a finding amount to. A question after a decision does not undo it, another decision does;
+/// and what was expected is open again once more was counted than whoever decided saw.
+pub fn state(finding: &Finding, steps: &[StepRecord]) -> FindingState {
     steps.iter().fold(FindingState::Open, |state, record| match (&record.step, state) {
         (Step::Decided { decision: Choice::Open, .. }, _) => FindingState::Open,
-        (Step::Decided { decision: Choice::Expected, .. }, _) => FindingState::Expected,
+        (Step::Decided { decision: Choice::Expected, .. }, _) => {
+            let has_grown = record.seen.is_some_and(|seen| finding.n_accesses > seen);
+            if has_grown { FindingState::Open } else { FindingState::Expected }
+        }
         (Step::Decided { decision: Choice::Escalated, .. }, _) => FindingState::Escalated,
         (_, FindingState::Expected | FindingState::Escalated) => state,
         (Step::Asked { .. }, _) => FindingState::Asked,
         (Step::Answered { .. }, _) => FindingState::Answered,
         (Step::LateTicket { .. } | Step::Acknowledged { .. }, _) => state,
     })
+}
+
+/// How far a finding is, with the explanation that covers it. What somebody has asked or decided about it
+/// stands for itself: that is covered by nothing.
+pub fn standing<'e>(
+    finding: &Finding,
+    steps: &[StepRecord],
+    explanations: &'e [Explanation],
+) -> (FindingState, Option<&'e Explanation>) {
+    let is_said = |record: &StepRecord| {
+        matches!(record.step, Step::Asked { .. } | Step::Answered { .. } | Step::Decided { .. })
+    };
+    if steps.iter().any(is_said) {
+        return (state(finding, steps), None);
+    }
+    match covered_by(finding, explanations) {
+        Some(explanation) => (FindingState::Expected, Some(explanation)),
+        None => (FindingState::Open, None),
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,12 @@ pub(super) fn apply(store: &Store, number: u64, event: &Event) -> Result<(), Sto
         if record.steps.iter().any(|have| have.number == number) {
             continue;
         }
-        record.steps.push(StepRecord { number, at, step: step.step.clone() });
+        record.steps.push(StepRecord {
+            number,
+            at,
+            seen: step.seen.get(id).copied(),
+            step: step.step.clone(),
+        });
         record.steps.sort_by_key(|step| step.number);
         // Written at once: the same commit may hold several steps of one finding.
         let mut changes = Changes::default();

@@ -20,7 +20,7 @@ use crate::home::Home;
 use crate::ingest::verify::verify;
 use crate::init::{InitOptions, init};
 
-struct Desk {
+struct Rig {
     scratch: tempfile::TempDir,
     working: Option<Working>,
 }
@@ -29,7 +29,7 @@ fn clock() -> Clock {
     Clock::fixed(Moment::parse("2026-11-22T12:00:00Z").unwrap())
 }
 
-impl Desk {
+impl Rig {
     fn new() -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let options = InitOptions {
@@ -42,9 +42,9 @@ impl Desk {
         };
         let home = Home::new(scratch.path().join("collector"));
         init(&home, &options, &clock()).unwrap();
-        let mut desk = Self { scratch, working: None };
-        desk.start();
-        desk
+        let mut rig = Self { scratch, working: None };
+        rig.start();
+        rig
     }
 
     fn home(&self) -> Home {
@@ -134,10 +134,10 @@ fn pairs(of: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incident_is_asked_about_answered_and_decided_and_stays_so() {
-    let mut desk = Desk::new();
+    let mut rig = Rig::new();
     let roster = include_str!("../../../templates/roster-example.toml");
-    assert_eq!(desk.ask("POST", "/v1/roster", json!({"text": roster})).await.0, 200);
-    desk.entries(&[
+    assert_eq!(rig.ask("POST", "/v1/roster", json!({"text": roster})).await.0, 200);
+    rig.entries(&[
         event("2026-11-19T02:00:00Z", "login", 5, ""),
         read("2026-11-19T02:03:00Z", 5, "manager"),
         read("2026-11-19T02:04:00Z", 5, "drchen"),
@@ -145,7 +145,7 @@ async fn an_incident_is_asked_about_answered_and_decided_and_stays_so() {
         read("2026-11-21T15:00:00Z", 6, "bea"),
     ])
     .await;
-    let list = desk.get("/v1/findings").await;
+    let list = rig.get("/v1/findings").await;
     assert_eq!(list["findings"].as_array().unwrap().len(), 4);
     assert_eq!(states(&list), pairs(&[("high", "open"), ("normal", "open")]));
     let (worst, other) = (&list["incidents"][0], &list["incidents"][1]);
@@ -153,7 +153,7 @@ async fn an_incident_is_asked_about_answered_and_decided_and_stays_so() {
     assert_eq!((worst["age"].as_str(), worst["outcome"].as_str()), (Some("3 days"), Some("never")));
     let (worst, other) = (worst["id"].as_str().unwrap().to_owned(), other["id"].as_str().unwrap().to_owned());
 
-    let one = desk.get(&format!("/v1/findings/{}", worst.get(..6).unwrap())).await;
+    let one = rig.get(&format!("/v1/findings/{}", worst.get(..6).unwrap())).await;
     assert_eq!(one["incident"]["id"].as_str(), Some(worst.as_str()));
     let story: Vec<&str> =
         one["story"]["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap()).collect();
@@ -162,7 +162,7 @@ async fn an_incident_is_asked_about_answered_and_decided_and_stays_so() {
 
     let step = format!("/v1/findings/{worst}/step");
     let asked = |by: &str| json!({"step": "asked", "question": "What was this for?", "by": by});
-    let refused = desk.ask("POST", &step, asked("northwind")).await;
+    let refused = rig.ask("POST", &step, asked("northwind")).await;
     assert_eq!(refused.0, 400);
     assert!(
         refused.1["error"].as_str().unwrap().contains("nobody decides about themselves"),
@@ -170,22 +170,22 @@ async fn an_incident_is_asked_about_answered_and_decided_and_stays_so() {
         refused.1
     );
     assert_eq!(
-        desk.ask("POST", &step, json!({"step": "asked", "question": "x", "by": "mary", "no": 1})).await.0
+        rig.ask("POST", &step, json!({"step": "asked", "question": "x", "by": "mary", "no": 1})).await.0
             / 100,
         4
     );
-    assert_eq!(desk.ask("POST", "/v1/findings/ffff/step", asked("mary")).await.0, 404);
-    assert_eq!(desk.ask("POST", &step, asked("mary")).await.1["state"], "asked");
+    assert_eq!(rig.ask("POST", "/v1/findings/ffff/step", asked("mary")).await.0, 404);
+    assert_eq!(rig.ask("POST", &step, asked("mary")).await.1["state"], "asked");
     let answer = json!({"step": "answered", "answer": "The migration.", "by": "northwind"});
-    assert_eq!(desk.ask("POST", &step, answer).await.1["state"], "answered");
+    assert_eq!(rig.ask("POST", &step, answer).await.1["state"], "answered");
     let decided = |until: Value| json!({"step": "decided", "decision": "expected", "because": "It was.", "until": until, "by": "mary"});
-    let never = desk.ask("POST", &step, decided("2026-12-04".into())).await;
+    let never = rig.ask("POST", &step, decided("2026-12-04".into())).await;
     assert!(never.1["error"].as_str().unwrap().contains("cannot be explained ahead"), "{}", never.1);
-    assert_eq!(desk.ask("POST", &step, decided(Value::Null)).await.1["state"], "expected");
-    let ahead = desk.ask("POST", &format!("/v1/findings/{other}/step"), decided("2026-12-04".into())).await;
+    assert_eq!(rig.ask("POST", &step, decided(Value::Null)).await.1["state"], "expected");
+    let ahead = rig.ask("POST", &format!("/v1/findings/{other}/step"), decided("2026-12-04".into())).await;
     assert_eq!(ahead.1["state"], "expected", "{}", ahead.1);
 
-    let one = desk.get(&format!("/v1/findings/{worst}")).await;
+    let one = rig.get(&format!("/v1/findings/{worst}")).await;
     let steps: Vec<_> = one["findings"][1]["steps"]
         .as_array()
         .unwrap()
@@ -194,16 +194,16 @@ async fn an_incident_is_asked_about_answered_and_decided_and_stays_so() {
         .collect();
     assert_eq!(steps, ["asked", "answered", "decided"], "a refused step leaves nothing behind");
     assert_eq!(
-        states(&desk.get("/v1/findings").await),
+        states(&rig.get("/v1/findings").await),
         pairs(&[("high", "expected"), ("normal", "expected")])
     );
-    let rebuilt = desk.ask("POST", "/v1/rebuild", json!({})).await.1;
+    let rebuilt = rig.ask("POST", "/v1/rebuild", json!({})).await.1;
     assert_eq!(rebuilt["same"], true, "{rebuilt}");
 
-    let before = desk.get("/v1/findings").await["findings"].clone();
-    desk.stop();
-    std::fs::remove_dir_all(desk.home().cache()).unwrap();
-    desk.start();
-    assert_eq!(desk.get("/v1/findings").await["findings"], before, "steps are read from the ledger again");
-    desk.stop();
+    let before = rig.get("/v1/findings").await["findings"].clone();
+    rig.stop();
+    std::fs::remove_dir_all(rig.home().cache()).unwrap();
+    rig.start();
+    assert_eq!(rig.get("/v1/findings").await["findings"], before, "steps are read from the ledger again");
+    rig.stop();
 }

@@ -40,9 +40,10 @@ pub(super) fn flood(groups: &[Group<'_>], zone: &TimeZone) -> (Incident, Rank) {
         count(n, "separate question", "separate questions"),
         assets_counted(&all)
     );
-    let (mut incident, rank) = made(&all, facts, headline, n);
+    let (mut incident, mut rank) = made(&all, facts, headline, n);
     // That there are so many is a question of its own.
     incident.severity = incident.severity.max(Severity::Normal);
+    rank.0.0 = rank.0.0.max(Severity::Normal);
     incident.is_flood = true;
     (incident, rank)
 }

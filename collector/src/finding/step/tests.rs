@@ -39,7 +39,7 @@ fn step(json: &str) -> Step {
 }
 
 fn record(number: u64, time: &str, json: &str) -> StepRecord {
-    StepRecord { number, at: at(time), step: step(json) }
+    StepRecord { number, at: at(time), seen: Some(1), step: step(json) }
 }
 
 const ASKED: &str = r#"{"step":"asked","question":"What was this for?","by":"mary"}"#;
@@ -53,7 +53,7 @@ const AHEAD: &str = r#"{"step":"decided","decision":"expected","because":"The mi
 fn the_state_is_what_the_steps_amount_to() {
     let said = |steps: &[&str]| {
         let steps: Vec<_> = (0..).zip(steps).map(|(number, json)| record(number, AT, json)).collect();
-        state(&steps)
+        state(&finding("unexplained", AT), &steps)
     };
     assert_eq!(said(&[]), FindingState::Open);
     assert_eq!(said(&[ASKED]), FindingState::Asked);
@@ -64,6 +64,16 @@ fn the_state_is_what_the_steps_amount_to() {
     assert_eq!(said(&[EXPECTED, OPEN]), FindingState::Open, "only a decision does");
     assert_eq!(said(&[EXPECTED, OPEN, ASKED]), FindingState::Asked);
     assert_eq!(said(&[r#"{"step":"late_ticket","ticket":"T-1"}"#]), FindingState::Open);
+}
+
+#[test]
+fn what_grows_after_it_was_expected_is_open_again() {
+    let mut finding = finding("unexplained", AT);
+    let steps = [record(1, AT, EXPECTED)];
+    assert_eq!(state(&finding, &steps), FindingState::Expected);
+    finding.n_accesses = 4000;
+    assert_eq!(state(&finding, &steps), FindingState::Open);
+    assert_eq!(state(&finding, &[record(1, AT, ESCALATED)]), FindingState::Escalated);
 }
 
 #[track_caller]
@@ -209,6 +219,24 @@ fn an_explanation_covers_the_same_of_the_same_person_for_a_while_and_nothing_mor
 }
 
 #[test]
+fn what_was_opened_again_is_covered_by_nothing() {
+    let (decided, later) = (finding("unexplained", AT), finding("unexplained", "2026-11-25T12:00:00Z"));
+    let ahead = [record(3, AT, AHEAD)];
+    let explanations = explanations([(&decided, ahead.as_slice())]);
+    let standing = |steps: &[StepRecord]| {
+        let (state, covered) = standing(&later, steps, &explanations);
+        (state, covered.is_some())
+    };
+    assert_eq!(standing(&[]), (FindingState::Expected, true));
+    assert_eq!(
+        standing(&[record(9, AT, r#"{"step":"late_ticket","ticket":"T-1"}"#)]),
+        (FindingState::Expected, true)
+    );
+    assert_eq!(standing(&[record(9, AT, OPEN)]), (FindingState::Open, false));
+    assert_eq!(standing(&[record(9, AT, ASKED)]), (FindingState::Asked, false));
+}
+
+#[test]
 fn only_the_last_decision_counts_and_one_without_a_time_explains_nothing_ahead() {
     assert!(!covers(|_| {}, &[record(3, AT, EXPECTED)]));
     assert!(!covers(|_| {}, &[record(3, AT, AHEAD), record(4, AT, OPEN)]));
@@ -251,6 +279,7 @@ fn an_act_reads_back_and_stays_flat() {
     let act = StepAct {
         id: "f1".to_owned(),
         findings: vec!["f1".to_owned(), "f2".to_owned()],
+        seen: BTreeMap::from([("f1".to_owned(), 40)]),
         about: Some("northwind".to_owned()),
         step: step(AHEAD),
     };

@@ -99,6 +99,7 @@ const SOURCES: &[&str] = &[
 #[test]
 fn no_sentence_accuses_anybody() {
     let mut n = 0;
+    let mut held = std::collections::BTreeSet::new();
     let mut hold = |finding: Option<Finding>| {
         let Some(finding) = finding else { return };
         n += 1;
@@ -111,6 +112,9 @@ fn no_sentence_accuses_anybody() {
         sentences.extend(finding.would_explain.clone());
         assert!(!not_shown(&finding).is_empty() && !finding.innocent_causes.is_empty());
         for sentence in sentences {
+            if !held.insert(sentence.clone()) {
+                continue;
+            }
             accuses_nobody(&sentence);
             assert!(!sentence.contains("  ") && !sentence.contains(".."), "{sentence}");
         }
