@@ -8,6 +8,7 @@
 
 pub mod audit_state;
 pub mod crafted;
+pub mod detection;
 pub mod disk;
 mod disk_ffi;
 pub mod machine;

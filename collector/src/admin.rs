@@ -3,8 +3,13 @@
 
 pub mod baseline;
 pub mod client;
+mod departure;
 pub mod rebuild;
 pub mod requests;
+pub mod reviewers;
+mod roster;
+pub mod ticket_tokens;
+pub mod tickets;
 
 use axum::Json;
 use axum::Router;
@@ -23,7 +28,6 @@ use crate::policy::Policy;
 use crate::report::html::render_html;
 use crate::report::week::Week;
 use crate::review::review;
-use crate::roster::Roster;
 use crate::self_check::self_check;
 use requests::{
     EventsQuery, FindingsQuery, NewEnrolment, ReportRequest, RevokeRequest, TextRequest, event_row,
@@ -76,10 +80,24 @@ pub fn router(app: App) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/enroll", get(machines).post(enroll))
         .route("/v1/enroll/revoke", post(revoke))
-        .route("/v1/roster", get(roster).post(import_roster))
+        .merge(roster::routes())
+        .merge(departure::routes())
         .route("/v1/policy", get(policy).post(adopt_policy))
         .route("/v1/baseline", get(baseline::list))
         .route("/v1/baseline/confirm", post(baseline::confirm_proposal))
+        .route("/v1/reviewers", get(reviewers::list))
+        .route("/v1/reviewers/passphrase", post(reviewers::set))
+        .route("/v1/tickets", get(tickets::list))
+        .route("/v1/tickets/request", post(tickets::request))
+        .route("/v1/tickets/import", post(tickets::import))
+        .route("/v1/tickets/echo", post(tickets::preview))
+        .route("/v1/tickets/approve", post(tickets::approve_ticket))
+        .route("/v1/tickets/decline", post(tickets::decline))
+        .route("/v1/tickets/close", post(tickets::close))
+        .route("/v1/break-glass", post(tickets::open_glass))
+        .route("/v1/break-glass/acknowledge", post(tickets::acknowledge))
+        .route("/v1/ticket-tokens", get(ticket_tokens::list).post(ticket_tokens::make))
+        .route("/v1/ticket-tokens/revoke", post(ticket_tokens::revoke))
         .route("/v1/findings", get(findings))
         .route("/v1/events", get(events))
         .route("/v1/report", post(report))
@@ -183,18 +201,6 @@ async fn revoke(State(app): State<App>, Json(request): Json<RevokeRequest>) -> A
     }
     record(&app, act::kind::REVOCATION, json!({"author": author, "reason": request.reason})).await?;
     Ok(Json(json!({"revoked": request.machine})))
-}
-
-async fn roster(State(app): State<App>) -> Answer<Json<Value>> {
-    blocking(move || Ok(Json(json!({"text": app.lookup.rule_texts_now()?.0})))).await
-}
-
-async fn import_roster(State(app): State<App>, Json(request): Json<TextRequest>) -> Answer<Json<Value>> {
-    let roster = Roster::parse(&request.text).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
-    record(&app, act::kind::ROSTER, json!({"text": request.text, "version": roster.version()})).await?;
-    Ok(Json(
-        json!({"version": roster.version(), "people": roster.persons().len(), "accounts": roster.accounts().len()}),
-    ))
 }
 
 async fn policy(State(app): State<App>) -> Answer<Json<Value>> {

@@ -10,12 +10,15 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
+use crate::desk::Desk;
 use crate::follow::{FollowError, Follower, Lookup, Progress, Writing};
 use crate::home::Home;
 use crate::ingest::Refusals;
 use crate::ledger::writer::{self, Opened};
 use crate::ledger::{LedgerError, LedgerHandle};
 use crate::practice::{Practice, PracticeError};
+use crate::rest::tokens::HelpDesks;
+use crate::reviewer::Reviewers;
 use crate::store::{Store, StoreError};
 use crate::watch::Liveness;
 
@@ -68,6 +71,12 @@ pub struct App {
     pub ledger: LedgerHandle,
     /// Questions to it.
     pub lookup: Lookup,
+    /// Where tickets are handled.
+    pub desk: Desk,
+    /// Passphrases of those who decide.
+    pub reviewers: Arc<Reviewers>,
+    /// Tokens of help-desk systems.
+    pub help_desks: Arc<HelpDesks>,
     /// Who is connected.
     pub liveness: Liveness,
     /// What was refused.
@@ -121,6 +130,9 @@ impl Working {
                 handle.act_blocking(vec![act::event(act::kind::CONFIGURATION, handle.now(), body)])?;
         }
         let app = App {
+            desk: Desk::new(handle.clone(), lookup.clone()),
+            reviewers: Arc::new(Reviewers::new(practice.home.clone())),
+            help_desks: Arc::new(HelpDesks::new(practice.home.clone())),
             practice,
             ledger: handle,
             lookup,

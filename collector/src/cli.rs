@@ -2,7 +2,11 @@
 
 mod baseline;
 mod commands;
+mod departure;
+pub mod passphrase;
 mod print;
+mod roster;
+pub mod tickets;
 
 use std::path::PathBuf;
 
@@ -73,8 +77,12 @@ pub enum Command {
     Roster {
         /// What to do
         #[command(subcommand)]
-        what: FileCommand,
+        what: roster::RosterCommand,
     },
+    /// Record the day from which nothing of a person's is used any more, or take it back
+    Leave(departure::LeaveArgs),
+    /// What a leaving person holds, ticked off in order, and what was used after the leave date
+    Departure(departure::DepartureArgs),
     /// The need-to-know table
     Policy {
         /// What to do
@@ -83,6 +91,20 @@ pub enum Command {
     },
     /// Programs that work by themselves, proposed as jobs after four weeks
     Baseline(baseline::BaselineArgs),
+    /// Ask for access, approve it, end it
+    Ticket {
+        /// What to do
+        #[command(subcommand)]
+        what: tickets::Ticket,
+    },
+    /// Take access without a ticket: allowed, always reported, acknowledged by another person
+    BreakGlass(tickets::BreakGlassArgs),
+    /// Passphrases of those who approve and decide
+    Reviewer {
+        /// What to do
+        #[command(subcommand)]
+        what: tickets::Reviewer,
+    },
     /// What is unexplained, and what the table says never happens
     Findings(FindingsArgs),
     /// What an account touched, when
@@ -143,6 +165,12 @@ pub enum Enroll {
         /// Address of this collector as that machine reaches it
         #[arg(long, value_name = "HOST:PORT")]
         address: Option<String>,
+        /// The machine's users were told on this day that access is recorded
+        #[arg(long, value_name = "DATE", conflicts_with = "not_notified_because")]
+        users_notified: Option<String>,
+        /// Why the machine's users were not told
+        #[arg(long, value_name = "TEXT")]
+        not_notified_because: Option<String>,
     },
     /// List machines and open tokens
     List(Json),
@@ -153,21 +181,6 @@ pub enum Enroll {
         /// Why
         #[arg(long)]
         reason: Option<String>,
-    },
-}
-
-/// `roster`.
-#[derive(Debug, Subcommand)]
-pub enum FileCommand {
-    /// Bring a file into force
-    Import {
-        /// The file
-        file: PathBuf,
-    },
-    /// Write what is in force to a file
-    Export {
-        /// The file
-        file: PathBuf,
     },
 }
 

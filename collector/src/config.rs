@@ -26,6 +26,9 @@ pub struct RawConfig {
     /// The address that tokens tell agents, where it is not `listen` (behind a router, by host name).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address_for_agents: Option<String>,
+    /// Where help-desk systems may ask for tickets: `address:port`; nowhere where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tickets_listen: Option<String>,
     /// How often checkpoints go round to the agents, seconds.
     #[serde(default = "default_round")]
     pub witness_round_seconds: u64,
@@ -107,9 +110,11 @@ impl Config {
         if zone.is_err() {
             faults.push(format!("`timezone`: `{}` is not a zone such as `America/New_York`", raw.timezone));
         }
-        for (key, value) in
-            [("listen", Some(&raw.listen)), ("address_for_agents", raw.address_for_agents.as_ref())]
-        {
+        for (key, value) in [
+            ("listen", Some(&raw.listen)),
+            ("address_for_agents", raw.address_for_agents.as_ref()),
+            ("tickets_listen", raw.tickets_listen.as_ref()),
+        ] {
             if value.is_some_and(|value| !is_address(value)) {
                 faults.push(format!("`{key}`: `{}` is not `address:port`", value.map_or("", String::as_str)));
             }
@@ -154,10 +159,17 @@ mod tests {
 
     #[test]
     fn every_fault_is_named_with_its_key() {
-        let text = "practice=' '\ntimezone='Mars/Olympus'\nlisten='no where:1'\nwitness_round_seconds=0\nlog='xml'\n[administers]\ncoffee='me'";
+        let text = "practice=' '\ntimezone='Mars/Olympus'\nlisten='no where:1'\ntickets_listen='here'\nwitness_round_seconds=0\nlog='xml'\n[administers]\ncoffee='me'";
         let error = Config::parse(text, "c.toml").unwrap_err().to_string();
-        for key in ["practice", "timezone", "listen", "witness_round_seconds", "`log`", "administers.coffee"]
-        {
+        for key in [
+            "practice",
+            "timezone",
+            "`listen`",
+            "`tickets_listen`",
+            "witness_round_seconds",
+            "`log`",
+            "administers.coffee",
+        ] {
             assert!(error.contains(key), "{key} in {error}");
         }
         let error =

@@ -26,12 +26,12 @@ use ntk_segment::pointer::SegmentNumber;
 use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 
-use crate::follow::Lookup;
+use crate::engine::Entry;
 use crate::follow::answer::{read, store_error};
+use crate::follow::{Lookup, Rules};
 use crate::ledger::state::LedgerState;
 use crate::ledger::writer::Published;
 use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint, from_frame};
-use crate::need_to_know::{Access, decide};
 use crate::practice::Practice;
 use crate::report::html::render_html;
 use crate::report::week::Week;
@@ -216,18 +216,21 @@ fn part(
     let name = Author::parse(author).map_err(LedgerError::from)?;
     let reader = ledger.reader();
     let (mut rows, mut at, mut epoch) = (Vec::new(), first, 0);
+    let mut rules = Rules::new();
     let first_leaf = lookup.store().leaf_of_entry(author, first).map_err(store_error)?;
     while at < size {
         let record = lookup.store().leaf_of_entry(author, at).map_err(store_error)?;
         let record = record.ok_or(LedgerError::Behind)?;
         let batch = read(&reader, &record)?;
-        let (roster, policy) = lookup.rules_at(record.leaf)?;
+        rules.at(lookup.store(), record.leaf)?;
         for (number, entry) in batch.numbered() {
             let event = entry.event().ok();
             let shown = event.as_ref().is_some_and(|event| {
                 let host = name.machine().unwrap_or(author);
-                let access = Access::new(author, host, number, event, lookup.zone());
-                let decision = decide(&access, &roster, &policy, &crate::ticket::Tickets::default());
+                let around = record.around(number);
+                let received = record.received();
+                let access = around.access(Entry { author, host, number, event, received }, lookup.zone());
+                let decision = rules.decide(&access);
                 let who = decision.who.as_ref();
                 let person = who.and_then(|who| who.person.clone().or_else(|| who.account.clone()));
                 is_shown(question, event, person.as_deref(), access.local.map(|local| local.at))

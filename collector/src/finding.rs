@@ -1,10 +1,16 @@
 //! A finding: what one account did to one asset in one session, as one question with counts.
 //!
 //! 4,000 messages opened in six minutes are one finding. Two acts go to the ledger for it, one when it opens
-//! and one when its window closes ([`FindingStep`]); explained accesses are only counted. A finding holds no
-//! path and no command line, so its acts can be disclosed without blacking anything out.
+//! and one when its window closes ([`FindingStep`]); explained accesses are only counted, unless a signal asks
+//! for a look or break-glass was used. A finding holds no path and no command line, so its acts can be
+//! disclosed without blacking anything out.
+//!
+//! A manager decides [`incident`]s, one story each ([`story`]); what people say and decide about a finding
+//! are its [`step`]s.
 
 mod aggregate;
+mod severity;
+mod way;
 pub mod wording;
 
 use jiff::Timestamp;
@@ -12,19 +18,24 @@ use ntk_evidence::event::{Action, Confidence, Outcome, TamperKind, Via};
 use serde::{Deserialize, Serialize};
 
 pub use aggregate::{Findings, QUIET_AFTER_MINUTES};
+pub use severity::severity;
 
 use crate::need_to_know::{Asset, Judgement, Reason, moment};
 use crate::signal::Signal;
 
 /// How many numbers of entries a finding lists; it counts them all.
 pub const NUMBERS_MAX: usize = 50;
+/// How many signals a finding shows.
+pub const SIGNALS_MAX: usize = 12;
+/// How many it names of those who could have been.
+pub const CANDIDATES_MAX: usize = 12;
 
 /// One question to a person, with what is needed to answer it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// First 16 hex digits of SHA-256 of author, first number, person or account, asset, session.
     pub id: String,
-    /// Unexplained, or never.
+    /// Unexplained, never, or explained and yet worth a look.
     pub outcome: Judgement,
     /// Author of the entries.
     pub author: String,

@@ -8,10 +8,13 @@
 //!
 //! Decided after append: a wrong policy cannot lose evidence. Only agents and imports are decided, never
 //! acts, so no decision depends on an earlier one.
+//!
+//! What decides is [`crate::engine`]; here is only the I/O around it.
 
 pub mod answer;
+pub mod rules;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,20 +30,23 @@ use ntk_segment::frame::Frame;
 use ntk_segment::pointer::Pointer;
 use tracing::{error, info, warn};
 
-use crate::finding::{Finding, FindingStep, Findings};
+use crate::engine::{Effect, Engine, Entry, Snapshot};
+use crate::finding::{Finding, FindingStep};
 use crate::ledger::{LedgerError, LedgerHandle, from_frame};
-use crate::need_to_know::{Access, decide};
 use crate::policy::Policy;
 use crate::roster::Roster;
-use crate::store::{Changes, Cursor, FindingRecord, LeafRecord, Store, StoreError};
-use crate::ticket::Tickets;
+use crate::store::{Changes, Cursor, FindingRecord, LeafRecord, Store, StoreError, TicketAct};
 
 pub use answer::Lookup;
+pub use rules::Rules;
 
 /// How long to wait for new leaves before looking whether to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How often the store is made durable while leaves come.
 const FLUSH_EVERY_LEAVES: u64 = 256;
+/// How often the engine's state is kept: so many leaves are at most decided again after a start (and the day of
+/// an open finding).
+const SNAPSHOT_EVERY_LEAVES: u64 = 256;
 
 /// Following failed.
 #[derive(Debug, thiserror::Error)]
@@ -111,18 +117,15 @@ pub enum Writing {
 pub struct Follower {
     ledger: LedgerHandle,
     store: Arc<Store>,
-    zone: TimeZone,
     progress: Arc<Progress>,
     writing: Writing,
-    findings: Findings,
-    roster: Roster,
-    policy: Policy,
-    tickets: Tickets,
+    engine: Engine,
     next: Cursor,
     /// Batches since the last COMMIT frame: their receive time is not known yet.
     group: Vec<(Pointer, SealedBatch)>,
     written: BTreeSet<(String, bool)>,
-    day: Option<jiff::civil::Date>,
+    /// Leaf of the last snapshot.
+    kept_at: u64,
 }
 
 impl Follower {
@@ -135,9 +138,10 @@ impl Follower {
         writing: Writing,
     ) -> Result<Self, FollowError> {
         let start = ledger.reader().frames()?.position();
-        let next = store.cursor()?.unwrap_or(Cursor::at(0, start));
+        let (next, state) = store.cursor()?.unwrap_or((Cursor::at(0, start), Snapshot::default()));
         let roster = store.roster_before(next.leaf)?.and_then(|text| Roster::parse(&text).ok());
         let policy = store.policy_before(next.leaf)?.and_then(|text| Policy::parse(&text).ok());
+        let engine = Engine::resume(zone, state, roster.unwrap_or_default(), policy.unwrap_or_default());
         let mut written = BTreeSet::new();
         for record in store.findings()? {
             written.extend(record.opened_by.map(|_| (record.finding.id.clone(), false)));
@@ -146,17 +150,13 @@ impl Follower {
         Ok(Self {
             ledger,
             store,
-            zone,
             progress,
             writing,
-            findings: Findings::new(),
-            roster: roster.unwrap_or_default(),
-            policy: policy.unwrap_or_default(),
-            tickets: Tickets::default(),
+            engine,
             next,
             group: Vec::new(),
             written,
-            day: None,
+            kept_at: next.leaf,
         })
     }
 
@@ -209,19 +209,17 @@ impl Follower {
         let mut steps = Vec::new();
         let received =
             Timestamp::from_nanosecond(i128::from(received_unix_ns)).unwrap_or(Timestamp::UNIX_EPOCH);
-        let today = self.zone.to_datetime(received).date();
-        if self.day.is_some_and(|day| day != today) {
-            steps.extend(self.findings.end_day());
-        }
-        self.day = Some(today);
-        steps.extend(self.findings.advance(received));
+        steps.extend(self.engine.advance(received));
         let mut leaf = self.next.leaf;
         for (pointer, batch) in std::mem::take(&mut self.group) {
-            changes.leaf(&record(leaf, pointer, &batch, received_unix_ns))?;
+            let mut record = record(leaf, pointer, &batch, received_unix_ns);
             match &batch.author {
                 Author::Collector => self.acts(leaf, &batch, &mut changes)?,
-                Author::Agent(_) | Author::Import(_) => steps.extend(self.decide(&batch)),
+                Author::Agent(_) | Author::Import(_) => {
+                    steps.extend(self.decide(&batch, received, &mut record, &mut changes)?);
+                }
             }
+            changes.leaf(&record)?;
             leaf = leaf.saturating_add(1);
         }
         for step in &steps {
@@ -229,29 +227,50 @@ impl Follower {
                 self.keep(finding, false, &mut changes)?;
             }
         }
-        for finding in self.findings.open().cloned().collect::<Vec<_>>() {
+        for finding in self.engine.open().cloned().collect::<Vec<_>>() {
             self.keep(&finding, true, &mut changes)?;
         }
         // COMMIT itself is read again and does nothing twice: it has no batch of its own.
         self.next = Cursor::at(leaf, commit);
-        let nothing_open = self.findings.open().next().is_none();
-        self.store.apply(changes, nothing_open.then_some(self.next))?;
+        let is_due = leaf.saturating_sub(self.kept_at) >= SNAPSHOT_EVERY_LEAVES;
+        let kept = is_due && self.engine.open().next().is_none();
+        self.store.apply(changes, kept.then_some((self.next, self.engine.snapshot())))?;
+        if kept {
+            self.kept_at = leaf;
+        }
         self.write(steps)?;
         self.progress.set(leaf);
         Ok(())
     }
 
-    fn decide(&mut self, batch: &SealedBatch) -> Vec<FindingStep> {
+    fn decide(
+        &mut self,
+        batch: &SealedBatch,
+        received: Timestamp,
+        record: &mut LeafRecord,
+        changes: &mut Changes,
+    ) -> Result<Vec<FindingStep>, FollowError> {
         let author = batch.author.to_string();
         let host = batch.author.machine().unwrap_or(&author).to_owned();
         let mut steps = Vec::new();
+        let mut used = BTreeSet::new();
         for (number, entry) in batch.numbered() {
             let Ok(event) = entry.event() else { continue };
-            let access = Access::new(&author, &host, number, &event, &self.zone);
-            let decision = decide(&access, &self.roster, &self.policy, &self.tickets);
-            steps.extend(self.findings.observe(&access, &decision));
+            let seen = Entry { author: &author, host: &host, number, event: &event, received };
+            let decided = self.engine.entry(seen);
+            if record.around(number) != decided.around {
+                record.around.insert(number, decided.around);
+            }
+            let tickets = decided.decision.reasons.iter().filter_map(|reason| reason.rule.split_once(':'));
+            used.extend(tickets.map(|(_, id)| id.to_owned()));
+            steps.extend(decided.steps);
         }
-        steps
+        for id in used {
+            if let Some(used) = self.engine.uses().get(&id) {
+                changes.ticket_use(&id, *used)?;
+            }
+        }
+        Ok(steps)
     }
 
     fn acts(&mut self, leaf: u64, batch: &SealedBatch, changes: &mut Changes) -> Result<(), FollowError> {
@@ -259,29 +278,19 @@ impl Follower {
             let Ok(event) = entry.event() else { continue };
             let Some(body) = act::body(&event) else { continue };
             let text = body.get("text").and_then(|text| text.as_str()).unwrap_or_default();
-            match event.kind.as_str() {
-                act::kind::ROSTER => match Roster::parse(text) {
-                    Ok(roster) => {
-                        self.roster = roster;
-                        changes.roster(leaf, text);
-                    }
-                    Err(fault) => {
-                        warn!(number, reason = %crate::error_chain(&fault), "a roster in the ledger cannot be read; the one before stays")
-                    }
-                },
-                act::kind::POLICY => match Policy::parse(text) {
-                    Ok(policy) => {
-                        self.policy = policy;
-                        changes.policy(leaf, text);
-                    }
-                    Err(fault) => {
-                        warn!(number, reason = %crate::error_chain(&fault), "a table in the ledger cannot be read; the one before stays")
-                    }
-                },
-                act::kind::FINDING_OPENED | act::kind::FINDING_CLOSED => {
-                    self.step_is_written(number, &event, changes)?
+            match self.engine.act(&event) {
+                Ok(Effect::Roster) => changes.roster(leaf, text),
+                Ok(Effect::Policy) => changes.policy(leaf, text),
+                Ok(Effect::Ticket) => {
+                    let kind = event.kind.as_str().to_owned();
+                    let step = TicketAct { time: event.time.clone(), kind, body: body.clone() };
+                    changes.ticket(leaf, number, &step)?;
                 }
-                _ => {}
+                Ok(Effect::None) => {}
+                Err(fault) => warn!(number, reason = %crate::error_chain(&fault), "an act is not taken in"),
+            }
+            if matches!(event.kind.as_str(), act::kind::FINDING_OPENED | act::kind::FINDING_CLOSED) {
+                self.step_is_written(number, &event, changes)?;
             }
         }
         Ok(())
@@ -374,5 +383,6 @@ fn record(leaf: u64, pointer: Pointer, batch: &SealedBatch, received_unix_ns: i6
         received_unix_ns,
         from_unix_ns,
         to_unix_ns,
+        around: BTreeMap::new(),
     }
 }

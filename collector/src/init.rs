@@ -119,6 +119,7 @@ pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, I
         timezone: options.timezone.clone(),
         listen: options.listen.clone(),
         address_for_agents: None,
+        tickets_listen: None,
         witness_round_seconds: 60,
         log: "human".into(),
         log_level: "info".into(),

@@ -12,19 +12,33 @@ mod access;
 mod decision;
 pub mod moment;
 mod place;
+mod verdicts;
+mod weigh;
 
 use ntk_evidence::event::{Action, Actor, Kind};
 
 pub use access::{Access, LocalTime};
 pub use decision::{Asset, Decision, Judgement, Reason, Who};
+pub use verdicts::Verdicts;
 
-use crate::policy::{Area, Policy, Rule};
+use crate::policy::{Area, Policy};
 use crate::roster::{Attribution, Job, Person, Roster, account_text};
-use crate::ticket::{Fit, Need, Tickets};
+use crate::ticket::Tickets;
 use place::Place;
 
 /// Decides one access.
 pub fn decide(access: &Access<'_>, roster: &Roster, policy: &Policy, tickets: &Tickets) -> Decision {
+    decide_with(access, roster, policy, tickets, &mut Verdicts::forgetful())
+}
+
+/// [`decide`] with verdicts that are remembered: the same decisions, sooner.
+pub fn decide_with(
+    access: &Access<'_>,
+    roster: &Roster,
+    policy: &Policy,
+    tickets: &Tickets,
+    verdicts: &mut Verdicts,
+) -> Decision {
     let mut place = match place::of(access, roster) {
         Ok(place) => place,
         Err(reason) => return Decision::not_judged(reason, roster, policy),
@@ -36,17 +50,28 @@ pub fn decide(access: &Access<'_>, roster: &Roster, policy: &Policy, tickets: &T
         let reason = Reason::new("system-work", "A service outside any login read a system file.");
         return Decision::not_judged(Some(reason), roster, policy);
     }
+    let terms = Terms { roster, policy, tickets };
     let mut scales = Scales::default();
-    if let Some(person) = subject.judged_as() {
-        place.see_as(person, actor);
-        weigh_employment(&mut scales, access, person);
-        weigh_table(&mut scales, access, actor, &place, person, &Terms { roster, policy, tickets });
+    match &subject {
+        Subject::Known(person, _) | Subject::Claimed(person, _) => {
+            place.see_as(person, access);
+            scales = weigh::person(access, &place, person, &terms, verdicts);
+        }
+        Subject::Shared(persons, _) => {
+            let each = persons.iter().map(|person| {
+                let mut place = place.clone();
+                place.see_as(person, access);
+                weigh::person(access, &place, person, &terms, verdicts)
+            });
+            scales = Scales::whoever(each.collect());
+        }
+        Subject::TypedName | Subject::Stranger { .. } | Subject::Nobody => {}
     }
     if let (true, Some(job)) = (place.area.is_files(), matching_job(access, actor, roster)) {
         let sentence = format!("This is {}, doing its own work in its own hours.", job.name);
         scales.explains.push(Reason::new(format!("job:{}", job.id), sentence));
     }
-    weigh_what_is_missing(&mut scales, access, &subject, &place);
+    weigh::what_is_missing(&mut scales, access, &subject, &place, roster);
     let asset = place.asset(roster, access);
     scales.decide(&subject, asset, roster, policy)
 }
@@ -67,9 +92,41 @@ struct Scales {
     would_explain: Vec<String>,
     /// A cell asks for the time, and the record's cannot be read.
     needs_time: bool,
+    /// Policies that could not be evaluated.
+    errors: Vec<String>,
 }
 
 impl Scales {
+    /// Where several people use one account: explained where it is explained whoever of them it was, never
+    /// where it is never for each of them, and a question otherwise.
+    fn whoever(each: Vec<Self>) -> Self {
+        let is_explained = |scales: &Self| !scales.explains.is_empty() && scales.nevers.is_empty();
+        let explained = !each.is_empty() && each.iter().all(is_explained);
+        let never = !each.is_empty() && each.iter().all(|scales| !scales.nevers.is_empty());
+        let mut together = Self::default();
+        for scales in each {
+            together.needs_time |= scales.needs_time;
+            together.errors.extend(scales.errors);
+            together.would_explain.extend(scales.would_explain);
+            together.notes.extend(scales.notes);
+            match (explained, never) {
+                (true, _) => together.explains.extend(scales.explains),
+                (_, true) => together.nevers.extend(scales.nevers),
+                _ => together.notes.extend(scales.nevers),
+            }
+        }
+        for reasons in [&mut together.explains, &mut together.nevers, &mut together.notes] {
+            let mut seen = Vec::new();
+            reasons.retain(|reason| {
+                !seen.contains(reason) && {
+                    seen.push(reason.clone());
+                    true
+                }
+            });
+        }
+        together
+    }
+
     fn decide(self, subject: &Subject<'_>, asset: Asset, roster: &Roster, policy: &Policy) -> Decision {
         // A name that was only typed is nobody's act: it may be explained, never forbidden.
         let is_forbidden = !self.nevers.is_empty() && !matches!(subject, Subject::Claimed(..));
@@ -77,6 +134,10 @@ impl Scales {
             (Judgement::Never, [self.nevers, self.notes].concat())
         } else if !self.explains.is_empty() && self.nevers.is_empty() {
             (Judgement::Explained, self.explains)
+        } else if !self.errors.is_empty() {
+            // Fail closed, and hold it against nobody: it may have been a never that could not be evaluated.
+            let sentence = format!("A policy could not be evaluated: {}.", self.errors.join("; "));
+            return Decision::not_judged(Some(Reason::new("policy-error", sentence)), roster, policy);
         } else if self.needs_time {
             // The record's fault, not the person's.
             let sentence =
@@ -108,6 +169,8 @@ enum Subject<'a> {
     Claimed(&'a Person, String),
     /// A name that is in nobody's roster entry was typed at a login that failed.
     TypedName,
+    /// An account that these people use together; the account in words.
+    Shared(Vec<&'a Person>, String),
     /// An account that is not in the roster, in words and with its machine.
     Stranger { account: String, on_host: String },
     /// The record names no account.
@@ -125,7 +188,9 @@ impl<'a> Subject<'a> {
                 Some(person) => Self::Known(person, name()),
                 None => Self::Stranger { account: account(), on_host: account() },
             },
-            Attribution::Shared(_) => Self::Stranger { account: account(), on_host: account() },
+            Attribution::Shared(ids) => {
+                Self::Shared(ids.iter().filter_map(|id| roster.person(id)).collect(), name())
+            }
             Attribution::Account(on_host) => Self::Stranger { account: account(), on_host },
             Attribution::Unattributed => match (&actor.claims, &access.event.kind) {
                 (Some(name), Kind::Login) => match roster.claimed_person(access.host, name) {
@@ -134,13 +199,6 @@ impl<'a> Subject<'a> {
                 },
                 _ => Self::Nobody,
             },
-        }
-    }
-
-    fn judged_as(&self) -> Option<&'a Person> {
-        match self {
-            Self::Known(person, _) | Self::Claimed(person, _) => Some(person),
-            Self::TypedName | Self::Stranger { .. } | Self::Nobody => None,
         }
     }
 
@@ -158,6 +216,12 @@ impl<'a> Subject<'a> {
                 holder: Some(person.in_words()),
                 is_verified: true,
             },
+            Self::Shared(persons, account) => Who {
+                person: None,
+                account: Some(account.clone()),
+                holder: Some(one_of(persons)),
+                is_verified: true,
+            },
             Self::Claimed(person, name) => Who {
                 person: None,
                 account: Some(name.clone()),
@@ -173,115 +237,9 @@ impl<'a> Subject<'a> {
     }
 }
 
-fn weigh_employment(scales: &mut Scales, access: &Access<'_>, person: &Person) {
-    let Some(local) = access.local else { return };
-    if let Some(leave) = person.leave_date.filter(|leave| local.date >= *leave) {
-        let sentence =
-            format!("The roster says that nothing held by {} is used from {leave} on.", person.in_words());
-        scales.nevers.push(Reason::new("left", sentence));
-    }
-    if let Some(first) = person.employed_from.filter(|first| local.date < *first) {
-        let sentence = format!("The roster says that {} begins on {first}.", person.in_words());
-        scales.notes.push(Reason::new("not-yet-here", sentence));
-    }
-}
-
-fn weigh_table(
-    scales: &mut Scales,
-    access: &Access<'_>,
-    actor: &Actor,
-    place: &Place,
-    person: &Person,
-    terms: &Terms<'_>,
-) {
-    let policy = terms.policy;
-    let is_own = place.area.is_own();
-    let area = place.area;
-    if let (Some(tool), true) = (&actor.tool, place.belongs_to(person)) {
-        // While a remote-support tool drives the session, "their own" says nothing about who drives.
-        let sentence = format!("The session was driven through {tool}, so “their own” explains nothing.");
-        scales.notes.push(Reason::new("remote-control", sentence));
-    }
-    let need = Need {
-        person: &person.id,
-        area,
-        owners: [place.owner.as_deref(), place.owner_person.as_deref()],
-        host: access.host,
-        at: access.local.map(|local| local.at),
-    };
-    let n_before = scales.notes.len();
-    for (row, column, cell) in policy.cells(&person.roles, area) {
-        let reason = Reason::new(format!("table:{row}.{column}"), cell.sentence.clone());
-        match cell.rule {
-            Rule::Never => scales.nevers.push(reason),
-            Rule::Always => scales.explains.push(reason),
-            Rule::Own if is_own => scales.explains.push(reason),
-            Rule::Own => {
-                scales.would_explain.push("it being the account holder’s own".to_owned());
-                scales.notes.push(reason);
-            }
-            Rule::InHours => match access.local {
-                Some(local) if policy.opening_hours().is_open(local.date, local.minute) => {
-                    scales.explains.push(reason);
-                }
-                Some(local) => {
-                    let hours = policy.opening_hours().in_words(local.date);
-                    scales.would_explain.push(format!("opening hours ({hours})"));
-                    scales.notes.push(reason);
-                }
-                None => {
-                    scales.needs_time = true;
-                    scales.notes.push(reason);
-                }
-            },
-            Rule::WithTicket => {
-                scales.needs_time |= access.local.is_none();
-                let asset = place.label(is_own);
-                let so_far = if weigh_tickets(scales, need, terms) { "" } else { "; there was none" };
-                scales
-                    .would_explain
-                    .push(format!("an approved ticket for {asset} that covers this time{so_far}"));
-                scales.notes.push(reason);
-            }
-        }
-    }
-    if scales.nevers.is_empty() && scales.explains.is_empty() && scales.notes.len() == n_before {
-        let sentence =
-            format!("No row of the table speaks of {} for {}.", place.topic(), roles_in_words(person));
-        scales.notes.push(Reason::new("no-rule", sentence));
-        scales
-            .would_explain
-            .push(format!("an entry in the table for {}, if this is their work", place.topic()));
-    }
-}
-
-fn roles_in_words(person: &Person) -> String {
-    let roles: Vec<_> = person.roles.iter().map(|role| format!("“{role}”")).collect();
-    format!("the role {}", roles.join(" or "))
-}
-
-/// Whether any ticket is about this at all.
-fn weigh_tickets(scales: &mut Scales, need: Need<'_>, terms: &Terms<'_>) -> bool {
-    let mut is_any = false;
-    for ticket in terms.tickets.of(need.person) {
-        match ticket.fit(need, terms.policy.tickets()) {
-            Fit::Covers => {
-                let approver = terms
-                    .roster
-                    .person(&ticket.approved_by)
-                    .map_or(&ticket.approved_by, |person| &person.name);
-                let sentence = format!("Ticket {}, approved by {approver}, covers this.", ticket.id);
-                scales.explains.push(Reason::new(format!("ticket:{}", ticket.id), sentence));
-            }
-            Fit::ButFor(why) => {
-                let sentence = format!("Ticket {} does not explain this: {why}.", ticket.id);
-                scales.notes.push(Reason::new(format!("ticket:{}", ticket.id), sentence));
-            }
-            Fit::Elsewhere => continue,
-        }
-        is_any = true;
-    }
-    is_any
+/// `Sam Ortiz or Bea Novak`.
+fn one_of(persons: &[&Person]) -> String {
+    persons.iter().map(|person| person.in_words()).collect::<Vec<_>>().join(" or ")
 }
 
 /// The job whose program, account, machine, hours and classes all match; a login that a person could have
@@ -289,8 +247,8 @@ fn weigh_tickets(scales: &mut Scales, need: Need<'_>, terms: &Terms<'_>) -> bool
 fn matching_job<'r>(access: &Access<'_>, actor: &Actor, roster: &'r Roster) -> Option<&'r Job> {
     let exe = access.event.process.as_ref()?.exe.as_deref()?;
     let class = access.event.object.as_ref()?.class.as_ref()?;
-    let local = access.local?;
-    let is_interactive = actor.from.is_some() || actor.key.is_some() || actor.tool.is_some();
+    let local = access.judged?;
+    let is_interactive = actor.from.is_some() || actor.key.is_some() || access.tool().is_some();
     if is_interactive {
         return None;
     }
@@ -306,41 +264,6 @@ fn matching_job<'r>(access: &Access<'_>, actor: &Actor, roster: &'r Roster) -> O
             && in_hours
             && job.classes.contains(class)
     })
-}
-
-/// Reasons and remedies that come from what the record or the roster lacks.
-fn weigh_what_is_missing(scales: &mut Scales, access: &Access<'_>, subject: &Subject<'_>, place: &Place) {
-    if access.local.is_none() {
-        let sentence = "The time in the record cannot be read, so hours and tickets were not considered.";
-        scales.notes.push(Reason::new("time-unreadable", sentence));
-    }
-    match subject {
-        Subject::Stranger { on_host, .. } => {
-            let sentence = format!("Account {on_host} is not in the roster, so no row of the table applies.");
-            scales.notes.push(Reason::new("unknown-account", sentence));
-            scales.would_explain.push("an entry in the roster that says who holds the account".to_owned());
-        }
-        Subject::Nobody => {
-            let sentence = "The record names no account; who could have been is not known.";
-            scales.notes.push(Reason::new("unattributed", sentence));
-            let remedy = if place.area.is_files() {
-                "a sensor that names accounts on this machine, or a job in the roster for this program"
-            } else {
-                "a sensor that names accounts on this machine"
-            };
-            scales.would_explain.push(remedy.to_owned());
-        }
-        Subject::TypedName => {
-            let sentence = "The names that were typed are in nobody’s entry of the roster.";
-            scales.notes.push(Reason::new("typed-name", sentence));
-            scales.would_explain.push("a mistyped name, or a device with an old password".to_owned());
-        }
-        Subject::Claimed(_, name) => {
-            let sentence = format!("The name {name} was typed; that does not show who typed it.");
-            scales.notes.push(Reason::new("typed-name", sentence));
-        }
-        Subject::Known(..) => {}
-    }
 }
 
 #[cfg(test)]

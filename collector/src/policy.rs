@@ -5,11 +5,15 @@
 //! applies to each person in the roster. The hash of the exact text goes into every decision (ND-2).
 
 pub mod area;
+mod beside;
+pub mod cedar;
 pub mod hours;
+pub mod lines;
 mod parse;
 mod sentence;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +21,7 @@ pub use area::Area;
 pub use parse::PolicyError;
 
 use crate::roster::version_of;
+use cedar::{Compiled, Facts, Group, Verdict};
 use hours::OpeningHours;
 
 /// The row that applies to each person in the roster.
@@ -27,14 +32,25 @@ pub const TEMPLATES: &[(&str, &str)] =
     &[("small-practice", include_str!("../templates/policy/small-practice.toml"))];
 
 /// The table, the opening hours and the terms of tickets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     name: String,
     hash: String,
     hours: OpeningHours,
     tickets: TicketTerms,
     rows: BTreeMap<String, BTreeMap<Area, Cell>>,
+    groups: Vec<Group>,
+    compiled: Option<Arc<Compiled>>,
 }
+
+/// Two policies are the same when their texts are.
+impl PartialEq for Policy {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl Eq for Policy {}
 
 /// When a role may reach an area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,17 +94,19 @@ pub struct Cell {
 }
 
 /// What a ticket must have to explain anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TicketTerms {
     /// Longest time a ticket may cover.
     pub hours_max: u32,
     /// Whether a ticket for a mailbox needs a second person's approval.
     pub mailbox_needs_two: bool,
+    /// Roles that may approve, besides manager and reviewer.
+    pub approvers: Vec<String>,
 }
 
 impl Default for TicketTerms {
     fn default() -> Self {
-        Self { hours_max: 72, mailbox_needs_two: true }
+        Self { hours_max: 72, mailbox_needs_two: true, approvers: Vec::new() }
     }
 }
 
@@ -101,6 +119,8 @@ impl Default for Policy {
             hours: OpeningHours::default(),
             tickets: TicketTerms::default(),
             rows: BTreeMap::new(),
+            groups: Vec::new(),
+            compiled: cedar::compile(&BTreeMap::new(), &[]).ok().map(Arc::new),
         }
     }
 }
@@ -132,13 +152,28 @@ impl Policy {
     }
 
     /// What a ticket must have.
-    pub fn tickets(&self) -> TicketTerms {
-        self.tickets
+    pub fn tickets(&self) -> &TicketTerms {
+        &self.tickets
     }
 
     /// Roles that have a row.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.rows.keys().map(String::as_str)
+    }
+
+    /// Named groups of assets.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// What the policies say to a question: the same facts give the same verdict.
+    pub fn judge(&self, facts: &Facts) -> Verdict {
+        self.compiled.as_ref().map(|compiled| compiled.judge(facts)).unwrap_or_default()
+    }
+
+    /// The policies that the table, the built-in rules and the experts' texts amount to.
+    pub fn compiled(&self) -> Option<&Compiled> {
+        self.compiled.as_deref()
     }
 
     /// The cell of exactly this row and column.

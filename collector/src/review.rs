@@ -163,7 +163,10 @@ impl Gathered {
         let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let mut change = |sentence: String| self.changes.push(Note { at, sentence });
         match event.kind.as_str() {
-            act::kind::ROSTER => change("A roster came into force.".into()),
+            act::kind::ROSTER => {
+                let said = text("change");
+                change(if said.is_empty() { "A roster came into force.".into() } else { said })
+            }
             act::kind::POLICY => change("A need-to-know table came into force.".into()),
             act::kind::ENROLMENT => {
                 change(format!("The machine {} was enrolled.", text("author").trim_start_matches("agent/")))

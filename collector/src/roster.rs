@@ -4,9 +4,12 @@
 //! health-record account); [`Roster::person_of`] says who holds it, as the practice wrote it down. An account
 //! that nobody wrote down is first-class: it is named as itself, never guessed to be somebody.
 
+pub mod append;
 pub mod csv;
 mod entry;
+mod items;
 mod parse;
+pub mod proposal;
 mod raw;
 mod standing;
 
@@ -16,8 +19,10 @@ use serde::{Deserialize, Serialize};
 pub use entry::{
     Account, Acknowledgement, Cover, Holder, Job, Key, Leave, Machine, Notice, NoticeKind, Person,
 };
+pub use items::{ItemKind, RosterItem, roster_items};
 pub use parse::RosterError;
 pub(crate) use parse::version_of;
+pub use proposal::Proposal;
 
 /// The login uid that the kernel gives to processes outside any login.
 const LOGIN_UID_UNSET: u32 = u32::MAX;
@@ -145,8 +150,7 @@ impl Roster {
             Some(Holder::Shared(ids)) => return Attribution::Shared(ids.clone()),
             None => {}
         }
-        account_text(actor)
-            .map_or(Attribution::Unattributed, |text| Attribution::Account(on_host(text, host, actor)))
+        account_on_host(host, actor).map_or(Attribution::Unattributed, Attribution::Account)
     }
 
     /// The holder of the SSH key that opened the session.
@@ -211,10 +215,11 @@ pub fn account_text(actor: &Actor) -> Option<String> {
     [&actor.upn, &actor.ehr_user, &actor.sid].into_iter().find_map(Clone::clone)
 }
 
-/// An account of one machine is only unique with that machine's name.
-fn on_host(text: String, host: &str, actor: &Actor) -> String {
+/// The account of a record in words, with its machine where it is an account of one machine: only so unique.
+pub fn account_on_host(host: &str, actor: &Actor) -> Option<String> {
+    let text = account_text(actor)?;
     let is_local = actor.login_uid.is_some() || actor.login_user.is_some();
-    if is_local { format!("{text} on {host}") } else { text }
+    Some(if is_local { format!("{text} on {host}") } else { text })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use ntk_segment::error::SegmentError;
 use serde_json::json;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
@@ -18,6 +19,7 @@ use tracing_subscriber::reload::Handle;
 use crate::admin::client::ASK_EVERY;
 use crate::admin::router;
 use crate::app::{App, AppError, Working};
+use crate::authority::Credentials;
 use crate::clock::Clock;
 use crate::config::reload;
 use crate::home::Home;
@@ -26,6 +28,7 @@ use crate::ingest::listener::{self, ListenError, Service};
 use crate::ingest::session::Shared;
 use crate::ledger::LedgerError;
 use crate::practice::PracticeError;
+use crate::rest::listener::{self as rest, RestError};
 
 /// How long another process may hold the ledger's lock while this one starts.
 const LOCK_WITHIN: Duration = Duration::from_secs(10);
@@ -48,6 +51,9 @@ pub enum RunError {
     /// The agents' listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The help desks' listener.
+    #[error(transparent)]
+    Rest(#[from] RestError),
     /// The admin socket.
     #[error("could not make the socket `{path}`")]
     Socket {
@@ -119,6 +125,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         &trust.enrolment_until,
     );
     let service = Service::new(shared, Arc::new(enrolling), stop.clone());
+    let help_desks = help_desks(&app, &server, &authority_pem, &stop).await?;
     let admin = admin_socket(&app)?;
     let _reload = watch_config(&app, level);
     info!(listen = %address, "collector runs");
@@ -149,6 +156,9 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         if !admin.is_finished() {
             let _ = (&mut admin).await;
         }
+        if let Some(help_desks) = help_desks {
+            let _ = help_desks.await;
+        }
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());
@@ -156,6 +166,20 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     }
     let _ = std::fs::remove_file(app.practice.home.socket());
     result
+}
+
+/// Lets help-desk systems ask for tickets, where the configuration says so.
+async fn help_desks(
+    app: &App,
+    server: &Credentials,
+    authority_pem: &str,
+    stop: &CancellationToken,
+) -> Result<Option<JoinHandle<std::io::Result<()>>>, RunError> {
+    let Some(address) = &app.practice.config.raw.tickets_listen else { return Ok(None) };
+    let tls = rest::tls(server, authority_pem)?;
+    let (listener, address) = rest::bind(address).await?;
+    info!(listen = %address, "help desks may ask for tickets");
+    Ok(Some(tokio::spawn(rest::serve(listener, tls, app.clone(), stop.clone()))))
 }
 
 /// Comes back when the ledger thread has stopped by itself.
@@ -200,6 +224,7 @@ fn watch_config(app: &App, level: Option<LevelHandle>) -> Option<reload::Reload>
                 let _ = level.reload(filter);
             }
             if before.raw.listen != next.raw.listen
+                || before.raw.tickets_listen != next.raw.tickets_listen
                 || before.raw.timezone != next.raw.timezone
                 || before.raw.practice != next.raw.practice
             {

@@ -13,15 +13,18 @@
 //! at most 64 keys; it is opened under `catch_unwind` and moved aside when it does not open. Writes are
 //! idempotent by leaf and the cursor is written last, so a crash anywhere repeats work and changes nothing.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use ntk_segment::pointer::{Pointer, SegmentNumber};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use crate::engine::{Around, Snapshot, Use};
 use crate::finding::Finding;
 
 /// sled keeps memory for long when batches are larger.
@@ -94,6 +97,32 @@ pub struct LeafRecord {
     pub from_unix_ns: i64,
     /// Latest.
     pub to_unix_ns: i64,
+    /// What surrounded entries that need it to be decided again, by number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub around: BTreeMap<u64, Around>,
+}
+
+impl LeafRecord {
+    /// When it was received.
+    pub fn received(&self) -> Timestamp {
+        Timestamp::from_nanosecond(i128::from(self.received_unix_ns)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// What surrounded an entry of this batch: noted where it changed.
+    pub fn around(&self, number: u64) -> Around {
+        self.around.range(..=number).next_back().map(|(_, around)| around.clone()).unwrap_or_default()
+    }
+}
+
+/// A step of a ticket as the ledger holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TicketAct {
+    /// When, by the collector's clock, RFC 3339.
+    pub time: String,
+    /// Kind of the act.
+    pub kind: String,
+    /// Its body.
+    pub body: serde_json::Value,
 }
 
 impl LeafRecord {
@@ -147,6 +176,18 @@ impl Changes {
         self.sets.push((leaf_key(b'R', leaf), text.as_bytes().to_vec()));
     }
 
+    /// A step of a ticket, by leaf and number of its act.
+    pub fn ticket(&mut self, leaf: u64, number: u64, step: &TicketAct) -> Result<(), StoreError> {
+        self.sets.push((ticket_key(leaf, number), serde_json::to_vec(step)?));
+        Ok(())
+    }
+
+    /// How much a ticket was used so far.
+    pub fn ticket_use(&mut self, id: &str, used: Use) -> Result<(), StoreError> {
+        self.sets.push(([b"u", id.as_bytes()].concat(), serde_json::to_vec(&used)?));
+        Ok(())
+    }
+
     /// A policy that came into force.
     pub fn policy(&mut self, leaf: u64, text: &str) {
         self.sets.push((leaf_key(b'P', leaf), text.as_bytes().to_vec()));
@@ -177,8 +218,8 @@ impl Store {
         Ok((Self { db, path: path.to_owned() }, true))
     }
 
-    /// Writes changes, then the cursor.
-    pub fn apply(&self, changes: Changes, cursor: Option<Cursor>) -> Result<(), StoreError> {
+    /// Writes changes, then the cursor with what the engine was there.
+    pub fn apply(&self, changes: Changes, cursor: Option<(Cursor, &Snapshot)>) -> Result<(), StoreError> {
         for chunk in changes.sets.chunks(KEYS_PER_BATCH_MAX) {
             let mut batch = sled::Batch::default();
             for (key, value) in chunk {
@@ -201,8 +242,8 @@ impl Store {
             .map_err(|source| StoreError::File { path: file, source })
     }
 
-    /// From where to go on.
-    pub fn cursor(&self) -> Result<Option<Cursor>, StoreError> {
+    /// From where to go on, and with what.
+    pub fn cursor(&self) -> Result<Option<(Cursor, Snapshot)>, StoreError> {
         let value = self.db.get(b"cursor")?;
         value.map(|value| Ok(serde_json::from_slice(&value)?)).transpose()
     }
@@ -235,6 +276,19 @@ impl Store {
             Ok(bytes) => self.leaf(u64::from_be_bytes(bytes)),
             Err(_) => Ok(None),
         }
+    }
+
+    /// Every batch of an author, in the order of its log.
+    pub fn leaves_of(&self, author: &str) -> Result<Vec<LeafRecord>, StoreError> {
+        let key = note_key(author, 0);
+        let prefix = key.split_last_chunk::<8>().map_or(key.as_slice(), |(head, _)| head);
+        let mut records = Vec::new();
+        for item in self.db.scan_prefix(prefix) {
+            if let Ok(leaf) = item?.1.as_ref().try_into() {
+                records.extend(self.leaf(u64::from_be_bytes(leaf))?);
+            }
+        }
+        Ok(records)
     }
 
     /// The batches that touch the UTC days of `[from, to]`, in the order of the log.
@@ -279,13 +333,29 @@ impl Store {
         self.text_before(b'P', leaf)
     }
 
+    /// Steps of tickets in the leaves `[from, to)`, in the order of the ledger.
+    pub fn ticket_acts(&self, from: u64, to: u64) -> Result<Vec<TicketAct>, StoreError> {
+        let items = self.db.range(ticket_key(from, 0)..ticket_key(to, 0));
+        items.map(|item| Ok(serde_json::from_slice(&item?.1)?)).collect()
+    }
+
+    /// How much each ticket was used, by number.
+    pub fn ticket_uses(&self) -> Result<BTreeMap<String, Use>, StoreError> {
+        let items = self.db.scan_prefix(b"u").map(|item| {
+            let (key, value) = item?;
+            let id = String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned();
+            Ok((id, serde_json::from_slice(&value)?))
+        });
+        items.collect()
+    }
+
     fn text_before(&self, kind: u8, leaf: u64) -> Result<Option<String>, StoreError> {
         let found = self.db.range(leaf_key(kind, 0)..leaf_key(kind, leaf)).next_back().transpose()?;
         Ok(found.map(|(_, text)| String::from_utf8_lossy(&text).into_owned()))
     }
 
     /// Puts other contents in the place of its own; the cursor stays.
-    pub fn replace(&self, contents: std::collections::BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), StoreError> {
+    pub fn replace(&self, contents: BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), StoreError> {
         for item in self.contents() {
             let (key, _) = item?;
             if !contents.contains_key(&key) {
@@ -336,6 +406,10 @@ fn leaf_key(kind: u8, leaf: u64) -> Vec<u8> {
     [&[kind], leaf.to_be_bytes().as_slice()].concat()
 }
 
+fn ticket_key(leaf: u64, number: u64) -> Vec<u8> {
+    [b"T".as_slice(), &leaf.to_be_bytes(), &number.to_be_bytes()].concat()
+}
+
 fn note_key(author: &str, size: u64) -> Vec<u8> {
     [b"n", author.as_bytes(), b"\0", &size.to_be_bytes()].concat()
 }
@@ -365,6 +439,7 @@ mod tests {
             received_unix_ns: at,
             from_unix_ns: at,
             to_unix_ns: at + 5,
+            around: BTreeMap::new(),
         }
     }
 
@@ -378,7 +453,9 @@ mod tests {
         {
             changes.leaf(&record).unwrap();
         }
-        store.apply(changes, Some(Cursor { leaf: 3, segment: 0, offset: 9 })).unwrap();
+        store
+            .apply(changes, Some((Cursor { leaf: 3, segment: 0, offset: 9 }, &Snapshot::default())))
+            .unwrap();
         store.flush().unwrap();
         let leaf = |found: Option<LeafRecord>| found.map(|record| record.leaf);
         assert_eq!(leaf(store.leaf_of_note("agent/a", 7).unwrap()), Some(2));
@@ -386,10 +463,13 @@ mod tests {
         assert_eq!(leaf(store.leaf_of_entry("agent/a", 2).unwrap()), Some(0));
         assert_eq!(leaf(store.leaf_of_entry("agent/a", 3).unwrap()), Some(2));
         assert_eq!(leaf(store.leaf_of_entry("agent/a", 7).unwrap()), None, "not the next author's");
+        let of =
+            |author| store.leaves_of(author).unwrap().iter().map(|record| record.leaf).collect::<Vec<_>>();
+        assert_eq!((of("agent/a"), of("agent/b"), of("agent/")), (vec![0, 2], vec![1], vec![]));
         let ten = 10 * SECONDS_PER_DAY * 1_000_000_000;
         let found = store.leaves_between(ten, ten + 1).unwrap();
         assert_eq!(found.iter().map(|record| record.leaf).collect::<Vec<_>>(), [0, 1]);
-        assert_eq!(store.cursor().unwrap().map(|cursor| cursor.leaf), Some(3));
+        assert_eq!(store.cursor().unwrap().map(|(cursor, _)| cursor.leaf), Some(3));
     }
 
     #[test]
@@ -402,7 +482,7 @@ mod tests {
         let (store, fresh) = Store::open(&path).unwrap();
         assert!(fresh);
         assert!(dir.path().join("sled.broken-0").exists());
-        store.apply(Changes::default(), Some(Cursor::default())).unwrap();
-        assert_eq!(store.cursor().unwrap(), Some(Cursor::default()));
+        store.apply(Changes::default(), Some((Cursor::default(), &Snapshot::default()))).unwrap();
+        assert_eq!(store.cursor().unwrap(), Some((Cursor::default(), Snapshot::default())));
     }
 }

@@ -29,6 +29,9 @@ pub struct NewEnrolment {
     /// Address for this machine, where it is not the configured one.
     #[serde(default)]
     pub address: Option<String>,
+    /// Whether the machine's users were told that access is recorded, or why not.
+    #[serde(default)]
+    pub notice: Option<String>,
 }
 
 /// `enroll revoke`.
@@ -196,6 +199,18 @@ pub struct MadeOffer {
     pub body: Offer,
 }
 
+/// The longest answer to the question whether the users were told, bytes.
+const NOTICE_BYTES_MAX: usize = 500;
+
+/// The answer as it is kept; that nothing was said is said.
+fn notice(said: Option<&str>) -> Result<String, Failure> {
+    let said = said.map(str::trim).filter(|said| !said.is_empty()).unwrap_or("not said at enrolment");
+    if said.len() > NOTICE_BYTES_MAX {
+        return Err(Failure::bad(format!("the reason is longer than {NOTICE_BYTES_MAX} bytes")));
+    }
+    Ok(said.to_owned())
+}
+
 /// Makes an offer.
 pub fn offer(app: &App, request: &NewEnrolment) -> Result<MadeOffer, Failure> {
     Author::agent(&request.machine).map_err(|error| Failure::bad(error.to_string()))?;
@@ -229,6 +244,11 @@ pub fn offer(app: &App, request: &NewEnrolment) -> Result<MadeOffer, Failure> {
         .now()
         .plus_seconds(i64::try_from(request.expires_seconds).unwrap_or(0))
         .to_rfc3339(0);
-    let body = Offer { machine: request.machine.clone(), secret_sha256: Hash::of(&secret).to_hex(), expires };
+    let body = Offer {
+        machine: request.machine.clone(),
+        secret_sha256: Hash::of(&secret).to_hex(),
+        expires,
+        notice: Some(notice(request.notice.as_deref())?),
+    };
     Ok(MadeOffer { token: token.to_string(), body })
 }

@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::{
-    Cli, Command, Enroll, EventsArgs, ExportArgs, FileCommand, FindingsArgs, Init, PolicyCommand, ReportArgs,
-    exit, print,
+    Cli, Command, Enroll, EventsArgs, ExportArgs, FindingsArgs, Init, PolicyCommand, ReportArgs, departure,
+    exit, print, roster,
 };
 use crate::admin::client::{ASK_EVERY, Client, ClientError};
 use crate::admin::requests::{Edge, moment};
@@ -73,7 +73,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         (Some(ClientError::App(error)), _) | (_, Some(RunError::App(error))) => app(error),
         (Some(ClientError::Talk(_)), _) => exit::UNAVAILABLE,
         (_, Some(RunError::Practice(error))) => practice(error),
-        (_, Some(RunError::Listen(_))) => exit::UNAVAILABLE,
+        (_, Some(RunError::Listen(_) | RunError::Rest(_))) => exit::UNAVAILABLE,
         (_, Some(_)) => exit::IO,
         (None, None) => error
             .downcast_ref::<PracticeError>()
@@ -84,7 +84,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
 /// The command line was wrong in a way that clap cannot see.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Usage(String);
+pub(super) struct Usage(pub(super) String);
 
 fn home(cli: &Cli) -> anyhow::Result<Home> {
     match (&cli.dir, &cli.config) {
@@ -220,18 +220,9 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
             Ok(if body.get("same").and_then(Value::as_bool) == Some(true) { 0 } else { exit::NO })
         }
         Command::Enroll { what } => enroll(client, what).await,
-        Command::Roster { what } => match what {
-            FileCommand::Import { file } => {
-                let body = json(&client.post("/v1/roster", &json!({"text": read_text(&file)?})).await?)?;
-                println!(
-                    "In force: {} people, {} accounts.",
-                    body.get("people").unwrap_or(&Value::Null),
-                    body.get("accounts").unwrap_or(&Value::Null)
-                );
-                Ok(0)
-            }
-            FileCommand::Export { file } => save(client, "/v1/roster", &file).await,
-        },
+        Command::Roster { what } => roster::roster(client, what).await,
+        Command::Leave(args) => departure::leave(client, args).await,
+        Command::Departure(args) => departure::departure(client, args).await,
         Command::Policy { what } => match what {
             PolicyCommand::Adopt { file } => {
                 let body = json(&client.post("/v1/policy", &json!({"text": read_text(&file)?})).await?)?;
@@ -241,6 +232,9 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
             PolicyCommand::Export { file } => save(client, "/v1/policy", &file).await,
         },
         Command::Baseline(args) => super::baseline::run(client, args).await,
+        Command::Ticket { what } => super::tickets::ticket(client, what).await,
+        Command::BreakGlass(args) => super::tickets::break_glass(client, args).await,
+        Command::Reviewer { what } => super::tickets::reviewer(client, what).await,
         Command::Findings(args) => findings(client, args).await,
         Command::Events(args) => events(client, args).await,
         Command::Report(args) => report(client, args).await,
@@ -253,7 +247,8 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
 
 async fn enroll(client: &Client, what: Enroll) -> anyhow::Result<u8> {
     match what {
-        Enroll::New { machine, expires, address } => {
+        Enroll::New { machine, expires, address, users_notified, not_notified_because } => {
+            let notice = roster::notice(users_notified.as_deref(), not_notified_because.as_deref())?;
             let seconds = seconds(&expires).ok_or_else(|| {
                 Usage(format!("`--expires`: `{expires}` is not a time such as 30m, 1h, 2d"))
             })?;
@@ -261,7 +256,7 @@ async fn enroll(client: &Client, what: Enroll) -> anyhow::Result<u8> {
                 &client
                     .post(
                         "/v1/enroll",
-                        &json!({"machine": machine, "expires_seconds": seconds, "address": address}),
+                        &json!({"machine": machine, "expires_seconds": seconds, "address": address, "notice": notice}),
                     )
                     .await?,
             )?;
@@ -386,22 +381,22 @@ async fn with_bar(
     result
 }
 
-async fn save(client: &Client, path: &str, file: &Path) -> anyhow::Result<u8> {
+pub(super) async fn save(client: &Client, path: &str, file: &Path) -> anyhow::Result<u8> {
     let body = json(&client.get(path, &[]).await?)?;
     write_file(file, text(&body, "text").as_bytes(), 0o640)?;
     println!("{}", file.display());
     Ok(0)
 }
 
-fn given<'a>(query: &[(&'a str, Option<&'a str>)]) -> Vec<(&'a str, &'a str)> {
+pub(super) fn given<'a>(query: &[(&'a str, Option<&'a str>)]) -> Vec<(&'a str, &'a str)> {
     query.iter().filter_map(|(key, value)| Some((*key, (*value)?))).collect()
 }
 
-fn json(bytes: &[u8]) -> anyhow::Result<Value> {
+pub(super) fn json(bytes: &[u8]) -> anyhow::Result<Value> {
     serde_json::from_slice(bytes).context("the collector's answer is not JSON")
 }
 
-fn text<'a>(body: &'a Value, key: &str) -> &'a str {
+pub(super) fn text<'a>(body: &'a Value, key: &str) -> &'a str {
     body.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 

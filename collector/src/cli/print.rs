@@ -76,6 +76,8 @@ pub(super) fn machines(body: &Value) {
             number(machine, "/entries"),
             at(machine, "/machine/enrolled")
         );
+        let notice = machine.pointer("/machine/enrolment/notice").and_then(Value::as_str);
+        println!("{:24} notice to its users: {}", "", notice.unwrap_or("not said at enrolment"));
     }
     for offer in body.pointer("/offers").and_then(Value::as_array).into_iter().flatten() {
         println!("{:<24} token open until {}", at(offer, "/machine"), at(offer, "/expires"));

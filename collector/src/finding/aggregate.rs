@@ -11,14 +11,18 @@ use jiff::{SignedDuration, Timestamp};
 use ntk_evidence::event::{Confidence, Kind};
 use sha2::{Digest, Sha256};
 
-use super::{ClosedBecause, Deed, Finding, FindingStep, NUMBERS_MAX, Way, wording};
+use super::severity::{is_break_glass, severity};
+use super::{
+    CANDIDATES_MAX, ClosedBecause, Deed, Finding, FindingStep, NUMBERS_MAX, SIGNALS_MAX, Way, wording,
+};
 use crate::need_to_know::{Access, Asset, Decision, Judgement, Who};
 use crate::policy::Area;
+use crate::signal::{Signal, Weight};
 
 /// Minutes of event time without another access after which a finding is complete.
 pub const QUIET_AFTER_MINUTES: i64 = 30;
 
-/// What makes two accesses one finding.
+/// What makes two accesses one finding. Signals are no part of it: they come and go within one session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     author: String,
@@ -85,17 +89,25 @@ impl Findings {
         self.n_explained
     }
 
-    /// Takes in one access with its decision; entries of one author come in order of their numbers.
-    pub fn observe(&mut self, access: &Access<'_>, decision: &Decision) -> Vec<FindingStep> {
+    /// Takes in one access with its decision, what is unusual about it, and who could have been where nobody
+    /// is named; entries of one author come in order of their numbers.
+    ///
+    /// An explained access is counted, and opens a finding only where a signal asks for a look or break-glass
+    /// was used; once it is open, explained accesses that belong to it are added.
+    pub fn observe(
+        &mut self,
+        access: &Access<'_>,
+        decision: &Decision,
+        signals: &[Signal],
+        candidates: &[String],
+    ) -> Vec<FindingStep> {
         let mut steps = self.close_quiet(access);
-        match decision.outcome {
-            Judgement::Explained => self.n_explained = self.n_explained.saturating_add(access.n_accesses()),
-            Judgement::NotJudged => {}
-            Judgement::Unexplained | Judgement::Never => {
-                if let (Some(who), Some(asset)) = (&decision.who, &decision.asset) {
-                    steps.extend(self.add(access, decision, who, asset));
-                }
-            }
+        if decision.outcome == Judgement::Explained {
+            self.n_explained = self.n_explained.saturating_add(access.n_accesses());
+        }
+        if let (Some(who), Some(asset)) = (&decision.who, &decision.asset) {
+            let seen = Seen { access, decision, who, asset, signals, candidates };
+            steps.extend(self.add(&seen));
         }
         if access.event.kind == Kind::Logout {
             steps.extend(self.close_session(access));
@@ -128,22 +140,22 @@ impl Findings {
         self.close(ClosedBecause::DayEnded, |_| true)
     }
 
-    fn add(
-        &mut self,
-        access: &Access<'_>,
-        decision: &Decision,
-        who: &Who,
-        asset: &Asset,
-    ) -> Option<FindingStep> {
-        let key = Key::new(access, decision.outcome, who, asset);
-        if self.covered.get(&key).is_some_and(|through| access.number <= *through) {
+    fn add(&mut self, seen: &Seen<'_>) -> Option<FindingStep> {
+        if seen.decision.outcome == Judgement::NotJudged {
+            return None;
+        }
+        let key = Key::new(seen.access, seen.decision.outcome, seen.who, seen.asset);
+        if self.covered.get(&key).is_some_and(|through| seen.access.number <= *through) {
             return None;
         }
         if let Some(finding) = self.open.get_mut(&key) {
-            finding.add(access, decision);
+            finding.add(seen);
             return None;
         }
-        let finding = Finding::begin(access, decision, who, asset, &key);
+        if !seen.opens() {
+            return None;
+        }
+        let finding = Finding::begin(seen, &key);
         self.open.insert(key, finding.clone());
         Some(FindingStep::Opened { finding })
     }
@@ -184,6 +196,30 @@ impl Findings {
 fn is_quiet(finding: &Finding, now: Timestamp) -> bool {
     let quiet = SignedDuration::from_mins(QUIET_AFTER_MINUTES);
     finding.last_time.is_some_and(|last| now.duration_since(last) >= quiet)
+}
+
+/// One judged access with everything that stands beside it.
+struct Seen<'a> {
+    access: &'a Access<'a>,
+    decision: &'a Decision,
+    who: &'a Who,
+    asset: &'a Asset,
+    signals: &'a [Signal],
+    candidates: &'a [String],
+}
+
+impl Seen<'_> {
+    /// Whether this is worth a finding of its own.
+    fn opens(&self) -> bool {
+        match self.decision.outcome {
+            Judgement::Unexplained | Judgement::Never => true,
+            Judgement::Explained => {
+                self.signals.iter().any(|signal| signal.weight == Weight::Raise)
+                    || self.decision.reasons.iter().any(|reason| is_break_glass(&reason.rule))
+            }
+            Judgement::NotJudged => false,
+        }
+    }
 }
 
 impl Key {
@@ -238,7 +274,16 @@ fn person_text(person: Option<&str>, account: Option<&str>, is_verified: bool) -
 }
 
 impl Finding {
-    fn begin(access: &Access<'_>, decision: &Decision, who: &Who, asset: &Asset, key: &Key) -> Self {
+    /// A finding of this one access, whether or not it is worth one: the story of an incident shows
+    /// explained accesses too.
+    pub(super) fn of_one(access: &Access<'_>, decision: &Decision) -> Option<Self> {
+        let (who, asset) = (decision.who.as_ref()?, decision.asset.as_ref()?);
+        let key = Key::new(access, decision.outcome, who, asset);
+        Some(Self::begin(&Seen { access, decision, who, asset, signals: &[], candidates: &[] }, &key))
+    }
+
+    fn begin(seen: &Seen<'_>, key: &Key) -> Self {
+        let Seen { access, decision, who, asset, .. } = seen;
         let mut finding = Self {
             id: key.finding_id(access.number),
             outcome: decision.outcome,
@@ -255,7 +300,7 @@ impl Finding {
             account: who.account.clone(),
             holder: who.holder.clone(),
             is_verified: who.is_verified,
-            asset: asset.clone(),
+            asset: (*asset).clone(),
             session: key.session,
             way: Way::of(access),
             deeds: Vec::new(),
@@ -270,12 +315,12 @@ impl Finding {
             policy_hash: decision.policy_hash.clone(),
             roster_version: decision.roster_version.clone(),
         };
-        finding.add(access, decision);
-        finding.innocent_causes = wording::innocent_causes(&finding);
+        finding.add(seen);
         finding
     }
 
-    fn add(&mut self, access: &Access<'_>, decision: &Decision) {
+    fn add(&mut self, seen: &Seen<'_>) {
+        let Seen { access, decision, signals, candidates, .. } = seen;
         self.last_number = self.last_number.max(access.number);
         self.n_entries = self.n_entries.saturating_add(1);
         self.n_accesses = self.n_accesses.saturating_add(access.n_accesses());
@@ -285,7 +330,9 @@ impl Finding {
         let at = access.local.map(|local| local.at);
         self.first_time = self.first_time.into_iter().chain(at).min();
         self.last_time = self.last_time.max(access.last());
+        let n_kinds = self.deeds.len();
         self.count(access);
+        let mut is_of_a_new_kind = self.deeds.len() > n_kinds;
         for reason in &decision.reasons {
             if !self.reasons.contains(reason) {
                 self.reasons.push(reason.clone());
@@ -296,10 +343,37 @@ impl Finding {
                 self.would_explain.push(remedy.clone());
             }
         }
+        for signal in *signals {
+            is_of_a_new_kind |= self.take_signal(signal);
+        }
+        for candidate in *candidates {
+            if self.candidates.len() < CANDIDATES_MAX && !self.candidates.contains(candidate) {
+                self.candidates.push(candidate.clone());
+            }
+        }
         let confidence = access.event.actor.as_ref().and_then(|actor| actor.confidence.clone());
         if weakness(confidence.as_ref()) > weakness(self.confidence.as_ref()) || self.n_entries == 1 {
             self.confidence = confidence;
         }
+        if is_of_a_new_kind {
+            self.innocent_causes = wording::innocent_causes(self);
+        }
+        self.severity = severity(self);
+    }
+
+    /// Takes a signal once, and says whether it did; where there is no more room, one that asks for a look takes
+    /// the place of one that does not.
+    fn take_signal(&mut self, signal: &Signal) -> bool {
+        if self.signals.iter().any(|have| have.kind == signal.kind && have.sentence == signal.sentence) {
+            return false;
+        }
+        if self.signals.len() >= SIGNALS_MAX {
+            let note = self.signals.iter().rposition(|have| have.weight < signal.weight);
+            let Some(note) = note else { return false };
+            self.signals.remove(note);
+        }
+        self.signals.push(signal.clone());
+        true
     }
 
     fn count(&mut self, access: &Access<'_>) {
@@ -323,34 +397,6 @@ fn weakness(confidence: Option<&Confidence>) -> u8 {
         None | Some(Confidence::Other(_)) => 2,
         Some(Confidence::Unattributed) => 3,
     }
-}
-
-impl Way {
-    fn of(access: &Access<'_>) -> Self {
-        let event = access.event;
-        let actor = event.actor.clone().unwrap_or_default();
-        let process = event.process.clone().unwrap_or_default();
-        let lends_rights = |program: &String| {
-            matches!(program.as_str(), "sudo" | "su" | "doas" | "pkexec" | "runuser" | "runas.exe")
-        };
-        let program = process.exe.as_deref().map(file_name);
-        let parent = process.parent.as_deref().map(file_name);
-        Self {
-            sensor: event.source.as_ref().and_then(|source| source.sensor.clone()),
-            event_id: event.source.as_ref().and_then(|source| source.event_id),
-            after: parent.into_iter().chain(program.clone()).find(lends_rights),
-            working_as: actor.effective_user.filter(|user| Some(user) != actor.login_user.as_ref()),
-            tool: actor.tool,
-            from: actor.from,
-            program,
-            via: event.object.as_ref().and_then(|object| object.via.clone()),
-            tamper: event.tamper.as_ref().map(|tamper| tamper.what.clone()),
-        }
-    }
-}
-
-fn file_name(path: &str) -> String {
-    path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned()
 }
 
 #[cfg(test)]

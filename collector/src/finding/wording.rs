@@ -11,6 +11,7 @@ pub(super) use limits::innocent_causes;
 pub use limits::not_shown;
 
 use super::{Deed, Finding};
+use crate::need_to_know::Judgement;
 use crate::policy::Area;
 use crate::report::text::{capitalise, count, list_of};
 
@@ -76,6 +77,22 @@ fn family(finding: &Finding) -> Family {
         (_, Some(sensor)) if sensor.contains("m365") || sensor.contains("exchange") => Family::MailService,
         _ => Family::Audit,
     }
+}
+
+/// Why it is shown, in a few words.
+pub fn tag(finding: &Finding) -> &'static str {
+    match finding.outcome {
+        Judgement::Never => "your table says never",
+        Judgement::Explained if finding.is_break_glass() => "break-glass was used",
+        Judgement::Explained => "explained, but worth a look",
+        Judgement::Unexplained | Judgement::NotJudged => "no explanation yet",
+    }
+}
+
+/// Who had a session at the time, where the record names nobody.
+pub fn candidates(finding: &Finding) -> Option<String> {
+    let who = list_of(&finding.candidates);
+    (!who.is_empty()).then(|| format!("Had a session on {} at that time: {who}.", finding.host))
 }
 
 /// The finding in one sentence.

@@ -9,9 +9,10 @@ use ntk_evidence::event::Event;
 use ntk_evidence::name::Author;
 use ntk_segment::reader::Reader;
 
-use super::Progress;
+use super::{Progress, Rules};
+use crate::engine::Entry;
 use crate::ledger::{LedgerError, LedgerHandle, from_frame};
-use crate::need_to_know::{Access, Decision, decide};
+use crate::need_to_know::{Access, Decision};
 use crate::policy::Policy;
 use crate::roster::Roster;
 use crate::store::{LeafRecord, Store, StoreError};
@@ -84,7 +85,7 @@ impl Lookup {
         self.up_to_date()?;
         let records = self.store.leaves_between(from_unix_ns, to_unix_ns).map_err(store_error)?;
         let reader = self.ledger.reader();
-        let mut rules = Rules::default();
+        let mut rules = Rules::new();
         for record in records {
             let batch = read(&reader, &record)?;
             rules.at(&self.store, record.leaf)?;
@@ -92,8 +93,11 @@ impl Lookup {
             let host = batch.author.machine().unwrap_or(author);
             for (number, entry) in batch.numbered() {
                 let Ok(event) = entry.event() else { continue };
-                let access = Access::new(author, host, number, &event, &self.zone);
-                let decision = decide(&access, &rules.roster, &rules.policy, &Tickets::default());
+                let around = record.around(number);
+                let received = record.received();
+                let access =
+                    around.access(Entry { author, host, number, event: &event, received }, &self.zone);
+                let decision = rules.decide(&access);
                 each(Seen {
                     record: &record,
                     batch: &batch,
@@ -106,18 +110,19 @@ impl Lookup {
         Ok(())
     }
 
+    /// The book of tickets now.
+    pub fn tickets_now(&self) -> Result<Tickets, LedgerError> {
+        self.up_to_date()?;
+        let mut rules = Rules::new();
+        rules.at(&self.store, u64::MAX)?;
+        Ok(rules.tickets)
+    }
+
     /// Roster and policy in force now.
     pub fn rules_now(&self) -> Result<(Roster, Policy), LedgerError> {
         self.up_to_date()?;
-        let mut rules = Rules::default();
+        let mut rules = Rules::new();
         rules.at(&self.store, u64::MAX)?;
-        Ok((rules.roster, rules.policy))
-    }
-
-    /// Roster and policy in force at a leaf.
-    pub fn rules_at(&self, leaf: u64) -> Result<(Roster, Policy), LedgerError> {
-        let mut rules = Rules::default();
-        rules.at(&self.store, leaf)?;
         Ok((rules.roster, rules.policy))
     }
 
@@ -143,29 +148,6 @@ pub struct Seen<'a> {
     pub event: &'a Event,
     /// The decision under the rules of its time.
     pub decision: &'a Decision,
-}
-
-/// Roster and policy as they were at a leaf, parsed once a change.
-#[derive(Default)]
-struct Rules {
-    texts: Option<(Option<String>, Option<String>)>,
-    roster: Roster,
-    policy: Policy,
-}
-
-impl Rules {
-    fn at(&mut self, store: &Store, leaf: u64) -> Result<(), LedgerError> {
-        let texts = (
-            store.roster_before(leaf).map_err(store_error)?,
-            store.policy_before(leaf).map_err(store_error)?,
-        );
-        if self.texts.as_ref() != Some(&texts) {
-            self.roster = texts.0.as_deref().and_then(|text| Roster::parse(text).ok()).unwrap_or_default();
-            self.policy = texts.1.as_deref().and_then(|text| Policy::parse(text).ok()).unwrap_or_default();
-            self.texts = Some(texts);
-        }
-        Ok(())
-    }
 }
 
 /// The batch of a record.

@@ -112,7 +112,8 @@ impl Enrolling {
             epoch: 0,
             certificate: Some(Hash::of(&certificate).to_hex()),
             machine: text(request.machine),
-            notice: text(request.notice),
+            // The practice's own answer comes before what the machine says.
+            notice: offer.notice.or_else(|| text(request.notice)),
             replaces: None,
         };
         let body = serde_json::to_value(&enrolment)

@@ -18,6 +18,9 @@ pub struct Offer {
     pub secret_sha256: String,
     /// Until when it holds, RFC 3339.
     pub expires: String,
+    /// Whether the machine's users were told that access is recorded, or why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
 }
 
 /// Body of `act_revocation`.

@@ -98,6 +98,11 @@ impl Decision {
         }
     }
 
+    /// Whether something explains the access.
+    pub fn is_explained(&self) -> bool {
+        self.outcome == Judgement::Explained
+    }
+
     /// Whether the access is a question to a person.
     pub fn is_finding(&self) -> bool {
         matches!(self.outcome, Judgement::Unexplained | Judgement::Never)

@@ -1,12 +1,14 @@
 //! Which area of the table an event belongs to, and how that is said.
 
-use ntk_evidence::event::{Actor, Kind, TamperKind};
+use ntk_evidence::event::{Kind, TamperKind};
 
 use super::{Access, Asset, Reason};
 use crate::policy::Area;
+use crate::policy::cedar::Group;
 use crate::roster::{Person, Roster};
 
 /// The area of an event, and whose asset it is.
+#[derive(Clone)]
 pub(super) struct Place {
     pub(super) area: Area,
     /// As the watch list has it.
@@ -85,14 +87,43 @@ fn owner_of<'r>(access: &Access<'_>, roster: &'r Roster) -> Option<&'r Person> {
 }
 
 impl Place {
+    /// The action as policies name it.
+    pub(super) fn action_word(&self, access: &Access<'_>) -> String {
+        match self.area {
+            Area::Login | Area::Elevation | Area::RemoteControl | Area::Recording => self.area.to_string(),
+            _ => access.event.action.as_ref().map_or("read", |action| action.as_str()).to_owned(),
+        }
+    }
+
+    /// Names of the groups that the asset is in: everything that a group says must fit.
+    pub(super) fn groups(&self, access: &Access<'_>, groups: &[Group]) -> Vec<String> {
+        let object = access.event.object.as_ref();
+        let said = |wanted: &Option<String>, is: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| is == Some(wanted))
+        };
+        let fits = |group: &&Group| {
+            let class = object.and_then(|object| object.class.as_ref());
+            let path = object.and_then(|object| object.path.as_deref());
+            let is_below = |below: &str| {
+                let rest = path.and_then(|path| path.strip_prefix(below.trim_end_matches(['/', '\\'])));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '\\']))
+            };
+            group.class.as_ref().is_none_or(|wanted| class == Some(wanted))
+                && said(&group.owner, self.owner_person.as_deref().or(self.owner.as_deref()))
+                && said(&group.host, Some(access.host))
+                && group.below.as_deref().is_none_or(is_below)
+        };
+        groups.iter().filter(fits).map(|group| group.name.clone()).collect()
+    }
+
     pub(super) fn belongs_to(&self, person: &Person) -> bool {
         self.owner_person.as_deref() == Some(person.id.as_str())
     }
 
     /// Takes the special column where the asset is the acting person's own.
-    pub(super) fn see_as(&mut self, person: &Person, actor: &Actor) {
+    pub(super) fn see_as(&mut self, person: &Person, access: &Access<'_>) {
         if self.belongs_to(person) {
-            self.area = if actor.tool.is_none() { self.area.owned() } else { self.area.class() };
+            self.area = if access.tool().is_none() { self.area.owned() } else { self.area.class() };
         }
     }
 

@@ -56,6 +56,11 @@ impl OpeningHours {
         self.spans(date).iter().any(|span| span.holds(minute))
     }
 
+    /// Whether the practice is closed on that date whatever the weekday.
+    pub fn is_holiday(&self, date: Date) -> bool {
+        self.closed_on.contains(&date)
+    }
+
     /// The hours of a date in words: `Wednesday 07:00 to 18:30`, `Sunday closed`.
     pub fn in_words(&self, date: Date) -> String {
         let weekday = date.weekday();

@@ -1,6 +1,7 @@
 //! From the text of a policy to a [`Policy`]: every fault named, with its key.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -8,7 +9,7 @@ use toml::{Table, Value};
 
 use super::hours::{OpeningHours, WEEKDAYS, parse_spans};
 use super::sentence::default_sentence;
-use super::{Area, Cell, Policy, Rule, TicketTerms};
+use super::{Area, Cell, Policy, Rule, TicketTerms, beside, cedar, lines};
 use crate::report::text::count;
 use crate::roster::version_of;
 
@@ -51,16 +52,34 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     let hours = opening_hours(section(&mut table, "opening_hours", &mut faults), &mut faults);
     let tickets = ticket_terms(section(&mut table, "tickets", &mut faults), &mut faults);
     let rows = rows(section(&mut table, "table", &mut faults), &mut faults);
+    let groups = beside::groups(section(&mut table, "group", &mut faults), &mut faults);
+    let experts = beside::experts(section(&mut table, "expert", &mut faults), &mut faults);
     for key in table.keys() {
-        faults.push(format!("{key}: unknown; a policy has name, opening_hours, tickets and table"));
+        faults.push(format!(
+            "{key}: unknown; a policy has name, opening_hours, tickets, table, group and expert"
+        ));
     }
     if rows.is_empty() {
         faults.push("table: has no row; write [table.ROLE] for each role".to_owned());
     }
+    let compiled = if faults.is_empty() {
+        cedar::compile(&rows, &experts).map_err(|wrong| faults.extend(wrong)).ok()
+    } else {
+        None
+    };
     if !faults.is_empty() {
+        let faults = faults.into_iter().map(|fault| lines::with_line(text, fault)).collect();
         return Err(PolicyError::Faults { faults });
     }
-    Ok(Policy { name, hash: version_of(text), hours, tickets, rows })
+    Ok(Policy {
+        name,
+        hash: version_of(text),
+        hours,
+        tickets,
+        rows,
+        groups,
+        compiled: compiled.map(Arc::new),
+    })
 }
 
 fn section(table: &mut Table, name: &str, faults: &mut Vec<String>) -> Table {
@@ -121,8 +140,20 @@ fn ticket_terms(mut section: Table, faults: &mut Vec<String>) -> TicketTerms {
         Some(Some(needs_two)) => terms.mailbox_needs_two = needs_two,
         Some(None) => faults.push("tickets.mailbox_needs_two: is neither true nor false".to_owned()),
     }
+    match section.remove("approvers") {
+        None => {}
+        Some(Value::Array(roles)) => {
+            for role in roles {
+                match role.as_str().filter(|role| !role.trim().is_empty()) {
+                    Some(role) => terms.approvers.push(role.to_owned()),
+                    None => faults.push(format!("tickets.approvers: {role} is not a role")),
+                }
+            }
+        }
+        Some(_) => faults.push("tickets.approvers: write a list of roles, [\"reviewer\"]".to_owned()),
+    }
     for key in section.keys() {
-        faults.push(format!("tickets.{key}: unknown; use hours_max and mailbox_needs_two"));
+        faults.push(format!("tickets.{key}: unknown; use hours_max, mailbox_needs_two and approvers"));
     }
     terms
 }
@@ -213,20 +244,20 @@ mod tests {
         expect![[r#"
             the policy has 15 things to mend:
             - name: give the policy a name
-            - opening_hours.monday: `7-18` is not like "07:00-18:30" or "closed"
-            - opening_hours.tuesday: write "07:00-18:30" or "closed"
-            - opening_hours.closed_on: "Thanksgiving" is not a date; write it as "2026-11-26"
-            - opening_hours.mittwoch: unknown; use monday to sunday and closed_on
-            - tickets.hours_max: is not a number from 1 to 72
-            - tickets.mailbox_needs_two: is neither true nor false
-            - tickets.days: unknown; use hours_max and mailbox_needs_two
-            - table.itadmin.ehr: `own` is for mailbox, voicemail and hr, which belong to one person
-            - table.itadmin.hr: the sentence is empty
-            - table.itadmin.letters: no such area; use one of mailbox, own_mailbox, managers_mailbox, voicemail, own_voicemail, ehr, export, hr, own_hr, backup, system, self, login, elevation, remote_control, recording
-            - table.itadmin.login: write a word, or { is = "never", sentence = "..." } (unknown field `sentance`, expected `is` or `sentence`)
-            - table.itadmin.mailbox: `nevver` is none of never, with_ticket, in_hours, always, own
-            - table.vendor: write it as a section, [table.vendor]
-            - hours: unknown; a policy has name, opening_hours, tickets and table"#]].assert_eq(&error.to_string());
+            - opening_hours.monday (line 4): `7-18` is not like "07:00-18:30" or "closed"
+            - opening_hours.tuesday (line 5): write "07:00-18:30" or "closed"
+            - opening_hours.closed_on (line 7): "Thanksgiving" is not a date; write it as "2026-11-26"
+            - opening_hours.mittwoch (line 6): unknown; use monday to sunday and closed_on
+            - tickets.hours_max (line 9): is not a number from 1 to 72
+            - tickets.mailbox_needs_two (line 10): is neither true nor false
+            - tickets.days (line 11): unknown; use hours_max and mailbox_needs_two
+            - table.itadmin.ehr (line 18): `own` is for mailbox, voicemail and hr, which belong to one person
+            - table.itadmin.hr (line 19): the sentence is empty
+            - table.itadmin.letters (line 16): no such area; use one of mailbox, own_mailbox, managers_mailbox, voicemail, own_voicemail, ehr, export, hr, own_hr, backup, system, self, login, elevation, remote_control, recording
+            - table.itadmin.login (line 17): write a word, or { is = "never", sentence = "..." } (unknown field `sentance`, expected `is` or `sentence`)
+            - table.itadmin.mailbox (line 15): `nevver` is none of never, with_ticket, in_hours, always, own
+            - table.vendor (line 13): write it as a section, [table.vendor]
+            - hours (line 2): unknown; a policy has name, opening_hours, tickets, table, group and expert"#]].assert_eq(&error.to_string());
     }
 
     #[test]

@@ -148,6 +148,13 @@ fn item(input: &FindingInput, zone: &TimeZone) -> Item {
     if !finding.would_explain.is_empty() {
         fact("Would explain it", finding.would_explain.join("; or "));
     }
+    if !finding.signals.is_empty() {
+        let signals: Vec<_> = finding.signals.iter().map(|signal| signal.sentence.clone()).collect();
+        fact("Unusual", signals.join(" "));
+    }
+    if let Some(candidates) = wording::candidates(finding) {
+        fact("Who could have been", candidates);
+    }
     if let Some(status) = &input.status {
         fact("So far", status.clone());
     }
@@ -164,12 +171,7 @@ fn item(input: &FindingInput, zone: &TimeZone) -> Item {
     }
     Item {
         headline: wording::headline(finding),
-        tag: match finding.outcome {
-            Judgement::Never => "your table says never".to_owned(),
-            Judgement::Unexplained | Judgement::Explained | Judgement::NotJudged => {
-                "no explanation yet".to_owned()
-            }
-        },
+        tag: wording::tag(finding).to_owned(),
         facts,
         records,
         paths,

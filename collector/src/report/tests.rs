@@ -58,7 +58,7 @@ fn input(events: &[(&str, Event)], made_at: &str) -> WeekInput {
         let access = Access::new(&author, host, number, event, &zone());
         let decision = decide(&access, &roster, &policy, &crate::ticket::Tickets::default());
         tally.observe(&access, &decision);
-        steps.extend(findings.observe(&access, &decision));
+        steps.extend(findings.observe(&access, &decision, &[], &[]));
     }
     steps.extend(findings.end_day());
     let closed = steps.into_iter().filter_map(|step| match step {
@@ -344,7 +344,7 @@ fn a_busy_week() {
           When: Friday 20 November, 10:00 (EST)
           Account: helpdesk2 (uid 1044), not in the roster
           What: 1 × opened for reading: refused, by the program cat
-          Rule: Account helpdesk2 (uid 1044) on ws-01 is not in the roster, so no row of the table applies.
+          Rule: Account helpdesk2 (uid 1044) on ws-01 is not in the roster, so no row of the table applies. Bea Novak left on 2026-11-20, and nobody has confirmed whose this account is.
           Would explain it: an entry in the roster that says who holds the account
     "#]].assert_eq(&text);
     let sentences: Vec<_> = report.machines.iter().map(|machine| machine.sentence.as_str()).collect();

@@ -23,8 +23,16 @@ pub mod kind {
     pub const REVOCATION: &str = "act_revocation";
     /// A roster came into force.
     pub const ROSTER: &str = "act_roster";
+    /// A step of a departure was ticked off, or that was taken back.
+    pub const DEPARTURE: &str = "act_departure";
     /// A need-to-know table came into force.
     pub const POLICY: &str = "act_policy";
+    /// A step of a ticket: asked for, approved, refused, declined, closed.
+    pub const TICKET: &str = "act_ticket";
+    /// Access was taken without a ticket, or that was acknowledged.
+    pub const BREAK_GLASS: &str = "act_break_glass";
+    /// A person's passphrase was set, changed or taken away; no hash of it.
+    pub const REVIEWER: &str = "act_reviewer";
     /// The collector's own configuration changed, or it started.
     pub const CONFIGURATION: &str = "act_configuration";
     /// A finding opened.

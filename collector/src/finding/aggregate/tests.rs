@@ -30,10 +30,38 @@ impl Bench {
         for (number, event) in (0u64..).zip(events).skip(usize::try_from(from).unwrap()) {
             let access = Access::new("agent/ws-01", "ws-01", number, event, &self.zone);
             let decision = decide(&access, &self.roster, &self.policy, &Tickets::default());
-            steps.extend(findings.observe(&access, &decision));
+            let (signals, candidates) = beside(event);
+            steps.extend(findings.observe(&access, &decision, &signals, &candidates));
         }
         steps
     }
+}
+
+/// What a test says of an event beside the policy: `raise:KIND`, `note:KIND`, `who:NAME`.
+fn beside(event: &Event) -> (Vec<Signal>, Vec<String>) {
+    let said = event.other.get("beside").and_then(|beside| beside.as_str()).unwrap_or_default();
+    let mut signals = Vec::new();
+    let mut candidates = Vec::new();
+    for word in said.split_whitespace() {
+        match word.split_once(':') {
+            Some(("who", name)) => candidates.push(name.to_owned()),
+            Some((weight, kind)) => {
+                let (kind, detail) = kind.split_once('/').unwrap_or((kind, ""));
+                signals.push(Signal {
+                    kind: serde_json::from_value(kind.into()).unwrap(),
+                    sentence: format!("This is {kind} {detail}.").replace(" .", "."),
+                    weight: serde_json::from_value(weight.into()).unwrap(),
+                });
+            }
+            None => panic!("{word}"),
+        }
+    }
+    (signals, candidates)
+}
+
+fn with(mut event: Event, beside: &str) -> Event {
+    event.other.insert("beside".to_owned(), beside.into());
+    event
 }
 
 fn read(second: i64, session: u64, owner: &str) -> Event {
@@ -224,4 +252,61 @@ fn a_step_holds_no_path() {
     let bench = Bench::new();
     let steps = bench.feed(&mut Findings::new(), &[event], 0);
     assert!(!serde_json::to_string(&steps).unwrap().contains("jane"));
+}
+
+#[test]
+fn a_signal_opens_an_explained_finding_and_what_follows_is_added() {
+    // Northwind's own mailbox: explained.
+    check(
+        &[
+            read(0, 5, "northwind"),
+            with(read(1, 5, "northwind"), "note:first_time"),
+            with(read(2, 5, "northwind"), "raise:bulk"),
+            read(3, 5, "northwind"),
+            with(read(4, 5, "northwind"), "note:volume"),
+            read(5, 6, "northwind"),
+            read(6, 5, "manager"),
+            logout(7, 5),
+            read(8, 5, "northwind"),
+        ],
+        expect![[r#"
+            finding_opened the mailbox of Northwind IT Some(5) 1 entries from 2 to 2
+            finding_opened the manager’s mailbox Some(5) 1 entries from 6 to 6
+            finding_closed SessionEnded the mailbox of Northwind IT Some(5) 3 entries from 2 to 4
+            finding_closed SessionEnded the manager’s mailbox Some(5) 1 entries from 6 to 6
+        "#]],
+    );
+}
+
+#[test]
+fn signals_and_candidates_are_merged_within_bounds() {
+    let mut events: Vec<Event> =
+        (0..40).map(|n| with(read(n, 5, "manager"), &format!("note:bulk/{n} who:account{n}"))).collect();
+    events.push(with(read(40, 5, "manager"), "raise:moved_out note:volume who:account3"));
+    events.push(with(read(41, 5, "manager"), "raise:moved_out"));
+    let bench = Bench::new();
+    let mut findings = Findings::new();
+    let mut steps = bench.feed(&mut findings, &events, 0);
+    steps.extend(findings.end_day());
+    crash_anywhere(&bench, &events, &steps);
+    let finding = steps.last().unwrap().finding();
+    assert_eq!((finding.signals.len(), finding.candidates.len()), (SIGNALS_MAX, CANDIDATES_MAX));
+    assert_eq!(finding.signals.iter().filter(|signal| signal.weight == Weight::Raise).count(), 1);
+    assert_eq!(finding.severity, crate::finding::Severity::Urgent, "never, and a strong signal");
+    assert_eq!(steps[0].finding().severity, crate::finding::Severity::High);
+    assert!(finding.innocent_causes.iter().any(|cause| cause.contains("insurer")));
+}
+
+#[test]
+fn break_glass_always_opens_a_finding() {
+    let bench = Bench::new();
+    let event = read(0, 5, "northwind");
+    let access = Access::new("agent/ws-01", "ws-01", 0, &event, &bench.zone);
+    let mut decision = decide(&access, &bench.roster, &bench.policy, &Tickets::default());
+    decision.reasons.push(crate::need_to_know::Reason::new("break-glass:B-1", "Break-glass B-1 was used."));
+    let mut findings = Findings::new();
+    let steps = findings.observe(&access, &decision, &[], &[]);
+    let finding = steps[0].finding();
+    assert_eq!((finding.outcome, finding.severity), (Judgement::Explained, crate::finding::Severity::High));
+    assert_eq!((findings.n_explained(), wording::tag(finding)), (1, "break-glass was used"));
 }

@@ -5,6 +5,7 @@ use ntk_evidence::event::{Action, Confidence};
 use super::{Family, family};
 use crate::finding::Finding;
 use crate::policy::Area;
+use crate::signal::SignalKind;
 
 /// What the record does not show: always at least one sentence.
 pub fn not_shown(finding: &Finding) -> Vec<String> {
@@ -45,11 +46,44 @@ pub fn not_shown(finding: &Finding) -> Vec<String> {
         }
         _ => {}
     }
+    if !finding.candidates.is_empty() {
+        say("A session at the same time does not show that its account had a part in this.");
+    }
     sentences
 }
 
-/// Harmless causes to rule out first, by area and by what was done.
+/// Harmless causes to rule out first: by area and by what was done, then by what is unusual.
 pub(in crate::finding) fn innocent_causes(finding: &Finding) -> Vec<String> {
+    let mut causes = of_the_area(finding);
+    for signal in &finding.signals {
+        let cause = of_a_signal(signal.kind).to_owned();
+        if !causes.contains(&cause) {
+            causes.push(cause);
+        }
+    }
+    causes
+}
+
+fn of_a_signal(kind: SignalKind) -> &'static str {
+    match kind {
+        SignalKind::FirstTime => "a new task, or standing in for a colleague",
+        SignalKind::Bulk => {
+            "a program that goes through a whole folder, such as a search index or a virus scan"
+        }
+        SignalKind::Volume => "a project or the end of a billing period",
+        SignalKind::AfterRightsChange => "rights that were given for just this work",
+        SignalKind::AfterReset => "a forgotten password that the help desk replaced",
+        SignalKind::AfterNotice => "handing over work before the last day",
+        SignalKind::Denied => "a shortcut or a saved connection to a folder that was moved",
+        SignalKind::ThroughCopy => "a restore that somebody asked for",
+        SignalKind::UnenrolledHost => "a new computer, a telephone, or work from home",
+        SignalKind::MovedOut => "a copy that a patient or an insurer asked for",
+        SignalKind::ClockOff => "a computer that was asleep, or whose clock battery is empty",
+        SignalKind::RemoteControl => "a support call that somebody here asked for",
+    }
+}
+
+fn of_the_area(finding: &Finding) -> Vec<String> {
     let is_refused = finding.is_only_attempts();
     let changes = [Action::Write, Action::Create, Action::Delete, Action::Rename]
         .iter()

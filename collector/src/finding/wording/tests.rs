@@ -11,6 +11,7 @@ use crate::finding::{FindingStep, Findings};
 use crate::need_to_know::{Access, decide};
 use crate::policy::{Policy, Rule};
 use crate::roster::Roster;
+use crate::signal::{Signal, Weight};
 
 /// Fails when a text accuses.
 #[track_caller]
@@ -42,10 +43,35 @@ fn finding(
     for reason in &decision.reasons {
         accuses_nobody(&reason.sentence);
     }
-    match Findings::new().observe(&access, &decision).pop() {
+    let candidates = ["Sam Ortiz".to_owned(), "account helpdesk2".to_owned()];
+    match Findings::new().observe(&access, &decision, &all_signals(), &candidates).pop() {
         Some(FindingStep::Opened { finding }) => Some(finding),
         _ => None,
     }
+}
+
+/// One of each kind, so that every innocent cause is held.
+fn all_signals() -> Vec<Signal> {
+    let kinds = [
+        "first_time",
+        "bulk",
+        "volume",
+        "after_rights_change",
+        "after_reset",
+        "after_notice",
+        "denied",
+        "through_copy",
+        "unenrolled_host",
+        "moved_out",
+        "clock_off",
+        "remote_control",
+    ];
+    let signal = |kind: &&str| Signal {
+        kind: serde_json::from_value((*kind).into()).unwrap(),
+        sentence: "Unusual.".to_owned(),
+        weight: Weight::Note,
+    };
+    kinds.iter().map(signal).collect()
 }
 
 static ROSTER: LazyLock<Roster> =
@@ -76,8 +102,10 @@ fn no_sentence_accuses_anybody() {
     let mut hold = |finding: Option<Finding>| {
         let Some(finding) = finding else { return };
         n += 1;
-        let mut sentences = vec![headline(&finding), what(&finding), account(&finding)];
+        let mut sentences =
+            vec![headline(&finding), what(&finding), account(&finding), tag(&finding).to_owned()];
         sentences.extend(way(&finding));
+        sentences.extend(candidates(&finding));
         sentences.extend(not_shown(&finding));
         sentences.extend(finding.innocent_causes.clone());
         sentences.extend(finding.would_explain.clone());
@@ -118,12 +146,15 @@ fn no_sentence_accuses_anybody() {
 fn no_cell_of_the_table_accuses_anybody() {
     let roles =
         ["everyone", "manager", "physician", "nurse", "billing", "frontdesk", "itadmin", "vendor", "cleaner"];
-    for role in roles {
-        for area in Area::ALL {
-            for rule in Rule::WORDS.iter().filter(|rule| **rule != "own") {
-                let text = format!("name = \"x\"\n[table.{role}]\n{area} = \"{rule}\"");
-                accuses_nobody(&Policy::parse(&text).unwrap().cell(role, *area).unwrap().sentence);
-            }
+    for rule in Rule::WORDS.iter().filter(|rule| **rule != "own") {
+        let row = |role: &&str| {
+            let cells = Area::ALL.iter().map(|area| format!("{area} = \"{rule}\"\n")).collect::<String>();
+            format!("[table.{role}]\n{cells}")
+        };
+        let text = format!("name = \"x\"\n{}", roles.iter().map(row).collect::<String>());
+        let policy = Policy::parse(&text).unwrap();
+        for (role, area) in roles.iter().flat_map(|role| Area::ALL.iter().map(move |area| (role, *area))) {
+            accuses_nobody(&policy.cell(role, area).unwrap().sentence);
         }
     }
 }

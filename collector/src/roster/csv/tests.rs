@@ -45,7 +45,49 @@ fn check(csv: &str, expected: Expect) {
 fn a_spreadsheet_replaces_people_accounts_and_keys_and_keeps_the_rest() {
     check(
         "user,person,name,roles\r\nmlopez,mary,Mary Lopez,manager\r\nbill,mary,,\r\n,sam,Sam Ortiz,frontdesk;billing\r\nadm,northwind,,\r\ndesk,sam;mary,,\r\n",
-        expect![[r#""#]],
+        expect![[r#"
+            [[person]]
+            id = "mary"
+            name = "Mary Lopez"
+            roles = ["manager"]
+            notice_given = "2026-11-01"
+
+            [[person]]
+            id = "sam"
+            name = "Sam Ortiz"
+            roles = ["frontdesk", "billing"]
+
+            [[account]]
+            person = "mary"
+            user = "mlopez"
+            known_to = ["northwind"]
+            confirmed_on = "2026-10-01"
+
+            [[account]]
+            person = "mary"
+            user = "bill"
+
+            [[account]]
+            person = "northwind"
+            user = "adm"
+
+            [[account]]
+            shared_by = ["sam", "mary"]
+            user = "desk"
+
+            [[leave]]
+            on = "2026-12-01"
+            person = "sam"
+
+            [[machine]]
+            name = "ws-01"
+
+            [[organisation]]
+            id = "northwind"
+            name = "Northwind IT"
+            remote_tools = ["AnyDesk"]
+            roles = ["itadmin"]
+        "#]],
     );
 }
 
@@ -69,21 +111,60 @@ fn every_fault_has_its_line_and_column() {
          sam,Sam,,,,,,,,firm\n\
          bea,,billing,,,ws-01,,,,\n\
          bea;mary,B,,,,,,,SHA256:x,\n",
-        expect![[r#""#]],
+        expect![[r#"
+            the spreadsheet has 8 things to mend:
+            - line 3, column name: `Mary L.` is not what line 2 says of `mary`; correct one, or leave this empty
+            - line 3, column uid: `1001x` is not a whole number such as 1001
+            - line 4, column person: is empty; it says whose row this is
+            - line 5, column kind: `firm` is none of person, organisation
+            - line 6, column host: the row names no account; fill one of uid, user, sid, upn, ehr_user
+            - line 7, column name: must be empty in the row of a shared account
+            - line 7, column person: names several people, but the row names no account that they share
+            - line 7, column ssh_key: a key has one holder, this row names several"#]],
     );
-    check("person,name,roles,email,uid\nmary,Mary,manager,nowhere,\nzoe,Zoe,,,1001\n", expect![[r#""#]]);
-    check("persno,name,name\nmary,Mary,x\n", expect![[r#""#]]);
-    check("name\nMary\n", expect![[r#""#]]);
-    check("", expect![[r#""#]]);
-    check("person,name,roles\nmary,Mary,manager,too many\n", expect![[r#""#]]);
+    check(
+        "person,name,roles,email,uid\nmary,Mary,manager,nowhere,\nzoe,Zoe,,,1001\n",
+        expect![[r#"
+        the spreadsheet has 4 things to mend:
+        - line 2, column email: is not a mail address
+        - line 3, column roles: is empty; without a role no row of the table applies
+        - line 3, column uid: needs a host, because a uid means another account on each machine
+        - leave[0].person (line 19): nobody in the roster has the id `sam` (outside the spreadsheet: in the roster in force, which this import keeps)"#]],
+    );
+    check(
+        "persno,name,name\nmary,Mary,x\n",
+        expect![[r#"
+        the spreadsheet has 2 things to mend:
+        - line 1: `persno` is none of the columns person, name, roles, organisation, email, employed_from, contract_until, leave_date, host, uid, user, sid, upn, ehr_user, ssh_key, kind, notice_given, remote_tools, known_to, confirmed_on
+        - line 1: the column name is there twice"#]],
+    );
+    check(
+        "name\nMary\n",
+        expect![[r#"
+        the spreadsheet has 1 thing to mend:
+        - line 1: there is no column person; the first row names the columns"#]],
+    );
+    check(
+        "",
+        expect![[r#"
+        the spreadsheet has 1 thing to mend:
+        - line 1: is empty; the first row names the columns"#]],
+    );
+    check(
+        "person,name,roles\nmary,Mary,manager,too many\n",
+        expect![[r#"
+        the spreadsheet has 1 thing to mend:
+        - line 2: has 4 cells, but the first row names 3 columns"#]],
+    );
 }
 
 #[test]
 fn other_encodings_are_named_with_the_line() {
     let windows = b"person,name,roles\nmary,Mary L\xf3pez,manager\n";
-    expect![[r#""#]].assert_eq(&text_of(windows).unwrap_err().to_string());
+    expect!["the spreadsheet is not UTF-8 text (line 2 holds a letter in an older encoding); save it anew as “CSV UTF-8”"].assert_eq(&text_of(windows).unwrap_err().to_string());
     let utf16: Vec<u8> = [0xff, 0xfe, b'p', 0].to_vec();
-    expect![[r#""#]].assert_eq(&text_of(&utf16).unwrap_err().to_string());
+    expect!["the spreadsheet is not UTF-8 text (it is UTF-16); save it anew as “CSV UTF-8”"]
+        .assert_eq(&text_of(&utf16).unwrap_err().to_string());
 }
 
 #[test]

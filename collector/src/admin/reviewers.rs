@@ -1,0 +1,105 @@
+//! Reviewers' passphrases over the admin API, and how other requests get their [`Proof`].
+
+use axum::Json;
+use axum::extract::State;
+use ntk_evidence::act;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, Failure, blocking, record};
+use crate::app::App;
+use crate::reviewer::{Passphrase, Proof, ReviewerError, Reviewers};
+
+/// `reviewer passphrase`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PassphraseRequest {
+    /// Id of the person.
+    pub person: String,
+    /// The new one.
+    pub new: Passphrase,
+    /// The one before, where there is one.
+    #[serde(default)]
+    pub old: Option<Passphrase>,
+    /// Without the one before: an act that the review shows.
+    #[serde(default)]
+    pub reset: bool,
+}
+
+impl From<ReviewerError> for Failure {
+    fn from(error: ReviewerError) -> Self {
+        match &error {
+            ReviewerError::None(_)
+            | ReviewerError::Wrong(_)
+            | ReviewerError::TooMany(_)
+            | ReviewerError::Weak => Self::bad(error.to_string()),
+            ReviewerError::Home(_) | ReviewerError::Form(_) | ReviewerError::Hash(_) => Self::ours(&error),
+        }
+    }
+}
+
+/// Verifies who asks; what is decided is written with the proof.
+pub(crate) async fn prove(app: &App, by: &str, passphrase: &Passphrase) -> Answer<Proof> {
+    let (reviewers, now) = (app.reviewers.clone(), app.desk.now().timestamp());
+    let (by, passphrase) = (by.to_owned(), passphrase.clone());
+    blocking(move || Ok(reviewers.verify(&by, &passphrase, now)?)).await
+}
+
+/// Sets or changes a passphrase.
+pub(super) async fn set(
+    State(app): State<App>,
+    Json(request): Json<PassphraseRequest>,
+) -> Answer<Json<Value>> {
+    let person = request.person;
+    let app_for_reading = app.clone();
+    let wanted = person.clone();
+    let (has, is_known) = blocking(move || {
+        let (roster, _) = app_for_reading.lookup.rules_now()?;
+        Ok((app_for_reading.reviewers.has(&wanted)?, roster.person(&wanted).is_some()))
+    })
+    .await?;
+    if !is_known {
+        return Err(Failure::missing(format!(
+            "`{person}` is not in the roster; import a roster with this person first"
+        )));
+    }
+    Reviewers::check_new(&request.new)?;
+    let step = match (has, request.old, request.reset) {
+        (false, _, _) => "set",
+        (true, Some(old), _) => {
+            let _proof = prove(&app, &person, &old).await?;
+            "changed"
+        }
+        (true, None, true) => "reset",
+        (true, None, false) => {
+            return Err(Failure::bad(format!(
+                "`{person}` has a passphrase; give the old one, or use --reset, which the review will show"
+            )));
+        }
+    };
+    // The act first: a passphrase that changed unseen would be worse than an act that changed nothing.
+    record(&app, act::kind::REVIEWER, json!({"step": step, "person": person})).await?;
+    let now = app.desk.now().timestamp();
+    let (reviewers, id) = (app.reviewers.clone(), person.clone());
+    blocking(move || Ok(reviewers.set(&id, &request.new, now)?)).await?;
+    Ok(Json(json!({"person": person, "step": step})))
+}
+
+/// Who may decide, and who of them has a passphrase.
+pub(super) async fn list(State(app): State<App>) -> Answer<Json<Value>> {
+    blocking(move || {
+        let (roster, policy) = app.lookup.rules_now()?;
+        let set = app.reviewers.list()?;
+        let set_at = |id: &str| set.iter().find(|(person, _)| person == id).map(|(_, at)| at.to_string());
+        let people = roster.persons().iter().filter_map(|person| {
+            let approves = crate::ticket::approve::is_approver(person, policy.tickets());
+            let seconds = approves || person.has_role(crate::ticket::approve::SECOND_APPROVER);
+            let set_at = set_at(&person.id);
+            (seconds || set_at.is_some()).then(|| {
+                json!({"person": person.id, "name": person.name, "approves": approves, "approves_second": seconds, "passphrase_set": set_at})
+            })
+        });
+        Ok(Json(json!({"reviewers": people.collect::<Vec<_>>()})))
+    })
+    .await
+}

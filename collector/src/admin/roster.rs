@@ -1,0 +1,360 @@
+//! The roster over the admin API: whole texts and spreadsheets in and out, and additions one at a time.
+//!
+//! Every change is an act with the whole new text, so that any entry can be judged by the roster of its time.
+//! A change that is wrong anywhere changes nothing.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::routing::{get, post};
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
+use ntk_evidence::act;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{Answer, Failure, blocking, record};
+use crate::app::App;
+use crate::roster::append::{Addition, append};
+use crate::roster::proposal::Gathering;
+use crate::roster::{Proposal, Roster, csv, roster_items};
+
+/// How far back proposals look where nothing else is asked for.
+const WEEKS: u16 = 4;
+/// How far back they look at most.
+const WEEKS_MAX: u16 = 104;
+
+/// Reading the text in force, adding to it and writing it down is one step: two at once would lose one.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/roster", get(show).post(import))
+        .route("/v1/roster/items", get(items))
+        .route("/v1/roster/proposals", get(proposals))
+        .route("/v1/roster/confirm", post(confirm))
+        .route("/v1/roster/acknowledge", post(acknowledge))
+        .route("/v1/leave", post(leave))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShowQuery {
+    #[serde(default)]
+    format: Option<String>,
+}
+
+/// A whole roster: `text` in TOML, or `csv`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImportRequest {
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    csv: Option<String>,
+    #[serde(default)]
+    by: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProposalsQuery {
+    #[serde(default)]
+    weeks: Option<u16>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfirmRequest {
+    account: String,
+    persons: Vec<String>,
+    by: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AcknowledgeRequest {
+    person: String,
+    notice: String,
+    version: String,
+    #[serde(default)]
+    on: Option<String>,
+    #[serde(default)]
+    by: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LeaveRequest {
+    person: String,
+    #[serde(default)]
+    on: Option<String>,
+    #[serde(default)]
+    withdraw: bool,
+    #[serde(default)]
+    notice_given: Option<String>,
+    by: String,
+}
+
+/// Who decides. Every decision of a person about the roster or a departure is made as one of these, in this one
+/// function: what proves that it is this person belongs here.
+pub(super) fn decider(roster: &Roster, by: &str) -> Answer<Decider> {
+    match roster.person(by) {
+        Some(person) => Ok(Decider { by: by.to_owned(), name: person.name.clone() }),
+        None => Err(Failure::bad(format!(
+            "`--by {by}`: nobody in the roster has the id `{by}`; `ntk-collector roster export FILE` shows the ids"
+        ))),
+    }
+}
+
+/// A person who decides.
+#[derive(Clone, Debug)]
+pub(super) struct Decider {
+    /// Id.
+    pub(super) by: String,
+    /// Name.
+    pub(super) name: String,
+}
+
+impl Decider {
+    /// Adds to an act who decided, and how that is proved.
+    pub(super) fn sign(&self, mut body: Value) -> Value {
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("by".into(), json!(self.by));
+        }
+        body
+    }
+}
+
+/// Today on the practice's wall.
+pub(super) fn today(app: &App) -> Answer<Date> {
+    let now: Timestamp = app.ledger.now().parse().map_err(|_| Failure::bad("the clock cannot be read"))?;
+    Ok(app.lookup.zone().to_datetime(now).date())
+}
+
+/// The roster in force and its text.
+pub(super) async fn in_force(app: &App) -> Answer<(String, Roster)> {
+    let app = app.clone();
+    blocking(move || {
+        let text = app.lookup.rule_texts_now()?.0;
+        let roster = Roster::parse(&text).map_err(|fault| Failure::ours(&fault))?;
+        Ok((text, roster))
+    })
+    .await
+}
+
+/// A day that somebody typed.
+pub(super) fn day(flag: &str, text: &str) -> Answer<Date> {
+    let wrong = || Failure::bad(format!("`{flag} {text}` is not a date; write it as 2026-11-30"));
+    if text.len() == 10 { text.parse().map_err(|_| wrong()) } else { Err(wrong()) }
+}
+
+/// The person, or what to do.
+pub(super) fn person<'r>(roster: &'r Roster, id: &str) -> Answer<&'r crate::roster::Person> {
+    roster.person(id).ok_or_else(|| {
+        Failure::missing(format!(
+            "nobody in the roster has the id `{id}`; `ntk-collector roster export FILE` shows the ids"
+        ))
+    })
+}
+
+/// Adds a block, and writes the new roster down with what changed in plain words.
+async fn add(
+    app: &App,
+    (text, addition): (&str, &Addition),
+    by: Option<&Decider>,
+    change: &str,
+    _turn: &MutexGuard<'_, ()>,
+) -> Answer<Roster> {
+    let (text, roster) = append(text, addition).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
+    let body = json!({"text": text, "version": roster.version(), "change": change});
+    let body = by.map_or_else(|| body.clone(), |by| by.sign(body.clone()));
+    record(app, act::kind::ROSTER, body).await?;
+    Ok(roster)
+}
+
+async fn show(State(app): State<App>, Query(query): Query<ShowQuery>) -> Answer<Json<Value>> {
+    let (text, roster) = in_force(&app).await?;
+    match query.format.as_deref() {
+        None | Some("toml") => Ok(Json(json!({"text": text}))),
+        Some("csv") => Ok(Json(json!({"text": csv::write(&roster)}))),
+        Some(other) => Err(Failure::bad(format!("`{other}` is no form of a roster; there is toml and csv"))),
+    }
+}
+
+async fn import(State(app): State<App>, Json(request): Json<ImportRequest>) -> Answer<Json<Value>> {
+    let _turn = TURN.lock().await;
+    let text = match (request.text, request.csv) {
+        (Some(text), None) => text,
+        (None, Some(rows)) => {
+            let (before, _) = in_force(&app).await?;
+            csv::merge(&rows, &before).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?
+        }
+        _ => return Err(Failure::bad("a roster comes either as `text` or as `csv`")),
+    };
+    let roster = Roster::parse(&text).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
+    let body = json!({"text": text, "version": roster.version()});
+    let body = match &request.by {
+        // Whoever brings the first roster into force stands in that roster.
+        Some(by) => decider(&roster, by)?.sign(body),
+        None => body,
+    };
+    record(&app, act::kind::ROSTER, body).await?;
+    Ok(Json(
+        json!({"version": roster.version(), "people": roster.persons().len(), "accounts": roster.accounts().len()}),
+    ))
+}
+
+async fn items(State(app): State<App>) -> Answer<Json<Value>> {
+    let (_, roster) = in_force(&app).await?;
+    Ok(Json(json!({"items": roster_items(&roster, today(&app)?)})))
+}
+
+async fn proposals(State(app): State<App>, Query(query): Query<ProposalsQuery>) -> Answer<Json<Value>> {
+    let weeks = query.weeks.unwrap_or(WEEKS);
+    let (_, roster) = in_force(&app).await?;
+    let found = gather(&app, roster.clone(), weeks).await?;
+    let today = today(&app)?;
+    let rows = found.iter().map(|proposal| {
+        let holder = proposal.suggestion.as_ref().map_or("WHO", |suggestion| &suggestion.person).to_owned();
+        let block = proposal.block(&[holder], Some(today)).unwrap_or_default();
+        json!({"proposal": proposal, "sentence": proposal.sentence(&roster), "block": block})
+    });
+    let rows: Vec<Value> = rows.collect();
+    record(&app, act::kind::VIEWED, json!({"what": "accounts outside the roster"})).await?;
+    Ok(Json(json!({"weeks": weeks, "proposals": rows, "items": roster_items(&roster, today)})))
+}
+
+/// Accounts of the last weeks that are in nobody's entry.
+async fn gather(app: &App, roster: Roster, weeks: u16) -> Answer<Vec<Proposal>> {
+    if !(1..=WEEKS_MAX).contains(&weeks) {
+        return Err(Failure::bad(format!("`--weeks` is at least 1 and at most {WEEKS_MAX}")));
+    }
+    let now: Timestamp = app.ledger.now().parse().map_err(|_| Failure::bad("the clock cannot be read"))?;
+    let from = now.checked_sub((i64::from(weeks) * 7 * 24).hours()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let app = app.clone();
+    blocking(move || {
+        let mut gathering = Gathering::default();
+        let from = i64::try_from(from.as_nanosecond()).unwrap_or(0);
+        app.lookup.events(from, i64::MAX, |seen| {
+            if !act::is_act(&seen.event.kind) {
+                gathering.observe(seen.access, &roster);
+            }
+        })?;
+        Ok(gathering.finish(&roster))
+    })
+    .await
+}
+
+async fn confirm(State(app): State<App>, Json(request): Json<ConfirmRequest>) -> Answer<Json<Value>> {
+    let turn = TURN.lock().await;
+    let (text, roster) = in_force(&app).await?;
+    let by = decider(&roster, &request.by)?;
+    for id in &request.persons {
+        person(&roster, id)?;
+    }
+    let found = gather(&app, roster.clone(), WEEKS_MAX).await?;
+    let Some(proposal) = found.iter().find(|proposal| proposal.is_named(&request.account)) else {
+        let known: Vec<_> = found.iter().map(|proposal| format!("`{}`", proposal.account)).collect();
+        let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };
+        return Err(Failure::missing(format!(
+            "no account `{}` was seen that is outside the roster; seen were: {known}",
+            request.account
+        )));
+    };
+    let holders: Vec<_> = request.persons.iter().filter_map(|id| roster.person(id)).collect();
+    let names: Vec<_> = holders.iter().map(|holder| holder.name.clone()).collect();
+    let whose = crate::report::text::list_of(&names);
+    let change = format!("{} recorded that account {} is held by {whose}.", by.name, proposal.account);
+    let addition = Addition::Account {
+        proposal: Box::new(proposal.clone()),
+        holders: request.persons.clone(),
+        confirmed_on: today(&app)?,
+    };
+    let roster = add(&app, (&text, &addition), Some(&by), &change, &turn).await?;
+    Ok(Json(json!({"version": roster.version(), "account": proposal.account, "sentence": change})))
+}
+
+async fn acknowledge(State(app): State<App>, Json(request): Json<AcknowledgeRequest>) -> Answer<Json<Value>> {
+    let turn = TURN.lock().await;
+    let (text, roster) = in_force(&app).await?;
+    let who = person(&roster, &request.person)?;
+    let by = request.by.as_deref().map(|by| decider(&roster, by)).transpose()?;
+    let today = today(&app)?;
+    let on = request.on.as_deref().map_or(Ok(today), |on| day("--on", on))?;
+    if on > today {
+        return Err(Failure::bad(format!("`--on {on}` is yet to come")));
+    }
+    let versions = roster.notices().iter().filter(|notice| notice.id == request.notice);
+    let versions: Vec<&str> = versions.map(|notice| notice.version.as_str()).collect();
+    if !versions.contains(&request.version.as_str()) {
+        let known = if versions.is_empty() { "none".to_owned() } else { versions.join(", ") };
+        return Err(Failure::missing(format!(
+            "the roster has no version `{}` of the notice `{}`; it has {known}",
+            request.version, request.notice
+        )));
+    }
+    let change = format!(
+        "{} acknowledged the notice {}, version {}, on {on}.",
+        who.name, request.notice, request.version
+    );
+    let addition = Addition::Acknowledgement {
+        person: request.person,
+        notice: request.notice,
+        version: request.version,
+        on,
+    };
+    let roster = add(&app, (&text, &addition), by.as_ref(), &change, &turn).await?;
+    Ok(Json(json!({"version": roster.version(), "sentence": change})))
+}
+
+async fn leave(State(app): State<App>, Json(request): Json<LeaveRequest>) -> Answer<Json<Value>> {
+    let turn = TURN.lock().await;
+    let (text, roster) = in_force(&app).await?;
+    let who = person(&roster, &request.person)?;
+    let by = decider(&roster, &request.by)?;
+    if by.by == who.id {
+        return Err(Failure::bad(format!("`--by {}`: a leave date is recorded by another person", by.by)));
+    }
+    let today = today(&app)?;
+    let notice_given =
+        request.notice_given.as_deref().map(|given| day("--notice-given", given)).transpose()?;
+    let (addition, change) = match (&request.on, request.withdraw) {
+        (Some(on), false) => {
+            let on = day("--on", on)?;
+            if notice_given.is_some_and(|given| given > on) {
+                return Err(Failure::bad("`--notice-given` is later than `--on`"));
+            }
+            let change = format!("{} recorded that {} leaves: {on}.", by.name, who.in_words());
+            (Addition::Leave { person: who.id.clone(), on, notice_given }, change)
+        }
+        (None, true) => {
+            let last = roster.leave().iter().rev().find(|block| block.person == who.id);
+            let Some(on) = last.and_then(|block| block.on) else {
+                return Err(Failure::bad(format!(
+                    "no leave date of {} was recorded with `leave`; there is nothing to withdraw",
+                    who.name
+                )));
+            };
+            if on <= today {
+                return Err(Failure::bad(format!(
+                    "the leave date of {}, {on}, has come and is no longer withdrawn; if they work here again, record it in the roster and import that",
+                    who.name
+                )));
+            }
+            let change = format!("{} withdrew the leave date of {}, {on}.", by.name, who.in_words());
+            (Addition::LeaveWithdrawn { person: who.id.clone() }, change)
+        }
+        _ => return Err(Failure::bad("give either `--on DATE` or `--withdraw`")),
+    };
+    let after = add(&app, (&text, &addition), Some(&by), &change, &turn).await?;
+    let follows = crate::departure::follows(&after, &request.person, today);
+    Ok(Json(json!({
+        "version": after.version(),
+        "person": request.person,
+        "leave_date": after.leave_of(&request.person).map(|date| date.to_string()),
+        "sentence": change,
+        "follows": follows,
+    })))
+}

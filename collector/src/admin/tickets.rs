@@ -1,0 +1,358 @@
+//! Tickets and break-glass over the admin API. Each step is an act; a step that is refused changes nothing.
+
+use axum::Json;
+use axum::extract::{Query, State};
+use jiff::{SignedDuration, Zoned};
+use ntk_evidence::act::kind::{BREAK_GLASS, TICKET};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::reviewers::prove;
+use super::{Answer, Failure};
+use crate::app::App;
+use crate::desk::View;
+use crate::reviewer::Passphrase;
+use crate::roster::Person;
+use crate::ticket::approve::{SECOND_APPROVER, is_approver, is_own_side};
+use crate::ticket::echo::echo;
+use crate::ticket::request::{Fault, HOURS_DEFAULT, reason};
+use crate::ticket::step::{BreakGlassStep, TicketStep};
+use crate::ticket::{BreakGlass, Draft, Record, Request, State as TicketState, Via, approve, csv};
+
+/// How many requests may wait for a decision.
+pub(crate) const OPEN_MAX: usize = 1_000;
+
+/// `ticket list`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TicketsQuery {
+    /// Only those that wait for a decision.
+    #[serde(default)]
+    pub open: bool,
+}
+
+/// `ticket approve`, first half: what would it allow?
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EchoRequest {
+    /// Number of the ticket.
+    pub id: String,
+    /// Id of the person who would approve.
+    pub by: String,
+}
+
+/// `ticket approve`, second half.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveRequest {
+    /// Number of the ticket.
+    pub id: String,
+    /// Id of the person who approves.
+    pub by: String,
+    /// The sentence that the person was shown.
+    pub echo: String,
+    /// How the person shows who they are.
+    pub passphrase: Passphrase,
+}
+
+/// `ticket decline`, `ticket close`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndRequest {
+    /// Number of the ticket.
+    pub id: String,
+    /// Id of the person.
+    pub by: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// `ticket import`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportRequest {
+    /// The file.
+    pub text: String,
+}
+
+/// `break-glass`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GlassRequest {
+    /// Id of the person.
+    pub person: String,
+    /// Why, as typed.
+    pub reason: String,
+    /// For how long.
+    #[serde(default)]
+    pub hours: Option<u32>,
+}
+
+/// `break-glass acknowledge`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeRequest {
+    /// `B-1`.
+    pub id: String,
+    /// Id of the person.
+    pub by: String,
+    /// How the person shows who they are.
+    pub passphrase: Passphrase,
+}
+
+/// Every fault of a request in one text.
+pub(crate) fn faulty(faults: &[Fault], prefix: &str) -> Failure {
+    let lines: Vec<_> =
+        faults.iter().map(|fault| format!("{prefix}{}: {}", fault.key, fault.wrong)).collect();
+    Failure::bad(lines.join("\n"))
+}
+
+/// The body of a step's act.
+pub(crate) fn body(step: &impl serde::Serialize) -> Answer<Value> {
+    serde_json::to_value(step).map_err(|error| Failure::ours(&error))
+}
+
+/// Refuses a request where too many wait already.
+pub(crate) fn room(view: &View<'_>, n: usize) -> Answer<()> {
+    let (terms, now) = (view.policy.tickets(), view.now.timestamp());
+    let open = view.tickets.records().filter(|record| record.state(terms, now).is_open()).count();
+    if open.saturating_add(n) > OPEN_MAX {
+        return Err(Failure::bad(format!(
+            "{open} requests wait for a decision already; decide or decline some of them first"
+        )));
+    }
+    Ok(())
+}
+
+/// One request.
+pub(super) async fn request(State(app): State<App>, Json(draft): Json<Draft>) -> Answer<Json<Value>> {
+    app.desk
+        .step(|view| {
+            room(view, 1)?;
+            let id = view.tickets.next_ticket();
+            let request = draft
+                .read(id.clone(), view.roster, view.policy.tickets(), Via::CommandLine, view.now)
+                .map_err(|faults| faulty(&faults, "--"))?;
+            let echo = echo(&request, view.roster, view.now);
+            Ok((vec![(TICKET, requested(request)?)], Json(json!({"id": id, "echo": echo}))))
+        })
+        .await
+}
+
+/// A file of requests: all or none.
+pub(super) async fn import(State(app): State<App>, Json(file): Json<ImportRequest>) -> Answer<Json<Value>> {
+    app.desk
+        .step(|view| {
+            let number = view.tickets.next_ticket().trim_start_matches("T-").parse().unwrap_or(1);
+            let requests = csv::requests(&file.text, view.roster, view.policy.tickets(), view.now, number)
+                .map_err(|faults| Failure::bad(faults.to_string()))?;
+            room(view, requests.len())?;
+            let ids: Vec<_> = requests.iter().map(|request| request.id.clone()).collect();
+            let acts: Answer<Vec<_>> =
+                requests.into_iter().map(|request| Ok((TICKET, requested(request)?))).collect();
+            Ok((acts?, Json(json!({"ids": ids}))))
+        })
+        .await
+}
+
+fn requested(request: Request) -> Answer<Value> {
+    body(&TicketStep::Requested { ticket: request })
+}
+
+/// Every ticket and break-glass.
+pub(super) async fn list(State(app): State<App>, Query(query): Query<TicketsQuery>) -> Answer<Json<Value>> {
+    app.desk
+        .step(|view| {
+            let state = |record: &Record| record.state(view.policy.tickets(), view.now.timestamp());
+            let records = view.tickets.records().filter(|record| !query.open || state(record).is_open());
+            let tickets: Vec<_> = records
+                .map(|record| {
+                    let echo = echo(&record.request, view.roster, view.now);
+                    json!({"id": record.request.id, "state": state(record), "state_in_words": state(record).in_words(), "echo": echo, "record": record})
+                })
+                .collect();
+            let glasses = view.tickets.glasses();
+            let glasses: Vec<_> =
+                glasses.filter(|glass| !query.open || glass.acknowledged.is_none()).collect();
+            Ok((Vec::new(), Json(json!({"tickets": tickets, "break_glass": glasses}))))
+        })
+        .await
+}
+
+/// What an approval would allow, or why it would be refused. No act.
+pub(super) async fn preview(State(app): State<App>, Json(ask): Json<EchoRequest>) -> Answer<Json<Value>> {
+    app.desk
+        .step(|view| {
+            let approved = checked(view, &ask.id, &ask.by)?;
+            let echo = echo(approved.request(), view.roster, view.now);
+            let reason = &approved.request().reason;
+            let second = approved.awaits_second();
+            Ok((Vec::new(), Json(json!({"echo": echo, "awaits_second": second, "reason": reason}))))
+        })
+        .await
+}
+
+fn checked(view: &View<'_>, id: &str, by: &str) -> Answer<crate::ticket::Approved> {
+    approve(view.tickets, view.roster, view.policy.tickets(), id, by, view.now)
+        .map_err(|refusal| Failure::bad(refusal.to_string()))
+}
+
+/// An approval. One for the approver's own side is refused, and that it was tried is an act.
+pub(super) async fn approve_ticket(
+    State(app): State<App>,
+    Json(ask): Json<ApproveRequest>,
+) -> Answer<Json<Value>> {
+    let proof = prove(&app, &ask.by, &ask.passphrase).await?;
+    let answer: Answer<Result<Json<Value>, String>> = app
+        .desk
+        .step(|view| {
+            let terms = view.policy.tickets();
+            let approved = match approve(view.tickets, view.roster, terms, &ask.id, proof.by(), view.now) {
+                Ok(approved) => approved,
+                Err(refusal) if refusal.is_own_side() => {
+                    let why = refusal.to_string();
+                    let step = TicketStep::Refused { id: ask.id, by: ask.by, why: why.clone() };
+                    return Ok((vec![(TICKET, body(&step)?)], Err(why)));
+                }
+                Err(refusal) => return Err(Failure::bad(refusal.to_string())),
+            };
+            let echo = echo(approved.request(), view.roster, view.now);
+            if echo != ask.echo {
+                let wrong = "what the ticket allows reads differently by now; look at it again";
+                return Err(Failure::bad(format!("{wrong}: {echo}")));
+            }
+            let step = TicketStep::Approved {
+                id: ask.id.clone(),
+                by: proof.by().to_owned(),
+                proof: proof.how().to_owned(),
+                echo: echo.clone(),
+            };
+            let answer = json!({"id": ask.id, "echo": echo, "awaits_second": approved.awaits_second()});
+            Ok((vec![(TICKET, body(&step)?)], Ok(Json(answer))))
+        })
+        .await;
+    answer?.map_err(Failure::bad)
+}
+
+/// Somebody says no, or takes a request back.
+pub(super) async fn decline(State(app): State<App>, Json(ask): Json<EndRequest>) -> Answer<Json<Value>> {
+    app.desk
+        .step(|view| {
+            let state = standing(view, &ask.id, &ask.by)?;
+            if !state.is_open() {
+                return Err(Failure::bad(format!("ticket {} is not open: {}", ask.id, state.in_words())));
+            }
+            let why = ask.reason.unwrap_or_default();
+            reason(&why).map_err(|wrong| Failure::bad(format!("--reason: {wrong}")))?;
+            let step = TicketStep::Declined { id: ask.id.clone(), by: ask.by, reason: why };
+            Ok((vec![(TICKET, body(&step)?)], Json(json!({"id": ask.id}))))
+        })
+        .await
+}
+
+/// Ends a ticket before its time.
+pub(super) async fn close(State(app): State<App>, Json(ask): Json<EndRequest>) -> Answer<Json<Value>> {
+    app.desk
+        .step(|view| {
+            let state = standing(view, &ask.id, &ask.by)?;
+            if !matches!(state, TicketState::Approved | TicketState::AwaitsSecond | TicketState::Requested) {
+                return Err(Failure::bad(format!("ticket {} has ended: {}", ask.id, state.in_words())));
+            }
+            if let Some(note) = &ask.reason {
+                reason(note).map_err(|wrong| Failure::bad(format!("--note: {wrong}")))?;
+            }
+            let step = TicketStep::Closed { id: ask.id.clone(), by: ask.by, note: ask.reason };
+            Ok((vec![(TICKET, body(&step)?)], Json(json!({"id": ask.id}))))
+        })
+        .await
+}
+
+fn standing(view: &View<'_>, id: &str, by: &str) -> Answer<TicketState> {
+    known(view, by)?;
+    let record = view.tickets.record(id);
+    let record = record.ok_or_else(|| {
+        Failure::missing(format!("there is no ticket `{id}`; see `ntk-collector ticket list`"))
+    })?;
+    Ok(record.state(view.policy.tickets(), view.now.timestamp()))
+}
+
+fn known<'v>(view: &View<'v>, id: &str) -> Answer<&'v Person> {
+    view.roster.person(id).ok_or_else(|| {
+        Failure::bad(format!(
+            "`{id}` is not in the roster; use an id that `ntk-collector roster export` shows"
+        ))
+    })
+}
+
+/// Access without a ticket, from now on.
+pub(super) async fn open_glass(State(app): State<App>, Json(ask): Json<GlassRequest>) -> Answer<Json<Value>> {
+    app.desk
+        .step(|view| {
+            let person = known(view, &ask.person)?;
+            reason(&ask.reason).map_err(|wrong| Failure::bad(format!("--reason: {wrong}")))?;
+            let hours_max = view.policy.tickets().hours_max;
+            let hours = ask.hours.unwrap_or(HOURS_DEFAULT.min(hours_max));
+            if hours < 1 || hours > hours_max {
+                return Err(Failure::bad(format!("--hours: is a number from 1 to {hours_max}")));
+            }
+            let glass = BreakGlass {
+                id: view.tickets.next_break_glass(),
+                person: ask.person.clone(),
+                reason: ask.reason.trim().to_owned(),
+                from: view.now.timestamp(),
+                to: later(view.now, hours)?,
+            };
+            let id = glass.id.clone();
+            let until = glass.to.to_zoned(view.now.time_zone().clone());
+            let answer = json!({"id": id, "person": person.name, "until": until.strftime("%A %-d %B %H:%M").to_string()});
+            Ok((vec![(BREAK_GLASS, body(&BreakGlassStep::Opened(glass))?)], Json(answer)))
+        })
+        .await
+}
+
+fn later(now: &Zoned, hours: u32) -> Answer<jiff::Timestamp> {
+    let length = SignedDuration::from_hours(i64::from(hours));
+    now.timestamp().checked_add(length).map_err(|_| Failure::bad("--hours: is too many"))
+}
+
+/// Another person has seen a break-glass.
+pub(super) async fn acknowledge(
+    State(app): State<App>,
+    Json(ask): Json<AcknowledgeRequest>,
+) -> Answer<Json<Value>> {
+    let proof = prove(&app, &ask.by, &ask.passphrase).await?;
+    app.desk
+        .step(|view| {
+            let glass = view.tickets.glasses().find(|glass| glass.glass.id == ask.id);
+            let glass = glass.ok_or_else(|| {
+                Failure::missing(format!(
+                    "there is no break-glass `{}`; see `ntk-collector ticket list`",
+                    ask.id
+                ))
+            })?;
+            if glass.acknowledged.is_some() {
+                return Err(Failure::bad(format!("{} was acknowledged already", ask.id)));
+            }
+            let person = known(view, proof.by())?;
+            if is_own_side(&person.id, &glass.glass.person, view.roster) {
+                return Err(Failure::bad(format!(
+                    "{} was used on the side that {} stands on; another person acknowledges it",
+                    ask.id, person.name
+                )));
+            }
+            if !is_approver(person, view.policy.tickets()) && !person.has_role(SECOND_APPROVER) {
+                return Err(Failure::bad(format!(
+                    "{} has no role that acknowledges; a manager or reviewer does",
+                    person.name
+                )));
+            }
+            let step = BreakGlassStep::Acknowledged {
+                id: ask.id.clone(),
+                by: person.id.clone(),
+                proof: proof.how().to_owned(),
+            };
+            Ok((vec![(BREAK_GLASS, body(&step)?)], Json(json!({"id": ask.id}))))
+        })
+        .await
+}

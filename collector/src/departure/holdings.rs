@@ -1,0 +1,412 @@
+//! The list of a departure: everything that the roster and the machines say a person holds, in order.
+
+use std::collections::BTreeSet;
+
+use super::{Inventory, Order, Step};
+use crate::roster::{Account, Person, Roster};
+
+/// What has to be taken back when this person leaves; empty where nobody has this id.
+pub fn checklist(roster: &Roster, person: &str, inventory: Option<&Inventory>) -> Vec<Step> {
+    let Some(person) = roster.person(person) else { return Vec::new() };
+    let mut list = List { roster, person, steps: Vec::new() };
+    list.sessions_and_tools();
+    list.admin_groups(inventory);
+    list.accounts_and_keys();
+    list.mail();
+    list.passwords();
+    list.jobs();
+    list.covers();
+    list.contract_and_things();
+    if let Some(inventory) = inventory {
+        list.from_machines(inventory);
+    }
+    list.finish()
+}
+
+struct List<'r> {
+    roster: &'r Roster,
+    person: &'r Person,
+    steps: Vec<Step>,
+}
+
+impl<'r> List<'r> {
+    fn add(&mut self, order: Order, id: String, what: String, why: &str) {
+        self.steps.push(Step { id: slug(&id), what, why: why.to_owned(), order });
+    }
+
+    fn own(&self) -> impl Iterator<Item = &'r Account> + use<'r> {
+        let id = self.person.id.as_str();
+        self.roster.accounts().iter().filter(move |account| account.holder.person() == Some(id))
+    }
+
+    fn sessions_and_tools(&mut self) {
+        let who = &self.person.name;
+        self.add(
+            Order::Sessions,
+            "sessions".into(),
+            format!("End every open session of {who}"),
+            "An open session goes on after a password is changed.",
+        );
+        for tool in &self.person.remote_tools {
+            self.add(
+                Order::RemoteTools,
+                format!("remote-tool/{tool}"),
+                format!("Remove {tool} or its access rights from every computer"),
+                "It reaches a computer from outside without an account there.",
+            );
+        }
+    }
+
+    fn admin_groups(&mut self, inventory: Option<&Inventory>) {
+        // Where machines report their groups, each of them has its own step.
+        if inventory.is_some_and(|inventory| inventory.all(Order::AdminGroups).next().is_some()) {
+            return;
+        }
+        self.add(
+            Order::AdminGroups,
+            "admin-groups".into(),
+            format!("Take the accounts of {} out of administrator groups and sudoers", self.person.name),
+            "With an administrator’s rights a closed account can be opened again.",
+        );
+    }
+
+    fn accounts_and_keys(&mut self) {
+        for account in self.own() {
+            self.add(
+                Order::Accounts,
+                format!("account/{}", short(account)),
+                format!("Close the account {}", account.in_words()),
+                "The roster says that they hold it.",
+            );
+        }
+        for key in self.roster.keys().iter().filter(|key| key.person == self.person.id) {
+            let tail: String = key.fingerprint.trim_start_matches("SHA256:").chars().take(12).collect();
+            self.add(
+                Order::Keys,
+                format!("key/{tail}"),
+                format!("Remove the SSH key {} from every authorized_keys file", key.fingerprint),
+                "A key opens an account without its password, also accounts of others.",
+            );
+        }
+    }
+
+    fn mail(&mut self) {
+        let has_mail = self.person.email.is_some() || self.own().any(|account| account.upn.is_some());
+        if has_mail {
+            self.add(
+                Order::Mail,
+                "mail".into(),
+                format!(
+                    "Close the mailbox of {}, look for forwards and delegates, sign out phones",
+                    self.person.name
+                ),
+                "Mail goes on arriving, and a forward or a phone goes on reading it.",
+            );
+        }
+    }
+
+    fn passwords(&mut self) {
+        let id = &self.person.id;
+        for account in self.roster.accounts() {
+            let shares = account.is_shared() && account.holder.ids().contains(id);
+            if shares || account.known_to.contains(id) {
+                self.add(
+                    Order::Passwords,
+                    format!("password/{}", short(account)),
+                    format!("Change the password of {}", account.in_words()),
+                    "The roster says that they know it.",
+                );
+            }
+        }
+    }
+
+    fn jobs(&mut self) {
+        for job in self.roster.jobs() {
+            let runs_as = |account: &Account| {
+                let same_host = account.host.as_deref().is_none_or(|host| host == job.host);
+                let same_uid = account.uid.is_some() && account.uid == job.uid;
+                let same_user = account.user.is_some() && account.user == job.user;
+                same_host && (same_uid || same_user)
+            };
+            if self.own().any(runs_as) {
+                self.add(
+                    Order::Jobs,
+                    format!("job/{}", job.id),
+                    format!("Give {} on {} an account of its own", job.name, job.host),
+                    "It runs as an account of theirs and stops when that is closed.",
+                );
+            }
+        }
+    }
+
+    fn covers(&mut self) {
+        let id = &self.person.id;
+        let ends_before =
+            |cover: &crate::roster::Cover| self.person.leave_date.is_some_and(|leave| cover.to < leave);
+        let open = self.roster.all_covers().iter().filter(|cover| !ends_before(cover));
+        let open: Vec<_> = open.filter(|cover| cover.person == *id || cover.covers == *id).collect();
+        for cover in open {
+            let name =
+                |id: &str| self.roster.person(id).map_or_else(|| id.to_owned(), |person| person.name.clone());
+            self.add(
+                Order::Covers,
+                format!("cover/{}-{}-{}", cover.person, cover.covers, cover.from),
+                format!(
+                    "End the cover of {} by {} from {} to {}",
+                    name(&cover.covers),
+                    name(&cover.person),
+                    cover.from,
+                    cover.to
+                ),
+                "It lends roles until its last day.",
+            );
+        }
+    }
+
+    fn contract_and_things(&mut self) {
+        let Person { name, is_organisation, .. } = self.person;
+        if *is_organisation {
+            self.add(
+                Order::Contracts,
+                "contract".into(),
+                format!("Settle the end of the contract with {name}, with the return of data and passwords in writing"),
+                "What they still hold afterwards is then theirs to give back.",
+            );
+            self.add(
+                Order::Things,
+                "keys-and-phone".into(),
+                format!("Take back door keys, cards and equipment from {name} and tell the building and the telephone company"),
+                "Whoever stands in the room needs no account.",
+            );
+        } else {
+            self.add(
+                Order::Contracts,
+                "contract".into(),
+                format!("Tell firms that know {name} as a contact: software, laboratory, bank, insurer"),
+                "They give out access to whom they know.",
+            );
+            self.add(
+                Order::Things,
+                "keys-and-phone".into(),
+                format!("Take back door keys, cards, phone, laptop and papers from {name}"),
+                "Whoever stands in the room needs no account.",
+            );
+        }
+    }
+
+    /// What machines report beyond the roster.
+    fn from_machines(&mut self, inventory: &Inventory) {
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        for account in self.own() {
+            let texts = [&account.user, &account.sid, &account.upn];
+            names.extend(texts.into_iter().flatten().map(|text| text.to_ascii_lowercase()));
+        }
+        let keys = self.roster.keys().iter().filter(|key| key.person == self.person.id);
+        names.extend(keys.map(|key| key.fingerprint.to_ascii_lowercase()));
+        for holding in inventory.of(&names) {
+            let (host, name) = (&holding.host, &holding.name);
+            let what = match holding.order {
+                Order::RemoteTools => format!("Remove {name} from {host}"),
+                Order::AdminGroups => format!("Take their account out of {name} on {host}"),
+                Order::Accounts => format!("Close the account {name} on {host}"),
+                Order::Keys => format!("Remove the key {name} on {host}"),
+                Order::Mail => format!("End {name} on {host}"),
+                Order::Jobs => format!("Give {name} on {host} an account of its own, or stop it"),
+                Order::Sessions | Order::Passwords | Order::Covers | Order::Contracts | Order::Things => {
+                    continue;
+                }
+            };
+            let id = format!("machine/{host}/{:?}/{name}", holding.order);
+            self.add(holding.order, id, what, "The machine’s own inventory names it.");
+        }
+        if self.person.remote_tools.is_empty() {
+            for holding in inventory.all(Order::RemoteTools) {
+                let id = format!("machine/{}/RemoteTools/{}", holding.host, holding.name);
+                let what = format!(
+                    "Ask whether {} knows how to reach {} on {}",
+                    self.person.name, holding.name, holding.host
+                );
+                self.add(Order::RemoteTools, id, what, "The machine’s own inventory lists it.");
+            }
+        }
+    }
+
+    /// In order, each name once.
+    fn finish(mut self) -> Vec<Step> {
+        self.steps.sort_by_key(|step| step.order);
+        let mut taken = BTreeSet::new();
+        for step in &mut self.steps {
+            let wanted = step.id.clone();
+            let mut n = 2u32;
+            while !taken.insert(step.id.clone()) {
+                step.id = format!("{wanted}-{n}");
+                n = n.saturating_add(1);
+            }
+        }
+        self.steps
+    }
+}
+
+/// An account as one word: `itadmin1@ws-01`.
+fn short(account: &Account) -> String {
+    let uid = account.uid.map(|uid| format!("uid{uid}"));
+    let names = [&account.user, &uid, &account.upn, &account.ehr_user, &account.sid];
+    let name = names.into_iter().flatten().next().cloned().unwrap_or_default();
+    match &account.host {
+        Some(host) => format!("{name}@{host}"),
+        None => name,
+    }
+}
+
+/// A name that can be typed without quotes.
+fn slug(text: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "/@.-_+".contains(letter);
+    text.chars().map(|letter| if plain(letter) { letter } else { '-' }).collect::<String>().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    const TEXT: &str = r#"
+        [[organisation]]
+        id = "northwind"
+        name = "Northwind IT"
+        roles = ["itadmin"]
+        remote_tools = ["AnyDesk"]
+        [[person]]
+        id = "bea"
+        name = "Bea Novak"
+        roles = ["billing"]
+        email = "bea@maplestreet.example"
+        leave_date = "2026-12-01"
+        [[person]]
+        id = "sam"
+        name = "Sam Ortiz"
+        roles = ["frontdesk"]
+        [[account]]
+        person = "bea"
+        user = "billing1"
+        host = "ws-02"
+        uid = 1003
+        [[account]]
+        shared_by = ["bea", "sam"]
+        user = "desk"
+        [[account]]
+        person = "sam"
+        upn = "sam@maplestreet.example"
+        known_to = ["northwind"]
+        [[account]]
+        person = "northwind"
+        user = "itadmin1"
+        [[ssh_key]]
+        person = "northwind"
+        fingerprint = "SHA256:uNiVztksCsDhcc0u9e8BrqXVGHQ8k2bhBLXDbLX3Gx0"
+        [[cover]]
+        person = "bea"
+        covers = "sam"
+        from = "2026-11-02"
+        to = "2026-11-06"
+        [[cover]]
+        person = "sam"
+        covers = "bea"
+        from = "2026-11-30"
+        to = "2026-12-06"
+        [[job]]
+        id = "statements"
+        name = "the statements run"
+        program = "/usr/bin/statements"
+        host = "ws-02"
+        uid = 1003
+        classes = ["export"]
+    "#;
+
+    #[track_caller]
+    fn check(person: &str, inventory: Option<&Inventory>, expected: Expect) {
+        let roster = Roster::parse(TEXT).unwrap();
+        let steps = checklist(&roster, person, inventory);
+        let lines: Vec<_> =
+            steps.iter().map(|step| format!("{}: {}. {}", step.id, step.what, step.why)).collect();
+        expected.assert_eq(&lines.join("\n"));
+        for word in crate::finding::wording::ACCUSING_WORDS {
+            assert!(lines.iter().all(|line| !line.to_lowercase().contains(word)), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_person_of_the_practice_leaves_from_the_outside_inwards() {
+        check(
+            "bea",
+            None,
+            expect![[r#"
+            sessions: End every open session of Bea Novak. An open session goes on after a password is changed.
+            admin-groups: Take the accounts of Bea Novak out of administrator groups and sudoers. With an administrator’s rights a closed account can be opened again.
+            account/billing1@ws-02: Close the account billing1 (uid 1003) on ws-02. The roster says that they hold it.
+            mail: Close the mailbox of Bea Novak, look for forwards and delegates, sign out phones. Mail goes on arriving, and a forward or a phone goes on reading it.
+            password/desk: Change the password of desk. The roster says that they know it.
+            job/statements: Give the statements run on ws-02 an account of its own. It runs as an account of theirs and stops when that is closed.
+            cover/sam-bea-2026-11-30: End the cover of Bea Novak by Sam Ortiz from 2026-11-30 to 2026-12-06. It lends roles until its last day.
+            contract: Tell firms that know Bea Novak as a contact: software, laboratory, bank, insurer. They give out access to whom they know.
+            keys-and-phone: Take back door keys, cards, phone, laptop and papers from Bea Novak. Whoever stands in the room needs no account."#]],
+        );
+    }
+
+    #[test]
+    fn a_vendor_leaves_with_its_remote_tool_first() {
+        check(
+            "northwind",
+            None,
+            expect![[r#"
+            sessions: End every open session of Northwind IT. An open session goes on after a password is changed.
+            remote-tool/anydesk: Remove AnyDesk or its access rights from every computer. It reaches a computer from outside without an account there.
+            admin-groups: Take the accounts of Northwind IT out of administrator groups and sudoers. With an administrator’s rights a closed account can be opened again.
+            account/itadmin1: Close the account itadmin1. The roster says that they hold it.
+            key/univztkscsdh: Remove the SSH key SHA256:uNiVztksCsDhcc0u9e8BrqXVGHQ8k2bhBLXDbLX3Gx0 from every authorized_keys file. A key opens an account without its password, also accounts of others.
+            password/sam@maplestreet.example: Change the password of sam@maplestreet.example. The roster says that they know it.
+            contract: Settle the end of the contract with Northwind IT, with the return of data and passwords in writing. What they still hold afterwards is then theirs to give back.
+            keys-and-phone: Take back door keys, cards and equipment from Northwind IT and tell the building and the telephone company. Whoever stands in the room needs no account."#]],
+        );
+    }
+
+    #[test]
+    fn inventories_of_machines_add_what_the_roster_does_not_know() {
+        let mut inventory = Inventory::default();
+        let event = r#"{"kind":"inventory","time":"2026-11-20T08:00:00Z","admin_groups":[{"group":"wheel","members":["ITADMIN1"]}],
+            "services":[{"name":"backup agent","runs_as":"itadmin1"},{"name":"web","runs_as":"www"}],"remote_tools":["TeamViewer"]}"#;
+        inventory.observe("ws-01", &serde_json::from_str(event).unwrap());
+        check(
+            "northwind",
+            Some(&inventory),
+            expect![[r#"
+            sessions: End every open session of Northwind IT. An open session goes on after a password is changed.
+            remote-tool/anydesk: Remove AnyDesk or its access rights from every computer. It reaches a computer from outside without an account there.
+            machine/ws-01/admingroups/wheel: Take their account out of wheel on ws-01. The machine’s own inventory names it.
+            account/itadmin1: Close the account itadmin1. The roster says that they hold it.
+            key/univztkscsdh: Remove the SSH key SHA256:uNiVztksCsDhcc0u9e8BrqXVGHQ8k2bhBLXDbLX3Gx0 from every authorized_keys file. A key opens an account without its password, also accounts of others.
+            password/sam@maplestreet.example: Change the password of sam@maplestreet.example. The roster says that they know it.
+            machine/ws-01/jobs/backup-agent: Give backup agent on ws-01 an account of its own, or stop it. The machine’s own inventory names it.
+            contract: Settle the end of the contract with Northwind IT, with the return of data and passwords in writing. What they still hold afterwards is then theirs to give back.
+            keys-and-phone: Take back door keys, cards and equipment from Northwind IT and tell the building and the telephone company. Whoever stands in the room needs no account."#]],
+        );
+        check(
+            "sam",
+            Some(&inventory),
+            expect![[r#"
+            sessions: End every open session of Sam Ortiz. An open session goes on after a password is changed.
+            machine/ws-01/remotetools/teamviewer: Ask whether Sam Ortiz knows how to reach TeamViewer on ws-01. The machine’s own inventory lists it.
+            account/sam@maplestreet.example: Close the account sam@maplestreet.example. The roster says that they hold it.
+            mail: Close the mailbox of Sam Ortiz, look for forwards and delegates, sign out phones. Mail goes on arriving, and a forward or a phone goes on reading it.
+            password/desk: Change the password of desk. The roster says that they know it.
+            cover/bea-sam-2026-11-02: End the cover of Sam Ortiz by Bea Novak from 2026-11-02 to 2026-11-06. It lends roles until its last day.
+            cover/sam-bea-2026-11-30: End the cover of Bea Novak by Sam Ortiz from 2026-11-30 to 2026-12-06. It lends roles until its last day.
+            contract: Tell firms that know Sam Ortiz as a contact: software, laboratory, bank, insurer. They give out access to whom they know.
+            keys-and-phone: Take back door keys, cards, phone, laptop and papers from Sam Ortiz. Whoever stands in the room needs no account."#]],
+        );
+    }
+
+    #[test]
+    fn nobody_has_no_list() {
+        check("zoe", None, expect![[""]]);
+    }
+}

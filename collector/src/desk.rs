@@ -1,0 +1,109 @@
+//! The desk where tickets are handled: one step at a time, on the book as the ledger has it by now.
+//!
+//! A step reads what came since the last one, decides by a pure function, and writes its acts before the next
+//! step begins: two approvals at once cannot both be the first, two requests cannot get one number.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use ntk_evidence::act;
+use serde_json::Value;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::follow::Lookup;
+use crate::follow::answer::{read, store_error};
+use crate::ledger::{LedgerError, LedgerHandle};
+use crate::policy::Policy;
+use crate::roster::Roster;
+use crate::ticket::Tickets;
+
+/// One desk a collector.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    ledger: LedgerHandle,
+    lookup: Lookup,
+    book: Arc<Mutex<Read>>,
+}
+
+/// The book with how far the ledger was read for it.
+#[derive(Debug, Default)]
+struct Read {
+    next_leaf: u64,
+    tickets: Tickets,
+}
+
+/// What a step looks at.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The book.
+    pub tickets: &'a Tickets,
+    /// The roster in force.
+    pub roster: &'a Roster,
+    /// The table in force, with the terms of tickets.
+    pub policy: &'a Policy,
+    /// The moment, in the practice's zone.
+    pub now: &'a Zoned,
+}
+
+/// What a step writes: kind and body of each act.
+pub type Acts = Vec<(&'static str, Value)>;
+
+impl Desk {
+    /// The desk of a ledger.
+    pub fn new(ledger: LedgerHandle, lookup: Lookup) -> Self {
+        Self { ledger, lookup, book: Arc::default() }
+    }
+
+    /// Looks at the book, decides, writes; whoever comes next sees what was written.
+    pub async fn step<T, E: From<LedgerError>>(
+        &self,
+        decide: impl FnOnce(&View<'_>) -> Result<(Acts, T), E>,
+    ) -> Result<T, E> {
+        let desk = self.clone();
+        let guard = Arc::clone(&self.book).lock_owned().await;
+        let reading = tokio::task::spawn_blocking(move || desk.catch_up(guard));
+        let (book, roster, policy) = reading.await.map_err(|_| LedgerError::Stopped)??;
+        let now = self.now();
+        let (acts, answer) =
+            decide(&View { tickets: &book.tickets, roster: &roster, policy: &policy, now: &now })?;
+        if !acts.is_empty() {
+            let time = now.timestamp().to_string();
+            let acts = acts.into_iter().map(|(kind, body)| act::event(kind, time.clone(), body)).collect();
+            // The book itself learns of it from the ledger, by the same code as after a new start.
+            let _appended = self.ledger.act(acts).await?;
+        }
+        Ok(answer)
+    }
+
+    /// The moment, in the practice's zone, by the collector's clock.
+    pub fn now(&self) -> Zoned {
+        let zone: &TimeZone = self.lookup.zone();
+        let now = self.ledger.now().parse().unwrap_or(Timestamp::UNIX_EPOCH);
+        now.to_zoned(zone.clone())
+    }
+
+    fn catch_up(
+        &self,
+        mut book: OwnedMutexGuard<Read>,
+    ) -> Result<(OwnedMutexGuard<Read>, Roster, Policy), LedgerError> {
+        let (roster, policy) = self.lookup.rules_now()?;
+        let size = self.lookup.up_to_date()?;
+        let reader = self.ledger.reader();
+        while book.next_leaf < size {
+            let record = self.lookup.store().leaf(book.next_leaf).map_err(store_error)?;
+            if let Some(record) = record.filter(|record| record.author == "collector") {
+                let batch = read(&reader, &record)?;
+                for event in batch.entries.iter().filter_map(|entry| entry.event().ok()) {
+                    let at = event.time.parse::<Timestamp>();
+                    if let (Some(body), Ok(at)) = (act::body(&event), at) {
+                        // What does not follow changes nothing; the writer of such an act was no collector of ours.
+                        let _ = book.tickets.apply(at, event.kind.as_str(), body);
+                    }
+                }
+            }
+            book.next_leaf = book.next_leaf.saturating_add(1);
+        }
+        Ok((book, roster, policy))
+    }
+}
