@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::need_to_know::{Access, Asset, Decision, Judgement, LocalTime, Who};
 use crate::policy::Area;
 use crate::roster::{Attribution, Person, Roster};
-use crate::signal::{Signal, Weight};
+use crate::signal::{Signal, SignalKind, Weight};
 use day::Day;
 use desk::Desk;
 use look::Draft;
@@ -69,6 +69,8 @@ struct Sighting<'a> {
     owner: &'a str,
     /// Address from which the session came, unless somebody sat at the machine itself.
     from: Option<&'a str>,
+    /// Protected files of others; not the holder's own while a tool drives the session, which count as others' there.
+    is_others: bool,
     is_refused: bool,
     is_under_ticket: bool,
 }
@@ -110,7 +112,7 @@ impl History {
     }
 
     fn look_and_learn(&mut self, access: &Access<'_>, decision: &Decision, roster: &Roster) -> Vec<Signal> {
-        let Some(local) = access.local else { return Vec::new() };
+        let Some(local) = access.judged else { return Vec::new() };
         let day = Day::of(local.date);
         self.since = Some(self.since.map_or(day, |since| since.min(day)));
         if access.event.kind == Kind::AccountChange {
@@ -126,12 +128,19 @@ impl History {
             return Vec::new();
         }
         let from = self.desk.from(access).map(ToOwned::to_owned);
+        let person = who.person.as_deref().and_then(|id| roster.person(id));
+        let is_own = access.tool().is_some()
+            && asset
+                .owner
+                .as_deref()
+                .and_then(|owner| roster.owner(access.host, owner))
+                .is_some_and(|owner| person.is_some_and(|person| person.id == owner.id));
         let sighting = Sighting {
             access,
             decision,
             who,
             asset,
-            person: who.person.as_deref().and_then(|id| roster.person(id)),
+            person,
             local,
             at: local.at.as_second(),
             day,
@@ -143,6 +152,7 @@ impl History {
                 access.host
             },
             from: from.as_deref().filter(|from| !is_console(from, access.host)),
+            is_others: is_others(asset.area) && !is_own,
             is_refused: matches!(access.event.outcome, Some(Outcome::Denied | Outcome::Failed)),
             is_under_ticket: is_under_ticket(decision),
         };
@@ -187,7 +197,7 @@ impl History {
     fn learn(&mut self, holder: &Holder, sighting: &Sighting<'_>) {
         let Sighting { at, day, n, asset, .. } = *sighting;
         let host = sighting.access.host;
-        let is_others = is_others(asset.area);
+        let is_others = sighting.is_others;
         let Some(past) = self.past_mut(holder) else { return };
         if sighting.is_refused {
             if is_others {
@@ -237,7 +247,12 @@ impl History {
             .map(|draft| {
                 let raises = match (draft.raise, past.as_deref_mut()) {
                     (Some(again), Some(past)) => {
-                        let name = format!("{:?}/{}/{}", draft.kind, sighting.asset.area, sighting.owner);
+                        let area = sighting.asset.area;
+                        let name = match draft.kind {
+                            // How much is counted by area, whoever owns the parts.
+                            SignalKind::Bulk | SignalKind::Volume => format!("{:?}/{area}", draft.kind),
+                            kind => format!("{kind:?}/{area}/{}", sighting.owner),
+                        };
                         past.may_raise(name, sighting.day, sighting.access.host, sighting.session, again)
                     }
                     _ => false,

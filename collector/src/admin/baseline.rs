@@ -7,9 +7,11 @@ use ntk_evidence::act;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::reviewers::prove;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::baseline::{Baseline, Confirmation, Survey, confirm};
+use crate::reviewer::Passphrase;
 use crate::roster::Roster;
 
 /// `baseline confirm`.
@@ -23,6 +25,8 @@ pub struct ConfirmRequest {
     /// Last day on which the job counts.
     #[serde(default)]
     pub until: Option<String>,
+    /// How the person shows who they are.
+    pub passphrase: Passphrase,
 }
 
 /// What is proposed now.
@@ -39,7 +43,7 @@ pub async fn confirm_proposal(
     Json(request): Json<ConfirmRequest>,
 ) -> Answer<Json<Value>> {
     let until = request.until.as_deref().map(day).transpose()?;
-    let by = proved(&request)?;
+    let proof = prove(&app, &request.by, &request.passphrase).await?;
     let app_for_reading = app.clone();
     let (confirmed, sentence) = blocking(move || {
         let (today, baseline) = survey(&app_for_reading)?;
@@ -51,7 +55,7 @@ pub async fn confirm_proposal(
             ))
         })?;
         let (text, _) = app_for_reading.lookup.rule_texts_now()?;
-        let confirmation = Confirmation { by: &by, on: today, until };
+        let confirmation = Confirmation { by: proof.by(), proof: proof.how(), on: today, until };
         let confirmed = confirm(&text, proposal, confirmation)
             .map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
         Ok((confirmed, proposal.sentence.clone()))
@@ -63,11 +67,6 @@ pub async fn confirm_proposal(
         "jobs": confirmed.roster.jobs().len(),
         "sentence": sentence,
     })))
-}
-
-/// Whose word it is. The one place that a proof goes through.
-fn proved(request: &ConfirmRequest) -> Answer<String> {
-    Ok(request.by.clone())
 }
 
 fn day(text: &str) -> Answer<Date> {

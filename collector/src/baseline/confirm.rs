@@ -11,6 +11,8 @@ use crate::roster::{Roster, RosterError};
 pub struct Confirmation<'a> {
     /// Id of the person.
     pub by: &'a str,
+    /// How the person showed who they are.
+    pub proof: &'a str,
     /// Today.
     pub on: Date,
     /// Last day on which the job counts.
@@ -55,7 +57,7 @@ pub fn confirm(
     proposal: &Proposal,
     confirmation: Confirmation<'_>,
 ) -> Result<Confirmed, ConfirmError> {
-    let Confirmation { by, on, until } = confirmation;
+    let Confirmation { by, proof, on, until } = confirmation;
     if Roster::parse(text)?.person(by).is_none() {
         return Err(ConfirmError::Unknown { by: by.to_owned() });
     }
@@ -66,6 +68,7 @@ pub fn confirm(
     let text = format!("{}\n\n{block}", text.trim_end());
     let roster = Roster::parse(&text)?;
     let because = format!("confirmed proposal {}: {}", proposal.id, proposal.sentence);
-    let body = json!({"text": text, "version": roster.version(), "by": by, "because": because});
+    let body =
+        json!({"text": text, "version": roster.version(), "by": by, "proof": proof, "because": because});
     Ok(Confirmed { roster, body })
 }

@@ -74,7 +74,7 @@ pub fn fits(job: &Job, access: &Access<'_>) -> Result<(), Misfit> {
         let same_name = file_name(exe).eq_ignore_ascii_case(file_name(&job.program));
         return Err(if same_name { Misfit::OtherFolder } else { Misfit::Elsewhere });
     }
-    if let Some(tool) = actor.tool.as_deref().or(access.remote_tool) {
+    if let Some(tool) = access.tool() {
         return Err(Misfit::RemoteControl(tool.to_owned()));
     }
     if is_interactive(actor) {

@@ -85,7 +85,9 @@ fn regular_programs_are_proposed_with_what_the_records_show() {
             work("/usr/bin/now-and-then", 9, "04:00", json!({})),
         ],
         expect![[r#"
-            The backup restic on srv (/usr/bin/restic, started by /usr/lib/systemd/systemd, under service account svc) touched mailboxes between 02:00 and 02:30 on 27 of the last 28 days, 2,700 accesses, with nobody logged in.
+            The backup restic on srv (/usr/bin/restic, started by /usr/lib/systemd/systemd, under service account svc) touched mailboxes between 02:00 and 02:30 on 28 of the last 28 days, 2,800 accesses, with nobody logged in.
+            The program weekly-check on srv (/usr/bin/weekly-check, started by /usr/lib/systemd/systemd, under service account svc) touched health records between 04:00 and 04:30 on 4 of the last 28 days, 400 accesses, with nobody logged in.
+              The records show neither the program’s file nor its signer: another program in its place would look the same.
             The virus scanner clamd on srv (/usr/sbin/clamd, started by /usr/lib/systemd/systemd, under service account clamav) touched mailboxes between 11:00 and 11:30 on 28 of the last 28 days, 2,800 accesses, with nobody logged in.
               The records show neither the program’s file nor its signer: another program in its place would look the same.
         "#]],
@@ -148,7 +150,8 @@ fn a_confirmed_proposal_is_a_job_that_fits_the_work_it_was_made_from() {
     let events = work("/usr/bin/restic", 1, "02:10", json!({"process.signer": "Debian \"stable\""}));
     let baseline = survey(&events);
     let proposal = &baseline.proposals[0];
-    let confirmation = Confirmation { by: "mary", on: TODAY, until: Some(date(2027, 9, 28)) };
+    let confirmation =
+        Confirmation { by: "mary", proof: "passphrase", on: TODAY, until: Some(date(2027, 9, 28)) };
     let confirmed = confirm(ROSTER, proposal, confirmation).unwrap();
     let text = confirmed.body["text"].as_str().unwrap();
     assert!(text.starts_with(ROSTER.trim_end()), "nothing that stood there is changed");
@@ -182,7 +185,7 @@ fn a_confirmed_proposal_is_a_job_that_fits_the_work_it_was_made_from() {
 fn only_a_person_of_the_roster_confirms_and_only_for_days_to_come() {
     let baseline = survey(&work("/usr/bin/restic", 1, "02:10", json!({})));
     let refused = |by, until| {
-        let confirmation = Confirmation { by, on: TODAY, until };
+        let confirmation = Confirmation { by, proof: "passphrase", on: TODAY, until };
         confirm(ROSTER, &baseline.proposals[0], confirmation).unwrap_err().to_string()
     };
     expect!["nobody in the roster has the id `zoe`; `--by` names a person of the roster in force"]

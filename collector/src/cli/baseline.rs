@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::passphrase::By;
 use crate::admin::client::Client;
 
 /// `baseline`.
@@ -29,9 +30,9 @@ pub enum BaselineCommand {
     Confirm {
         /// The proposal's id
         id: String,
-        /// Who confirms: a person as in the roster
-        #[arg(long, value_name = "WHO")]
-        by: String,
+        /// Who confirms, and how they show it
+        #[command(flatten)]
+        by: By,
         /// Last day on which it counts
         #[arg(long, value_name = "DATE")]
         until: Option<String>,
@@ -46,9 +47,9 @@ pub(super) async fn run(client: &Client, args: BaselineArgs) -> anyhow::Result<u
             if args.json { println!("{body}") } else { print!("{}", in_words(&body)) }
         }
         Some(BaselineCommand::Confirm { id, by, until }) => {
-            let request = json!({"id": id, "by": by, "until": until});
+            let request = json!({"id": id, "by": by.by, "until": until, "passphrase": by.passphrase()?});
             let body: Value = serde_json::from_slice(&client.post("/v1/baseline/confirm", &request).await?)?;
-            println!("Confirmed by {by}: {}", text(&body, "sentence"));
+            println!("Confirmed by {}: {}", by.by, text(&body, "sentence"));
         }
     }
     Ok(0)

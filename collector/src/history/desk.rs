@@ -59,7 +59,7 @@ fn session_of(event: &Event) -> Option<u64> {
 }
 
 fn seconds(access: &Access<'_>) -> Option<i64> {
-    access.local.map(|local| local.at.as_second())
+    access.judged.map(|judged| judged.at.as_second())
 }
 
 impl Desk {

@@ -27,10 +27,12 @@ const VOLUME_NOTE: f64 = 2.0;
 /// Counts spread at least like chance arrivals, whose spread is the root of their mean. Work comes in clumps,
 /// so an item asks for six times that spread.
 const SPREAD: f64 = 6.0;
-/// Beyond the margin, for health records: a handful of patients more is nothing.
-const MORE_EHR: f64 = 30.0;
-/// Beyond the margin, for mail, exports and the like, where a handful already counts.
-const MORE: f64 = 10.0;
+/// Beyond the margin: a handful of patients or personnel files more is nothing.
+const MORE: f64 = 30.0;
+/// Beyond the margin, for exports, of which each holds many patients.
+const MORE_EXPORT: f64 = 10.0;
+/// Beyond the usual day, for everything: see [`volume`].
+const MORE_DAY: f64 = 45.0;
 /// After this many days a growth that was an item and stayed may be one again.
 const DAYS_UNTIL_AGAIN: i32 = 28;
 /// What the table allows and somebody does day by day (reading backups, working from a new address) makes an
@@ -42,8 +44,6 @@ const CHANGE_MATTERS_S: i64 = 2 * DAY_S;
 const DAYS_UNTIL_FIRST_IS_NOTED: i32 = 7;
 /// On how many earlier days a computer was used before it counts as known.
 const DAYS_UNTIL_KNOWN: u32 = 3;
-/// By how much a machine's clock may be off before it is noted.
-const CLOCK_S: i64 = 120;
 
 /// A signal before it is known whether it may make an item now.
 pub(super) struct Draft {
@@ -69,8 +69,8 @@ pub(super) fn look(history: &History, past: &Past, s: &Sighting<'_>, roster: &Ro
     let mut drafts: Vec<Draft> = [
         first_time(history, past, s, roster),
         first_program(history, past, s),
-        bulk(history, past, s),
-        volume(past, s),
+        bulk(history, past, s, roster),
+        volume(past, s, roster),
         refused(past, s),
         moved_out(s),
         through_copy(s),
@@ -95,7 +95,7 @@ fn is_sensitive(area: Area) -> bool {
 fn first_time(history: &History, past: &Past, s: &Sighting<'_>, roster: &Roster) -> Option<Draft> {
     let area = s.asset.area;
     let age = history.age_days(s.day);
-    let is_looked_for = is_others(area) || area == Area::Login;
+    let is_looked_for = s.is_others || area == Area::Login;
     if !is_looked_for || s.is_refused || age < DAYS_UNTIL_FIRST_IS_NOTED || past.has_reached(area, s.owner) {
         return None;
     }
@@ -111,8 +111,13 @@ fn first_time(history: &History, past: &Past, s: &Sighting<'_>, roster: &Roster)
             .and_then(|role| role.first)
             .is_some_and(|first| s.day.days_after(first) >= DAYS_UNTIL_RIPE)
     };
-    let has_reached =
-        |role: &String| history.roles.get(role).is_some_and(|role| role.has_reached(area, s.owner));
+    // Whoever keeps personnel files keeps everybody's: one of them is no news where others were.
+    let has_reached = |role: &String| {
+        history.roles.get(role).is_some_and(|role| match area {
+            Area::Hr => role.assets.contains_key(&area),
+            _ => role.has_reached(area, s.owner),
+        })
+    };
     let is_new_to_role =
         age >= DAYS_UNTIL_RIPE && roles.iter().any(is_ripe) && !roles.iter().any(has_reached);
     let mut sentence = format!("No entry since {since} shows this account at {what} before");
@@ -121,14 +126,22 @@ fn first_time(history: &History, past: &Past, s: &Sighting<'_>, roster: &Roster)
         sentence.push_str(&format!(", nor anybody else with the role {}", roles.join(" or ")));
     }
     sentence.push('.');
-    let raises = is_new_to_role && is_sensitive(area) && !s.is_under_ticket;
+    let raises = is_new_to_role && is_sensitive(area) && !s.is_under_ticket && !reads_for_owner(s, roster);
     Some(Draft::note(SignalKind::FirstTime, sentence).raise_if(raises, Again::NextDay))
+}
+
+/// Whether the person reads the mailbox for somebody who is away, as the roster has it.
+fn reads_for_owner(s: &Sighting<'_>, roster: &Roster) -> bool {
+    let Some(person) = s.person else { return false };
+    let owner = roster.owner(s.access.host, s.owner).map(|owner| owner.id.as_str());
+    let mut covers = roster.covers(&person.id, s.local.date);
+    covers.any(|cover| cover.mailbox && Some(cover.covers.as_str()) == owner)
 }
 
 fn first_program(history: &History, past: &Past, s: &Sighting<'_>) -> Option<Draft> {
     let program =
         s.access.event.process.as_ref().and_then(|process| process.exe.as_deref()).map(file_name)?;
-    let is_looked_for = is_others(s.asset.area) && !s.is_refused && !past.programs.is_empty();
+    let is_looked_for = s.is_others && !s.is_refused && !past.programs.is_empty();
     if !is_looked_for || history.age_days(s.day) < DAYS_UNTIL_RIPE || past.programs.contains_key(program) {
         return None;
     }
@@ -136,9 +149,9 @@ fn first_program(history: &History, past: &Past, s: &Sighting<'_>) -> Option<Dra
     Some(Draft::note(SignalKind::FirstTime, sentence))
 }
 
-fn bulk(history: &History, past: &Past, s: &Sighting<'_>) -> Option<Draft> {
+fn bulk(history: &History, past: &Past, s: &Sighting<'_>, roster: &Roster) -> Option<Draft> {
     let area = s.asset.area.class();
-    if !is_others(s.asset.area) || s.is_refused {
+    if !s.is_others || s.is_refused {
         return None;
     }
     let counter = past.tally.of(s.access.host, s.session, s.day);
@@ -167,16 +180,16 @@ fn bulk(history: &History, past: &Past, s: &Sighting<'_>) -> Option<Draft> {
     };
     let sentence =
         format!("{} to {} in this session so far{files}; {measure}.", accesses(so_far), topic(area));
-    let raises = is_beyond(BULK_RAISE) && is_measured && !s.is_under_ticket;
+    let raises = is_beyond(BULK_RAISE) && is_measured && !s.is_under_ticket && !reads_for_owner(s, roster);
     Some(Draft::note(SignalKind::Bulk, sentence).raise_if(raises, Again::NextDay))
 }
 
-fn volume(past: &Past, s: &Sighting<'_>) -> Option<Draft> {
+fn volume(past: &Past, s: &Sighting<'_>, roster: &Roster) -> Option<Draft> {
     let area = s.asset.area.class();
-    if !is_others(s.asset.area) || s.is_refused || s.is_under_ticket {
+    if !s.is_others || s.is_refused || s.is_under_ticket {
         return None;
     }
-    let more = if area == Area::Ehr { MORE_EHR } else { MORE };
+    let more = if area == Area::Export { MORE_EXPORT } else { MORE };
     let weeks = past.weeks.get(&area)?;
     let this_week = f64::from(weeks.in_week(s.day.week()).saturating_add(s.n));
     if this_week < more {
@@ -188,7 +201,8 @@ fn volume(past: &Past, s: &Sighting<'_>) -> Option<Draft> {
         count >= factor * usual && count >= usual + spread * usual.sqrt() + more
     };
     let is_week = is_beyond(this_week, usual.week, WEEK_RAISE, SPREAD);
-    let is_day = is_beyond(today, usual.day, DAY_RAISE, SPREAD);
+    // The end of a month makes single days of billing large: a day alone has to stand out further.
+    let is_day = is_beyond(today, usual.day, DAY_RAISE, SPREAD) && today >= usual.day + MORE_DAY;
     let growth = usual.week_at_first.filter(|first| is_beyond(this_week, *first, WEEK_RAISE, SPREAD));
     let is_noted = is_beyond(this_week, usual.week, VOLUME_NOTE, SPREAD / 2.0);
     let topic = topic(area);
@@ -211,12 +225,12 @@ fn volume(past: &Past, s: &Sighting<'_>) -> Option<Draft> {
     // The level is a week's, so that a habit that has been looked at is an item again only where it grows on.
     let level = weeks.in_week(s.day.week()).saturating_add(s.n);
     let again = Again::After { days: DAYS_UNTIL_AGAIN, level };
-    let raises = is_week || is_day || growth.is_some();
+    let raises = (is_week || is_day || growth.is_some()) && !reads_for_owner(s, roster);
     Some(Draft::note(SignalKind::Volume, sentence).raise_if(raises, again))
 }
 
 fn refused(past: &Past, s: &Sighting<'_>) -> Option<Draft> {
-    if !s.is_refused || !is_others(s.asset.area) {
+    if !s.is_refused || !s.is_others {
         return None;
     }
     let before = past.tally.of(s.access.host, s.session, s.day).map_or(0, |counter| counter.refused());
@@ -236,7 +250,9 @@ fn moved_out(s: &Sighting<'_>) -> Option<Draft> {
             object.to.as_deref().and_then(Outside::of).filter(|to| Some(*to) != from)
         }
         // Where the practice itself writes its exports is no place outside.
-        Action::Create if area == Area::Export => from.filter(|place| !matches!(place, Outside::Home(_))),
+        Action::Create if area == Area::Export => {
+            from.filter(|place| !matches!(place, Outside::Home(_) | Outside::Mounted(_)))
+        }
         _ => None,
     }?;
     let sentence = match s.access.event.action {
@@ -270,7 +286,7 @@ fn through_copy(s: &Sighting<'_>) -> Option<Draft> {
 }
 
 fn after_rights_change(past: &Past, s: &Sighting<'_>) -> Option<Draft> {
-    if !is_others(s.asset.area) {
+    if !s.is_others {
         return None;
     }
     let change = recent(past, s, Changed::Rights)?;
@@ -282,7 +298,7 @@ fn after_rights_change(past: &Past, s: &Sighting<'_>) -> Option<Draft> {
 
 fn after_reset(past: &Past, s: &Sighting<'_>) -> Option<Draft> {
     let is_own = s.asset.area.is_own();
-    if !is_own && !is_others(s.asset.area) && s.asset.area != Area::Login {
+    if !is_own && !s.is_others && s.asset.area != Area::Login {
         return None;
     }
     let change = recent(past, s, Changed::Password).filter(|change| !change.is_own)?;
@@ -343,22 +359,13 @@ fn remote_control(history: &History, s: &Sighting<'_>) -> Option<Draft> {
 }
 
 fn clock_off(s: &Sighting<'_>) -> Option<Draft> {
-    let received = s.access.received?;
-    // Imports and recordings bring yesterday's entries; their clocks cannot be told by when they came.
-    if s.access.is_recorded() || !s.access.author.starts_with("agent/") {
-        return None;
-    }
-    let at = s.local.at.as_second();
-    let ahead = at.saturating_sub(received.as_second());
-    let behind = s.access.previous_received.map_or(0, |before| before.as_second().saturating_sub(at));
-    let (by, way) = if ahead > CLOCK_S {
-        (ahead, "after it was received")
-    } else if behind > CLOCK_S {
-        (behind, "before the machine’s entries before it were received")
+    let off = s.access.clock_off()?;
+    let way = if off.is_positive() {
+        "later than it was received"
     } else {
-        return None;
+        "earlier than the machine’s entries before it allow"
     };
-    let sentence = format!("By the machine’s clock this happened {} {way}.", ago(by));
+    let sentence = format!("By the machine’s clock this happened {} {way}.", ago(off.abs().as_secs()));
     Some(Draft::note(SignalKind::ClockOff, sentence))
 }
 

@@ -7,6 +7,8 @@ pub(crate) enum Outside<'a> {
     Downloads,
     /// A stick or disk that can be taken out, by the name under which it is mounted.
     Removable(&'a str),
+    /// A disk that is mounted for longer, by its name: often the practice's own.
+    Mounted(&'a str),
     /// A folder that a cloud service copies elsewhere, by the service's folder name.
     Cloud(&'a str),
     /// A folder for temporary files.
@@ -52,7 +54,8 @@ impl<'a> Outside<'a> {
         let place = match first {
             // A stick is a stick, whatever its folders are called.
             "media" => return Some(Self::Removable(if third.is_empty() { second } else { third })),
-            "mnt" | "Volumes" => return Some(Self::Removable(second)),
+            "Volumes" => return Some(Self::Removable(second)),
+            "mnt" => Some(Self::Mounted(second)),
             "run" if second == "media" => return Some(Self::Removable(third)),
             "tmp" => Some(Self::Temporary),
             "var" if second == "tmp" => Some(Self::Temporary),
@@ -72,7 +75,8 @@ impl<'a> Outside<'a> {
     pub(crate) fn in_words(self) -> &'static str {
         match self {
             Self::Downloads => "a downloads folder",
-            Self::Removable(_) => "a stick or another disk that was attached",
+            Self::Removable(_) => "a stick or disk that can be taken out",
+            Self::Mounted(_) => "another disk",
             Self::Cloud(_) => "a folder that a cloud service copies",
             Self::Temporary => "a folder for temporary files",
             Self::Home(_) => "a home folder",
@@ -105,7 +109,7 @@ mod tests {
             (r"C:\Users\sam\OneDrive - Maple Street\a.csv", Some(Outside::Cloud("OneDrive - Maple Street"))),
             ("/run/media/sam/STICK/a.csv", Some(Outside::Removable("sam"))),
             ("/media/sam/STICK/Downloads/a.csv", Some(Outside::Removable("STICK"))),
-            ("/mnt/usb/a.csv", Some(Outside::Removable("usb"))),
+            ("/mnt/usb/a.csv", Some(Outside::Mounted("usb"))),
             ("/var/tmp/a", Some(Outside::Temporary)),
             (r"C:\Windows\Temp\a", Some(Outside::Temporary)),
             ("/var/mail/sam", None),

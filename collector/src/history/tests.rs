@@ -117,8 +117,9 @@ impl Scene {
         let event: Event = serde_json::from_value(event).unwrap();
         let mut access = Access::new("agent/srv", "srv", self.number, &event, &TimeZone::UTC);
         let moment = |clock: &str| format!("{date}T{clock}:00Z").parse::<Timestamp>().unwrap();
-        access.previous_received = received.map(|[before, _]| moment(before));
-        access.received = received.map(|[_, now]| moment(now));
+        if let Some([before, now]) = received {
+            access = access.received(moment(now), Some(moment(before)), &TimeZone::UTC);
+        }
         let tool = self.history.remote_tool(&access).map(str::to_owned);
         access.remote_tool = tool.as_deref();
         self.number += 1;
@@ -375,8 +376,8 @@ fn what_goes_outside_and_what_is_read_through_copies_is_an_item() {
     check(
         scene.see(56, "09:00", moved("/media/bea/STICK/b")),
         expect![[r#"
-        Raise MovedOut: The file was moved to a stick or another disk that was attached.
-    "#]],
+            Raise MovedOut: The file was moved to a stick or disk that can be taken out.
+        "#]],
     );
     let made = json!({"action": "create", "object": {"path": "/home/bea/Downloads/patients.csv"}});
     check(
@@ -428,8 +429,8 @@ fn remote_control_covers_its_session_until_it_ends() {
     check(
         scene.see(56, "09:20", own.clone()),
         expect![[r#"
-        Raise RemoteControl: AnyDesk was driving the session or the computer at that time, without a ticket for it.
-    "#]],
+            Raise RemoteControl: AnyDesk was driving the session or the computer at that time, without a ticket for it.
+        "#]],
     );
     // Another session of the machine is not driven.
     check(scene.see(56, "09:20", file("bea", 56, "mailbox", "bea")), expect![""]);
@@ -512,14 +513,14 @@ fn refusals_clocks_and_notice_are_said_beside_an_item() {
     check(
         scene.see_received(56, "08:00", read.clone(), Some(["09:00", "09:10"])),
         expect![[r#"
-        Note ClockOff: By the machine’s clock this happened 1 hour before the machine’s entries before it were received.
-    "#]],
+            Note ClockOff: By the machine’s clock this happened 1 hour earlier than the machine’s entries before it allow.
+        "#]],
     );
     check(
         scene.see_received(56, "09:20", read, Some(["09:00", "09:10"])),
         expect![[r#"
-        Note ClockOff: By the machine’s clock this happened 10 minutes after it was received.
-    "#]],
+            Note ClockOff: By the machine’s clock this happened 10 minutes later than it was received.
+        "#]],
     );
 }
 

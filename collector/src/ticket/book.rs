@@ -63,7 +63,7 @@ pub enum TicketFault {
     #[error("there is no ticket `{0}`")]
     Unknown(String),
     /// A number that is none or was given before.
-    #[error("`{0}` is not the next number")]
+    #[error("`{0}` is no new number: write `T-12`, once")]
     Number(String),
     /// A step after the end, or a second one by the same person.
     #[error("the step does not follow from how `{0}` stands")]
@@ -149,9 +149,10 @@ impl Tickets {
         Ok(match step {
             TicketStep::Requested { ticket } => {
                 let id = ticket.id.clone();
-                let number = number(&id, 'T').filter(|number| *number > self.last_ticket);
+                let is_new = |number: &u64| !self.records.contains_key(number);
+                let number = number(&id, 'T').filter(is_new);
                 let number = number.ok_or_else(|| TicketFault::Number(id.clone()))?;
-                self.last_ticket = number;
+                self.last_ticket = self.last_ticket.max(number);
                 self.records.insert(number, Record::new(ticket, at));
                 self.forget(at);
                 TicketChange::Requested(id)
@@ -198,8 +199,10 @@ impl Tickets {
         Ok(match step {
             BreakGlassStep::Opened(glass) => {
                 let id = glass.id.clone();
-                let number = number(&id, 'B').filter(|number| *number > self.last_glass);
-                self.last_glass = number.ok_or_else(|| TicketFault::Number(id.clone()))?;
+                let is_new = self.break_glass.iter().all(|other| other.glass.id != id);
+                let number = number(&id, 'B').filter(|_| is_new);
+                let number = number.ok_or_else(|| TicketFault::Number(id.clone()))?;
+                self.last_glass = self.last_glass.max(number);
                 self.break_glass.push_back(Glass { glass, opened_at: at, acknowledged: None });
                 if self.break_glass.len() > GLASSES_MAX {
                     self.break_glass.pop_front();
