@@ -23,6 +23,8 @@ pub struct Product {
     findings: BTreeMap<String, Finding>,
     /// Entries of each finding: a finding itself lists the first of them only.
     entries: BTreeMap<String, BTreeSet<(String, u64)>>,
+    /// Entries that rested on a ticket, by its number: its item opens them.
+    under: BTreeMap<String, BTreeSet<(String, u64)>>,
     /// Rosters by the moment from which they held.
     rosters: Vec<(Timestamp, Roster)>,
     not_judged: BTreeMap<(Week, String), Vec<(String, u64)>>,
@@ -38,6 +40,7 @@ impl Product {
             zone,
             findings: BTreeMap::new(),
             entries: BTreeMap::new(),
+            under: BTreeMap::new(),
             rosters: Vec::new(),
             not_judged: BTreeMap::new(),
             first: None,
@@ -82,7 +85,7 @@ impl Product {
         {
             items.push(DetectedItem {
                 week,
-                entries: Vec::new(),
+                entries: self.under.get(&item.id).into_iter().flatten().cloned().collect(),
                 headline: item.sentence,
                 kind: format!("ticket_{:?}", item.kind).to_lowercase(),
                 sums_up: SumsUp::No,
@@ -140,6 +143,11 @@ impl Detector for Product {
         if let Some(reason) = decided.decision.system_item().filter(|reason| reason.rule != "system-work") {
             let week = Week::of(entry.received, &self.zone);
             self.not_judged.entry((week, reason.sentence.clone())).or_default().push(rests_on.clone());
+        }
+        let tickets =
+            decided.decision.reasons.iter().filter_map(|reason| reason.rule.strip_prefix("ticket:"));
+        for id in tickets.filter(|_| decided.decision.is_explained()) {
+            self.under.entry(id.to_owned()).or_default().insert(rests_on.clone());
         }
         let grown = self
             .engine

@@ -132,7 +132,7 @@ impl Speaker<'_> {
                 let n = count(usage.n_before_approval, "access", "accesses");
                 self.say(ItemKind::Late, format!("was approved after {n} that it would have covered."));
             }
-            self.broad(ticket);
+            self.broad(ticket, usage);
             if ticket.class.class() == Area::Mailbox {
                 let by: Vec<_> = approvers.into_iter().flatten().map(|by| self.name(by)).collect();
                 let n = count(usage.n_accesses, "access", "accesses");
@@ -150,18 +150,24 @@ impl Speaker<'_> {
         }
     }
 
-    fn broad(&mut self, ticket: &Ticket) {
+    fn broad(&mut self, ticket: &Ticket, usage: Usage) {
+        let mut wide = Vec::new();
         // As it was approved: a closing afterwards does not make it narrow.
         let length = self.record.request.to.duration_since(self.record.request.from);
         if length > BROAD_HOURS {
-            self.say(ItemKind::Broad, format!("was approved for {}.", duration(length)));
+            wide.push(format!("for {}", duration(length)));
         }
         let is_sensitive = matches!(ticket.class.class(), Area::Mailbox | Area::Hr | Area::Export);
         let is_person = !ticket.assignee.starts_with(ROLE)
             && self.period.roster.person(&ticket.assignee).is_none_or(|person| !person.is_organisation);
         if is_sensitive && is_person && ticket.scope == Scope::Everything {
             let area = ticket.class.heading().to_lowercase();
-            self.say(ItemKind::Broad, format!("was approved for all {area}, not for one owner or machine."));
+            wide.push(format!("for all {area}, not for one owner or machine"));
+        }
+        if !wide.is_empty() {
+            let n = count(usage.n_accesses, "access", "accesses");
+            let wide = wide.join(", and ");
+            self.say(ItemKind::Broad, format!("was approved {wide}; {n} rested on it so far."));
         }
     }
 
