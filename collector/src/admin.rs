@@ -5,6 +5,7 @@ pub mod baseline;
 pub mod client;
 mod departure;
 pub mod findings;
+mod policy;
 pub mod rebuild;
 pub mod requests;
 pub mod reviewers;
@@ -24,12 +25,11 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::export::{self, Question};
 use crate::ledger::LedgerError;
-use crate::policy::Policy;
 use crate::report::html::render_html;
 use crate::report::week::Week;
 use crate::review::review;
 use crate::self_check::self_check;
-use requests::{EventsQuery, NewEnrolment, ReportRequest, RevokeRequest, TextRequest, event_row};
+use requests::{EventsQuery, NewEnrolment, ReportRequest, RevokeRequest, event_row};
 
 /// The largest request, bytes: a roster of a hospital fits.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -45,6 +45,11 @@ impl Failure {
     /// The caller's fault.
     pub fn bad(sentence: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, sentence: sentence.into() }
+    }
+
+    /// Who decides has to show who they are.
+    pub fn unproved(sentence: impl Into<String>) -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, sentence: sentence.into() }
     }
 
     /// Not there.
@@ -80,7 +85,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/enroll/revoke", post(revoke))
         .merge(roster::routes())
         .merge(departure::routes())
-        .route("/v1/policy", get(policy).post(adopt_policy))
+        .merge(policy::routes())
         .route("/v1/reviewers", get(reviewers::list))
         .route("/v1/reviewers/passphrase", post(reviewers::set))
         .route("/v1/tickets", get(tickets::list))
@@ -201,16 +206,6 @@ async fn revoke(State(app): State<App>, Json(request): Json<RevokeRequest>) -> A
     }
     record(&app, act::kind::REVOCATION, json!({"author": author, "reason": request.reason})).await?;
     Ok(Json(json!({"revoked": request.machine})))
-}
-
-async fn policy(State(app): State<App>) -> Answer<Json<Value>> {
-    blocking(move || Ok(Json(json!({"text": app.lookup.rule_texts_now()?.1})))).await
-}
-
-async fn adopt_policy(State(app): State<App>, Json(request): Json<TextRequest>) -> Answer<Json<Value>> {
-    let policy = Policy::parse(&request.text).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
-    record(&app, act::kind::POLICY, json!({"text": request.text, "hash": policy.hash()})).await?;
-    Ok(Json(json!({"hash": policy.hash(), "name": policy.name()})))
 }
 
 async fn events(State(app): State<App>, Query(query): Query<EventsQuery>) -> Answer<Response> {

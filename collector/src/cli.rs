@@ -5,6 +5,7 @@ mod commands;
 mod departure;
 mod findings;
 pub mod passphrase;
+mod policy;
 mod print;
 mod roster;
 pub mod tickets;
@@ -88,7 +89,7 @@ pub enum Command {
     Policy {
         /// What to do
         #[command(subcommand)]
-        what: PolicyCommand,
+        what: policy::PolicyCommand,
     },
     /// Ask for access, approve it, end it
     Ticket {
@@ -184,21 +185,6 @@ pub enum Enroll {
         /// Why
         #[arg(long)]
         reason: Option<String>,
-    },
-}
-
-/// `policy`.
-#[derive(Debug, Subcommand)]
-pub enum PolicyCommand {
-    /// Bring a table into force
-    Adopt {
-        /// The file
-        file: PathBuf,
-    },
-    /// Write the table in force to a file
-    Export {
-        /// The file
-        file: PathBuf,
     },
 }
 

@@ -9,10 +9,9 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use ntk_evidence::act;
 use serde_json::Value;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::Mutex;
 
-use crate::follow::Lookup;
-use crate::follow::answer::{read, store_error};
+use crate::follow::{Lookup, Rules};
 use crate::ledger::{LedgerError, LedgerHandle};
 use crate::policy::Policy;
 use crate::roster::Roster;
@@ -23,14 +22,7 @@ use crate::ticket::Tickets;
 pub struct Desk {
     ledger: LedgerHandle,
     lookup: Lookup,
-    book: Arc<Mutex<Read>>,
-}
-
-/// The book with how far the ledger was read for it.
-#[derive(Debug, Default)]
-struct Read {
-    next_leaf: u64,
-    tickets: Tickets,
+    rules: Arc<Mutex<Rules>>,
 }
 
 /// What a step looks at.
@@ -52,7 +44,7 @@ pub type Acts = Vec<(&'static str, Value)>;
 impl Desk {
     /// The desk of a ledger.
     pub fn new(ledger: LedgerHandle, lookup: Lookup) -> Self {
-        Self { ledger, lookup, book: Arc::default() }
+        Self { ledger, lookup, rules: Arc::default() }
     }
 
     /// Looks at the book, decides, writes; whoever comes next sees what was written.
@@ -60,13 +52,17 @@ impl Desk {
         &self,
         decide: impl FnOnce(&View<'_>) -> Result<(Acts, T), E>,
     ) -> Result<T, E> {
-        let desk = self.clone();
-        let guard = Arc::clone(&self.book).lock_owned().await;
-        let reading = tokio::task::spawn_blocking(move || desk.catch_up(guard));
-        let (book, roster, policy) = reading.await.map_err(|_| LedgerError::Stopped)??;
+        let lookup = self.lookup.clone();
+        let mut guard = Arc::clone(&self.rules).lock_owned().await;
+        let reading = tokio::task::spawn_blocking(move || {
+            let size = lookup.up_to_date()?;
+            guard.at(lookup.store(), size)?;
+            Ok::<_, LedgerError>(guard)
+        });
+        let rules = reading.await.map_err(|_| LedgerError::Stopped)??;
         let now = self.now();
-        let (acts, answer) =
-            decide(&View { tickets: &book.tickets, roster: &roster, policy: &policy, now: &now })?;
+        let view = View { tickets: &rules.tickets, roster: &rules.roster, policy: &rules.policy, now: &now };
+        let (acts, answer) = decide(&view)?;
         if !acts.is_empty() {
             let time = now.timestamp().to_string();
             let acts = acts.into_iter().map(|(kind, body)| act::event(kind, time.clone(), body)).collect();
@@ -81,30 +77,6 @@ impl Desk {
         let zone: &TimeZone = self.lookup.zone();
         let now = self.ledger.now().parse().unwrap_or(Timestamp::UNIX_EPOCH);
         now.to_zoned(zone.clone())
-    }
-
-    fn catch_up(
-        &self,
-        mut book: OwnedMutexGuard<Read>,
-    ) -> Result<(OwnedMutexGuard<Read>, Roster, Policy), LedgerError> {
-        let (roster, policy) = self.lookup.rules_now()?;
-        let size = self.lookup.up_to_date()?;
-        let reader = self.ledger.reader();
-        while book.next_leaf < size {
-            let record = self.lookup.store().leaf(book.next_leaf).map_err(store_error)?;
-            if let Some(record) = record.filter(|record| record.author == "collector") {
-                let batch = read(&reader, &record)?;
-                for event in batch.entries.iter().filter_map(|entry| entry.event().ok()) {
-                    let at = event.time.parse::<Timestamp>();
-                    if let (Some(body), Ok(at)) = (act::body(&event), at) {
-                        // What does not follow changes nothing; the writer of such an act was no collector of ours.
-                        let _ = book.tickets.apply(at, event.kind.as_str(), body);
-                    }
-                }
-            }
-            book.next_leaf = book.next_leaf.saturating_add(1);
-        }
-        Ok((book, roster, policy))
     }
 }
 

@@ -23,17 +23,17 @@ use crate::need_to_know::{Access, Decision, Verdicts, decide_with, moment};
 use crate::policy::{Policy, PolicyError};
 use crate::roster::{Roster, RosterError};
 use crate::ticket::items::Usage;
-use crate::ticket::{Record, TicketFault, Tickets};
+use crate::ticket::{Record, TicketChange, TicketFault, Tickets};
 
 /// What an act changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// A roster came into force.
     Roster,
     /// A policy came into force.
     Policy,
     /// A ticket or break-glass went a step further.
-    Ticket,
+    Ticket(Option<TicketChange>),
     /// Nothing that decides.
     None,
 }
@@ -187,8 +187,7 @@ impl Engine {
             }
             kind @ (act::kind::TICKET | act::kind::BREAK_GLASS) => {
                 let at = event.time.parse().unwrap_or(Timestamp::UNIX_EPOCH);
-                self.state.tickets.apply(at, kind, body)?;
-                Ok(Effect::Ticket)
+                Ok(Effect::Ticket(self.state.tickets.apply(at, kind, body)?))
             }
             _ => Ok(Effect::None),
         }

@@ -32,6 +32,7 @@ use ntk_segment::pointer::Pointer;
 use tracing::{error, info, warn};
 
 use crate::engine::{Effect, Engine, Entry, Snapshot};
+use crate::finding::step::StepAct;
 use crate::finding::{Finding, FindingStep};
 use crate::ledger::{LedgerError, LedgerHandle, from_frame};
 use crate::policy::Policy;
@@ -125,6 +126,10 @@ pub struct Follower {
     /// Batches since the last COMMIT frame: their receive time is not known yet.
     group: Vec<(Pointer, SealedBatch)>,
     written: BTreeSet<(String, bool)>,
+    /// Steps to be written once everything that is committed has been read: their acts may stand further on.
+    pending: Vec<FindingStep>,
+    /// The same for what came later to a finding.
+    later: Vec<StepAct>,
     /// Leaf of the last snapshot.
     kept_at: u64,
 }
@@ -157,6 +162,8 @@ impl Follower {
             next,
             group: Vec::new(),
             written,
+            pending: Vec::new(),
+            later: Vec::new(),
             kept_at: next.leaf,
         })
     }
@@ -202,7 +209,7 @@ impl Follower {
         }
         // Batches without their COMMIT are read again with it.
         self.group.clear();
-        Ok(())
+        self.write()
     }
 
     fn commit(&mut self, received_unix_ns: i64, commit: Pointer) -> Result<(), FollowError> {
@@ -239,7 +246,7 @@ impl Follower {
         if kept {
             self.kept_at = leaf;
         }
-        self.write(steps)?;
+        self.pending.extend(steps);
         self.progress.set(leaf);
         Ok(())
     }
@@ -282,7 +289,8 @@ impl Follower {
             match self.engine.act(&event) {
                 Ok(Effect::Roster) => changes.roster(leaf, text),
                 Ok(Effect::Policy) => changes.policy(leaf, text),
-                Ok(Effect::Ticket) => {
+                Ok(Effect::Ticket(change)) => {
+                    self.later.extend(steps::later(&self.store, &self.engine, change.as_ref())?);
                     let kind = event.kind.as_str().to_owned();
                     let step = TicketAct { time: event.time.clone(), kind, body: body.clone() };
                     changes.ticket(leaf, number, &step)?;
@@ -294,7 +302,13 @@ impl Follower {
                 act::kind::FINDING_OPENED | act::kind::FINDING_CLOSED => {
                     self.step_is_written(number, &event, changes)?;
                 }
-                act::kind::FINDING_STEP => steps::apply(&self.store, number, &event)?,
+                act::kind::FINDING_STEP => {
+                    let taken = steps::apply(&self.store, number, &event)?;
+                    let is_taken = |later: &StepAct| {
+                        taken.iter().any(|taken| taken.id == later.id && taken.step == later.step)
+                    };
+                    self.later.retain(|later| !is_taken(later));
+                }
                 _ => {}
             }
         }
@@ -350,9 +364,10 @@ impl Follower {
         Ok(())
     }
 
-    fn write(&mut self, steps: Vec<FindingStep>) -> Result<(), FollowError> {
+    /// Writes the steps whose acts are nowhere in the ledger.
+    fn write(&mut self) -> Result<(), FollowError> {
         let mut acts = Vec::new();
-        for step in steps {
+        for step in std::mem::take(&mut self.pending) {
             let closed = matches!(step, FindingStep::Closed { .. });
             if !self.written.insert((step.finding().id.clone(), closed)) || self.writing == Writing::Nothing {
                 continue;
@@ -361,6 +376,12 @@ impl Follower {
             let body = serde_json::to_value(&step).map_err(StoreError::from)?;
             acts.push(act::event(kind, self.ledger.now(), body));
             info!(finding = %step.finding().id, closed, "finding");
+        }
+        for step in std::mem::take(&mut self.later) {
+            if self.writing == Writing::Acts {
+                let body = serde_json::to_value(&step).map_err(StoreError::from)?;
+                acts.push(act::event(act::kind::FINDING_STEP, self.ledger.now(), body));
+            }
         }
         if !acts.is_empty() {
             let _appended = self.ledger.act_blocking(acts)?;

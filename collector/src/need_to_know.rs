@@ -98,6 +98,7 @@ fn driven(
         None => {
             let mut scales = scales;
             scales.explains.clear();
+            scales.notes.retain(|note| note.rule != "remote-control");
             let sentence =
                 format!("The session was driven through {tool}, and the roster names no firm behind it.");
             scales.notes.push(Reason::new("remote-control", sentence));

@@ -10,7 +10,9 @@ pub mod cedar;
 pub mod hours;
 pub mod lines;
 mod parse;
+pub mod sensors;
 mod sentence;
+pub mod trial;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Method, Request};
+use axum::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use ntk_segment::error::SegmentError;
@@ -30,6 +30,9 @@ pub enum ClientError {
     /// Talking over the socket failed.
     #[error("the running collector did not answer: {0}")]
     Talk(String),
+    /// Who decides has to show who they are.
+    #[error("{0}")]
+    Unproved(String),
     /// The collector's own sentence.
     #[error("{0}")]
     Refused(String),
@@ -113,7 +116,11 @@ impl Client {
         let sentence = serde_json::from_slice::<Value>(&bytes)
             .ok()
             .and_then(|body| Some(body.get("error")?.as_str()?.to_owned()));
-        Err(ClientError::Refused(sentence.unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned())))
+        let sentence = sentence.unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned());
+        Err(match status {
+            StatusCode::UNAUTHORIZED => ClientError::Unproved(sentence),
+            _ => ClientError::Refused(sentence),
+        })
     }
 
     /// Done and total of the running job.

@@ -9,11 +9,13 @@ use ntk_evidence::act;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::roster::{decider, in_force, person};
+use super::reviewers::{Word, sign};
+use super::roster::{in_force, person};
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::departure::{DepartureStep, Inventory, Ticks, Watch, checklist};
 use crate::follow::answer::{read, store_error};
+use crate::reviewer::Passphrase;
 use crate::roster::Roster;
 
 /// How far back machines' inventories are looked for.
@@ -35,6 +37,8 @@ struct TickRequest {
     person: String,
     item: String,
     by: String,
+    #[serde(default)]
+    passphrase: Option<Passphrase>,
     #[serde(default)]
     note: Option<String>,
     #[serde(default)]
@@ -131,7 +135,7 @@ async fn departure(State(app): State<App>, Query(query): Query<DepartureQuery>) 
 async fn tick(State(app): State<App>, Json(request): Json<TickRequest>) -> Answer<Json<Value>> {
     let (_, roster) = in_force(&app).await?;
     person(&roster, &request.person)?;
-    let by = decider(&roster, &request.by)?;
+    let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
     if by.by == request.person {
         return Err(Failure::bad(format!("`--by {}`: a departure is ticked off by another person", by.by)));
     }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::requests::{Edge, FindingsQuery, moment};
+use super::reviewers::{Signature, Word, sign};
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::finding::incident::{Incident, incidents};
@@ -19,6 +20,7 @@ use crate::finding::{Finding, wording};
 use crate::follow::Lookup;
 use crate::need_to_know::Judgement;
 use crate::report::text::count;
+use crate::reviewer::Passphrase;
 use crate::store::FindingRecord;
 
 /// Sentences of the table that a list shows for each incident.
@@ -26,21 +28,30 @@ const REASONS_MAX: usize = 3;
 
 /// `finding ID ask|answer|decide`.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepRequest {
+    /// What.
+    pub what: Asked,
+    /// Id of the person whose step it is.
+    pub by: String,
+    /// Shows that it is them.
+    #[serde(default)]
+    pub passphrase: Option<Passphrase>,
+}
+
+/// The step asked for.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case", deny_unknown_fields)]
-pub enum StepRequest {
+pub enum Asked {
     /// Put a question.
     Asked {
         /// The question.
         question: String,
-        /// Id of the person who asks.
-        by: String,
     },
     /// Give an answer.
     Answered {
         /// The answer.
         answer: String,
-        /// Id of the person who says it.
-        by: String,
     },
     /// Decide.
     Decided {
@@ -51,8 +62,6 @@ pub enum StepRequest {
         /// Until when it explains the same, a day to its end.
         #[serde(default)]
         until: Option<String>,
-        /// Id of the person who decides.
-        by: String,
     },
 }
 
@@ -257,10 +266,14 @@ pub async fn take_step(
     Path(id): Path<String>,
     Json(request): Json<StepRequest>,
 ) -> Answer<Json<Value>> {
+    let StepRequest { what, by, passphrase } = request;
+    let word = if matches!(what, Asked::Answered { .. }) { Word::IsRecorded } else { Word::Decides };
+    let (_, roster) = super::roster::in_force(&app).await?;
+    let signature = sign(&app, &roster, &by, passphrase.as_ref(), word).await?;
     let app_for_reading = app.clone();
     let act = blocking(move || {
         let app = app_for_reading;
-        let step = step_of(&app, request)?;
+        let step = step_of(&app, what, &signature)?;
         // Once more than the list: the act that opens a finding comes after the entries that it is made of.
         app.lookup.up_to_date()?;
         let desk = Desk::read(&app)?;
@@ -302,20 +315,16 @@ pub async fn take_step(
     })))
 }
 
-fn step_of(app: &App, request: StepRequest) -> Answer<Step> {
-    Ok(match request {
-        StepRequest::Asked { question, by } => Step::Asked { proof: proof_of(app, &by)?, question, by },
-        StepRequest::Answered { answer, by } => Step::Answered { proof: proof_of(app, &by)?, answer, by },
-        StepRequest::Decided { decision, because, until, by } => {
+fn step_of(app: &App, asked: Asked, signature: &Signature) -> Answer<Step> {
+    let (by, proof) = (signature.by.clone(), Some(signature.proof.to_owned()));
+    Ok(match asked {
+        Asked::Asked { question } => Step::Asked { question, by, proof },
+        Asked::Answered { answer } => Step::Answered { answer, by, proof },
+        Asked::Decided { decision, because, until } => {
             let until = until.map(|until| moment(&until, app.lookup.zone(), Edge::End)).transpose()?;
-            Step::Decided { proof: proof_of(app, &by)?, decision, because, until, by }
+            Step::Decided { decision, because, until, by, proof }
         }
     })
-}
-
-/// How it was made sure that it is this person. So far only by who may open the collector's socket.
-fn proof_of(_app: &App, _by: &str) -> Answer<Option<String>> {
-    Ok(Some("admin socket".to_owned()))
 }
 
 #[cfg(test)]

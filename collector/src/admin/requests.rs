@@ -45,14 +45,6 @@ pub struct RevokeRequest {
     pub reason: Option<String>,
 }
 
-/// A roster or a policy.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TextRequest {
-    /// The TOML text.
-    pub text: String,
-}
-
 /// `report`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::reviewer::{Passphrase, Proof, ReviewerError, Reviewers};
+use crate::roster::Roster;
 
 /// `reviewer passphrase`.
 #[derive(Clone, Debug, Deserialize)]
@@ -43,6 +44,70 @@ pub(crate) async fn prove(app: &App, by: &str, passphrase: &Passphrase) -> Answe
     let (reviewers, now) = (app.reviewers.clone(), app.desk.now().timestamp());
     let (by, passphrase) = (by.to_owned(), passphrase.clone());
     blocking(move || Ok(reviewers.verify(&by, &passphrase, now)?)).await
+}
+
+/// How much a person's word does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// It decides something: once the practice has reviewers, only with a passphrase.
+    Decides,
+    /// It is written down: with a passphrase where the person has one.
+    IsRecorded,
+}
+
+/// Who does something, and how it was shown that it is them: `by` and `proof` of an act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Signature {
+    /// Id of the person.
+    pub(crate) by: String,
+    /// Name of the person.
+    pub(crate) name: String,
+    /// `passphrase`, or `none` while nobody in the practice has one: the review says so.
+    pub(crate) proof: &'static str,
+}
+
+impl Signature {
+    /// Puts both into an act's body.
+    pub(crate) fn sign(&self, mut body: Value) -> Value {
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("by".into(), json!(self.by));
+            fields.insert("proof".into(), json!(self.proof));
+        }
+        body
+    }
+}
+
+/// Makes sure who does something. While nobody has a passphrase the practice is being set up, and a name is taken
+/// as it is given; from the first passphrase on, whoever decides needs one.
+pub(crate) async fn sign(
+    app: &App,
+    roster: &Roster,
+    by: &str,
+    passphrase: Option<&Passphrase>,
+    word: Word,
+) -> Answer<Signature> {
+    let Some(person) = roster.person(by) else {
+        return Err(Failure::bad(format!(
+            "`--by {by}`: nobody in the roster has the id `{by}`; `ntk-collector roster export FILE` shows the ids"
+        )));
+    };
+    let signature = |proof| Signature { by: by.to_owned(), name: person.name.clone(), proof };
+    if let Some(passphrase) = passphrase {
+        return Ok(signature(prove(app, by, passphrase).await?.how()));
+    }
+    let reviewers = app.reviewers.clone();
+    let set = blocking(move || Ok(reviewers.list()?)).await?;
+    if set.iter().any(|(person, _)| person == by) {
+        return Err(Failure::unproved(format!(
+            "`{by}` has a passphrase: give it at the prompt, with --passphrase-file, or in NTK_PASSPHRASE"
+        )));
+    }
+    if word == Word::Decides && !set.is_empty() {
+        return Err(Failure::unproved(format!(
+            "`{by}` has no passphrase yet, and this practice has reviewers; set one with `ntk-collector reviewer passphrase {by}`"
+        )));
+    }
+    Ok(signature("none"))
 }
 
 /// Sets or changes a passphrase.

@@ -14,8 +14,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::reviewers::{Signature, Word, sign};
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
+use crate::reviewer::Passphrase;
 use crate::roster::append::{Addition, append};
 use crate::roster::proposal::Gathering;
 use crate::roster::{Proposal, Roster, changes, csv, roster_items};
@@ -55,6 +57,8 @@ struct ImportRequest {
     csv: Option<String>,
     #[serde(default)]
     by: Option<String>,
+    #[serde(default)]
+    passphrase: Option<Passphrase>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,6 +74,8 @@ struct ConfirmRequest {
     account: String,
     persons: Vec<String>,
     by: String,
+    #[serde(default)]
+    passphrase: Option<Passphrase>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -82,6 +88,8 @@ struct AcknowledgeRequest {
     on: Option<String>,
     #[serde(default)]
     by: Option<String>,
+    #[serde(default)]
+    passphrase: Option<Passphrase>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,36 +103,8 @@ struct LeaveRequest {
     #[serde(default)]
     notice_given: Option<String>,
     by: String,
-}
-
-/// Who decides. Every decision of a person about the roster or a departure is made as one of these, in this one
-/// function: what proves that it is this person belongs here.
-pub(super) fn decider(roster: &Roster, by: &str) -> Answer<Decider> {
-    match roster.person(by) {
-        Some(person) => Ok(Decider { by: by.to_owned(), name: person.name.clone() }),
-        None => Err(Failure::bad(format!(
-            "`--by {by}`: nobody in the roster has the id `{by}`; `ntk-collector roster export FILE` shows the ids"
-        ))),
-    }
-}
-
-/// A person who decides.
-#[derive(Clone, Debug)]
-pub(super) struct Decider {
-    /// Id.
-    pub(super) by: String,
-    /// Name.
-    pub(super) name: String,
-}
-
-impl Decider {
-    /// Adds to an act who decided, and how that is proved.
-    pub(super) fn sign(&self, mut body: Value) -> Value {
-        if let Some(fields) = body.as_object_mut() {
-            fields.insert("by".into(), json!(self.by));
-        }
-        body
-    }
+    #[serde(default)]
+    passphrase: Option<Passphrase>,
 }
 
 /// Today on the practice's wall.
@@ -163,7 +143,7 @@ pub(super) fn person<'r>(roster: &'r Roster, id: &str) -> Answer<&'r crate::rost
 async fn add(
     app: &App,
     (text, addition): (&str, &Addition),
-    by: Option<&Decider>,
+    by: Option<&Signature>,
     change: &str,
     _turn: &MutexGuard<'_, ()>,
 ) -> Answer<Roster> {
@@ -200,8 +180,9 @@ async fn import(State(app): State<App>, Json(request): Json<ImportRequest>) -> A
     let body = json!({"text": text, "version": roster.version(), "change": change});
     let body = match &request.by {
         // Whoever brings the first roster into force stands in that roster.
-        Some(by) => decider(&roster, by)?.sign(body),
-        None => body,
+        Some(by) => sign(&app, &roster, by, request.passphrase.as_ref(), Word::Decides).await?.sign(body),
+        None if app.reviewers.list()?.is_empty() => body,
+        None => return Err(Failure::unproved("this practice has reviewers: say who does this, --by WHO")),
     };
     record(&app, act::kind::ROSTER, body).await?;
     Ok(Json(
@@ -253,7 +234,7 @@ async fn gather(app: &App, roster: Roster, weeks: u16) -> Answer<Vec<Proposal>> 
 async fn confirm(State(app): State<App>, Json(request): Json<ConfirmRequest>) -> Answer<Json<Value>> {
     let turn = TURN.lock().await;
     let (text, roster) = in_force(&app).await?;
-    let by = decider(&roster, &request.by)?;
+    let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
     for id in &request.persons {
         person(&roster, id)?;
     }
@@ -283,7 +264,10 @@ async fn acknowledge(State(app): State<App>, Json(request): Json<AcknowledgeRequ
     let turn = TURN.lock().await;
     let (text, roster) = in_force(&app).await?;
     let who = person(&roster, &request.person)?;
-    let by = request.by.as_deref().map(|by| decider(&roster, by)).transpose()?;
+    let by = match &request.by {
+        Some(by) => Some(sign(&app, &roster, by, request.passphrase.as_ref(), Word::IsRecorded).await?),
+        None => None,
+    };
     let today = today(&app)?;
     let on = request.on.as_deref().map_or(Ok(today), |on| day("--on", on))?;
     if on > today {
@@ -316,7 +300,7 @@ async fn leave(State(app): State<App>, Json(request): Json<LeaveRequest>) -> Ans
     let turn = TURN.lock().await;
     let (text, roster) = in_force(&app).await?;
     let who = person(&roster, &request.person)?;
-    let by = decider(&roster, &request.by)?;
+    let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
     if by.by == who.id {
         return Err(Failure::bad(format!("`--by {}`: a leave date is recorded by another person", by.by)));
     }

@@ -9,14 +9,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use super::policy::PolicyCommand;
 use super::{
-    Cli, Command, Enroll, EventsArgs, ExportArgs, Init, PolicyCommand, ReportArgs, departure, exit, findings,
-    print, roster,
+    Cli, Command, Enroll, EventsArgs, ExportArgs, Init, ReportArgs, departure, exit, findings, print, roster,
 };
 use crate::admin::client::{ASK_EVERY, Client, ClientError};
 use crate::admin::requests::{Edge, moment};
 use crate::clock::Clock;
-use crate::home::{Home, HomeError, read_text, write_file};
+use crate::home::{Home, HomeError, write_file};
 use crate::init::{InitError, InitOptions, init};
 use crate::practice::{Practice, PracticeError};
 use crate::run::{self, LevelHandle, RunError};
@@ -27,6 +27,13 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
     match cli.command {
         Command::Init(args) => make(&home, args),
         Command::Run => run::run(home, level).map(|()| 0).map_err(Into::into),
+        Command::Policy { what: PolicyCommand::Schema } => {
+            print!("{}", crate::policy::cedar::SCHEMA);
+            Ok(0)
+        }
+        Command::Policy { what: PolicyCommand::Template { name } } => {
+            super::policy::template(name.as_deref())
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "ntk-collector", &mut std::io::stdout());
             Ok(0)
@@ -68,7 +75,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         };
     }
     match (error.downcast_ref::<ClientError>(), error.downcast_ref::<RunError>()) {
-        (Some(ClientError::Refused(_)), _) => exit::NO,
+        (Some(ClientError::Refused(_) | ClientError::Unproved(_)), _) => exit::NO,
         (Some(ClientError::Practice(error)), _) => practice(error),
         (Some(ClientError::App(error)), _) | (_, Some(RunError::App(error))) => app(error),
         (Some(ClientError::Talk(_)), _) => exit::UNAVAILABLE,
@@ -228,14 +235,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Roster { what } => roster::roster(client, what).await,
         Command::Leave(args) => departure::leave(client, args).await,
         Command::Departure(args) => departure::departure(client, args).await,
-        Command::Policy { what } => match what {
-            PolicyCommand::Adopt { file } => {
-                let body = json(&client.post("/v1/policy", &json!({"text": read_text(&file)?})).await?)?;
-                println!("In force: table {}.", text(&body, "name"));
-                Ok(0)
-            }
-            PolicyCommand::Export { file } => save(client, "/v1/policy", &file).await,
-        },
+        Command::Policy { what } => super::policy::policy(client, what).await,
         Command::Ticket { what } => super::tickets::ticket(client, what).await,
         Command::BreakGlass(args) => super::tickets::break_glass(client, args).await,
         Command::Reviewer { what } => super::tickets::reviewer(client, what).await,
@@ -350,7 +350,7 @@ async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Resul
 }
 
 /// Shows how far a long request is, on a terminal.
-async fn with_bar(
+pub(super) async fn with_bar(
     client: &Client,
     what: &'static str,
     request: impl Future<Output = Result<Vec<u8>, ClientError>>,

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::commands::{json, text};
+use super::passphrase::{By, send};
 use crate::admin::client::Client;
 
 /// `leave`.
@@ -20,9 +21,9 @@ pub struct LeaveArgs {
     /// Day since which it is known
     #[arg(long, value_name = "DATE")]
     pub notice_given: Option<String>,
-    /// Who records it, as in the roster
-    #[arg(long, value_name = "WHO")]
-    pub by: String,
+    /// Who records it
+    #[command(flatten)]
+    pub by: By,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -55,9 +56,9 @@ pub enum Tick {
 pub struct TickArgs {
     /// The step, as the list names it
     pub item: String,
-    /// Who says so, as in the roster
-    #[arg(long, value_name = "WHO")]
-    pub by: String,
+    /// Who says so
+    #[command(flatten)]
+    pub by: By,
     /// What else there is to say
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
@@ -66,9 +67,9 @@ pub struct TickArgs {
 pub(super) async fn leave(client: &Client, args: LeaveArgs) -> anyhow::Result<u8> {
     let request = json!({
         "person": args.person, "on": args.on, "withdraw": args.withdraw,
-        "notice_given": args.notice_given, "by": args.by,
+        "notice_given": args.notice_given,
     });
-    let body = json(&client.post("/v1/leave", &request).await?)?;
+    let body = json(&send(client, "/v1/leave", request, &args.by).await?)?;
     if args.json {
         println!("{body}");
         return Ok(0);
@@ -95,9 +96,9 @@ pub(super) async fn departure(client: &Client, args: DepartureArgs) -> anyhow::R
         Some(Tick::Untick(tick)) => (tick, true),
     };
     let request = json!({
-        "person": args.person, "item": tick.item, "by": tick.by, "note": tick.note, "untick": untick,
+        "person": args.person, "item": tick.item, "note": tick.note, "untick": untick,
     });
-    let body = json(&client.post("/v1/departure/tick", &request).await?)?;
+    let body = json(&send(client, "/v1/departure/tick", request, &tick.by).await?)?;
     if args.json {
         println!("{body}");
     } else {

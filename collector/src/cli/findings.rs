@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::commands::{given, json, text};
+use super::passphrase::{By, send};
 use super::print::{at, number};
 use crate::admin::client::Client;
 use crate::report::text::count;
@@ -50,18 +51,18 @@ pub enum FindingCommand {
         /// The question
         #[arg(long)]
         question: String,
-        /// Who asks: a person as in the roster
-        #[arg(long)]
-        by: String,
+        /// Who asks
+        #[command(flatten)]
+        by: By,
     },
     /// Keep the answer
     Answer {
         /// The answer
         #[arg(long)]
         text: String,
-        /// Who says it: a person as in the roster
-        #[arg(long)]
-        by: String,
+        /// Who says it
+        #[command(flatten)]
+        by: By,
     },
     /// Decide; deciding again is possible and is kept as well
     Decide {
@@ -73,9 +74,9 @@ pub enum FindingCommand {
         /// Until when it explains the same of the same person, at most 90 days ahead
         #[arg(long, value_name = "DATE")]
         until: Option<String>,
-        /// Who decides: a person as in the roster, never the one whom it is about
-        #[arg(long)]
-        by: String,
+        /// Who decides: never the one whom it is about
+        #[command(flatten)]
+        by: By,
     },
 }
 
@@ -130,19 +131,19 @@ pub(super) async fn one(client: &Client, args: FindingArgs) -> anyhow::Result<u8
         }
         return Ok(0);
     };
-    let step = match what {
-        FindingCommand::Ask { question, by } => json!({"step": "asked", "question": question, "by": by}),
-        FindingCommand::Answer { text, by } => json!({"step": "answered", "answer": text, "by": by}),
+    let (what, by) = match what {
+        FindingCommand::Ask { question, by } => (json!({"step": "asked", "question": question}), by),
+        FindingCommand::Answer { text, by } => (json!({"step": "answered", "answer": text}), by),
         FindingCommand::Decide { decision, because, until, by } => {
             let decision = match decision {
                 Decision::Expected => "expected",
                 Decision::Escalated => "escalated",
                 Decision::Open => "open",
             };
-            json!({"step": "decided", "decision": decision, "because": because, "until": until, "by": by})
+            (json!({"step": "decided", "decision": decision, "because": because, "until": until}), by)
         }
     };
-    let body = json(&client.post(&format!("{path}/step"), &step).await?)?;
+    let body = json(&send(client, &format!("{path}/step"), json!({"what": what}), &by).await?)?;
     if args.json {
         println!("{body}");
     } else {

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use console::Term;
+use serde_json::{Value, json};
 
 use super::commands::Usage;
+use crate::admin::client::{Client, ClientError};
 use crate::home::read_text;
 
 /// Where a passphrase is read from when nobody sits at a terminal.
@@ -27,6 +29,42 @@ impl By {
     /// The passphrase of the one who decides.
     pub(super) fn passphrase(&self) -> anyhow::Result<String> {
         read(self.passphrase_file.as_deref(), VARIABLE, &format!("Passphrase of {}", self.by))
+    }
+}
+
+/// Sends a request in somebody's name. The passphrase is asked for only where the collector wants one: while a
+/// practice is being set up nobody has any.
+pub(super) async fn send(client: &Client, path: &str, mut body: Value, by: &By) -> anyhow::Result<Vec<u8>> {
+    let given = by.passphrase_file.is_some() || std::env::var_os(VARIABLE).is_some();
+    let passphrase = if given { Some(by.passphrase()?) } else { None };
+    put(&mut body, "by", json!(by.by));
+    put(&mut body, "passphrase", json!(passphrase));
+    match client.post(path, &body).await {
+        Err(ClientError::Unproved(_)) if !given && console::user_attended() => {
+            put(&mut body, "passphrase", json!(by.passphrase()?));
+            Ok(client.post(path, &body).await?)
+        }
+        answer => Ok(answer?),
+    }
+}
+
+/// [`send`] where it may be in nobody's name.
+pub(super) async fn send_maybe(
+    client: &Client,
+    path: &str,
+    body: Value,
+    by: Option<String>,
+    passphrase_file: Option<PathBuf>,
+) -> anyhow::Result<Vec<u8>> {
+    match by {
+        Some(by) => send(client, path, body, &By { by, passphrase_file }).await,
+        None => Ok(client.post(path, &body).await?),
+    }
+}
+
+fn put(body: &mut Value, key: &str, value: Value) {
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert(key.to_owned(), value);
     }
 }
 

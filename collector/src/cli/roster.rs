@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::commands::{Usage, given, json, save, text};
+use super::passphrase::{By, send, send_maybe};
 use crate::admin::client::Client;
 use crate::home::{read_text, write_file};
 use crate::roster::csv;
@@ -23,6 +24,9 @@ pub enum RosterCommand {
         /// Who does this, as in the roster
         #[arg(long, value_name = "WHO")]
         by: Option<String>,
+        /// File with the person's passphrase [default: a prompt, or the variable NTK_PASSPHRASE]
+        #[arg(long, value_name = "FILE", requires = "by")]
+        passphrase_file: Option<PathBuf>,
     },
     /// Write what is in force to a file: TOML, or a spreadsheet where it ends in .csv
     Export {
@@ -45,9 +49,9 @@ pub enum RosterCommand {
         /// Who holds it, as in the roster; several times for an account that people share
         #[arg(long = "person", value_name = "ID", required = true)]
         persons: Vec<String>,
-        /// Who confirms it, as in the roster
-        #[arg(long, value_name = "WHO")]
-        by: String,
+        /// Who confirms it
+        #[command(flatten)]
+        by: By,
     },
     /// Record that a person has read a notice
     Acknowledge {
@@ -65,12 +69,17 @@ pub enum RosterCommand {
         /// Who records it, as in the roster
         #[arg(long, value_name = "WHO")]
         by: Option<String>,
+        /// File with the person's passphrase [default: a prompt, or the variable NTK_PASSPHRASE]
+        #[arg(long, value_name = "FILE", requires = "by")]
+        passphrase_file: Option<PathBuf>,
     },
 }
 
 pub(super) async fn roster(client: &Client, what: RosterCommand) -> anyhow::Result<u8> {
     match what {
-        RosterCommand::Import { file, by } => import(client, &file, by).await,
+        RosterCommand::Import { file, by, passphrase_file } => {
+            import(client, &file, by, passphrase_file).await
+        }
         RosterCommand::Export { file } if ending(&file) == "csv" => {
             let body = json(&client.get("/v1/roster", &[("format", "csv")]).await?)?;
             // Spreadsheet programs take a file for UTF-8 only where it says so at its beginning.
@@ -91,27 +100,33 @@ pub(super) async fn roster(client: &Client, what: RosterCommand) -> anyhow::Resu
             Ok(0)
         }
         RosterCommand::Confirm { account, persons, by } => {
-            let request = json!({"account": account, "persons": persons, "by": by});
-            let body = json(&client.post("/v1/roster/confirm", &request).await?)?;
+            let request = json!({"account": account, "persons": persons});
+            let body = json(&send(client, "/v1/roster/confirm", request, &by).await?)?;
             println!("{}", text(&body, "sentence"));
             Ok(0)
         }
-        RosterCommand::Acknowledge { person, notice, version, on, by } => {
-            let request = json!({"person": person, "notice": notice, "version": version, "on": on, "by": by});
-            let body = json(&client.post("/v1/roster/acknowledge", &request).await?)?;
+        RosterCommand::Acknowledge { person, notice, version, on, by, passphrase_file } => {
+            let request = json!({"person": person, "notice": notice, "version": version, "on": on});
+            let body =
+                json(&send_maybe(client, "/v1/roster/acknowledge", request, by, passphrase_file).await?)?;
             println!("{}", text(&body, "sentence"));
             Ok(0)
         }
     }
 }
 
-async fn import(client: &Client, file: &Path, by: Option<String>) -> anyhow::Result<u8> {
+async fn import(
+    client: &Client,
+    file: &Path,
+    by: Option<String>,
+    passphrase_file: Option<PathBuf>,
+) -> anyhow::Result<u8> {
     let name = file.display();
     let request = match ending(file).as_str() {
         "csv" => {
             let bytes = std::fs::read(file).with_context(|| format!("could not read `{name}`"))?;
             let rows = csv::text_of(&bytes).map_err(|fault| Usage(format!("`{name}`: {fault}")))?;
-            json!({"csv": rows, "by": by})
+            json!({"csv": rows})
         }
         ending @ ("xlsx" | "xls" | "ods" | "numbers") => {
             return Err(Usage(format!(
@@ -119,9 +134,9 @@ async fn import(client: &Client, file: &Path, by: Option<String>) -> anyhow::Res
             ))
             .into());
         }
-        _ => json!({"text": read_text(file)?, "by": by}),
+        _ => json!({"text": read_text(file)?}),
     };
-    let body = json(&client.post("/v1/roster", &request).await?)?;
+    let body = json(&send_maybe(client, "/v1/roster", request, by, passphrase_file).await?)?;
     println!(
         "In force: {} people, {} accounts.",
         body.get("people").unwrap_or(&Value::Null),

@@ -82,6 +82,16 @@ impl Lookup {
         to_unix_ns: i64,
         mut each: impl FnMut(Seen<'_>),
     ) -> Result<(), LedgerError> {
+        self.events_with_rules(from_unix_ns, to_unix_ns, |seen, _| each(seen))
+    }
+
+    /// [`Lookup::events`], each with the rules that were in force.
+    pub fn events_with_rules(
+        &self,
+        from_unix_ns: i64,
+        to_unix_ns: i64,
+        mut each: impl FnMut(Seen<'_>, &Rules),
+    ) -> Result<(), LedgerError> {
         self.up_to_date()?;
         let records = self.store.leaves_between(from_unix_ns, to_unix_ns).map_err(store_error)?;
         let reader = self.ledger.reader();
@@ -98,13 +108,14 @@ impl Lookup {
                 let access =
                     around.access(Entry { author, host, number, event: &event, received }, &self.zone);
                 let decision = rules.decide(&access);
-                each(Seen {
+                let seen = Seen {
                     record: &record,
                     batch: &batch,
                     access: &access,
                     event: &event,
                     decision: &decision,
-                });
+                };
+                each(seen, &rules);
             }
         }
         Ok(())

@@ -176,11 +176,12 @@ fn own_explains_unless_a_remote_tool_drives_the_session() {
     check(
         &file("03:00", &format!(r#"{chen},"tool":"AnyDesk""#), "mailbox", "drchen"),
         expect![[r#"
-        Unexplained
-          remote-control: The session was driven through AnyDesk, so “their own” explains nothing.
-          no-rule: No row of the table speaks of other people’s mailboxes for the role “physician”.
-          would explain it: an entry in the table for other people’s mailboxes, if this is their work
-    "#]],
+            Unexplained
+              no-rule: No row of the table speaks of other people’s mailboxes for the role “physician”.
+              remote-control: The session was driven through AnyDesk, and the roster names no firm behind it.
+              would explain it: an entry in the table for other people’s mailboxes, if this is their work
+              would explain it: an entry in the roster that says who works through AnyDesk
+        "#]],
     );
 }
 
@@ -245,27 +246,28 @@ fn logins_and_elevations_have_their_own_columns() {
     check(
         &login("18T16:00", IT, "success"),
         expect![[r#"
-        Explained
-          table:everyone.login: Everyone in the roster may log in in opening hours.
-          table:itadmin.login: IT administrators may log in in opening hours.
-    "#]],
+            Explained
+              table:everyone.login: Everyone in the roster may log in in opening hours.
+              table:itadmin.login: IT administrators may log in in opening hours.
+        "#]],
     );
     check(
         &login("19T02:00", IT, "success"),
         expect![[r#"
-        Unexplained
-          table:everyone.login: Everyone in the roster may log in in opening hours.
-          table:itadmin.login: IT administrators may log in in opening hours.
-          would explain it: opening hours (Wednesday 07:00 to 18:30)
-    "#]],
+            Unexplained
+              ticket:T-108: Ticket T-108 does not explain this: it covers more hours than the policy allows.
+              table:everyone.login: Everyone in the roster may log in in opening hours.
+              table:itadmin.login: IT administrators may log in in opening hours.
+              would explain it: opening hours (Wednesday 07:00 to 18:30)
+        "#]],
     );
     check(
         &login("18T16:00", r#""claims":"itadmin1""#, "failed"),
         expect![[r#"
-        Explained
-          table:everyone.login: Everyone in the roster may log in in opening hours.
-          table:itadmin.login: IT administrators may log in in opening hours.
-    "#]],
+            Explained
+              table:everyone.login: Everyone in the roster may log in in opening hours.
+              table:itadmin.login: IT administrators may log in in opening hours.
+        "#]],
     );
     check(
         &login("21T16:00", r#""claims":"billing1""#, "failed"),
@@ -288,9 +290,9 @@ fn logins_and_elevations_have_their_own_columns() {
     check(
         &login("18T16:00", IT, "success").replace("login\"", "elevation\""),
         expect![[r#"
-        Explained
-          table:itadmin.elevation: IT administrators may take on another account’s rights in opening hours.
-    "#]],
+            Explained
+              table:itadmin.elevation: IT administrators may take on another account’s rights in opening hours.
+        "#]],
     );
     check(
         &login("18T16:00", r#""login_uid":1005,"login_user":"frontdesk1""#, "success")

@@ -29,7 +29,7 @@ pub(super) fn person(
     scales.never_is_uncertain = verdict.never_is_uncertain;
     let cells = terms.policy.cells(&roles, place.area);
     beginnings(&mut scales, access, place, person);
-    matched(&mut scales, &verdict, person, &tickets, glass.as_ref(), terms);
+    matched(&mut scales, &verdict, person, place.area, &tickets, glass.as_ref(), terms);
     not_matched(&mut scales, access, place, &verdict, &cells, &tickets, terms, &roles);
     scales
 }
@@ -156,14 +156,11 @@ fn rule_of(id: &str) -> &str {
     id.split('@').next().unwrap_or(id)
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is one thing that a sentence needs; a struct would have no name"
-)]
 fn matched(
     scales: &mut Scales,
     verdict: &Verdict,
     person: &Person,
+    area: Area,
     tickets: &Fitting<'_>,
     glass: Option<&GlassFacts>,
     terms: &Terms<'_>,
@@ -192,6 +189,8 @@ fn matched(
                     format!("Break-glass {} was opened for this time, with a typed reason.", glass.id);
                 scales.explains.push(Reason::new(format!("break-glass:{}", glass.id), sentence));
             }
+            // A login that the table explains anyway is no use of a ticket.
+            (TICKET, _) if verdict.explains.len() > 1 && !area.is_files() => {}
             (TICKET, _) => {
                 for ticket in &tickets.covering {
                     let reason = covered(ticket, terms);
@@ -362,5 +361,5 @@ fn after_leaving(access: &Access<'_>, roster: &Roster) -> Option<Reason> {
     let (leave, person) = left.max_by_key(|(leave, _)| *leave)?;
     let sentence =
         format!("{} left on {leave}, and nobody has confirmed whose this account is.", person.in_words());
-    Some(Reason::new("unconfirmed-after-leaving", sentence))
+    Some(Reason::new("left:unconfirmed", sentence))
 }

@@ -250,7 +250,7 @@ mod tests {
             - opening_hours.mittwoch (line 6): unknown; use monday to sunday and closed_on
             - tickets.hours_max (line 9): is not a number from 1 to 72
             - tickets.mailbox_needs_two (line 10): is neither true nor false
-            - tickets.days (line 11): unknown; use hours_max and mailbox_needs_two
+            - tickets.days (line 11): unknown; use hours_max, mailbox_needs_two and approvers
             - table.itadmin.ehr (line 18): `own` is for mailbox, voicemail and hr, which belong to one person
             - table.itadmin.hr (line 19): the sentence is empty
             - table.itadmin.letters (line 16): no such area; use one of mailbox, own_mailbox, managers_mailbox, voicemail, own_voicemail, ehr, export, hr, own_hr, backup, system, self, login, elevation, remote_control, recording

@@ -268,9 +268,9 @@ fn the_policy_says_who_else_may_approve() {
     assert_eq!(read.tickets().approvers, ["owner", "frontdesk"]);
     assert_eq!(policy("").unwrap().tickets(), &terms());
     for (line, says) in [
-        ("approvers = \"owner\"", "tickets.approvers: write a list of roles"),
-        ("approvers = [\"owner\", 7, \" \"]", "tickets.approvers: 7 is not a role"),
-        ("aprovers = [\"owner\"]", "tickets.aprovers: unknown"),
+        ("approvers = \"owner\"", "tickets.approvers (line 3): write a list of roles"),
+        ("approvers = [\"owner\", 7, \" \"]", "tickets.approvers (line 3): 7 is not a role"),
+        ("aprovers = [\"owner\"]", "tickets.aprovers (line 3): unknown"),
     ] {
         let fault = policy(line).unwrap_err().to_string();
         assert!(fault.contains(says), "{line}: {fault}");

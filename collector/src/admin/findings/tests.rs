@@ -161,7 +161,7 @@ async fn an_incident_is_asked_about_answered_and_decided_and_stays_so() {
     assert!(story[0].starts_with("A login to ws-01") && story[3].ends_with("on ws-01 ended."), "{story:?}");
 
     let step = format!("/v1/findings/{worst}/step");
-    let asked = |by: &str| json!({"step": "asked", "question": "What was this for?", "by": by});
+    let asked = |by: &str| json!({"what": {"step": "asked", "question": "What was this for?"}, "by": by});
     let refused = rig.ask("POST", &step, asked("northwind")).await;
     assert_eq!(refused.0, 400);
     assert!(
@@ -170,15 +170,17 @@ async fn an_incident_is_asked_about_answered_and_decided_and_stays_so() {
         refused.1
     );
     assert_eq!(
-        rig.ask("POST", &step, json!({"step": "asked", "question": "x", "by": "mary", "no": 1})).await.0
+        rig.ask("POST", &step, json!({"what": {"step": "asked", "question": "x"}, "by": "mary", "no": 1}))
+            .await
+            .0
             / 100,
         4
     );
     assert_eq!(rig.ask("POST", "/v1/findings/ffff/step", asked("mary")).await.0, 404);
     assert_eq!(rig.ask("POST", &step, asked("mary")).await.1["state"], "asked");
-    let answer = json!({"step": "answered", "answer": "The migration.", "by": "northwind"});
+    let answer = json!({"what": {"step": "answered", "answer": "The migration."}, "by": "northwind"});
     assert_eq!(rig.ask("POST", &step, answer).await.1["state"], "answered");
-    let decided = |until: Value| json!({"step": "decided", "decision": "expected", "because": "It was.", "until": until, "by": "mary"});
+    let decided = |until: Value| json!({"what": {"step": "decided", "decision": "expected", "because": "It was.", "until": until}, "by": "mary"});
     let never = rig.ask("POST", &step, decided("2026-12-04".into())).await;
     assert!(never.1["error"].as_str().unwrap().contains("cannot be explained ahead"), "{}", never.1);
     assert_eq!(rig.ask("POST", &step, decided(Value::Null)).await.1["state"], "expected");

@@ -172,9 +172,9 @@ fn a_leave_date_is_recorded_shown_and_withdrawn_and_nothing_is_deleted() {
         expect![[r#"
             {}
             {"change":"A roster came into force. 2 people are new: Mary Lopez and Bea Novak. 1 account is new: billing1 on ws-01."}
-            {"change":"Mary Lopez recorded that Bea Novak leaves: 2026-12-01.","by":"mary"}
-            {"change":"Mary Lopez withdrew the leave date of Bea Novak, 2026-12-01.","by":"mary"}
-            {"change":"Mary Lopez recorded that Bea Novak leaves: 2026-11-22.","by":"mary"}"#]],
+            {"change":"Mary Lopez recorded that Bea Novak leaves: 2026-12-01.","by":"mary","proof":"none"}
+            {"change":"Mary Lopez withdrew the leave date of Bea Novak, 2026-12-01.","by":"mary","proof":"none"}
+            {"change":"Mary Lopez recorded that Bea Novak leaves: 2026-11-22.","by":"mary","proof":"none"}"#]],
     );
 }
 
@@ -232,9 +232,9 @@ fn a_departure_shows_steps_ticks_and_what_was_used_after_the_date() {
     check(
         &rig.acts(act::kind::DEPARTURE),
         expect![[r#"
-        {"step":"ticked","person":"bea","item":"sessions","by":"mary","note":"by telephone"}
-        {"step":"ticked","person":"bea","item":"machine/ws-01/admingroups/wheel","by":"mary","note":"by telephone"}
-        {"step":"unticked","person":"bea","item":"sessions","by":"mary","note":"by telephone"}"#]],
+            {"step":"ticked","person":"bea","item":"sessions","by":"mary","note":"by telephone","proof":"none"}
+            {"step":"ticked","person":"bea","item":"machine/ws-01/admingroups/wheel","by":"mary","note":"by telephone","proof":"none"}
+            {"step":"unticked","person":"bea","item":"sessions","by":"mary","note":"by telephone","proof":"none"}"#]],
     );
 }
 
@@ -288,7 +288,7 @@ fn an_account_that_was_seen_is_proposed_confirmed_and_proposed_no_more() {
         expect![[r#"
             {}
             {"change":"A roster came into force. 2 people are new: Mary Lopez and Bea Novak. 1 account is new: billing1 on ws-01."}
-            {"change":"Mary Lopez recorded that account temp (uid 1044) on ws-01 is held by Bea Novak.","by":"mary"}"#]],
+            {"change":"Mary Lopez recorded that account temp (uid 1044) on ws-01 is held by Bea Novak.","by":"mary","proof":"none"}"#]],
     );
 }
 

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
-use miette::Diagnostic as _;
 use ntk_evidence::event::Class;
 
 use super::{Compiled, Names, Rule as Built, SCHEMA, Sets, Uses};
@@ -45,7 +44,7 @@ pub fn compile(rows: &Rows, experts: &[Expert]) -> Result<Compiled, Vec<String>>
     };
     let names = Names::new().map_err(|fault| vec![fault])?;
     let mut faults = Vec::new();
-    let mut all: Vec<Ready> = Vec::new();
+    let mut all: Vec<Ready<'_>> = Vec::new();
     let table = Area::ALL.iter().flat_map(|area| cells_of(rows, *area));
     let built_in = BUILT_IN.iter().map(|(id, plain, body)| Text {
         id: (*id).to_owned(),
@@ -58,6 +57,7 @@ pub fn compile(rows: &Rows, experts: &[Expert]) -> Result<Compiled, Vec<String>>
         match Policy::parse(Some(PolicyId::new(&text.id)), &source) {
             Ok(policy) => {
                 all.push(Ready {
+                    expert: None,
                     area: text.area,
                     rule: Built { id: text.id, plain: text.plain, text: source },
                     policy,
@@ -101,7 +101,9 @@ impl Text {
 }
 
 /// A policy that was parsed.
-struct Ready {
+struct Ready<'e> {
+    /// The expert's file that it came from.
+    expert: Option<&'e Expert>,
     area: Option<Area>,
     rule: Built,
     policy: Policy,
@@ -193,19 +195,11 @@ fn text(row: &str, column: Area, area: Area, cell: &Cell, unless: &str) -> Optio
     })
 }
 
-fn parse_expert(expert: &Expert, known: &mut BTreeSet<String>) -> Result<Vec<Ready>, Vec<String>> {
+fn parse_expert<'e>(expert: &'e Expert, known: &mut BTreeSet<String>) -> Result<Vec<Ready<'e>>, Vec<String>> {
     let key = format!("expert.{}", expert.name);
     let set: PolicySet = expert.text.parse().map_err(|errors: cedar_policy::ParseErrors| {
-        errors
-            .iter()
-            .map(|error| {
-                let at = error.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
-                format!(
-                    "{key}{}: {error}",
-                    at.map(|at| format!(" (line {})", line_of(&expert.text, at))).unwrap_or_default()
-                )
-            })
-            .collect::<Vec<_>>()
+        let fault = |error: &cedar_policy::ParseError| fault_of(expert, error, &error.to_string());
+        errors.iter().map(fault).collect::<Vec<_>>()
     })?;
     let mut faults = Vec::new();
     let mut ready = Vec::new();
@@ -230,6 +224,7 @@ fn parse_expert(expert: &Expert, known: &mut BTreeSet<String>) -> Result<Vec<Rea
             faults.push(format!("{key}: the id `{id}` stands twice"));
         }
         ready.push(Ready {
+            expert: Some(expert),
             area: None,
             policy: policy.new_id(PolicyId::new(&full)),
             rule: Built { id: full, plain: plain.to_owned(), text },
@@ -238,7 +233,15 @@ fn parse_expert(expert: &Expert, known: &mut BTreeSet<String>) -> Result<Vec<Rea
     if faults.is_empty() { Ok(ready) } else { Err(faults) }
 }
 
-fn validate(all: &[Ready], schema: &Schema) -> Vec<String> {
+/// A fault in an expert's file, with its line there.
+fn fault_of(expert: &Expert, error: &dyn miette::Diagnostic, said: &str) -> String {
+    let at = error.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
+    let at = at.map(|at| format!("in line {} of the policies: ", line_of(&expert.text, at)));
+    format!("expert.{}: {}{said}", expert.name, at.unwrap_or_default())
+}
+
+/// Strictly, against the schema; of each policy the first fault is told.
+fn validate(all: &[Ready<'_>], schema: &Schema) -> Vec<String> {
     let mut faults = Vec::new();
     let mut set = PolicySet::new();
     for ready in all {
@@ -247,17 +250,29 @@ fn validate(all: &[Ready], schema: &Schema) -> Vec<String> {
         }
     }
     let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
-    faults.extend(result.validation_errors().map(|error| {
-        format!("{}: {error}; what a policy may speak of: `ntk-collector policy schema`", error.policy_id())
-    }));
-    faults.sort();
+    let mut found: Vec<_> = result.validation_errors().map(|error| (error.to_string(), error)).collect();
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut told = BTreeSet::new();
+    for (said, error) in found {
+        let id = error.policy_id().to_string();
+        if !told.insert(id.clone()) {
+            continue;
+        }
+        let said = said.strip_prefix(&format!("for policy `{id}`, ")).unwrap_or(&said).to_owned();
+        let said = format!("policy `{id}`: {said}; `ntk-collector policy schema` says what there is");
+        let expert = all.iter().find(|ready| ready.rule.id == id).and_then(|ready| ready.expert);
+        faults.push(match expert {
+            Some(expert) => fault_of(expert, error, &said),
+            None => said,
+        });
+    }
     faults
 }
 
-fn assemble(all: Vec<Ready>, names: Names) -> Result<Compiled, String> {
+fn assemble(all: Vec<Ready<'_>>, names: Names) -> Result<Compiled, String> {
     let mut sets: BTreeMap<Area, Sets> = Area::ALL.iter().map(|area| (*area, Sets::default())).collect();
     let (mut rules, mut uses) = (BTreeMap::new(), Uses::default());
-    for Ready { area, rule, policy } in all {
+    for Ready { area, rule, policy, .. } in all {
         let json = policy.to_json().map_err(|error| format!("{}: {error}", rule.id))?;
         uses.note(&rule.id, &json);
         for (own, set) in &mut sets {

@@ -188,24 +188,47 @@ fn what_holds_in_every_practice_is_policy_too() {
 
 #[test]
 fn a_wrong_policy_of_an_expert_is_refused_with_its_line() {
-    refused("\npermit (principal, action, resource)\nwhen { context.minute >\n", expect![[r#""#]]);
-    refused("permit (principal, action, resource);", expect![[r#""#]]);
-    refused("@id(\"a\") permit (principal, action, resource);", expect![[r#""#]]);
+    refused(
+        "\npermit (principal, action, resource)\nwhen { context.minute >\n",
+        expect![[r#"
+            the policy has 1 thing to mend:
+            - expert.house (line 6): in line 3 of the policies: unexpected end of input"#]],
+    );
+    refused(
+        "permit (principal, action, resource);",
+        expect![[r#"
+        the policy has 1 thing to mend:
+        - expert.house (line 6): a policy has no @id("..."): permit (principal, action, resource);"#]],
+    );
+    refused(
+        "@id(\"a\") permit (principal, action, resource);",
+        expect![[r#"
+        the policy has 1 thing to mend:
+        - expert.house (line 6): policy `a` has no @plain("..."), the sentence that people read"#]],
+    );
     refused(
         "@id(\"a\") @plain(\"A.\") permit (principal, action, resource) when { context.colour == \"red\" };",
-        expect![[r#""#]],
+        expect![[r#"
+            the policy has 1 thing to mend:
+            - expert.house (line 6): in line 1 of the policies: policy `expert:a`: attribute `colour` in context for Practice::Action::"attributes" not found; `ntk-collector policy schema` says what there is"#]],
     );
     refused(
         "@id(\"a\") @plain(\"A.\") permit (principal, action == Practice::Action::\"fly\", resource);",
-        expect![[r#""#]],
+        expect![[r#"
+            the policy has 1 thing to mend:
+            - expert.house (line 6): in line 1 of the policies: policy `expert:a`: unrecognized action `Practice::Action::"fly"`; `ntk-collector policy schema` says what there is"#]],
     );
     refused(
         "@id(\"a\") @plain(\"A.\") permit (principal == ?principal, action, resource);",
-        expect![[r#""#]],
+        expect![[r#"
+            the policy has 1 thing to mend:
+            - expert.house (line 6): holds a template (?principal or ?resource); write whole policies"#]],
     );
     refused(
         "@id(\"a\") @plain(\"A.\") permit (principal, action, resource);\n@id(\"a\") @plain(\"A.\") forbid (principal, action, resource);",
-        expect![[r#""#]],
+        expect![[r#"
+            the policy has 1 thing to mend:
+            - expert.house (line 6): the id `a` stands twice"#]],
     );
 }
 
