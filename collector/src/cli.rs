@@ -203,6 +203,9 @@ pub struct EventsArgs {
     /// Only this class of asset, this owner, or paths with this part
     #[arg(long)]
     pub asset: Option<String>,
+    /// Only what rested on this ticket, break-glass or job: T-12
+    #[arg(long, value_name = "ID")]
+    pub rests_on: Option<String>,
     /// Acts of people and the collector too
     #[arg(long)]
     pub acts: bool,

@@ -4,7 +4,7 @@
 //! the one after the last; entries of other people stand in it as commitments, so that nothing can be left
 //! out unseen. The collector's range begins at its first act, because enrolments vouch for the agents' keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Write as _};
 
 use jiff::Timestamp;
@@ -100,6 +100,7 @@ pub fn bundle(
     mut tell: impl FnMut(u64, u64),
 ) -> Result<Files, ExportError> {
     lookup.up_to_date()?;
+    let what = Shown::new(question, lookup)?;
     let published = ledger.published();
     let checkpoint = &published.checkpoint;
     let (from, to) = (nanos(question.from), nanos(question.to));
@@ -117,7 +118,7 @@ pub fn bundle(
     let mut bag = Bag::new();
     let (mut parts, mut done) = (Vec::new(), 0u64);
     for (author, (first, size)) in spans {
-        let part = part(lookup, ledger, checkpoint, question, &author, first, size, &mut bag, &mut |n| {
+        let part = part(lookup, ledger, checkpoint, &what, &author, first, size, &mut bag, &mut |n| {
             done = done.saturating_add(n);
             tell(done, total);
         })?;
@@ -146,7 +147,7 @@ pub fn bundle(
     rules_and_custody(&mut bag, &parts)?;
     let made = ledger.now();
     let now: Timestamp = made.parse().unwrap_or(question.to);
-    reviews(&mut bag, practice, lookup, &published, now, question)?;
+    reviews(&mut bag, practice, lookup, &published, now, &what)?;
     let words = words::of_checkpoint(&checkpoint.checkpoint.text());
     let facts = ReadmeFacts {
         practice: practice.config.raw.practice.clone(),
@@ -206,7 +207,7 @@ fn part(
     lookup: &Lookup,
     ledger: &LedgerHandle,
     checkpoint: &SignedCheckpoint,
-    question: &Question,
+    shown: &Shown<'_>,
     author: &str,
     first: u64,
     size: u64,
@@ -225,7 +226,7 @@ fn part(
         rules.at(lookup.store(), record.leaf)?;
         for (number, entry) in batch.numbered() {
             let event = entry.event().ok();
-            let shown = event.as_ref().is_some_and(|event| {
+            let is_shown = event.as_ref().is_some_and(|event| {
                 let host = name.machine().unwrap_or(author);
                 let around = record.around(number);
                 let received = record.received();
@@ -233,10 +234,10 @@ fn part(
                 let decision = rules.decide(&access);
                 let who = decision.who.as_ref();
                 let person = who.and_then(|who| who.person.clone().or_else(|| who.account.clone()));
-                is_shown(question, event, person.as_deref(), access.local.map(|local| local.at))
+                shown.entry(event, person.as_deref(), access.local.map(|local| local.at))
             });
-            let paths = if question.redact_paths { Paths::Withheld } else { Paths::Shown };
-            rows.push(if shown {
+            let paths = if shown.question.redact_paths { Paths::Withheld } else { Paths::Shown };
+            rows.push(if is_shown {
                 Row::disclosed(number, entry, &batch.key, paths)
             } else {
                 Row::withheld(number, batch.key.leaf(number, entry))
@@ -315,34 +316,60 @@ fn range_before(
     Ok(range)
 }
 
-/// Whether an entry is shown: the person's own in the time asked for, and what belongs to nobody in it.
-fn is_shown(question: &Question, event: &Event, person: Option<&str>, at: Option<Timestamp>) -> bool {
-    if act::is_act(&event.kind) {
-        return shows_act(question, event);
-    }
-    let in_time = at.is_none_or(|at| at >= question.from && at <= question.to);
-    let about = question.person.as_ref().is_none_or(|wanted| person == Some(wanted.as_str()));
-    // Gaps, tampering and health are about the machine: exculpatory or not, they belong to every question.
-    let machine = matches!(event.kind, Kind::Gap | Kind::Tamper | Kind::Health | Kind::Epoch);
-    in_time && (about || machine)
+/// What a question shows, and what stays withheld as a commitment.
+struct Shown<'q> {
+    question: &'q Question,
+    /// Tickets and break-glass of the person asked about.
+    tickets: BTreeSet<String>,
 }
 
-fn shows_act(question: &Question, event: &Event) -> bool {
-    let body = act::body(event);
-    match event.kind.as_str() {
-        act::kind::FINDING_OPENED | act::kind::FINDING_CLOSED => {
-            let finding = body.and_then(|body| body.get("finding"));
-            let name = |key: &str| finding.and_then(|finding| finding.get(key)).and_then(Value::as_str);
-            let wanted = question.person.as_deref();
-            wanted.is_none() || name("person").or_else(|| name("account")) == wanted
+impl<'q> Shown<'q> {
+    fn new(question: &'q Question, lookup: &Lookup) -> Result<Self, LedgerError> {
+        let (book, (roster, _)) = (lookup.tickets_now()?, lookup.rules_now()?);
+        let wanted = question.person.as_deref();
+        let person = wanted.and_then(|id| roster.person(id));
+        let own =
+            person.into_iter().flat_map(|person| book.of(person, &roster)).map(|ticket| ticket.id.clone());
+        let asked = book.records().filter(|record| wanted == Some(record.request.assignee.as_str()));
+        let glasses = book.glasses().filter(|glass| wanted == Some(glass.glass.person.as_str()));
+        let asked = asked.map(|record| record.request.id.clone());
+        let tickets = own.chain(asked).chain(glasses.map(|glass| glass.glass.id.clone())).collect();
+        Ok(Self { question, tickets })
+    }
+
+    /// Whether an entry is shown: the person's own in the time asked for, and what belongs to nobody in it.
+    fn entry(&self, event: &Event, person: Option<&str>, at: Option<Timestamp>) -> bool {
+        if act::is_act(&event.kind) {
+            return self.act(event);
         }
-        act::kind::FINDING_STEP => {
-            let about = body.and_then(|body| body.get("about")).and_then(Value::as_str);
-            let wanted = question.person.as_deref();
-            wanted.is_none() || about == wanted
+        let question = self.question;
+        let in_time = at.is_none_or(|at| at >= question.from && at <= question.to);
+        let about = question.person.as_ref().is_none_or(|wanted| person == Some(wanted.as_str()));
+        // Gaps, tampering and health are about the machine: exculpatory or not, they belong to every question.
+        let machine = matches!(event.kind, Kind::Gap | Kind::Tamper | Kind::Health | Kind::Epoch);
+        in_time && (about || machine)
+    }
+
+    fn act(&self, event: &Event) -> bool {
+        let body = act::body(event);
+        let text = |key: &str| body.and_then(|body| body.get(key)).and_then(Value::as_str);
+        let wanted = self.question.person.as_deref();
+        match event.kind.as_str() {
+            act::kind::FINDING_OPENED | act::kind::FINDING_CLOSED => {
+                let finding = body.and_then(|body| body.get("finding"));
+                let name = |key: &str| finding.and_then(|finding| finding.get(key)).and_then(Value::as_str);
+                wanted.is_none() || name("person").or_else(|| name("account")) == wanted
+            }
+            act::kind::FINDING_STEP => wanted.is_none() || text("about") == wanted,
+            act::kind::DEPARTURE => wanted.is_none() || text("person") == wanted,
+            act::kind::TICKET | act::kind::BREAK_GLASS => {
+                let asked = body.and_then(|body| body.pointer("/ticket/id")).and_then(Value::as_str);
+                let id = asked.or_else(|| text("id"));
+                wanted.is_none() || id.is_some_and(|id| self.tickets.contains(id))
+            }
+            act::kind::ENROLMENT_OFFERED | act::kind::VIEWED | act::kind::REFUSAL => false,
+            _ => true,
         }
-        act::kind::ENROLMENT_OFFERED | act::kind::VIEWED | act::kind::REFUSAL => false,
-        _ => true,
     }
 }
 
@@ -414,15 +441,15 @@ fn reviews(
     lookup: &Lookup,
     published: &Published,
     now: Timestamp,
-    question: &Question,
+    shown: &Shown<'_>,
 ) -> Result<(), ExportError> {
-    let last = Week::of(question.to.min(now), lookup.zone());
+    let last = Week::of(shown.question.to.min(now), lookup.zone());
     let mut report = review(practice, lookup, published, now, last, &|seen| {
         let who = seen.decision.who.as_ref();
         let person = who.and_then(|who| who.person.clone().or_else(|| who.account.clone()));
-        is_shown(question, seen.event, person.as_deref(), seen.access.local.map(|local| local.at))
+        shown.entry(seen.event, person.as_deref(), seen.access.local.map(|local| local.at))
     })?;
-    if question.redact_paths {
+    if shown.question.redact_paths {
         report.items.iter_mut().for_each(|item| item.paths.clear());
     }
     bag.insert(bundle::REPORT_JSON, serde_json::to_vec_pretty(&report)?)?;

@@ -12,6 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt, reload};
 
 fn main() -> ExitCode {
+    end_quietly_where_nobody_reads();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -35,6 +36,19 @@ fn main() -> ExitCode {
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// `print!` panics where its reader has gone (`| head`): that is an end, and no fault to be told.
+fn end_quietly_where_nobody_reads() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>().map(String::as_str).unwrap_or_default();
+        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
+            // As a shell counts a program that SIGPIPE ended.
+            std::process::exit(141);
+        }
+        tell(panic);
+    }));
 }
 
 /// Logs go to standard error: human or JSON lines; only warnings for everything but `run`.

@@ -12,6 +12,7 @@ mod foreign;
 mod live;
 mod mistakes;
 mod newer;
+mod policy;
 mod power;
 mod promises;
 mod quickstart;

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::follow::answer::Seen;
 use crate::init::SERVER_NAME;
 use crate::ledger::registry::Offer;
+use crate::need_to_know::Reason;
 use crate::token::Token;
 
 /// How long a token may hold at most, seconds.
@@ -89,6 +90,9 @@ pub struct EventsQuery {
     /// Only this class of asset, or this owner, or a part of a path.
     #[serde(default)]
     pub asset: Option<String>,
+    /// Only what rested on this ticket, break-glass or job: `T-12`.
+    #[serde(default)]
+    pub rests_on: Option<String>,
     /// Acts of the collector too.
     #[serde(default)]
     pub acts: bool,
@@ -155,6 +159,12 @@ pub fn event_row(query: &EventsQuery, from: i64, to: i64, seen: &Seen<'_>) -> Op
             actor.and_then(|actor| actor.login_user.as_deref()),
         ];
         if !names.contains(&Some(wanted.as_str())) {
+            return None;
+        }
+    }
+    if let Some(id) = &query.rests_on {
+        let is_it = |reason: &Reason| reason.rule.split_once(':').is_some_and(|(_, own)| own == id);
+        if !seen.decision.is_explained() || !seen.decision.reasons.iter().any(is_it) {
             return None;
         }
     }

@@ -299,6 +299,7 @@ async fn events(client: &Client, args: EventsArgs) -> anyhow::Result<u8> {
         ("from", args.from.as_deref()),
         ("to", args.to.as_deref()),
         ("asset", args.asset.as_deref()),
+        ("rests_on", args.rests_on.as_deref()),
         ("acts", acts),
     ];
     let bytes = client.get("/v1/events", &given(&query)).await?;
