@@ -8,12 +8,17 @@
 //! [`build()`] is pure: the ledger's entries come in through [`tally::WeekTally`], everything else through
 //! [`WeekInput`]. The data is `report.json`; [`html::render_html`] makes `report.html` of it.
 
+pub mod acts;
 mod build;
 pub mod coverage;
 mod drawing;
 pub mod html;
+mod item;
+pub mod matters;
 pub mod tally;
 pub mod text;
+pub mod usual;
+mod verdict;
 pub mod week;
 
 use std::collections::BTreeMap;
@@ -25,8 +30,11 @@ use serde::{Deserialize, Serialize};
 pub use build::build;
 
 use crate::finding::Finding;
+use crate::finding::incident::Incident;
+use crate::finding::step::{Explanation, FindingState, StepRecord};
 use crate::need_to_know::moment;
 use crate::policy::Area;
+use crate::roster::Roster;
 use coverage::{MachineCoverage, MachineInput};
 use tally::WeekTally;
 use week::Week;
@@ -53,12 +61,16 @@ pub struct WeekInput {
     pub tally: WeekTally,
     /// Enrolled machines.
     pub machines: Vec<MachineInput>,
-    /// Findings of the week, in any order.
-    pub findings: Vec<FindingInput>,
+    /// Incidents of the week, decided or not, worst first.
+    pub incidents: Vec<IncidentInput>,
     /// Uses of break-glass and who acknowledged them.
-    pub break_glass: Vec<Note>,
-    /// Tickets that were late, self-approved, unused or expired, and every ticket for a mailbox.
-    pub tickets: Vec<Note>,
+    pub break_glass: Vec<Matter>,
+    /// Tickets that were late, self-approved, unused, broad or expired, and every ticket for a mailbox.
+    pub tickets: Vec<Matter>,
+    /// What in the roster waits for a person.
+    pub roster: RosterPart,
+    /// The roster in force: names of people.
+    pub names: Roster,
     /// Changes to the watch list, the policy, the roster, the machines.
     pub changes: Vec<Note>,
     /// Who looked at earlier reports and at records.
@@ -67,19 +79,36 @@ pub struct WeekInput {
     pub undecided: Vec<UndecidedInput>,
     /// Accesses per area in a usual week: the median of the last eight.
     pub medians: BTreeMap<Area, u64>,
+    /// Whether it is of some entries only, those of one case.
+    pub is_extract: bool,
     /// What the ledger says of itself.
     pub footer: Footer,
 }
 
-/// A finding and what only the report may show of it.
+/// An incident with its findings.
+#[derive(Clone, Debug)]
+pub struct IncidentInput {
+    /// The incident.
+    pub incident: Incident,
+    /// Its findings, in order of time.
+    pub findings: Vec<FindingInput>,
+}
+
+/// A finding, what has become of it, and what only the report may show of it.
 #[derive(Clone, Debug)]
 pub struct FindingInput {
     /// The finding.
     pub finding: Finding,
+    /// Whether more may still be added to it.
+    pub is_open: bool,
+    /// What was asked, answered and decided about it, in the order of the ledger.
+    pub steps: Vec<StepRecord>,
+    /// How far it is.
+    pub state: FindingState,
+    /// The earlier decision that covers it.
+    pub covered: Option<Explanation>,
     /// Some of the paths; they may name patients and stay inside the report.
     pub paths: Vec<String>,
-    /// What has become of it so far: a question that was put, an answer that came.
-    pub status: Option<String>,
 }
 
 /// Something that happened at a moment, in one sentence.
@@ -89,12 +118,57 @@ pub struct Note {
     pub at: Option<Timestamp>,
     /// What.
     pub sentence: String,
+    /// Whether it is to be read with the verdict.
+    pub is_prominent: bool,
 }
 
-/// An item of an earlier week.
+impl Note {
+    /// An ordinary one.
+    pub fn new(at: Option<Timestamp>, sentence: impl Into<String>) -> Self {
+        Self { at, sentence: sentence.into(), is_prominent: false }
+    }
+}
+
+/// What is to be said about a ticket or a break-glass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matter {
+    /// `T-12`, `B-1`.
+    pub id: String,
+    /// When; absent when the record does not say.
+    pub at: Option<Timestamp>,
+    /// What.
+    pub sentence: String,
+    /// Whether somebody has to decide or acknowledge; otherwise it is listed only.
+    pub is_to_decide: bool,
+}
+
+/// What in the roster waits for a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RosterPart {
+    /// What was not there a week before; each is to be decided.
+    pub new_items: Vec<String>,
+    /// Accounts that were seen this week and that nobody holds, most used first.
+    pub unknown_accounts: Vec<UnknownAccount>,
+    /// Programs that could become standing permits, in one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing_permits: Option<String>,
+}
+
+/// An account that was seen and that is in nobody’s entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownAccount {
+    /// The account, as `roster confirm` names it.
+    pub account: String,
+    /// Logins and accesses of the week.
+    pub n_records: u64,
+    /// What was seen and whose it may be.
+    pub sentence: String,
+}
+
+/// An incident of an earlier week.
 #[derive(Clone, Debug)]
 pub struct UndecidedInput {
-    /// Id of the finding.
+    /// Id of the incident.
     pub id: String,
     /// Its sentence.
     pub headline: String,
@@ -164,9 +238,12 @@ pub struct WeeklyReport {
     /// 2: items to decide, worst first.
     pub items: Vec<Item>,
     /// 3: uses of break-glass.
-    pub break_glass: Vec<Line>,
+    pub break_glass: Vec<MatterLine>,
     /// 4: tickets worth a look.
-    pub tickets: Vec<Line>,
+    pub tickets: Vec<MatterLine>,
+    /// 4: what in the roster waits for a person.
+    #[serde(default)]
+    pub roster: RosterPart,
     /// 5: coverage of each machine.
     pub machines: Vec<MachineCoverage>,
     /// 5: intervals in which records were lost, with cause.
@@ -189,6 +266,9 @@ pub struct WeeklyReport {
     pub explained: Vec<Counted>,
     /// 8: how many are explained.
     pub n_explained: u64,
+    /// 8: incidents of the week that are decided or covered by an earlier answer.
+    #[serde(default)]
+    pub settled: Vec<Settled>,
     /// 9: undecided items of earlier weeks.
     pub undecided: Vec<Undecided>,
     /// Kinds, words and fields of newer agents, counted.
@@ -197,6 +277,9 @@ pub struct WeeklyReport {
     pub not_evaluated: Vec<Counted>,
     /// Entries of the week that were played from recordings.
     pub n_recorded: u64,
+    /// Whether it is of some entries only, those of one case.
+    #[serde(default)]
+    pub is_extract: bool,
     /// 10: what the ledger says of itself.
     pub footer: Footer,
 }
@@ -229,8 +312,44 @@ pub struct Item {
     pub innocent_causes: Vec<String>,
     /// What the record does not show.
     pub not_shown: Vec<String>,
-    /// The finding itself.
+    /// For how many findings it stands and how to open them, where it is more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<String>,
+    /// How far it is.
+    #[serde(default)]
+    pub state: FindingState,
+    /// The incident.
+    pub incident: Incident,
+    /// Its weightiest finding.
     pub finding: Finding,
+}
+
+/// An incident that needs nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// Id of the incident.
+    pub id: String,
+    /// Its sentence.
+    pub headline: String,
+    /// How it stands.
+    pub state: FindingState,
+    /// Whether an earlier answer covers it, not one about itself.
+    pub is_covered: bool,
+    /// What was decided, why, by whom, until when.
+    pub sentence: String,
+}
+
+/// A ticket or a break-glass in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatterLine {
+    /// `T-12`, `B-1`.
+    pub id: String,
+    /// When, in words; empty where unknown.
+    pub when: String,
+    /// What.
+    pub sentence: String,
+    /// Whether somebody has to decide or acknowledge.
+    pub is_to_decide: bool,
 }
 
 /// A moment in words and a sentence.
@@ -240,6 +359,9 @@ pub struct Line {
     pub when: String,
     /// What.
     pub sentence: String,
+    /// Whether it stands with the verdict too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_prominent: bool,
 }
 
 /// A count and what was counted.
