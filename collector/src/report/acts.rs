@@ -52,7 +52,7 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
                 "set" => format!("A passphrase was set for {whose}."),
                 "changed" => format!("{whose} changed their passphrase."),
                 "reset" => format!(
-                    "The passphrase of {whose} was reset without the old one: whoever has the new one decides in this name. Ask {whose} whether that was they."
+                    "The passphrase of {whose} was reset without the old one: whoever has the new one decides in this name. Ask {whose} whether they did it."
                 ),
                 other => format!("The passphrase of {whose} was {}.", other.replace('_', " ")),
             }
@@ -163,7 +163,7 @@ impl Looks {
         let note = |(sentence, (last, n)): (String, (Option<Timestamp>, usize))| {
             let sentence = match n {
                 1 => sentence,
-                n => format!("{} This happened {}, last at this time.", sentence, times(n)),
+                n => format!("{} ({}; this is the last.)", sentence, times(n)),
             };
             Note::new(last, sentence)
         };
@@ -251,11 +251,11 @@ mod tests {
                 ("act_reviewer", json!({"step": "reset", "person": "mary"})),
                 (
                     "act_departure",
-                    json!({"step": "ticked", "person": "bea", "item": "mail", "by": "mary", "proof": "passphrase", "note": "forward removed"}),
+                    json!({"step": "ticked", "person": "bea", "item": "admin-groups", "by": "mary", "proof": "passphrase", "note": "forward removed"}),
                 ),
                 (
                     "act_departure",
-                    json!({"step": "unticked", "person": "bea", "item": "mail", "by": "mary", "proof": "none"}),
+                    json!({"step": "unticked", "person": "bea", "item": "admin-groups", "by": "mary", "proof": "none"}),
                 ),
                 ("act_departure", json!({"step": "burned"})),
                 ("act_configuration", json!({"change": "help-desk token made", "name": "zammad"})),
@@ -263,7 +263,18 @@ mod tests {
                 ("act_configuration", json!({"started": true})),
                 ("act_enrolment", json!({"author": "agent/ws-02"})),
             ],
-            expect![""],
+            expect![[r#"
+                A passphrase was set for Mary Lopez.
+                Mary Lopez changed their passphrase.
+                ! The passphrase of Mary Lopez was reset without the old one: whoever has the new one decides in this name. Ask Mary Lopez whether they did it.
+                Departure of Bea Novak: “mail” is done, noting “forward removed”. By Mary Lopez.
+                Departure of Bea Novak: “mail” is not done after all. Recorded in Mary Lopez’s name; nobody proved to be Mary Lopez.
+                (nothing)
+                The help desk zammad may ask for tickets from now on; it cannot approve any.
+                The collector’s configuration file was changed.
+                (nothing)
+                The machine ws-02 was enrolled.
+            "#]],
         );
     }
 
@@ -280,6 +291,10 @@ mod tests {
             looks.add(sentence, Some("2026-11-18T15:00:00Z".parse().unwrap()));
         }
         let lines: Vec<_> = looks.notes().into_iter().map(|note| note.sentence).collect();
-        expect![""].assert_eq(&lines.join("\n"));
+        expect![[r#"
+            An evidence bundle was made for case A-1.
+            Findings were looked at from the command line. (twice; this is the last.)
+            The proposals for standing permits were looked at from the command line."#]]
+        .assert_eq(&lines.join("\n"));
     }
 }

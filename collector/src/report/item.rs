@@ -9,6 +9,7 @@ use super::text::{capitalise, count, list_of, moment, number, period};
 use super::{FindingInput, IncidentInput, Item, Settled};
 use crate::finding::step::{Choice, FindingState, Step, StepRecord};
 use crate::finding::{Finding, wording};
+use crate::need_to_know::Judgement;
 use crate::roster::Roster;
 use crate::signal::Weight;
 
@@ -115,7 +116,7 @@ fn when(input: &IncidentInput, zone: &TimeZone) -> String {
     let days: Vec<Date> = incident.days.iter().filter_map(|day| day.parse().ok()).collect();
     let ends = format!("first {}, last {}", moment(first, zone), moment(last, zone));
     let n_days = count(incident.days.len(), "day", "days");
-    if days.len() > DAYS_NAMED_MAX {
+    if days.len() < 3 || days.len() > DAYS_NAMED_MAX {
         return format!("on {n_days}: {ends}");
     }
     let names: Vec<_> = days.iter().map(|day| day.strftime("%A %-d %B").to_string()).collect();
@@ -212,7 +213,6 @@ fn said(record: &StepRecord, zone: &TimeZone, roster: &Roster) -> Option<(&'stat
 
 fn so_far(input: &IncidentInput) -> String {
     let mut parts = Vec::new();
-    let state = input.state();
     let was_expected = input.findings.iter().any(|finding| {
         let last = finding.steps.iter().rev().find_map(|record| match &record.step {
             Step::Decided { decision, .. } => Some(*decision),
@@ -222,8 +222,6 @@ fn so_far(input: &IncidentInput) -> String {
     });
     if was_expected {
         parts.push("more was recorded after it was decided".to_owned());
-    } else if state != FindingState::Open {
-        parts.push(state.in_words().to_owned());
     }
     let n_settled = input.findings.iter().filter(|finding| !finding.state.is_undecided()).count();
     if n_settled > 0 {
@@ -284,6 +282,7 @@ pub(super) fn settled(input: &IncidentInput, zone: &TimeZone, roster: &Roster) -
     let day = |until: Timestamp| until.to_zoned(zone.clone()).strftime("%-d %B %Y").to_string();
     let (is_covered, sentence) = match (decided, covered) {
         (Some((because, until, who, at)), _) => {
+            let until = until.filter(|_| state == FindingState::Expected && explains_ahead(input));
             let until = until.map(|until| format!(" The answer holds until {}.", day(until)));
             let what = capitalise(state.in_words());
             let text = format!("{what}: “{}”, {who}, {}.", typed(because), moment(at, zone));
@@ -302,6 +301,11 @@ pub(super) fn settled(input: &IncidentInput, zone: &TimeZone, roster: &Roster) -
         (None, None) => (false, format!("{}.", capitalise(state.in_words()))),
     };
     Settled { id: incident.id.clone(), headline: incident.headline.clone(), state, is_covered, sentence }
+}
+
+/// Whether an answer may speak of what is still to come: never of what the table calls never, or of break-glass.
+fn explains_ahead(input: &IncidentInput) -> bool {
+    input.all().any(|finding| finding.outcome != Judgement::Never && !finding.is_break_glass())
 }
 
 /// A text that somebody typed, as far as there is room.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 
 use super::acts::name;
-use super::text::{capitalise, count, list_of, moment, number, period};
+use super::text::{capitalise, count, duration, list_of, moment, number};
 use super::{Matter, RosterPart, UnknownAccount};
 use crate::baseline::Proposal as StandingPermit;
 use crate::need_to_know::{Access, Decision};
@@ -86,10 +86,10 @@ pub fn break_glass(
         let n = uses.get(&opened.id).map_or(0, |used| used.n_accesses).max(rested.n(&opened.id));
         let n = if n == 0 { "no access".to_owned() } else { count(n, "access", "accesses") };
         let sentence = format!(
-            "{}: {} took access without a ticket, {}; {reason}; {n} rested on it{}; {acknowledged}.",
+            "{}: {} took access without a ticket for {}; {reason}; {n} rested on it{}; {acknowledged}.",
             opened.id,
             name(&opened.person, roster),
-            period(opened.from, opened.to, zone),
+            duration(opened.to.duration_since(opened.from)),
             rested.assets(&opened.id),
         );
         let is_to_decide = glass.acknowledged.is_none();
