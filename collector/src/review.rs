@@ -162,3 +162,6 @@ fn provable(outside: &[ntk_evidence::note::VerifierKey]) -> String {
 fn nanos(at: Timestamp) -> i64 {
     i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

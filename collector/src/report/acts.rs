@@ -83,21 +83,21 @@ fn policy_sentence(body: &Value, roster: &Roster) -> String {
         return format!("A need-to-know table came into force{whence}.");
     }
     let said = text("change").unwrap_or("A need-to-know table was adopted.");
-    let second = text("second").map(|second| format!(" Co-signed by {}.", name(second, roster)));
-    signed(said, body, roster) + &second.unwrap_or_default()
+    signed(said, body, roster)
 }
 
-/// The sentence with who did it, where it does not say so itself, and that nobody proved it.
+/// The sentence with who did it, where it does not say so itself, whether anybody proved it, and who co-signed.
 fn signed(sentence: &str, body: &Value, roster: &Roster) -> String {
     let text = |key: &str| body.get(key).and_then(Value::as_str);
     let Some(by) = text("by") else { return sentence.to_owned() };
-    if !is_proved(text("proof")) {
-        return format!("{sentence} {}.", capitalise(&in_name(by, text("proof"), roster)));
+    let mut said = sentence.to_owned();
+    if !is_proved(text("proof")) || !sentence.contains(&name(by, roster)) {
+        said.push_str(&format!(" {}.", capitalise(&in_name(by, text("proof"), roster))));
     }
-    if sentence.contains(&name(by, roster)) {
-        return sentence.to_owned();
+    if let Some(second) = text("second") {
+        said.push_str(&format!(" Co-signed by {}.", name(second, roster)));
     }
-    format!("{sentence} {}.", capitalise(&in_name(by, text("proof"), roster)))
+    said
 }
 
 fn departure_sentence(body: &Value, roster: &Roster) -> Option<String> {
@@ -163,7 +163,7 @@ impl Looks {
         let note = |(sentence, (last, n)): (String, (Option<Timestamp>, usize))| {
             let sentence = match n {
                 1 => sentence,
-                n => format!("{} ({}; this is the last.)", sentence, times(n)),
+                n => format!("{} ({}, this is the last)", sentence.trim_end_matches('.'), times(n)),
             };
             Note::new(last, sentence)
         };
@@ -267,8 +267,8 @@ mod tests {
                 A passphrase was set for Mary Lopez.
                 Mary Lopez changed their passphrase.
                 ! The passphrase of Mary Lopez was reset without the old one: whoever has the new one decides in this name. Ask Mary Lopez whether they did it.
-                Departure of Bea Novak: “mail” is done, noting “forward removed”. By Mary Lopez.
-                Departure of Bea Novak: “mail” is not done after all. Recorded in Mary Lopez’s name; nobody proved to be Mary Lopez.
+                Departure of Bea Novak: “Take the accounts of Bea Novak out of administrator groups and sudoers” is done, noting “forward removed”. By Mary Lopez.
+                Departure of Bea Novak: “Take the accounts of Bea Novak out of administrator groups and sudoers” is not done after all. Recorded in Mary Lopez’s name; nobody proved to be Mary Lopez.
                 (nothing)
                 The help desk zammad may ask for tickets from now on; it cannot approve any.
                 The collector’s configuration file was changed.
@@ -293,7 +293,7 @@ mod tests {
         let lines: Vec<_> = looks.notes().into_iter().map(|note| note.sentence).collect();
         expect![[r#"
             An evidence bundle was made for case A-1.
-            Findings were looked at from the command line. (twice; this is the last.)
+            Findings were looked at from the command line (twice, this is the last)
             The proposals for standing permits were looked at from the command line."#]]
         .assert_eq(&lines.join("\n"));
     }

@@ -61,7 +61,7 @@ pub(super) fn item(input: &IncidentInput, zone: &TimeZone, roster: &Roster) -> O
         facts: facts(input, zone, roster),
         records: records(input, chief),
         paths,
-        innocent_causes: shown(input.all().flat_map(|finding| finding.innocent_causes.clone())),
+        innocent_causes: distinct(input.all().flat_map(|finding| finding.innocent_causes.clone())),
         not_shown: shown(input.all().flat_map(wording::not_shown)),
         stands_for: stands_for(input),
         state: input.state(),
@@ -140,34 +140,25 @@ fn account(finding: &Finding) -> String {
 /// How much, by asset where there are several.
 fn what(input: &IncidentInput) -> String {
     let mut assets: Vec<Finding> = Vec::new();
-    let mut programs: Vec<Vec<String>> = Vec::new();
     for finding in input.all() {
-        let program = finding.way.program.clone();
-        let same = assets.iter().position(|have| have.asset.label == finding.asset.label);
-        let same = same.and_then(|at| assets.get_mut(at).zip(programs.get_mut(at)));
-        match same {
-            Some((have, names)) => {
-                add_deeds(have, finding);
-                names.extend(program);
-            }
-            None => {
-                assets.push(finding.clone());
-                programs.push(program.into_iter().collect());
-            }
+        match assets.iter_mut().find(|have| have.asset.label == finding.asset.label) {
+            Some(have) => add_deeds(have, finding),
+            None => assets.push(finding.clone()),
         }
     }
     let is_one = assets.len() == 1;
-    let lines = assets.iter().zip(programs).map(|(asset, programs)| {
-        let programs = shown(programs.into_iter());
-        let by = match programs.len() {
-            0 => String::new(),
-            1 => format!(", by the program {}", list_of(&programs)),
-            _ => format!(", by the programs {}", list_of(&programs)),
-        };
+    let lines = assets.iter().map(|asset| {
         let label = if is_one { String::new() } else { format!("{}: ", asset.asset.label) };
-        format!("{label}{}{by}", wording::what(asset))
+        format!("{label}{}", wording::what(asset))
     });
-    capitalise(&shown(lines).join("; "))
+    let lines = shown(lines).join("; ");
+    let programs = shown(input.all().filter_map(|finding| finding.way.program.clone()));
+    let by = match programs.as_slice() {
+        [] => String::new(),
+        [one] => format!(", by the program {one}"),
+        several => format!(", by the programs {}", list_of(several)),
+    };
+    capitalise(&format!("{lines}{by}"))
 }
 
 fn add_deeds(have: &mut Finding, other: &Finding) {
@@ -305,7 +296,7 @@ pub(super) fn settled(input: &IncidentInput, zone: &TimeZone, roster: &Roster) -
 
 /// Whether an answer may speak of what is still to come: never of what the table calls never, or of break-glass.
 fn explains_ahead(input: &IncidentInput) -> bool {
-    input.all().any(|finding| finding.outcome != Judgement::Never && !finding.is_break_glass())
+    input.all().all(|finding| finding.outcome != Judgement::Never && !finding.is_break_glass())
 }
 
 /// A text that somebody typed, as far as there is room.

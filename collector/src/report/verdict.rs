@@ -28,7 +28,7 @@ pub(super) fn verdict(input: &WeekInput, parts: &Parts<'_>) -> Verdict {
             (n_roster, "matter of the roster", "matters of the roster"),
         ]));
     }
-    more.extend(of_the_items(parts.items));
+    more.extend(of_the_items(parts.items, n_items == 1));
     let prominent = input.changes.iter().filter(|note| note.is_prominent);
     more.extend(prominent.map(|note| note.sentence.clone()));
     for machine in parts.machines {
@@ -112,10 +112,11 @@ fn made_of(counts: &[(usize, &str, &str)]) -> String {
     format!("These are {}.", list_of(&parts))
 }
 
-fn of_the_items(items: &[Item]) -> Vec<String> {
+fn of_the_items(items: &[Item], is_only: bool) -> Vec<String> {
     let mut sentences = Vec::new();
     match items.iter().filter(|item| item.incident.outcome == Judgement::Never).count() {
         0 => {}
+        1 if is_only => sentences.push("It is something that your table says never happens.".to_owned()),
         1 => sentences.push("One of them is something that your table says never happens.".to_owned()),
         n => sentences.push(format!(
             "{} of them are things that your table says never happen.",
