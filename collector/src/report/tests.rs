@@ -4,11 +4,15 @@
 
 use expect_test::expect;
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use ntk_evidence::event::Event;
 use serde_json::{Value, json};
 
-use super::coverage::{Interval, State};
+use super::coverage::{Interval, MachineInput, State};
+use super::tally::WeekTally;
+use super::week::Week;
 use super::*;
+use crate::finding::step::StepRecord;
 use crate::finding::wording::ACCUSING_WORDS;
 use crate::finding::{FindingStep, Findings};
 use crate::items::Span;

@@ -102,7 +102,9 @@ async fn a_week_is_told_from_the_ledger_alone() {
         ],
     )
     .await;
-    check(&report(&rig, "2026-W48").await, expect![[r#"
+    check(
+        &report(&rig, "2026-W48").await,
+        expect![[r#"
         Seven items need your decision.
         - These are three questions about accesses, one break-glass to acknowledge, one ticket and two matters of the roster.
         - One of them is something that your table says never happens.
@@ -122,7 +124,8 @@ async fn a_week_is_told_from_the_ledger_alone() {
         roster: Account desk is shared by Sam Ortiz and Bea Novak: a record of it does not show which of them it was. An account for each of them would.
         roster: The password of account desk is also known to Bea Novak, whose leave date has come: change it, then correct the roster.
         unknown: 1 records: Account temp (uid 1044) on ws-01 is not in the roster: 1 other record. Whose it is, the roster does not show.
-    "#]]);
+    "#]],
+    );
     // What came after the week's end is not of the week.
     let before = report(&rig, "2026-W47").await;
     assert_eq!(before["verdict"]["is_quiet"], true, "{before}");
@@ -142,11 +145,14 @@ async fn the_weeks_before_say_what_is_usual_and_what_works_by_itself() {
     rig.entries("ws-01", &events).await;
     let week = report(&rig, "2027-W05").await;
     let only = json!({"verdict": {"sentence": "", "more": []}, "items": [], "settled": [], "break_glass": [], "tickets": [], "changes": [], "previous_opens": [], "areas": week["areas"], "roster": week["roster"]});
-    check(&only, expect![[r#"
+    check(
+        &only,
+        expect![[r#"
 
         permits: One program works regularly with nobody logged in and could be confirmed as a standing permit: the virus scanner clamd on ws-01. Look with `ntk-collector baseline`.
         Health records: 70, usually 70
-    "#]]);
+    "#]],
+    );
     rig.end().await;
 }
 

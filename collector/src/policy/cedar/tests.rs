@@ -188,15 +188,24 @@ fn what_holds_in_every_practice_is_policy_too() {
 
 #[test]
 fn a_wrong_policy_of_an_expert_is_refused_with_its_line() {
-    refused("\npermit (principal, action, resource)\nwhen { context.minute >\n", expect![[r#"
+    refused(
+        "\npermit (principal, action, resource)\nwhen { context.minute >\n",
+        expect![[r#"
         the policy has 1 thing to mend:
-        - expert.house (line 3): unexpected end of input"#]]);
-    refused("permit (principal, action, resource);", expect![[r#"
+        - expert.house (line 3): unexpected end of input"#]],
+    );
+    refused(
+        "permit (principal, action, resource);",
+        expect![[r#"
         the policy has 1 thing to mend:
-        - expert.house (line 6): a policy has no @id("..."): permit (principal, action, resource);"#]]);
-    refused("@id(\"a\") permit (principal, action, resource);", expect![[r#"
+        - expert.house (line 6): a policy has no @id("..."): permit (principal, action, resource);"#]],
+    );
+    refused(
+        "@id(\"a\") permit (principal, action, resource);",
+        expect![[r#"
         the policy has 1 thing to mend:
-        - expert.house (line 6): policy `a` has no @plain("..."), the sentence that people read"#]]);
+        - expert.house (line 6): policy `a` has no @plain("..."), the sentence that people read"#]],
+    );
     refused(
         "@id(\"a\") @plain(\"A.\") permit (principal, action, resource) when { context.colour == \"red\" };",
         expect![[r#"
