@@ -236,7 +236,7 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
     record(&app, act::kind::REPORT_MADE, json!({"week": week.to_string()})).await?;
     let report = blocking(move || {
         app.lookup.up_to_date()?;
-        Ok(review(&app.practice, &app.lookup, &app.ledger.published(), now, week, &|_| true)?)
+        Ok(review(&app.practice, &app.lookup, &app.ledger.published(), now, week, None)?)
     })
     .await?;
     let html = render_html(&report);

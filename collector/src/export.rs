@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 
 use crate::engine::Entry;
-use crate::follow::answer::{read, store_error};
+use crate::follow::answer::{Seen, read, store_error};
 use crate::follow::{Lookup, Rules};
 use crate::ledger::state::LedgerState;
 use crate::ledger::writer::Published;
@@ -444,11 +444,12 @@ fn reviews(
     shown: &Shown<'_>,
 ) -> Result<(), ExportError> {
     let last = Week::of(shown.question.to.min(now), lookup.zone());
-    let mut report = review(practice, lookup, published, now, last, &|seen| {
+    let of_case = |seen: &Seen<'_>| {
         let who = seen.decision.who.as_ref();
         let person = who.and_then(|who| who.person.clone().or_else(|| who.account.clone()));
         shown.entry(seen.event, person.as_deref(), seen.access.local.map(|local| local.at))
-    })?;
+    };
+    let mut report = review(practice, lookup, published, now, last, Some(&of_case))?;
     if shown.question.redact_paths {
         report.items.iter_mut().for_each(|item| item.paths.clear());
     }

@@ -8,98 +8,59 @@
 //! [`build()`] is pure: the ledger's entries come in through [`tally::WeekTally`], everything else through
 //! [`WeekInput`]. The data is `report.json`; [`html::render_html`] makes `report.html` of it.
 
+pub mod acts;
 mod build;
 pub mod coverage;
 mod drawing;
 pub mod html;
+mod input;
+mod item;
+pub mod matters;
 pub mod tally;
 pub mod text;
+pub mod usual;
+mod verdict;
 pub mod week;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 pub use build::build;
+pub use input::{FindingInput, IncidentInput, Matter, Note, UndecidedInput, WeekInput};
 
 use crate::finding::Finding;
+use crate::finding::incident::Incident;
+use crate::finding::step::FindingState;
 use crate::need_to_know::moment;
 use crate::policy::Area;
-use coverage::{MachineCoverage, MachineInput};
-use tally::WeekTally;
-use week::Week;
+use coverage::MachineCoverage;
 
 /// Title of every report.
 pub const TITLE: &str = "Weekly access review";
 
-/// Everything that a report is made of.
-#[derive(Clone, Debug)]
-pub struct WeekInput {
-    /// Name of the practice.
-    pub practice: String,
-    /// Name of the zone, such as `America/New_York`.
-    pub zone_name: String,
-    /// The zone.
-    pub zone: TimeZone,
-    /// The week.
-    pub week: Week,
-    /// When the report is made.
-    pub made_at: Timestamp,
-    /// Running number of the report.
-    pub number: Option<u32>,
-    /// What the week's entries came to.
-    pub tally: WeekTally,
-    /// Enrolled machines.
-    pub machines: Vec<MachineInput>,
-    /// Findings of the week, in any order.
-    pub findings: Vec<FindingInput>,
-    /// Uses of break-glass and who acknowledged them.
-    pub break_glass: Vec<Note>,
-    /// Tickets that were late, self-approved, unused or expired, and every ticket for a mailbox.
-    pub tickets: Vec<Note>,
-    /// Changes to the watch list, the policy, the roster, the machines.
-    pub changes: Vec<Note>,
-    /// Who looked at earlier reports and at records.
-    pub previous_opens: Vec<Note>,
-    /// Items of earlier weeks that nobody has decided.
-    pub undecided: Vec<UndecidedInput>,
-    /// Accesses per area in a usual week: the median of the last eight.
-    pub medians: BTreeMap<Area, u64>,
-    /// What the ledger says of itself.
-    pub footer: Footer,
+/// What in the roster waits for a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RosterPart {
+    /// What was not there a week before; each is to be decided.
+    pub new_items: Vec<String>,
+    /// Accounts that were seen this week and that nobody holds, most used first.
+    pub unknown_accounts: Vec<UnknownAccount>,
+    /// Programs that could become standing permits, in one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing_permits: Option<String>,
 }
 
-/// A finding and what only the report may show of it.
-#[derive(Clone, Debug)]
-pub struct FindingInput {
-    /// The finding.
-    pub finding: Finding,
-    /// Some of the paths; they may name patients and stay inside the report.
-    pub paths: Vec<String>,
-    /// What has become of it so far: a question that was put, an answer that came.
-    pub status: Option<String>,
-}
-
-/// Something that happened at a moment, in one sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// When; absent when the record does not say.
-    pub at: Option<Timestamp>,
-    /// What.
+/// An account that was seen and that is in nobody’s entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownAccount {
+    /// The account, as `roster confirm` names it.
+    pub account: String,
+    /// Logins and accesses of the week.
+    pub n_records: u64,
+    /// What was seen and whose it may be.
     pub sentence: String,
-}
-
-/// An item of an earlier week.
-#[derive(Clone, Debug)]
-pub struct UndecidedInput {
-    /// Id of the finding.
-    pub id: String,
-    /// Its sentence.
-    pub headline: String,
-    /// When it opened.
-    pub opened: Timestamp,
 }
 
 /// What the ledger says of itself, and who could change what lies under it.
@@ -164,9 +125,12 @@ pub struct WeeklyReport {
     /// 2: items to decide, worst first.
     pub items: Vec<Item>,
     /// 3: uses of break-glass.
-    pub break_glass: Vec<Line>,
+    pub break_glass: Vec<MatterLine>,
     /// 4: tickets worth a look.
-    pub tickets: Vec<Line>,
+    pub tickets: Vec<MatterLine>,
+    /// 4: what in the roster waits for a person.
+    #[serde(default)]
+    pub roster: RosterPart,
     /// 5: coverage of each machine.
     pub machines: Vec<MachineCoverage>,
     /// 5: intervals in which records were lost, with cause.
@@ -189,6 +153,9 @@ pub struct WeeklyReport {
     pub explained: Vec<Counted>,
     /// 8: how many are explained.
     pub n_explained: u64,
+    /// 8: incidents of the week that are decided or covered by an earlier answer.
+    #[serde(default)]
+    pub settled: Vec<Settled>,
     /// 9: undecided items of earlier weeks.
     pub undecided: Vec<Undecided>,
     /// Kinds, words and fields of newer agents, counted.
@@ -197,6 +164,9 @@ pub struct WeeklyReport {
     pub not_evaluated: Vec<Counted>,
     /// Entries of the week that were played from recordings.
     pub n_recorded: u64,
+    /// Whether it is of some entries only, those of one case.
+    #[serde(default)]
+    pub is_extract: bool,
     /// 10: what the ledger says of itself.
     pub footer: Footer,
 }
@@ -229,8 +199,44 @@ pub struct Item {
     pub innocent_causes: Vec<String>,
     /// What the record does not show.
     pub not_shown: Vec<String>,
-    /// The finding itself.
+    /// For how many findings it stands and how to open them, where it is more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<String>,
+    /// How far it is.
+    #[serde(default)]
+    pub state: FindingState,
+    /// The incident.
+    pub incident: Incident,
+    /// Its weightiest finding.
     pub finding: Finding,
+}
+
+/// An incident that needs nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// Id of the incident.
+    pub id: String,
+    /// Its sentence.
+    pub headline: String,
+    /// How it stands.
+    pub state: FindingState,
+    /// Whether an earlier answer covers it, not one about itself.
+    pub is_covered: bool,
+    /// What was decided, why, by whom, until when.
+    pub sentence: String,
+}
+
+/// A ticket or a break-glass in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatterLine {
+    /// `T-12`, `B-1`.
+    pub id: String,
+    /// When, in words; empty where unknown.
+    pub when: String,
+    /// What.
+    pub sentence: String,
+    /// Whether somebody has to decide or acknowledge.
+    pub is_to_decide: bool,
 }
 
 /// A moment in words and a sentence.
@@ -240,6 +246,9 @@ pub struct Line {
     pub when: String,
     /// What.
     pub sentence: String,
+    /// Whether it stands with the verdict too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_prominent: bool,
 }
 
 /// A count and what was counted.

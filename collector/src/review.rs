@@ -1,33 +1,38 @@
-//! Gathers what a weekly review is made of: entries of the week, findings, machines, acts, the footer.
+//! Gathers what a weekly review is made of: entries of the week and of those before, findings, tickets, the
+//! roster, machines, acts, the footer.
+//!
+//! The entries are read once: the week with some days on both sides, and before it the weeks that say what is
+//! usual and which programs work by themselves. Each is decided again under the rules of its time.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub mod incidents;
+mod pass;
 
 use jiff::Timestamp;
-use ntk_evidence::act;
-use ntk_evidence::event::Event;
 use ntk_evidence::words;
-use serde_json::Value;
 
-use crate::finding::step::{self, Explanation, FindingState};
-use crate::finding::wording;
+use crate::baseline::Survey;
 use crate::follow::Lookup;
-use crate::follow::answer::Seen;
+use crate::follow::answer::{Seen, store_error};
+use crate::items::{Span, new_in_roster};
 use crate::ledger::LedgerError;
 use crate::ledger::writer::Published;
 use crate::practice::Practice;
 use crate::report::coverage::MachineInput;
-use crate::report::tally::WeekTally;
+use crate::report::matters::{break_glass, roster_part, tickets};
+use crate::report::usual::UsualWeeks;
 use crate::report::week::Week;
-use crate::report::{FindingInput, Footer, Note, UndecidedInput, WeekInput, WeeklyReport, build};
-use crate::store::FindingRecord;
+use crate::report::{Footer, RosterPart, WeekInput, WeeklyReport, build};
+use crate::roster::Roster;
+use crate::store::{FindingRecord, StoreError};
+use crate::ticket::items::Period;
+use incidents::weigh;
+use pass::Pass;
 
-/// How many paths of a finding a report shows.
-const PATHS_MAX: usize = 8;
 /// Health entries of the days beyond both edges tell "off" from "not known" there.
 const MARGIN_NS: i64 = 3 * 86_400 * 1_000_000_000;
 
-/// Which entries and findings go into a review.
-pub type Filter<'a> = &'a dyn Fn(&Seen<'_>) -> bool;
+/// Which entries and findings go into a review; all where absent.
+pub type Filter<'a> = Option<&'a dyn Fn(&Seen<'_>) -> bool>;
 
 /// Makes the review of a week; its footer names the published checkpoint that is passed in.
 pub fn review(
@@ -40,21 +45,18 @@ pub fn review(
 ) -> Result<WeeklyReport, LedgerError> {
     let zone = lookup.zone().clone();
     let (from, to) = week.bounds(&zone);
-    let (from_ns, to_ns) = (nanos(from), nanos(to));
-    let mut tally = WeekTally::new(week, &zone);
-    let mut gathered = Gathered::default();
-    let findings = lookup.store().findings().map_err(crate::follow::answer::store_error)?;
-    let numbers = numbers_of(&findings);
-    lookup.events(from_ns.saturating_sub(MARGIN_NS), to_ns.saturating_add(MARGIN_NS), |seen| {
-        let at = seen.access.local.map(|local| local.at);
-        if act::is_act(&seen.event.kind) {
-            if at.is_some_and(|at| at >= from && at < to) {
-                gathered.act(seen.event, at);
-            }
-        } else if only(&seen) {
-            tally.observe(seen.access, seen.decision);
-            gathered.entry(&seen, &numbers);
-        }
+    let span = Span { from, to };
+    let records = lookup.store().findings().map_err(store_error)?;
+    let (roster, policy) = lookup.rules_now()?;
+    let first_leaf = lookup.store().leaf(0).map_err(store_error)?;
+    let ledger_since = first_leaf.map(|leaf| leaf.received());
+    // What is usual for a practice says nothing about one case.
+    let usual = UsualWeeks::before(week, &zone, ledger_since.filter(|_| only.is_none()));
+    let survey = only.is_none().then(|| Survey::new(made_at.min(to), ledger_since));
+    let mut pass = Pass::new(week, &zone, &roster, &records, usual, survey);
+    let since = pass.since().map_or(i64::MAX, nanos).min(nanos(from).saturating_sub(MARGIN_NS));
+    lookup.events(since, nanos(to).saturating_add(MARGIN_NS), |seen| {
+        pass.observe(&seen, only.is_none_or(|only| only(&seen)));
     })?;
     let machines = published.registry.machines.iter().map(|(author, machine)| MachineInput {
         name: author.strip_prefix("agent/").unwrap_or(author).to_owned(),
@@ -62,14 +64,27 @@ pub fn review(
         is_proved: false,
         silences: Vec::new(),
     });
-    let (roster, policy) = lookup.rules_now()?;
-    let explained =
-        step::explanations(findings.iter().map(|record| (&record.finding, record.steps.as_slice())));
-    let (in_week, before): (Vec<_>, Vec<_>) = findings
-        .into_iter()
-        .filter(|record| record.finding.first_time.is_none_or(|at| at < to))
-        .partition(|record| record.finding.last_time.is_none_or(|at| at >= from));
-    let seen_here = |record: &FindingRecord| gathered.findings.contains_key(&record.finding.id);
+    let is_shown = |record: &FindingRecord| only.is_none() || pass.paths.contains_key(&record.finding.id);
+    let records: Vec<FindingRecord> = records.iter().filter(|record| is_shown(record)).cloned().collect();
+    let (incidents, undecided) = weigh(&records, &pass.paths, span, &zone);
+    let uses = lookup.store().ticket_uses().map_err(store_error)?;
+    let book = lookup.tickets_now()?;
+    let period = Period { roster: &roster, terms: policy.tickets(), from, to, now: made_at };
+    let is_of_case = |id: &str| only.is_none() || pass.rested.ids().contains(id);
+    let mut glasses = break_glass(&book, &uses, &pass.rested, period, &zone);
+    glasses.retain(|matter| is_of_case(&matter.id));
+    let mut tickets = tickets(&book, &uses, period);
+    tickets.retain(|matter| is_of_case(&matter.id));
+    let roster_part = match pass.survey {
+        None => RosterPart::default(),
+        Some(survey) => {
+            let (before, after) = (roster_at(lookup, from)?, roster_at(lookup, to)?);
+            let new = new_in_roster(&before, &after, span, &zone).into_iter().map(|item| item.sentence);
+            let today = zone.to_datetime(made_at.min(to)).date();
+            let programs = survey.finish(&roster, today).proposals;
+            roster_part(new.collect(), &pass.accounts.finish(&roster), &programs, &roster)
+        }
+    };
     let input = WeekInput {
         practice: practice.config.raw.practice.clone(),
         zone_name: practice.config.raw.timezone.clone(),
@@ -77,38 +92,17 @@ pub fn review(
         week,
         made_at,
         number: None,
-        tally,
+        tally: pass.tally,
         machines: machines.collect(),
-        undecided: before
-            .iter()
-            .filter(|record| step::standing(&record.finding, &record.steps, &explained).0.is_undecided())
-            .filter_map(|record| {
-                let opened = record.finding.first_time?;
-                Some(UndecidedInput {
-                    id: record.finding.id.clone(),
-                    headline: wording::headline(&record.finding),
-                    opened,
-                })
-            })
-            .collect(),
-        findings: in_week
-            .into_iter()
-            .filter(seen_here)
-            .map(|record| FindingInput {
-                paths: gathered
-                    .findings
-                    .get(&record.finding.id)
-                    .map(|paths| paths.iter().cloned().collect())
-                    .unwrap_or_default(),
-                status: status(&record, &explained),
-                finding: record.finding,
-            })
-            .collect(),
-        break_glass: Vec::new(),
-        tickets: Vec::new(),
-        changes: gathered.changes,
-        previous_opens: gathered.opens,
-        medians: BTreeMap::new(),
+        incidents,
+        undecided,
+        break_glass: glasses,
+        tickets,
+        roster: roster_part,
+        changes: pass.changes,
+        previous_opens: pass.looks.notes(),
+        medians: pass.usual.medians(),
+        is_extract: only.is_some(),
         footer: Footer {
             log_size: published.checkpoint.checkpoint.size,
             root: published.checkpoint.checkpoint.root.to_base64(),
@@ -116,39 +110,45 @@ pub fn review(
                 .split(' ')
                 .map(str::to_owned)
                 .collect(),
-            first_entry: gathered.first,
-            last_entry: gathered.last,
+            first_entry: pass.first,
+            last_entry: pass.last,
             practice_words: practice.trust.practice_words(),
             policy_hash: policy.hash().to_owned(),
             roster_version: roster.version().to_owned(),
-            self_check_passed: gathered.self_check.as_ref().map(|(passed, _)| *passed),
-            self_check: gathered.self_check.map_or_else(
+            self_check_passed: pass.self_check.as_ref().map(|(passed, _)| *passed),
+            self_check: pass.self_check.map_or_else(
                 || "The collector has not checked its whole ledger this week.".to_owned(),
                 |(_, said)| said,
             ),
-            provable_until: provable(&practice.trust.outside, &gathered.witnessed),
+            provable_until: provable(&practice.trust.outside),
             administers: practice.config.raw.administers.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
+        names: roster,
     };
     Ok(build(input))
 }
 
-/// What has become of a finding so far; nothing where nobody has said anything about it.
-fn status(record: &FindingRecord, explained: &[Explanation]) -> Option<String> {
-    match step::standing(&record.finding, &record.steps, explained) {
-        (_, Some(explanation)) => Some(format!("covered by an earlier decision: {}", explanation.because)),
-        (FindingState::Open, None) => record.is_open.then(|| "still going on when this was made".to_owned()),
-        (state, None) => Some(state.in_words().to_owned()),
-    }
+/// The roster in force at a moment: that of the acts received before it.
+fn roster_at(lookup: &Lookup, at: Timestamp) -> Result<Roster, LedgerError> {
+    let found = || -> Result<Option<String>, StoreError> {
+        let store = lookup.store();
+        // Leaves are numbered in the order of their receipt.
+        let (mut low, mut high) = (0u64, lookup.reached().0);
+        while low < high {
+            let middle = low.midpoint(high);
+            let is_before = store.leaf(middle)?.is_some_and(|leaf| leaf.received() < at);
+            if is_before { low = middle.saturating_add(1) } else { high = middle }
+        }
+        store.roster_before(low)
+    };
+    let text = found().map_err(store_error)?;
+    // A text in the ledger that this version cannot read never came into force here either.
+    Ok(text.and_then(|text| Roster::parse(&text).ok()).unwrap_or_default())
 }
 
-fn provable(outside: &[ntk_evidence::note::VerifierKey], witnessed: &BTreeSet<String>) -> String {
-    let inside = if witnessed.is_empty() {
-        "No checkpoint of this ledger has been kept outside the collector and its agents yet".to_owned()
-    } else {
-        format!("Checkpoints are remembered by {} agents", witnessed.len())
-    };
+fn provable(outside: &[ntk_evidence::note::VerifierKey]) -> String {
+    let inside = "No checkpoint of this ledger has been kept outside the collector and its agents yet";
     let outer = if outside.is_empty() {
         "no outside witness is set up"
     } else {
@@ -159,92 +159,9 @@ fn provable(outside: &[ntk_evidence::note::VerifierKey], witnessed: &BTreeSet<St
     )
 }
 
-#[derive(Default)]
-struct Gathered {
-    changes: Vec<Note>,
-    opens: Vec<Note>,
-    self_check: Option<(bool, String)>,
-    witnessed: BTreeSet<String>,
-    findings: BTreeMap<String, BTreeSet<String>>,
-    first: Option<String>,
-    last: Option<String>,
-}
-
-impl Gathered {
-    fn act(&mut self, event: &Event, at: Option<Timestamp>) {
-        let body = act::body(event).cloned().unwrap_or(Value::Null);
-        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let mut change = |sentence: String| self.changes.push(Note { at, sentence });
-        match event.kind.as_str() {
-            act::kind::ROSTER => {
-                let said = text("change");
-                change(if said.is_empty() { "A roster came into force.".into() } else { said })
-            }
-            act::kind::POLICY => change("A need-to-know table came into force.".into()),
-            act::kind::ENROLMENT => {
-                change(format!("The machine {} was enrolled.", text("author").trim_start_matches("agent/")))
-            }
-            act::kind::REVOCATION => {
-                change(format!("The machine {} was revoked.", text("author").trim_start_matches("agent/")))
-            }
-            act::kind::EXPORT => self.opens.push(Note {
-                at,
-                sentence: format!("An evidence bundle was made for case {}.", text("case")),
-            }),
-            act::kind::VIEWED => self.opens.push(Note {
-                at,
-                sentence: format!("{} were looked at from the command line.", capital(&text("what"))),
-            }),
-            act::kind::REPORT_MADE => self
-                .opens
-                .push(Note { at, sentence: format!("The review of week {} was made.", text("week")) }),
-            act::kind::SELF_CHECK => {
-                let passed = body.get("passed").and_then(Value::as_bool).unwrap_or(false);
-                self.self_check = Some((passed, text("sentence")));
-            }
-            _ => {}
-        }
-    }
-
-    fn entry(&mut self, seen: &Seen<'_>, numbers: &BTreeMap<(String, u64), Vec<String>>) {
-        let name = format!("{} {} ({})", seen.record.author, seen.access.number, seen.event.time);
-        self.first.get_or_insert_with(|| name.clone());
-        self.last = Some(name);
-        let key = (seen.record.author.clone(), seen.access.number);
-        for id in numbers.get(&key).into_iter().flatten() {
-            let paths = self.findings.entry(id.clone()).or_default();
-            if let Some(path) = seen
-                .event
-                .object
-                .as_ref()
-                .and_then(|object| object.path.clone())
-                .filter(|_| paths.len() < PATHS_MAX)
-            {
-                paths.insert(path);
-            }
-        }
-    }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-}
-
-/// Which findings an entry belongs to, as far as they list their entries.
-fn numbers_of(findings: &[FindingRecord]) -> BTreeMap<(String, u64), Vec<String>> {
-    let mut numbers: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for record in findings {
-        for number in &record.finding.numbers {
-            numbers
-                .entry((record.finding.author.clone(), *number))
-                .or_default()
-                .push(record.finding.id.clone());
-        }
-    }
-    numbers
-}
-
 fn nanos(at: Timestamp) -> i64 {
     i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

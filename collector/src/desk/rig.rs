@@ -4,6 +4,10 @@ use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt as _;
 use ntk_evidence::act;
+use ntk_evidence::author_log::AuthorLog;
+use ntk_evidence::entry::{BatchKey, Entry};
+use ntk_evidence::name::Author;
+use ntk_evidence::note::{KeyType, NoteSigner};
 use ntk_evidence::time::Moment;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -11,6 +15,7 @@ use tower::ServiceExt as _;
 use crate::app::{App, Working};
 use crate::clock::Clock;
 use crate::home::Home;
+use crate::ingest::verify::verify;
 use crate::init::{InitOptions, init};
 use crate::roster::Roster;
 
@@ -63,6 +68,21 @@ impl Rig {
     /// What requests need.
     pub(crate) fn app(&self) -> &App {
         &self.working.app
+    }
+
+    /// Enrols a machine and takes in its entries.
+    pub(crate) async fn entries(&self, machine: &str, events: &[String]) {
+        let app = self.app();
+        let log = AuthorLog::new(&app.practice.trust.slug, Author::agent(machine).unwrap());
+        let agent = NoteSigner::new(log.origin(), KeyType::Ed25519, &[7; 32]).unwrap();
+        let body = json!({"author": format!("agent/{machine}"), "key": agent.verifier().to_string(), "epoch": 0, "certificate": "00".repeat(32)});
+        let enrolment = act::event(act::kind::ENROLMENT, app.ledger.now(), body);
+        let _appended = app.ledger.act(vec![enrolment]).await.unwrap();
+        let entries = events.iter().map(|json| Entry::freeze(serde_json::from_str(json).unwrap()).unwrap());
+        let (batch, _) = log.seal(entries.collect(), BatchKey::new([1; 32]), &agent).unwrap();
+        let checked = verify(&log, agent.verifier(), batch).unwrap().into_continuation();
+        let answer = app.ledger.append(checked).await.unwrap();
+        let _appended = answer.await.unwrap().unwrap();
     }
 
     /// A POST to the admin API: status and answer.

@@ -6,32 +6,28 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::coverage::{self, Interval, MachineCoverage, MachineInput, State};
+use super::item::{item, settled};
 use super::tally::GapSeen;
-use super::text::{count, count_in_words, duration, list_of, moment, number, period, times};
+use super::text::{count, duration, list_of, moment, period, times};
+use super::verdict::{Parts, verdict};
 use super::{
-    AreaCount, Counted, FindingInput, Item, Line, Note, TITLE, Undecided, Verdict, WeekInput, WeeklyReport,
+    AreaCount, Counted, Item, Line, Matter, MatterLine, Note, Settled, TITLE, Undecided, WeekInput,
+    WeeklyReport,
 };
-use crate::finding::{Finding, wording};
-use crate::need_to_know::Judgement;
 use crate::policy::Area;
 
 /// Rows of the heat map; more accounts share the last one.
 const HEAT_ROWS_MAX: usize = 12;
-/// Paths shown per item.
-const PATHS_MAX: usize = 3;
 
 /// Makes the report of a week.
 pub fn build(input: WeekInput) -> WeeklyReport {
     let (from, to) = input.week.bounds(&input.zone);
     let machines = machines(&input, from, to);
-    let mut items: Vec<Item> = input.findings.iter().map(|finding| item(finding, &input.zone)).collect();
-    items.sort_by(|one, other| {
-        other
-            .finding
-            .urgency()
-            .cmp(&one.finding.urgency())
-            .then_with(|| one.finding.id.cmp(&other.finding.id))
-    });
+    let roster = &input.names;
+    let (open, done): (Vec<_>, Vec<_>) =
+        input.incidents.iter().partition(|incident| incident.state().is_undecided());
+    let items: Vec<Item> = open.iter().filter_map(|incident| item(incident, &input.zone, roster)).collect();
+    let settled: Vec<Settled> = done.iter().map(|incident| settled(incident, &input.zone, roster)).collect();
     let lines = |notes: &[Note]| lines(notes, &input.zone);
     let tally = &input.tally;
     WeeklyReport {
@@ -45,9 +41,10 @@ pub fn build(input: WeekInput) -> WeeklyReport {
         made_at: input.made_at,
         made: moment(input.made_at, &input.zone),
         number: input.number,
-        verdict: verdict(&input, &items, &machines),
-        break_glass: lines(&input.break_glass),
-        tickets: lines(&input.tickets),
+        verdict: verdict(&input, &Parts { items: &items, settled: &settled, machines: &machines }),
+        break_glass: matters(&input.break_glass, &input.zone),
+        tickets: matters(&input.tickets, &input.zone),
+        roster: input.roster.clone(),
         gaps: tally.gaps.iter().map(|gap| gap_line(gap, &input.zone)).collect(),
         recording_changes: lines(&tally.recording_changes),
         changes: lines(&input.changes),
@@ -58,134 +55,15 @@ pub fn build(input: WeekInput) -> WeeklyReport {
         heat: tally.heat_rows(HEAT_ROWS_MAX),
         explained: counted(&tally.explained),
         n_explained: tally.n_explained,
+        settled,
         undecided: undecided(&input),
         unknown: counted(&tally.unknown),
         not_evaluated: counted(&tally.not_evaluated),
         n_recorded: tally.n_recorded,
+        is_extract: input.is_extract,
         footer: input.footer.clone(),
         items,
         machines,
-    }
-}
-
-fn verdict(input: &WeekInput, items: &[Item], machines: &[MachineCoverage]) -> Verdict {
-    let n_items = u64::try_from(items.len()).unwrap_or(u64::MAX);
-    let n_explained = input.tally.n_explained;
-    let n_never = items.iter().filter(|item| item.finding.outcome == Judgement::Never).count();
-    let explained = match n_explained {
-        0 => String::new(),
-        1 => " The one other recorded access or login is explained.".to_owned(),
-        n => format!(" All {} other recorded accesses and logins are explained.", number(n)),
-    };
-    let is_blind = !machines.iter().any(|machine| machine.hours.contains(&State::Reporting));
-    let sentence = match (n_items, n_explained) {
-        (0, 0) if is_blind => {
-            "No machine reported this week, so this page cannot say what happened.".to_owned()
-        }
-        (0, 0) => "Nothing needs your decision: no access to a protected area was recorded.".to_owned(),
-        (0, 1) => "Nothing needs your decision: the one recorded access is explained.".to_owned(),
-        (0, n) => format!(
-            "Nothing needs your decision: all {} recorded accesses and logins are explained.",
-            number(n)
-        ),
-        (n, _) => format!("{} your decision.{explained}", count_in_words(n, "item needs", "items need")),
-    };
-    let mut more = Vec::new();
-    if n_never > 0 {
-        more.push(match n_never {
-            1 => "One of them is something that your table says never happens.".to_owned(),
-            n => format!(
-                "{} of them are things that your table says never happen.",
-                count_in_words(n.try_into().unwrap_or(u64::MAX), "", "").trim()
-            ),
-        });
-    }
-    if n_items > 0 && items.iter().all(|item| item.finding.recorded) {
-        more.push(
-            "Every item comes from records that were played from a recording, not seen live.".to_owned(),
-        );
-    }
-    for machine in machines {
-        let silent = coverage::total(&machine.intervals, State::Silent);
-        if !silent.is_zero() {
-            more.push(format!("{} was running but did not report for {}.", machine.name, duration(silent)));
-        }
-    }
-    if !input.tally.recording_changes.is_empty() {
-        let n = times(input.tally.recording_changes.len());
-        more.push(format!("Something was done to the recording itself {n}: see “What we could see”."));
-    }
-    if input.footer.self_check_passed == Some(false) {
-        more.push("The ledger’s check of itself did not pass: see the end of this page.".to_owned());
-    }
-    Verdict { sentence, more, is_quiet: items.is_empty() }
-}
-
-fn item(input: &FindingInput, zone: &TimeZone) -> Item {
-    let finding = &input.finding;
-    let mut facts = Vec::new();
-    let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
-    fact("When", when(finding, zone));
-    let way = wording::way(finding).map(|way| format!(", {way}")).unwrap_or_default();
-    let who = match (&finding.account, &finding.holder, finding.is_verified) {
-        (Some(name), Some(holder), false) => {
-            format!("the name {name} was typed; the account is held by {holder}")
-        }
-        (Some(account), Some(holder), true) => format!("{account}, held by {holder}{way}"),
-        (Some(account), None, _) => format!("{account}, not in the roster{way}"),
-        (None, _, false) => "names that are not in the roster were typed".to_owned(),
-        (None, _, true) => format!("the record names no account{way}"),
-    };
-    fact("Account", who);
-    let program =
-        finding.way.program.as_ref().map(|program| format!(", by the program {program}")).unwrap_or_default();
-    fact("What", format!("{}{program}", wording::what(finding)));
-    if let Some(from) = &finding.way.from {
-        fact("From", from.clone());
-    }
-    let reasons: Vec<_> = finding.reasons.iter().map(|reason| reason.sentence.clone()).collect();
-    fact("Rule", if reasons.is_empty() { "nothing matched".to_owned() } else { reasons.join(" ") });
-    if !finding.would_explain.is_empty() {
-        fact("Would explain it", finding.would_explain.join("; or "));
-    }
-    if !finding.signals.is_empty() {
-        let signals: Vec<_> = finding.signals.iter().map(|signal| signal.sentence.clone()).collect();
-        fact("Unusual", signals.join(" "));
-    }
-    if let Some(candidates) = wording::candidates(finding) {
-        fact("Who could have been", candidates);
-    }
-    if let Some(status) = &input.status {
-        fact("So far", status.clone());
-    }
-    let records = format!(
-        "{} of {}, first number {}, finding {}",
-        count(finding.n_entries, "entry", "entries"),
-        finding.author,
-        finding.first_number,
-        finding.id
-    );
-    let mut paths: Vec<String> = input.paths.iter().take(PATHS_MAX).cloned().collect();
-    if input.paths.len() > PATHS_MAX {
-        paths.push(format!("and {} more", input.paths.len() - PATHS_MAX));
-    }
-    Item {
-        headline: wording::headline(finding),
-        tag: wording::tag(finding).to_owned(),
-        facts,
-        records,
-        paths,
-        innocent_causes: finding.innocent_causes.clone(),
-        not_shown: wording::not_shown(finding),
-        finding: finding.clone(),
-    }
-}
-
-fn when(finding: &Finding, zone: &TimeZone) -> String {
-    match (finding.first_time, finding.last_time) {
-        (Some(first), Some(last)) => period(first, last, zone),
-        (Some(at), None) | (None, Some(at)) => moment(at, zone),
-        (None, None) => "the time in the record cannot be read".to_owned(),
     }
 }
 
@@ -274,7 +152,8 @@ fn gap_line(gap: &GapSeen, zone: &TimeZone) -> Line {
         Some(lost) => format!("; {} lost", count(lost, "record", "records")),
         None => "; how many records are missing is not known".to_owned(),
     };
-    Line { when, sentence: format!("{}: {}{lost}.", gap.host, cause_in_words(&gap.cause)) }
+    let sentence = format!("{}: {}{lost}.", gap.host, cause_in_words(&gap.cause));
+    Line { when, sentence, is_prominent: false }
 }
 
 /// Causes of gaps in words; a cause of a newer agent is shown as it came.
@@ -314,6 +193,12 @@ fn could_not_see(input: &WeekInput, machines: &[MachineCoverage]) -> Vec<String>
     if input.made_at < input.week.bounds(&input.zone).1 {
         sentences.push("The report was made before the week was over.".to_owned());
     }
+    if input.is_extract {
+        sentences.push(
+            "This review is of one case: other people’s accesses, tickets and usual weeks are left out."
+                .to_owned(),
+        );
+    }
     for always in [
         "Machines that are not enrolled, and what is done on paper or by telephone.",
         "Who sat at the keyboard, and whether anyone read what was opened.",
@@ -349,8 +234,19 @@ fn lines(notes: &[Note], zone: &TimeZone) -> Vec<Line> {
     let line = |note: &Note| Line {
         when: note.at.map(|at| moment(at, zone)).unwrap_or_default(),
         sentence: note.sentence.clone(),
+        is_prominent: note.is_prominent,
     };
     notes.iter().map(line).collect()
+}
+
+fn matters(matters: &[Matter], zone: &TimeZone) -> Vec<MatterLine> {
+    let line = |matter: &Matter| MatterLine {
+        id: matter.id.clone(),
+        when: matter.at.map(|at| moment(at, zone)).unwrap_or_default(),
+        sentence: matter.sentence.clone(),
+        is_to_decide: matter.is_to_decide,
+    };
+    matters.iter().map(line).collect()
 }
 
 fn undecided(input: &WeekInput) -> Vec<Undecided> {

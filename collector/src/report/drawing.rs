@@ -175,7 +175,7 @@ fn shortened(label: &str, letters_max: usize) -> String {
 }
 
 /// The five characters that mean something in HTML.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

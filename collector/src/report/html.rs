@@ -1,17 +1,19 @@
 //! The report as one HTML page: inline style, inline drawings, no script, nothing from outside.
 //!
-//! Everything in the template is escaped by askama; only the drawings go in as they are, and they escape
-//! their own text.
+//! Everything in the template is escaped by askama; only the drawings and the sentences with something to type
+//! go in as they are, and they escape their own text.
 
 use std::collections::BTreeMap;
 
 use askama::Template;
 
 use super::coverage::{DayMinutes, MachineCoverage, State};
-use super::drawing::{Form, coverage_bars, heat_map};
+use super::drawing::{Form, coverage_bars, escaped, heat_map};
 use super::text::{list_of, number};
 use super::week::Week;
-use super::{Item, WeeklyReport};
+use super::{Item, Settled, WeeklyReport};
+use crate::finding::Severity;
+use crate::finding::step::FindingState;
 
 /// Items that get a card of their own; the rest share a table.
 const CARDS_MAX: usize = 8;
@@ -27,6 +29,7 @@ struct Page<'a> {
     days: Vec<String>,
     calm: Vec<String>,
     administers: String,
+    settled: String,
     machine_sentences: Vec<String>,
 }
 
@@ -45,6 +48,7 @@ pub fn render_html(report: &WeeklyReport) -> String {
         days: days.iter().map(|day| day.strftime("%A").to_string()).collect(),
         calm: calm(report),
         administers: administers(report),
+        settled: settled(report),
         machine_sentences: machine_sentences(report),
     };
     // Writing to a String fails only where a template asks for what is not there, which the compiler checks.
@@ -53,20 +57,42 @@ pub fn render_html(report: &WeeklyReport) -> String {
 
 /// The parts in which there is nothing to tell, in one line each.
 fn calm(report: &WeeklyReport) -> Vec<String> {
+    // A review of one case was not given all of these.
+    let is_whole = !report.is_extract;
     let parts = [
-        (report.break_glass.is_empty(), "Break-glass was not used."),
-        (report.tickets.is_empty(), "No ticket was late, self-approved, unused or expired."),
+        (report.break_glass.is_empty() && is_whole, "Break-glass was not used."),
+        (
+            report.tickets.is_empty() && is_whole,
+            "No ticket was late, self-approved, broad, unused or expired.",
+        ),
+        (
+            report.roster.new_items.is_empty() && report.roster.unknown_accounts.is_empty() && is_whole,
+            "Every account seen has a holder; nothing new in the roster.",
+        ),
         (report.rights.is_empty(), "No change of accounts, groups or rights was recorded."),
         (report.gaps.is_empty(), "No loss of records was reported."),
         (report.recording_changes.is_empty(), "Nothing was done to the recording itself."),
         (
             report.changes.is_empty(),
-            "No change to the watch list, the table, the roster or the machines was recorded.",
+            "No change to the table, the roster, the passphrases or the machines was recorded.",
         ),
         (report.undecided.is_empty(), "No item of an earlier week is waiting."),
         (report.previous_opens.is_empty(), "No look at earlier reports or records was recorded."),
     ];
     parts.into_iter().filter(|(is_empty, _)| *is_empty).map(|(_, sentence)| sentence.to_owned()).collect()
+}
+
+/// How many of each: `2 expected, 1 escalated, 3 covered by an earlier answer`.
+fn settled(report: &WeeklyReport) -> String {
+    let n = |is_one: &dyn Fn(&Settled) -> bool| report.settled.iter().filter(|line| is_one(line)).count();
+    let parts = [
+        (n(&|line| !line.is_covered && line.state == FindingState::Expected), "expected"),
+        (n(&|line| !line.is_covered && line.state == FindingState::Escalated), "escalated"),
+        (n(&|line| line.is_covered), "covered by an earlier answer"),
+    ];
+    let parts: Vec<_> =
+        parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    format!("{}. Nothing is asked about these; each can be opened again.", list_of(&parts))
 }
 
 /// `Northwind IT (host, network)`: who could have stopped records from being made.
@@ -133,6 +159,34 @@ impl Page<'_> {
     }
 
     fn is_never(&self, item: &Item) -> bool {
-        item.finding.outcome == crate::need_to_know::Judgement::Never
+        item.incident.outcome == crate::need_to_know::Judgement::Never
+    }
+
+    fn is_urgent(&self, item: &Item) -> bool {
+        item.incident.severity == Severity::Urgent
+    }
+
+    /// How far it is, where something was said about it.
+    fn state(&self, item: &Item) -> Option<&'static str> {
+        (item.state != FindingState::Open).then(|| item.state.in_words())
+    }
+
+    fn has_roster(&self) -> bool {
+        let part = &self.report.roster;
+        !part.new_items.is_empty() || !part.unknown_accounts.is_empty() || part.standing_permits.is_some()
+    }
+
+    /// Escaped, with what stands in backticks as something to type.
+    fn code(&self, text: &str) -> String {
+        let mut html = String::new();
+        for (position, part) in text.split('`').enumerate() {
+            let escaped = escaped(part);
+            if position % 2 == 1 {
+                html.push_str(&format!("<code>{escaped}</code>"));
+            } else {
+                html.push_str(&escaped);
+            }
+        }
+        html
     }
 }

@@ -91,8 +91,8 @@ impl WeekTally {
         }
         self.judged(access, decision);
         match &access.event.kind {
-            Kind::AccountChange => self.rights.push(Note { at, sentence: rights_sentence(access) }),
-            Kind::Tamper => self.recording_changes.push(Note { at, sentence: recording_sentence(access) }),
+            Kind::AccountChange => self.rights.push(Note::new(at, rights_sentence(access))),
+            Kind::Tamper => self.recording_changes.push(Note::new(at, recording_sentence(access))),
             Kind::Gap => self.gap(access),
             Kind::Login
             | Kind::Logout

@@ -4,16 +4,28 @@
 
 use expect_test::expect;
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use ntk_evidence::event::Event;
+use serde_json::{Value, json};
 
-use super::coverage::{Interval, State};
+use super::coverage::{Interval, MachineInput, State};
+use super::tally::WeekTally;
+use super::week::Week;
 use super::*;
+use crate::finding::step::StepRecord;
 use crate::finding::wording::ACCUSING_WORDS;
 use crate::finding::{FindingStep, Findings};
+use crate::items::Span;
 use crate::need_to_know::{Access, decide};
 use crate::policy::Policy;
 use crate::report::html::render_html;
+use crate::review::incidents::{Paths, weigh};
 use crate::roster::Roster;
+use crate::store::FindingRecord;
+
+mod parts;
+
+use parts::{matters, roster_part};
 
 const WEEK: &str = "2026-W47";
 
@@ -62,11 +74,10 @@ fn input(events: &[(&str, Event)], made_at: &str) -> WeekInput {
     }
     steps.extend(findings.end_day());
     let closed = steps.into_iter().filter_map(|step| match step {
-        FindingStep::Closed { finding, .. } => {
-            Some(FindingInput { finding, paths: Vec::new(), status: None })
-        }
+        FindingStep::Closed { finding, .. } => Some(record(finding, Vec::new())),
         FindingStep::Opened { .. } => None,
     });
+    let (incidents, _) = weighed(&closed.collect::<Vec<_>>());
     WeekInput {
         practice: "Maple Street Family Practice".to_owned(),
         zone_name: "America/New_York".to_owned(),
@@ -76,15 +87,38 @@ fn input(events: &[(&str, Event)], made_at: &str) -> WeekInput {
         number: Some(12),
         tally,
         machines: Vec::new(),
-        findings: closed.collect(),
+        incidents,
         break_glass: Vec::new(),
         tickets: Vec::new(),
+        roster: RosterPart::default(),
         changes: Vec::new(),
         previous_opens: Vec::new(),
         undecided: Vec::new(),
         medians: BTreeMap::new(),
+        is_extract: false,
         footer: footer(&policy, &roster),
+        names: roster,
     }
+}
+
+fn record(finding: Finding, steps: Vec<StepRecord>) -> FindingRecord {
+    FindingRecord { finding, is_open: false, opened_by: Some(1), closed_by: Some(2), steps }
+}
+
+fn weighed(records: &[FindingRecord]) -> (Vec<IncidentInput>, Vec<UndecidedInput>) {
+    let (from, to) = Week::parse(WEEK).unwrap().bounds(&zone());
+    weigh(records, &Paths::new(), Span { from, to }, &zone())
+}
+
+/// The findings of an input as the store has them.
+fn records_of(input: &WeekInput) -> Vec<FindingRecord> {
+    let all = input.incidents.iter().flat_map(|incident| incident.findings.clone());
+    all.map(|finding| record(finding.finding, finding.steps)).collect()
+}
+
+fn said(number: u64, at_text: &str, seen: u64, step: Value) -> StepRecord {
+    let step = serde_json::from_value(step).unwrap();
+    StepRecord { number, at: at(at_text), seen: Some(seen), step }
 }
 
 fn event(json: &str) -> Event {
@@ -220,7 +254,24 @@ fn busy() -> WeekInput {
         events.push((host, event(json)));
     }
     let mut input = input(&events, "2026-11-23T11:00:00Z");
-    for finding in &mut input.findings {
+    // A file of the same front desk four days later, and one that somebody has asked about.
+    let mut records = records_of(&input);
+    for record in &mut records {
+        if record.finding.account.as_deref().is_some_and(|account| account.starts_with("helpdesk2")) {
+            let question = json!({"step": "asked", "question": "Was this the new scanner?", "by": "mary", "proof": "passphrase"});
+            let answer = json!({"step": "answered", "answer": "Yes, its folder has moved.", "by": "northwind", "proof": "none"});
+            record.steps = vec![
+                said(40, "2026-11-20T16:00:00Z", 1, question),
+                said(41, "2026-11-20T17:00:00Z", 1, answer),
+            ];
+        }
+        if record.finding.recorded {
+            let decided = json!({"step": "decided", "decision": "expected", "because": "a rehearsal of ours", "by": "mary", "proof": "passphrase", "until": "2026-12-01T05:00:00Z"});
+            record.steps = vec![said(42, "2026-11-20T17:30:00Z", 1, decided)];
+        }
+    }
+    input.incidents = weighed(&records).0;
+    for finding in input.incidents.iter_mut().flat_map(|incident| &mut incident.findings) {
         if finding.finding.n_accesses > 4000 {
             finding.paths = (1..8).map(|n| format!("/srv/mail/manager/cur/17{n}.<i>jane</i>.eml")).collect();
         }
@@ -235,14 +286,16 @@ fn busy() -> WeekInput {
     let mut fresh = machine("xray-1", false);
     fresh.enrolled_at = Some(at("2026-11-20T15:00:00Z"));
     input.machines.push(fresh);
-    let note = |at_text: &str, sentence: &str| Note { at: Some(at(at_text)), sentence: sentence.to_owned() };
-    input.break_glass = vec![note(
-        "2026-11-17T22:10:00Z",
-        "Account drchen used break-glass for an export, typed reason “patient in the emergency room”; acknowledged by Mary Lopez on Wednesday.",
-    )];
-    input.tickets =
-        vec![note("2026-11-18T14:00:00Z", "Ticket T-104 was approved after the access it is for.")];
-    input.changes = vec![note("2026-11-17T14:00:00Z", "Mary Lopez adopted a changed table (2 cells).")];
+    let note = |at_text: &str, sentence: &str| Note::new(Some(at(at_text)), sentence);
+    (input.break_glass, input.tickets) = matters(&input.names);
+    input.roster = roster_part(&input.names);
+    let mut reset = note(
+        "2026-11-18T21:00:00Z",
+        "The passphrase of Mary Lopez was reset without the old one: whoever has the new one decides in this name. Ask Mary Lopez whether they did it.",
+    );
+    reset.is_prominent = true;
+    input.changes =
+        vec![note("2026-11-17T14:00:00Z", "Mary Lopez adopted a changed table (2 cells)."), reset];
     input.previous_opens = vec![note("2026-11-16T13:05:00Z", "Report 11 was opened by Mary Lopez.")];
     input.undecided = vec![UndecidedInput { id: "0f1e2d3c4b5a6978".to_owned(), headline: "The health-record exports were opened for reading on ws-01 by account billing1 (held by Bea Novak).".to_owned(), opened: at("2026-11-12T15:00:00Z") }];
     input.medians =
@@ -259,10 +312,8 @@ fn quiet() -> WeekInput {
         silences: Vec::new(),
     };
     input.machines = ["ws-01", "reception-2", "dr-office"].map(machine).into();
-    input.previous_opens = vec![Note {
-        at: Some(at("2026-11-16T13:05:00Z")),
-        sentence: "Report 11 was opened by Mary Lopez.".to_owned(),
-    }];
+    input.previous_opens =
+        vec![Note::new(Some(at("2026-11-16T13:05:00Z")), "Report 11 was opened by Mary Lopez.")];
     input.medians = [(Area::Backup, 3200), (Area::OwnMailbox, 96), (Area::Ehr, 110)].into();
     input
 }
@@ -307,24 +358,12 @@ fn a_busy_week() {
         }
     }
     expect![[r#"
-        Five items need your decision. All 3,392 other recorded accesses and logins are explained.
+        Seven items need your decision. 3,392 other recorded accesses and logins are explained; one question was decided or covered by an earlier answer.
+        - These are four questions about accesses, one break-glass to acknowledge, one ticket and one matter of the roster.
         - One of them is something that your table says never happens.
+        - The passphrase of Mary Lopez was reset without the old one: whoever has the new one decides in this name. Ask Mary Lopez whether they did it.
         - reception-2 was running but did not report for 2 hours 20 minutes.
         - Something was done to the recording itself once: see “What we could see”.
-
-        The manager’s mailbox was opened for reading on ws-01 by account itadmin1 (held by Northwind IT), working as root after sudo. [your table says never]
-          When: Wednesday 18 November, 21:03 to 21:09 (EST)
-          Account: itadmin1, held by Northwind IT, working as root after sudo
-          What: 4,012 × opened for reading, by the program cat
-          From: 10.0.0.14
-          Rule: IT does not open the manager’s mailbox.
-
-        The contents of the voicemail of Dr. Chen were listed on ws-01 by account uid 1044, which is not in the roster. [no explanation yet]
-          When: Tuesday 17 November, 10:00 (EST)
-          Account: uid 1044, not in the roster
-          What: 1 × listed, by the program cat
-          Rule: Account uid 1044 on ws-01 is not in the roster, so no row of the table applies.
-          Would explain it: an entry in the roster that says who holds the account
 
         The agent was ended on reception-2 in a session of account itadmin1 (uid 1001), not in the roster. [no explanation yet]
           When: Wednesday 18 November, 12:00 (EST)
@@ -332,6 +371,13 @@ fn a_busy_week() {
           What: 1 × change to the recording
           Rule: Account itadmin1 (uid 1001) on reception-2 is not in the roster, so no row of the table applies.
           Would explain it: an entry in the roster that says who holds the account
+
+        The manager’s mailbox was opened for reading on ws-01 by account itadmin1 (held by Northwind IT), working as root after sudo. [your table says never]
+          When: Wednesday 18 November, 21:03 to 21:09 (EST)
+          Account: itadmin1, held by Northwind IT, working as root after sudo
+          What: 4,012 × opened for reading, by the program cat
+          From: 10.0.0.14
+          Rule: IT does not open the manager’s mailbox.
 
         A file was moved or renamed in the health-record exports of <b>Dr. "X" & Sons</b> on reception-2 by account frontdesk1 (held by Sam Ortiz). [no explanation yet]
           When: Friday 20 November, 16:48 (EST)
@@ -346,6 +392,8 @@ fn a_busy_week() {
           What: 1 × opened for reading: refused, by the program cat
           Rule: Account helpdesk2 (uid 1044) on ws-01 is not in the roster, so no row of the table applies. Bea Novak left on 2026-11-20, and nobody has confirmed whose this account is.
           Would explain it: an entry in the roster that says who holds the account
+          Asked: “Was this the new scanner?”, by Mary Lopez, Friday 20 November, 11:00 (EST)
+          Answered: “Yes, its folder has moved.”, recorded in Northwind IT’s name; nobody proved to be Northwind IT, Friday 20 November, 12:00 (EST)
     "#]].assert_eq(&text);
     let sentences: Vec<_> = report.machines.iter().map(|machine| machine.sentence.as_str()).collect();
     expect![[r#"
@@ -358,8 +406,10 @@ fn a_busy_week() {
     assert!(html.contains("from a recording"));
     for heading in [
         "For you to decide (",
-        "Break-glass (1)",
-        "Tickets worth a look (1)",
+        "Break-glass (2)",
+        "Tickets worth a look (2)",
+        "People and accounts",
+        "Decided or covered by an earlier answer (1)",
         "What we could see",
         "Changed rights (1)",
         "by account and hour",
@@ -380,12 +430,14 @@ fn the_parts_stand_in_their_order() {
         "id=\"items\"",
         "id=\"glass\"",
         "id=\"tickets\"",
+        "id=\"roster\"",
         "id=\"seen\"",
         "id=\"unseen\"",
         "id=\"rights\"",
         "id=\"heat\"",
         "id=\"areas\"",
         "id=\"explained\"",
+        "id=\"settled\"",
         "id=\"undecided\"",
         "<footer",
     ];
@@ -445,20 +497,33 @@ fn a_silence_that_the_collector_noticed_is_in_the_verdict() {
 }
 
 #[test]
-fn a_flood_of_findings_is_listed_to_the_end() {
+fn many_incidents_are_listed_to_the_end() {
     let mut input = busy();
-    let first = input.findings[0].clone();
+    let mut records = records_of(&input);
+    let first = records[0].finding.clone();
     for n in 0..30 {
         let mut finding = first.clone();
-        finding.finding.id = format!("{n:016x}");
-        input.findings.push(finding);
+        finding.id = format!("{n:016x}");
+        finding.person = Some(format!("person-{n}"));
+        records.push(record(finding, Vec::new()));
     }
-    let n = input.findings.len();
+    input.incidents = weighed(&records).0;
+    let n = input.incidents.len();
+    assert!(n > 30);
     let (report, html) = page("flood", input);
-    assert_eq!(report.items.len(), n);
+    assert_eq!(report.items.len() + report.settled.len(), n);
     for item in &report.items {
         assert!(html.contains(&item.finding.id), "{}", item.finding.id);
     }
+}
+
+#[test]
+fn a_review_of_one_case_says_that_it_is_no_whole_review() {
+    let mut input = quiet();
+    input.is_extract = true;
+    let (report, html) = page("extract", input);
+    assert!(!html.contains("Break-glass was not used") && html.contains("of one case"));
+    assert!(report.is_extract);
 }
 
 #[test]

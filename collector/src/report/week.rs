@@ -45,6 +45,12 @@ impl Week {
         self.monday
     }
 
+    /// The week so many weeks before.
+    pub fn earlier(self, weeks: i32) -> Self {
+        let days = i64::from(weeks).saturating_mul(7);
+        Self { monday: self.monday.checked_sub(days.days()).unwrap_or(Date::MIN) }
+    }
+
     /// Monday to Sunday.
     pub fn days(self) -> Vec<Date> {
         (0..7).filter_map(|n| self.monday.checked_add(n.days()).ok()).collect()

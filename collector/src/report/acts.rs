@@ -1,0 +1,300 @@
+//! What people changed, from their acts: sentences for the part on changes, with whoever did it and how that is proved.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use ntk_evidence::act;
+use ntk_evidence::event::Event;
+use serde_json::Value;
+
+use super::Note;
+use super::text::{capitalise, times};
+use crate::departure::{DepartureStep, checklist};
+use crate::roster::Roster;
+
+/// Name of a person; their id where the roster does not have them.
+pub fn name(id: &str, roster: &Roster) -> String {
+    roster.person(id).map_or_else(|| id.to_owned(), |person| person.name.clone())
+}
+
+/// `by Mary Lopez`, or that nothing proves it was her.
+pub fn in_name(by: &str, proof: Option<&str>, roster: &Roster) -> String {
+    let name = name(by, roster);
+    if is_proved(proof) {
+        format!("by {name}")
+    } else {
+        format!("recorded in {name}’s name; nobody proved to be {name}")
+    }
+}
+
+fn is_proved(proof: Option<&str>) -> bool {
+    proof == Some("passphrase")
+}
+
+/// What an act changed; none for acts that change nothing.
+pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<Note> {
+    let body = act::body(event)?;
+    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
+    let mut is_prominent = false;
+    let sentence = match event.kind.as_str() {
+        act::kind::ROSTER => signed(&roster_sentence(body), body, roster),
+        act::kind::POLICY => policy_sentence(body, roster),
+        act::kind::ENROLMENT => {
+            format!("The machine {} was enrolled.", text("author").trim_start_matches("agent/"))
+        }
+        act::kind::REVOCATION => {
+            format!("The machine {} was revoked.", text("author").trim_start_matches("agent/"))
+        }
+        act::kind::REVIEWER => {
+            let whose = name(text("person"), roster);
+            is_prominent = text("step") == "reset";
+            match text("step") {
+                "set" => format!("A passphrase was set for {whose}."),
+                "changed" => format!("{whose} changed their passphrase."),
+                "reset" => format!(
+                    "The passphrase of {whose} was reset without the old one: whoever has the new one decides in this name. Ask {whose} whether they did it."
+                ),
+                other => format!("The passphrase of {whose} was {}.", other.replace('_', " ")),
+            }
+        }
+        act::kind::DEPARTURE => departure_sentence(body, roster)?,
+        act::kind::CONFIGURATION => configuration_sentence(body)?,
+        _ => return None,
+    };
+    Some(Note { at, sentence, is_prominent })
+}
+
+fn roster_sentence(body: &Value) -> String {
+    let text = |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    match (text("change"), text("because")) {
+        (Some(change), _) => change.to_owned(),
+        (None, Some(because)) => {
+            let what = because.split_once(": ").map_or(because, |(_, what)| what);
+            format!("A program was confirmed as a standing permit. {what}")
+        }
+        (None, None) => "A roster came into force.".to_owned(),
+    }
+}
+
+fn policy_sentence(body: &Value, roster: &Roster) -> String {
+    let text = |key: &str| body.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    if text("by").is_none() {
+        let whence = if text("template").is_some() { ", as the practice was set up" } else { "" };
+        return format!("A need-to-know table came into force{whence}.");
+    }
+    let said = text("change").unwrap_or("A need-to-know table was adopted.");
+    signed(said, body, roster)
+}
+
+/// The sentence with who did it, where it does not say so itself, whether anybody proved it, and who co-signed.
+fn signed(sentence: &str, body: &Value, roster: &Roster) -> String {
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    let Some(by) = text("by") else { return sentence.to_owned() };
+    let mut said = sentence.to_owned();
+    if !is_proved(text("proof")) || !sentence.contains(&name(by, roster)) {
+        said.push_str(&format!(" {}.", capitalise(&in_name(by, text("proof"), roster))));
+    }
+    if let Some(second) = text("second") {
+        said.push_str(&format!(" Co-signed by {}.", name(second, roster)));
+    }
+    said
+}
+
+fn departure_sentence(body: &Value, roster: &Roster) -> Option<String> {
+    let (person, item, verb, note) = match serde_json::from_value(body.clone()).ok()? {
+        DepartureStep::Ticked { person, item, note, .. } => (person, item, "is done", note),
+        DepartureStep::Unticked { person, item, note, .. } => (person, item, "is not done after all", note),
+    };
+    let steps = checklist(roster, &person, None);
+    let what = steps.iter().find(|step| step.id == item).map_or(item.as_str(), |step| step.what.as_str());
+    let what = what.trim_end_matches('.');
+    let note = note.map(|note| format!(", noting “{note}”")).unwrap_or_default();
+    let sentence = format!("Departure of {}: “{what}” {verb}{note}.", name(&person, roster));
+    Some(signed(&sentence, body, roster))
+}
+
+fn configuration_sentence(body: &Value) -> Option<String> {
+    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
+    Some(match text("change") {
+        "help-desk token made" => {
+            format!("The help desk {} may ask for tickets from now on; it cannot approve any.", text("name"))
+        }
+        "help-desk token revoked" => format!("The help desk {} may no longer ask for tickets.", text("name")),
+        "collector.toml" => "The collector’s configuration file was changed.".to_owned(),
+        "recovered" => {
+            "After a stop in the middle of a write the unfinished end of the ledger was cut; nothing acknowledged was in it.".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// Who looked at what, in words; none for acts that are no looks.
+pub fn look(event: &Event) -> Option<String> {
+    let body = act::body(event)?;
+    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
+    Some(match event.kind.as_str() {
+        act::kind::EXPORT => format!("An evidence bundle was made for case {}.", text("case")),
+        act::kind::VIEWED => match text("what") {
+            "baseline" => {
+                "The proposals for standing permits were looked at from the command line.".to_owned()
+            }
+            "" => "Records were looked at from the command line.".to_owned(),
+            what => format!("{} were looked at from the command line.", capitalise(what)),
+        },
+        act::kind::REPORT_MADE => format!("The review of week {} was made.", text("week")),
+        _ => return None,
+    })
+}
+
+/// Looks of one kind, counted: the last of them gives the time.
+#[derive(Clone, Debug, Default)]
+pub struct Looks(BTreeMap<String, (Option<Timestamp>, usize)>);
+
+impl Looks {
+    /// Takes in one.
+    pub fn add(&mut self, sentence: String, at: Option<Timestamp>) {
+        let (last, n) = self.0.entry(sentence).or_default();
+        *last = (*last).max(at);
+        *n = n.saturating_add(1);
+    }
+
+    /// One note for each kind, in order of time.
+    pub fn notes(self) -> Vec<Note> {
+        let note = |(sentence, (last, n)): (String, (Option<Timestamp>, usize))| {
+            let sentence = match n {
+                1 => sentence,
+                n => format!("{} ({}, this is the last)", sentence.trim_end_matches('.'), times(n)),
+            };
+            Note::new(last, sentence)
+        };
+        let mut notes: Vec<Note> = self.0.into_iter().map(note).collect();
+        notes.sort_by_key(|note| note.at);
+        notes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(acts: &[(&str, Value)], expected: Expect) {
+        let roster = Roster::parse(include_str!("../../templates/roster-example.toml")).unwrap();
+        let mut text = String::new();
+        for (kind, body) in acts {
+            let event = act::event(kind, "2026-11-18T15:00:00Z", body.clone());
+            let note = change(&event, None, &roster);
+            let mark = if note.as_ref().is_some_and(|note| note.is_prominent) { "! " } else { "" };
+            let said = note.map(|note| note.sentence).or_else(|| look(&event));
+            text.push_str(&format!("{mark}{}\n", said.unwrap_or_else(|| "(nothing)".to_owned())));
+        }
+        for word in crate::finding::wording::ACCUSING_WORDS {
+            assert!(!text.to_lowercase().contains(word), "RP-3: `{word}` in {text}");
+        }
+        expected.assert_eq(&text);
+    }
+
+    #[test]
+    fn a_change_names_who_made_it_and_whether_that_is_proved() {
+        check(
+            &[
+                ("act_roster", json!({"text": ""})),
+                (
+                    "act_roster",
+                    json!({"change": "Mary Lopez recorded that Bea Novak leaves: 2026-11-20.", "by": "mary", "proof": "passphrase"}),
+                ),
+                (
+                    "act_roster",
+                    json!({"change": "A roster came into force. 2 people are new.", "by": "mary", "proof": "passphrase"}),
+                ),
+                (
+                    "act_roster",
+                    json!({"change": "A roster came into force. 2 people are new.", "by": "mary", "proof": "none"}),
+                ),
+                (
+                    "act_roster",
+                    json!({"change": "Mary Lopez recorded that account temp on ws-02 is held by Sam Ortiz.", "by": "mary"}),
+                ),
+                (
+                    "act_roster",
+                    json!({"because": "confirmed proposal 3f9a: The backup restic on ws-01 touched backups on 28 of the last 28 days.", "by": "mary", "proof": "passphrase"}),
+                ),
+                ("act_policy", json!({"text": "", "template": "dental"})),
+                ("act_policy", json!({"text": ""})),
+                ("act_policy", json!({"text": "", "by": "mary", "proof": "passphrase", "second": "drchen"})),
+                ("act_policy", json!({"text": "", "by": "mary", "proof": "none"})),
+            ],
+            expect![[r#"
+                A roster came into force.
+                Mary Lopez recorded that Bea Novak leaves: 2026-11-20.
+                A roster came into force. 2 people are new. By Mary Lopez.
+                A roster came into force. 2 people are new. Recorded in Mary Lopez’s name; nobody proved to be Mary Lopez.
+                Mary Lopez recorded that account temp on ws-02 is held by Sam Ortiz. Recorded in Mary Lopez’s name; nobody proved to be Mary Lopez.
+                A program was confirmed as a standing permit. The backup restic on ws-01 touched backups on 28 of the last 28 days. By Mary Lopez.
+                A need-to-know table came into force, as the practice was set up.
+                A need-to-know table came into force.
+                A need-to-know table was adopted. By Mary Lopez. Co-signed by Dr. Chen.
+                A need-to-know table was adopted. Recorded in Mary Lopez’s name; nobody proved to be Mary Lopez.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn passphrases_departures_and_the_configuration_are_changes_too() {
+        check(
+            &[
+                ("act_reviewer", json!({"step": "set", "person": "mary"})),
+                ("act_reviewer", json!({"step": "changed", "person": "mary"})),
+                ("act_reviewer", json!({"step": "reset", "person": "mary"})),
+                (
+                    "act_departure",
+                    json!({"step": "ticked", "person": "bea", "item": "admin-groups", "by": "mary", "proof": "passphrase", "note": "forward removed"}),
+                ),
+                (
+                    "act_departure",
+                    json!({"step": "unticked", "person": "bea", "item": "admin-groups", "by": "mary", "proof": "none"}),
+                ),
+                ("act_departure", json!({"step": "burned"})),
+                ("act_configuration", json!({"change": "help-desk token made", "name": "zammad"})),
+                ("act_configuration", json!({"change": "collector.toml"})),
+                ("act_configuration", json!({"started": true})),
+                ("act_enrolment", json!({"author": "agent/ws-02"})),
+            ],
+            expect![[r#"
+                A passphrase was set for Mary Lopez.
+                Mary Lopez changed their passphrase.
+                ! The passphrase of Mary Lopez was reset without the old one: whoever has the new one decides in this name. Ask Mary Lopez whether they did it.
+                Departure of Bea Novak: “Take the accounts of Bea Novak out of administrator groups and sudoers” is done, noting “forward removed”. By Mary Lopez.
+                Departure of Bea Novak: “Take the accounts of Bea Novak out of administrator groups and sudoers” is not done after all. Recorded in Mary Lopez’s name; nobody proved to be Mary Lopez.
+                (nothing)
+                The help desk zammad may ask for tickets from now on; it cannot approve any.
+                The collector’s configuration file was changed.
+                (nothing)
+                The machine ws-02 was enrolled.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn looks_of_one_kind_are_one_line() {
+        let mut looks = Looks::default();
+        for (kind, body) in [
+            ("act_viewed", json!({"what": "findings"})),
+            ("act_viewed", json!({"what": "findings", "person": "bea"})),
+            ("act_viewed", json!({"what": "baseline"})),
+            ("act_export", json!({"case": "A-1"})),
+        ] {
+            let sentence = look(&act::event(kind, "2026-11-18T15:00:00Z", body)).unwrap();
+            looks.add(sentence, Some("2026-11-18T15:00:00Z".parse().unwrap()));
+        }
+        let lines: Vec<_> = looks.notes().into_iter().map(|note| note.sentence).collect();
+        expect![[r#"
+            An evidence bundle was made for case A-1.
+            Findings were looked at from the command line (twice, this is the last)
+            The proposals for standing permits were looked at from the command line."#]]
+        .assert_eq(&lines.join("\n"));
+    }
+}

@@ -1,0 +1,134 @@
+//! One pass over the entries of a review.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use ntk_evidence::act;
+use serde_json::Value;
+
+use super::incidents::Paths;
+use crate::baseline::Survey;
+use crate::follow::answer::Seen;
+use crate::report::Note;
+use crate::report::acts::{Looks, change, look};
+use crate::report::matters::Rested;
+use crate::report::tally::WeekTally;
+use crate::report::usual::UsualWeeks;
+use crate::report::week::Week;
+use crate::roster::Roster;
+use crate::roster::proposal::Gathering;
+use crate::store::FindingRecord;
+
+/// How many paths of a finding are kept.
+const PATHS_MAX: usize = 8;
+
+/// What the entries come to.
+pub(super) struct Pass<'r> {
+    from: Timestamp,
+    to: Timestamp,
+    roster: &'r Roster,
+    /// Which findings an entry belongs to, as far as they list their entries.
+    numbers: BTreeMap<(&'r str, u64), Vec<&'r str>>,
+    pub(super) tally: WeekTally,
+    pub(super) usual: UsualWeeks,
+    pub(super) survey: Option<Survey>,
+    pub(super) accounts: Gathering,
+    pub(super) rested: Rested,
+    pub(super) paths: Paths,
+    pub(super) changes: Vec<Note>,
+    pub(super) looks: Looks,
+    pub(super) self_check: Option<(bool, String)>,
+    pub(super) first: Option<String>,
+    pub(super) last: Option<String>,
+}
+
+impl<'r> Pass<'r> {
+    pub(super) fn new(
+        week: Week,
+        zone: &TimeZone,
+        roster: &'r Roster,
+        findings: &'r [FindingRecord],
+        usual: UsualWeeks,
+        survey: Option<Survey>,
+    ) -> Self {
+        let (from, to) = week.bounds(zone);
+        let mut numbers: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for finding in findings.iter().map(|record| &record.finding) {
+            for number in &finding.numbers {
+                numbers.entry((finding.author.as_str(), *number)).or_default().push(finding.id.as_str());
+            }
+        }
+        Self {
+            from,
+            to,
+            roster,
+            numbers,
+            tally: WeekTally::new(week, zone),
+            usual,
+            survey,
+            accounts: Gathering::default(),
+            rested: Rested::default(),
+            paths: Paths::new(),
+            changes: Vec::new(),
+            looks: Looks::default(),
+            self_check: None,
+            first: None,
+            last: None,
+        }
+    }
+
+    /// From when on entries are needed, beside those of the week.
+    pub(super) fn since(&self) -> Option<Timestamp> {
+        [self.usual.since(), self.survey.as_ref().map(Survey::start)].into_iter().flatten().min()
+    }
+
+    /// Takes in one entry; `is_shown` is whether it goes into the review at all.
+    pub(super) fn observe(&mut self, seen: &Seen<'_>, is_shown: bool) {
+        let at = seen.access.local.map(|local| local.at);
+        let is_in_week = at.is_some_and(|at| self.from <= at && at < self.to);
+        if act::is_act(&seen.event.kind) {
+            if is_in_week {
+                self.act(seen, at);
+            }
+            return;
+        }
+        if !is_shown {
+            return;
+        }
+        self.tally.observe(seen.access, seen.decision);
+        self.usual.observe(seen.access, seen.decision);
+        if let Some(survey) = &mut self.survey {
+            survey.observe(seen.access, seen.decision);
+        }
+        self.path(seen);
+        if is_in_week {
+            self.accounts.observe(seen.access, self.roster);
+            self.rested.observe(seen.access, seen.decision);
+            let name = format!("{} {} ({})", seen.record.author, seen.access.number, seen.event.time);
+            self.first.get_or_insert_with(|| name.clone());
+            self.last = Some(name);
+        }
+    }
+
+    fn act(&mut self, seen: &Seen<'_>, at: Option<Timestamp>) {
+        self.changes.extend(change(seen.event, at, self.roster));
+        if let Some(sentence) = look(seen.event) {
+            self.looks.add(sentence, at);
+        }
+        if let (act::kind::SELF_CHECK, Some(body)) = (seen.event.kind.as_str(), act::body(seen.event)) {
+            let passed = body.get("passed").and_then(Value::as_bool).unwrap_or(false);
+            let sentence = body.get("sentence").and_then(Value::as_str).unwrap_or_default();
+            self.self_check = Some((passed, sentence.to_owned()));
+        }
+    }
+
+    fn path(&mut self, seen: &Seen<'_>) {
+        let key = (seen.record.author.as_str(), seen.access.number);
+        for id in self.numbers.get(&key).into_iter().flatten() {
+            let paths = self.paths.entry((*id).to_owned()).or_default();
+            let path = seen.event.object.as_ref().and_then(|object| object.path.clone());
+            paths.extend(path.filter(|_| paths.len() < PATHS_MAX));
+        }
+    }
+}
