@@ -5,6 +5,8 @@
 mod decisions;
 #[path = "bench/detection.rs"]
 mod detection;
+#[path = "bench/ingest.rs"]
+mod ingest;
 #[path = "bench/limit.rs"]
 mod limit;
 #[path = "bench/storage.rs"]

@@ -16,7 +16,13 @@ fn remembered_verdicts_change_no_decision_of_a_whole_practice() -> Result<()> {
     walk.stretches(|rules, accesses| {
         for access in accesses {
             alone.push(decide(&access, &rules.roster, &rules.policy, &rules.tickets));
-            remembered.push(decide_with(&access, &rules.roster, &rules.policy, &rules.tickets, &mut verdicts));
+            remembered.push(decide_with(
+                &access,
+                &rules.roster,
+                &rules.policy,
+                &rules.tickets,
+                &mut verdicts,
+            ));
         }
     })?;
     assert!(alone.len() > 1000 && alone.iter().any(Decision::is_finding));

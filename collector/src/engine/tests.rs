@@ -46,9 +46,14 @@ enum Line {
 
 fn line() -> impl Strategy<Value = Line> {
     let (actor, session) = (0..ACTORS.len(), 1..4u64);
-    let file = (actor.clone(), 0..ASSETS.len(), session.clone(), 1..400u64, prop::bool::weighted(0.1)).prop_map(
-        |(actor, asset, session, count, is_denied)| Line::File { actor, asset, session, count, is_denied },
-    );
+    let file = (actor.clone(), 0..ASSETS.len(), session.clone(), 1..400u64, prop::bool::weighted(0.1))
+        .prop_map(|(actor, asset, session, count, is_denied)| Line::File {
+            actor,
+            asset,
+            session,
+            count,
+            is_denied,
+        });
     let way = (select(&["login", "logout", "elevation", "account_change"][..]), actor, session.clone())
         .prop_map(|(kind, actor, session)| Line::Way { kind, actor, session });
     let tool = (any::<bool>(), session).prop_map(|(is_over, session)| Line::Tool { is_over, session });
@@ -183,7 +188,8 @@ fn give(engine: &mut Engine, given: &Given) -> Said {
         }
         Given::Entry { number, event, received } => {
             let mut steps = engine.advance(*received);
-            let seen = Entry { author: "agent/ws-01", host: HOST, number: *number, event, received: *received };
+            let seen =
+                Entry { author: "agent/ws-01", host: HOST, number: *number, event, received: *received };
             let decided = engine.entry(seen);
             steps.extend(decided.steps);
             (Some((decided.decision, decided.around)), steps)

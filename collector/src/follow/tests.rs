@@ -51,14 +51,24 @@ fn a_later_rule_changes_no_earlier_decision() {
     }
     // The follower's own decisions, as its findings tell them, are those that are read.
     for finding in &found {
-        let (_, decision) = before.iter().find(|(at, _)| *at == (finding.author.clone(), finding.first_number)).unwrap();
-        assert_eq!((finding.outcome, &finding.reasons), (decision.outcome, &decision.reasons), "{}", finding.id);
+        let (_, decision) =
+            before.iter().find(|(at, _)| *at == (finding.author.clone(), finding.first_number)).unwrap();
+        assert_eq!(
+            (finding.outcome, &finding.reasons),
+            (decision.outcome, &decision.reasons),
+            "{}",
+            finding.id
+        );
     }
-    let n_findings = outcomes.iter().filter(|outcome| matches!(outcome, Judgement::Unexplained | Judgement::Never)).count();
+    let n_findings = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Judgement::Unexplained | Judgement::Never))
+        .count();
     assert!(found.len() >= n_findings, "each is a finding: {found:?}");
 
     desk.act(policy(Policy::template("strict").unwrap()));
     desk.act(roster(rig::OTHER_ROSTER));
+    // Both approvals claim a time before the accesses; their place in the ledger says that they came after.
     desk.act(rig::approved("T-2"));
     desk.act(ticket("T-3", "hr", "2026-11-27T18:00:00Z", "2026-11-28T02:00:00Z"));
     desk.act(rig::approved("T-3"));
@@ -84,7 +94,9 @@ fn a_later_rule_changes_no_earlier_decision() {
     assert_eq!(desk.decisions(), now, "from a store that was made anew");
     assert_eq!(desk.findings(), findings, "from a store that was made anew");
     for finding in &found {
-        assert!(desk.findings().iter().any(|other| other.id == finding.id && other.outcome == finding.outcome));
+        assert!(
+            desk.findings().iter().any(|other| other.id == finding.id && other.outcome == finding.outcome)
+        );
     }
 }
 

@@ -1,17 +1,19 @@
-//! Decisions a second of one core, over a made-up practice, beside plain readings of the same entries' JSON.
+//! Decisions a second of one core, over a made-up practice, beside plain readings of the same entries' JSON; and
+//! whether appending waits for them.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use anyhow::Result;
 use ntk_collector::engine::Engine;
-use ntk_collector::need_to_know::{Verdicts, decide, decide_with};
+use ntk_collector::need_to_know::{Judgement, Verdicts, decide, decide_with};
 use ntk_tests::detection::generate::Request;
 use ntk_tests::detection::scenario::{Line, Scenario};
 use ntk_tests::detection::walk::{Walk, event_of, seen};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
+use crate::ingest;
 use crate::table::{Table, float};
 
 /// The practice: as large as a small hospital's department, long enough for hundreds of tickets.
@@ -32,18 +34,26 @@ pub(crate) fn measure() -> Result<Table> {
     let mut table = Table::new("decisions: one core, a made-up practice of 150 people, 12 weeks");
     let scenario = PRACTICE.scenario()?;
     let n = float(u64::try_from(scenario.entries().count())?);
-    let walk = Walk::through(&scenario, |_, _| ())?;
+    let mut n_judged = 0;
+    let walk = Walk::through(&scenario, |_, decided| {
+        n_judged += u64::from(decided.decision.outcome != Judgement::NotJudged);
+    })?;
 
     let (mut without, mut with) = (0.0, 0.0);
     let mut verdicts = Verdicts::remembering();
     walk.stretches(|rules, accesses| {
-        let once = || accesses.for_each(|access| drop(black_box(decide(&access, &rules.roster, &rules.policy, &rules.tickets))));
+        let once = || {
+            accesses.for_each(|access| {
+                drop(black_box(decide(&access, &rules.roster, &rules.policy, &rules.tickets)))
+            })
+        };
         without += core_seconds(once).0;
     })?;
     walk.stretches(|rules, accesses| {
         let remembered = || {
             for access in accesses {
-                let decision = decide_with(&access, &rules.roster, &rules.policy, &rules.tickets, &mut verdicts);
+                let decision =
+                    decide_with(&access, &rules.roster, &rules.policy, &rules.tickets, &mut verdicts);
                 drop(black_box(decision));
             }
         };
@@ -51,15 +61,21 @@ pub(crate) fn measure() -> Result<Table> {
     })?;
     let engine = engine_seconds(&scenario)?;
     let (parsing, _) = core_seconds({
-        let texts = scenario.entries().map(|entry| serde_json::to_string(&entry.event)).collect::<Result<Vec<_>, _>>()?;
-        move || texts.iter().filter_map(|text| serde_json::from_str::<Value>(text).ok().map(black_box)).count()
+        let texts = scenario
+            .entries()
+            .map(|entry| serde_json::to_string(&entry.event))
+            .collect::<Result<Vec<_>, _>>()?;
+        move || {
+            texts.iter().filter_map(|text| serde_json::from_str::<Value>(text).ok().map(black_box)).count()
+        }
     });
     table.row("decisions, each policy evaluated anew", n / without, "decisions/s");
     table.row("decisions, verdicts remembered", n / with, "decisions/s");
     table.row("the engine: decisions, signals, findings", n / engine, "entries/s");
     table.row("plain parsing of the same entries' JSON (the limit)", n / parsing, "entries/s");
     table.row("remembered decisions against the limit", 100.0 * parsing / with, "%");
-    table.row("entries decided", n, "");
+    table.row("entries, of which were accesses to be judged", 100.0 * float(n_judged) / n, "%");
+    ingest::measure(&mut table, &scenario)?;
     Ok(table)
 }
 

@@ -37,7 +37,8 @@ fn of_unseen_practices_nearly_every_incident_comes_up_for_few_items_a_week() -> 
         wrong.push(format!("{found} of {all} incidents came up, fewer than {RECALL_PERCENT} of 100"));
     }
     for (people, most) in [(15, 5), (150, 15)] {
-        let these = || pages.iter().filter(|page| page.size.0 == people).filter_map(|page| page.product.as_ref());
+        let these =
+            || pages.iter().filter(|page| page.size.0 == people).filter_map(|page| page.product.as_ref());
         let (items, weeks): (u32, u32) =
             (these().map(|outcome| outcome.items).sum(), these().map(|outcome| outcome.weeks).sum());
         if items > most * weeks {

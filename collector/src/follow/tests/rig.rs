@@ -257,7 +257,8 @@ pub(super) fn ticket(id: &str, class: &str, from: &str, to: &str) -> Event {
 }
 
 pub(super) fn approved(id: &str) -> Event {
-    let body = json!({"step": "approved", "id": id, "by": "drchen", "proof": "passphrase", "echo": "as asked"});
+    let body =
+        json!({"step": "approved", "id": id, "by": "drchen", "proof": "passphrase", "echo": "as asked"});
     act::event(act::kind::TICKET, "2026-11-27T18:31:00Z", body)
 }
 
