@@ -4,7 +4,7 @@
 //! who comes and goes, [`life`] plays ordinary days on the [`stage`], [`incidents`] and [`innocent`] the cases;
 //! [`tape`] brings all into the order of a ledger. [`cert`] makes one of public files of others.
 //!
-//! A [`detector`] reads it; [`naive`] holds the rules that people write first; [`score`] says what was found and
+//! [`walk`] gives its entries with the rules of their place. A [`detector`] reads it; [`naive`] holds the rules that people write first; [`score`] says what was found and
 //! [`report`] prints it.
 
 pub mod calendar;
@@ -27,3 +27,4 @@ pub mod stage;
 pub mod tape;
 pub mod touch;
 pub mod turnover;
+pub mod walk;

@@ -256,3 +256,6 @@ impl Engine {
         approved.zip(at).is_some_and(|(approved, at)| at < approved)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -413,3 +413,6 @@ fn record(leaf: u64, pointer: Pointer, batch: &SealedBatch, received_unix_ns: i6
         around: BTreeMap::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

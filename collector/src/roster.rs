@@ -8,6 +8,7 @@ pub mod append;
 mod change;
 pub mod csv;
 mod entry;
+mod index;
 mod items;
 mod parse;
 pub mod proposal;
@@ -16,6 +17,8 @@ mod standing;
 
 use ntk_evidence::event::{Actor, Confidence};
 use serde::{Deserialize, Serialize};
+
+use index::Index;
 
 pub use change::changes;
 pub use entry::{
@@ -42,6 +45,7 @@ pub struct Roster {
     notices: Vec<Notice>,
     acknowledgements: Vec<Acknowledgement>,
     machines: Vec<Machine>,
+    index: Index,
 }
 
 /// What a record and the roster together say about who acted.
@@ -72,6 +76,7 @@ impl Default for Roster {
             notices: Vec::new(),
             acknowledgements: Vec::new(),
             machines: Vec::new(),
+            index: Index::default(),
         }
     }
 }
@@ -134,7 +139,12 @@ impl Roster {
 
     /// The person with this id.
     pub fn person(&self, id: &str) -> Option<&Person> {
-        self.persons.iter().find(|person| person.id == id)
+        self.persons.get(self.index.person(id)?)
+    }
+
+    /// Everybody with this role.
+    pub fn with_role(&self, role: &str) -> impl Iterator<Item = &Person> {
+        self.index.with_role(role).iter().filter_map(|position| self.persons.get(*position))
     }
 
     /// Whose doing a record shows, as far as the roster knows; a key names its holder before an account does.
@@ -158,13 +168,13 @@ impl Roster {
     /// The holder of the SSH key that opened the session.
     pub fn holder_of_key(&self, actor: &Actor) -> Option<&Person> {
         let fingerprint = actor.key.as_deref()?;
-        let key = self.keys.iter().find(|key| key.fingerprint == fingerprint)?;
+        let key = self.keys.get(self.index.key(fingerprint)?)?;
         self.person(&key.person)
     }
 
     /// The account that a record names.
     pub fn account_of(&self, host: &str, actor: &Actor) -> Option<&Account> {
-        self.accounts.iter().find(|account| account.is_named_by(host, actor))
+        self.first(self.index.accounts_of(actor), |account| account.is_named_by(host, actor))
     }
 
     /// The one holder of the account itself, whatever key was used; a shared account has none.
@@ -180,26 +190,51 @@ impl Roster {
     /// The one holder of the account whose name was typed at a login that failed: says nothing about who
     /// typed it.
     pub fn claimed_person(&self, host: &str, name: &str) -> Option<&Person> {
-        let account = self.accounts.iter().find(|account| account.has_name(host, name))?;
+        let called = self.index.accounts_called(name);
+        let account = self.first(called, |account| account.has_name(host, name))?;
         self.person(account.holder.person()?)
     }
 
     /// The person whom the owner of an asset names: by id, by mail address, by account name, or by a role that
     /// exactly one person has.
     pub fn owner(&self, host: &str, owner: &str) -> Option<&Person> {
-        let by_address =
-            |person: &&Person| person.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(owner));
-        if let Some(person) = self.person(owner).or_else(|| self.persons.iter().find(by_address)) {
+        let by_address = || self.persons.get(self.index.address(owner)?);
+        if let Some(person) = self.person(owner).or_else(by_address) {
             return Some(person);
         }
         if let Some(person) = self.claimed_person(host, owner) {
             return Some(person);
         }
-        let mut with_role = self.persons.iter().filter(|person| person.has_role(owner));
+        let mut with_role = self.with_role(owner);
         match (with_role.next(), with_role.next()) {
             (Some(person), None) => Some(person),
             _ => None,
         }
+    }
+
+    /// The first account of these, in the order of the text, that fits.
+    fn first(
+        &self,
+        positions: impl Iterator<Item = usize>,
+        fits: impl Fn(&Account) -> bool,
+    ) -> Option<&Account> {
+        let is_fitting = |position: &usize| self.accounts.get(*position).is_some_and(&fits);
+        self.accounts.get(positions.filter(is_fitting).min()?)
+    }
+
+    fn add_person(&mut self, person: Person) {
+        self.index.add_person(&person, self.persons.len());
+        self.persons.push(person);
+    }
+
+    fn add_account(&mut self, account: Account) {
+        self.index.add_account(&account, self.accounts.len());
+        self.accounts.push(account);
+    }
+
+    fn add_key(&mut self, key: Key) {
+        self.index.add_key(&key, self.keys.len());
+        self.keys.push(key);
     }
 }
 

@@ -1,8 +1,12 @@
 //! `tests/bench`: figures of this machine, each beside the physical limit measured in the same run; and what
 //! detection finds and costs.
 
+#[path = "bench/decisions.rs"]
+mod decisions;
 #[path = "bench/detection.rs"]
 mod detection;
+#[path = "bench/ingest.rs"]
+mod ingest;
 #[path = "bench/limit.rs"]
 mod limit;
 #[path = "bench/storage.rs"]
@@ -12,24 +16,66 @@ mod table;
 #[path = "bench/transport.rs"]
 mod transport;
 
-use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+use anyhow::Result;
 use ntk_tests::detection::report::Report;
+use ntk_tests::detection::scenario::read::ScenarioError;
+use ntk_tests::detection::score::Refused;
 use serde_json::Value;
 use table::Table;
 
-fn main() -> Result<()> {
+/// The command line is not as it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(String);
+
+/// Exit codes of sysexits.h: what was asked for, and what was given, cannot be used.
+const USAGE: u8 = 64;
+const DATA: u8 = 65;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The chain alone: where in our code it came from helps nobody who wrote a scenario.
+            eprintln!("tests/bench: {error:#}");
+            ExitCode::from(code_of(&error))
+        }
+    }
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    let is_data = |cause: &(dyn std::error::Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(ScenarioError::Faults(_))) || cause.is::<Refused>()
+    };
+    match error {
+        error if error.is::<Usage>() => USAGE,
+        error if error.chain().any(is_data) => DATA,
+        _ => 1,
+    }
+}
+
+fn run() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let json = arguments.iter().any(|argument| argument == "--json");
     let words: Vec<&str> = arguments.iter().map(String::as_str).filter(|name| *name != "--json").collect();
     let (tables, reports): (Vec<Table>, Vec<Report>) = match words.as_slice() {
         [] => {
             let reports = detection::run(&detection::Wanted::parse(&[])?)?;
-            (vec![storage::measure()?, transport::measure()?], reports)
+            (vec![storage::measure()?, transport::measure()?, decisions::measure()?], reports)
         }
         ["storage"] => (vec![storage::measure()?], Vec::new()),
         ["transport"] => (vec![transport::measure()?], Vec::new()),
+        ["decisions"] => (vec![decisions::measure()?], Vec::new()),
         ["detection", flags @ ..] => (Vec::new(), detection::run(&detection::Wanted::parse(flags)?)?),
-        _ => bail!("one of: transport, storage, detection"),
+        ["transport" | "storage" | "decisions", more, ..] => {
+            return Err(Usage(format!("`{more}` is not understood here; only --json is")).into());
+        }
+        [other, ..] => {
+            let words = format!("`{other}` is no bench; write transport, storage, decisions or detection");
+            return Err(Usage(words).into());
+        }
     };
     if !json {
         tables.iter().for_each(|table| println!("{table}"));

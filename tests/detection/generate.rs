@@ -46,10 +46,16 @@ impl Request {
         4.min(self.weeks / 3)
     }
 
-    /// The scenario.
-    pub fn scenario(&self) -> Result<Scenario> {
+    /// Whether such a practice can be made.
+    pub fn check(&self) -> Result<()> {
         ensure!((5..=1000).contains(&self.people), "--people: from 5 to 1000, and not {}", self.people);
         ensure!((3..=520).contains(&self.weeks), "--weeks: from 3 to 520, and not {}", self.weeks);
+        Ok(())
+    }
+
+    /// The scenario.
+    pub fn scenario(&self) -> Result<Scenario> {
+        self.check()?;
         let purpose = |word: &str| Chance::new(self.seed, &format!("{word} {} {}", self.people, self.weeks));
         let mut chance = purpose("practice");
         let zone = TimeZone::get(ZONE)?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use ntk_collector::engine::{Engine, Entry as EngineEntry};
+use ntk_collector::engine::Engine;
 use ntk_collector::finding::{Finding, FindingStep};
 use ntk_collector::items::{Span, incidents_of, new_in_roster};
 use ntk_collector::roster::Roster;
@@ -14,6 +14,7 @@ use ntk_evidence::act;
 
 use super::detector::{DetectedItem, Detector, SumsUp, Week};
 use super::scenario::{Act, Entry};
+use super::walk::{event_of, seen};
 
 /// What the collector would put before the manager.
 #[derive(Debug)]
@@ -116,8 +117,7 @@ impl Detector for Product {
     }
 
     fn act(&mut self, act: &Act) -> Result<()> {
-        let event = act::event(&act.kind, act.at.to_string(), act.body.clone());
-        self.engine.act(&event)?;
+        self.engine.act(&event_of(act))?;
         if act.kind == act::kind::ROSTER {
             self.rosters.push((act.at, self.engine.roster().clone()));
         }
@@ -129,15 +129,7 @@ impl Detector for Product {
         self.last = self.last.max(Some(entry.received));
         let steps = self.engine.advance(entry.received);
         self.keep(steps);
-        let host = entry.author.split_once('/').map_or(entry.author.as_str(), |(_, host)| host);
-        let seen = EngineEntry {
-            author: &entry.author,
-            host,
-            number: entry.number,
-            event: &entry.event,
-            received: entry.received,
-        };
-        let decided = self.engine.entry(seen);
+        let decided = self.engine.entry(seen(entry));
         self.keep(decided.steps);
         let rests_on = (entry.author.clone(), entry.number);
         if let Some(reason) = decided.decision.system_item().filter(|reason| reason.rule != "system-work") {

@@ -61,12 +61,26 @@ pub struct Outcome {
     pub misses: Vec<Miss>,
 }
 
+/// An act that a detector cannot take in, such as a roster that names an account twice.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {kind} is not taken; put its text right as `ntk-collector` would take it")]
+pub struct Refused {
+    line: usize,
+    kind: String,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
 /// Lets a detector read a scenario and judges its items.
 pub fn judge(scenario: &Scenario, detector: &mut dyn Detector) -> Result<Outcome> {
-    for line in &scenario.lines {
+    // The header is line 1.
+    for (number, line) in (2..).zip(&scenario.lines) {
         match line {
             Line::Label(_) => {}
-            Line::Act(act) => detector.act(act)?,
+            Line::Act(act) => detector.act(act).map_err(|error| Refused {
+                line: number,
+                kind: act.kind.clone(),
+                source: error.into(),
+            })?,
             Line::Entry(entry) => detector.entry(entry)?,
         }
     }

@@ -1,6 +1,8 @@
 //! The detection benchmark itself: what is generated, what is refused, what the naive rules say.
 
+mod bench;
 mod faults;
+mod unseen;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -6,6 +6,7 @@
 
 mod bundle;
 mod crash;
+mod decisions;
 mod detection;
 mod findings;
 mod foreign;

@@ -129,9 +129,9 @@ impl Place {
 
     /// The asset as a finding shows it.
     pub(super) fn asset(&self, roster: &Roster, access: &Access<'_>) -> Asset {
-        let n_managers = roster.persons().iter().filter(|person| person.has_role("manager")).count();
+        let are_managers = || roster.with_role("manager").nth(1).is_some();
         let mut label = match (self.area, &self.owner_name) {
-            (Area::ManagersMailbox, Some(name)) if n_managers > 1 => {
+            (Area::ManagersMailbox, Some(name)) if are_managers() => {
                 format!("the mailbox of {name}, a manager")
             }
             _ => self.label(false),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use jiff::tz::TimeZone;
 use ntk_tests::detection::generate::Request;
 use ntk_tests::detection::product::Product;
@@ -12,8 +12,12 @@ use ntk_tests::detection::report::{Report, measure};
 use ntk_tests::detection::scenario::Scenario;
 use ntk_tests::detection::{cert, scenario};
 
+use crate::Usage;
+
 /// The folder of the public CERT insider-threat files, where somebody has them.
 const CERT_DIR: &str = "NTK_CERT_DIR";
+/// Flags with a value each.
+const FLAGS: &[&str] = &["--seed", "--people", "--weeks", "--scenario", "--write"];
 
 /// What was asked for.
 #[derive(Debug)]
@@ -25,24 +29,29 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     /// From the words after `detection`.
-    pub(crate) fn parse(words: &[&str]) -> Result<Self> {
+    pub(crate) fn parse(words: &[&str]) -> Result<Self, Usage> {
         let request = Request { seed: 1, people: 15, weeks: 12 };
         let mut wanted = Self { request, scenario: None, write: None };
         let mut words = words.iter();
         while let Some(flag) = words.next() {
-            let value = words.next().with_context(|| format!("{flag}: a value is missing behind it"))?;
-            let number = || format!("{flag}: `{value}` is no number; write a whole one");
+            if !FLAGS.contains(flag) {
+                return Err(Usage(format!(
+                    "detection: `{flag}` is none of {}, --json; tests/bench --help says what they do",
+                    FLAGS.join(", ")
+                )));
+            }
+            let value = words.next();
+            let value = value.ok_or_else(|| Usage(format!("{flag}: a value is missing behind it")))?;
+            let is_no_number = |_| Usage(format!("{flag}: `{value}` is no number; write a whole one"));
             match *flag {
-                "--seed" => wanted.request.seed = value.parse().with_context(number)?,
-                "--people" => wanted.request.people = value.parse().with_context(number)?,
-                "--weeks" => wanted.request.weeks = value.parse().with_context(number)?,
+                "--seed" => wanted.request.seed = value.parse().map_err(is_no_number)?,
+                "--people" => wanted.request.people = value.parse().map_err(is_no_number)?,
+                "--weeks" => wanted.request.weeks = value.parse().map_err(is_no_number)?,
                 "--scenario" => wanted.scenario = Some(value.into()),
-                "--write" => wanted.write = Some(value.into()),
-                other => bail!(
-                    "detection: `{other}` is none of --seed, --people, --weeks, --scenario, --write, --json"
-                ),
+                _ => wanted.write = Some(value.into()),
             }
         }
+        wanted.request.check().map_err(|error| Usage(error.to_string()))?;
         Ok(wanted)
     }
 

@@ -106,7 +106,7 @@ impl Faults {
 
 /// The text as blocks by name.
 pub(super) struct Document<'t> {
-    text: &'t str,
+    lines: Lines,
     blocks: BTreeMap<String, (usize, Spanned<DeValue<'t>>)>,
 }
 
@@ -117,11 +117,12 @@ impl<'t> Document<'t> {
             error.set_input(Some(text));
             error
         })?;
+        let lines = Lines::of(text);
         let blocks = table.into_inner().into_iter().map(|(key, value)| {
-            let line = line_at(text, key.span().start);
+            let line = lines.at(key.span().start);
             (key.into_inner().into_owned(), (line, value))
         });
-        Ok(Self { text, blocks: blocks.collect() })
+        Ok(Self { blocks: blocks.collect(), lines })
     }
 
     /// Takes one list out; each block is read by itself, so that one bad block hides no other.
@@ -138,7 +139,7 @@ impl<'t> Document<'t> {
                 Ok(raw) => taken.push(Block { raw, place }),
                 Err(error) => {
                     // A missing field has the whole block for its span, an unknown one its own line.
-                    let line = error.span().map_or(place.line, |span| line_at(self.text, span.start));
+                    let line = error.span().map_or(place.line, |span| self.lines.at(span.start));
                     let said = error.message().trim().replace('\n', "; ");
                     faults.block_at(&place, line, said);
                 }
@@ -153,7 +154,7 @@ impl<'t> Document<'t> {
     }
 
     fn place(&self, block: (String, usize), entry: &Spanned<DeValue<'_>>) -> Place {
-        let line = line_at(self.text, entry.span().start);
+        let line = self.lines.at(entry.span().start);
         let table = match entry.get_ref() {
             DeValue::Table(table) => Some(table),
             _ => None,
@@ -161,13 +162,21 @@ impl<'t> Document<'t> {
         let fields = table
             .into_iter()
             .flatten()
-            .map(|(field, _)| (field.get_ref().to_string(), line_at(self.text, field.span().start)));
+            .map(|(field, _)| (field.get_ref().to_string(), self.lines.at(field.span().start)));
         Place { block, line, fields: fields.collect() }
     }
 }
 
-/// The line of a position, from 1.
-fn line_at(text: &str, position: usize) -> usize {
-    let before = text.as_bytes().get(..position.min(text.len())).unwrap_or_default();
-    before.iter().filter(|byte| **byte == b'\n').count().saturating_add(1)
+/// Where each line of a text ends: a large roster asks for thousands of lines.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line of a position, from 1.
+    fn at(&self, position: usize) -> usize {
+        self.0.partition_point(|end| *end < position).saturating_add(1)
+    }
 }

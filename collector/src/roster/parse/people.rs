@@ -20,7 +20,7 @@ pub(super) fn add_organisation(roster: &mut Roster, block: Block<RawOrganisation
         faults.field(&place, "remote_tools", "holds an empty name");
     }
     let notice_given = faults.date(&place, "notice_given", raw.notice_given.as_deref());
-    roster.persons.push(Person {
+    roster.add_person(Person {
         id: raw.id,
         organisation: Some(raw.name.clone()),
         name: raw.name,
@@ -53,7 +53,7 @@ pub(super) fn add_person(roster: &mut Roster, block: Block<RawPerson>, faults: &
     // A technician's firm may be named by its id: people read its name.
     let firm = raw.organisation.as_deref().and_then(|firm| roster.person(firm));
     let organisation = firm.filter(|firm| firm.is_organisation).map(|firm| firm.name.clone());
-    roster.persons.push(Person {
+    roster.add_person(Person {
         id: raw.id,
         name: raw.name,
         roles: raw.roles,
@@ -125,7 +125,7 @@ pub(super) fn add_account(roster: &mut Roster, block: Block<RawAccount>, faults:
         let holder = other.holder.ids().join("`, `");
         faults.block(&place, format!("this account is already held by `{holder}`; {advice}"));
     }
-    roster.accounts.push(account);
+    roster.add_account(account);
 }
 
 fn holder(
@@ -185,7 +185,7 @@ pub(super) fn add_key(roster: &mut Roster, block: Block<RawKey>, faults: &mut Fa
     if let Some(other) = roster.keys.iter().find(|other| other.fingerprint == raw.fingerprint) {
         faults.field(&place, "fingerprint", format!("this key is already held by `{}`", other.person));
     }
-    roster.keys.push(Key { person: raw.person, fingerprint: raw.fingerprint });
+    roster.add_key(Key { person: raw.person, fingerprint: raw.fingerprint });
 }
 
 pub(super) fn must_exist(roster: &Roster, place: &Place, field: &str, person: &str, faults: &mut Faults) {

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Read as _};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use ntk_collector::policy::Policy;
 use ntk_evidence::event::Event;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -148,7 +149,7 @@ pub(super) fn check_act(kind: &str, body: &Value) -> Result<(), Complaint> {
                     "import the file with ntk-collector, which names its line, and paste the text that it took",
                 ),
             },
-            (None, Some("small-practice")) if kind == "act_policy" => Ok(()),
+            (None, Some(name)) if kind == "act_policy" && Policy::template(name).is_some() => Ok(()),
             (None, Some(name)) if kind == "act_policy" => complain(
                 format!("act.body.template: there is no template `{}`", short(name)),
                 "write \"small-practice\", or the whole table as `text`",
