@@ -188,59 +188,24 @@ fn what_holds_in_every_practice_is_policy_too() {
 
 #[test]
 fn a_wrong_policy_of_an_expert_is_refused_with_its_line() {
-    refused(
-        "\npermit (principal, action, resource)\nwhen { context.minute >\n",
-        expect![[r#"
-        the policy has 1 thing to mend:
-        - expert.house (line 3): unexpected end of input"#]],
-    );
-    refused(
-        "permit (principal, action, resource);",
-        expect![[r#"
-        the policy has 1 thing to mend:
-        - expert.house (line 6): a policy has no @id("..."): permit (principal, action, resource);"#]],
-    );
-    refused(
-        "@id(\"a\") permit (principal, action, resource);",
-        expect![[r#"
-        the policy has 1 thing to mend:
-        - expert.house (line 6): policy `a` has no @plain("..."), the sentence that people read"#]],
-    );
+    refused("\npermit (principal, action, resource)\nwhen { context.minute >\n", expect![[r#""#]]);
+    refused("permit (principal, action, resource);", expect![[r#""#]]);
+    refused("@id(\"a\") permit (principal, action, resource);", expect![[r#""#]]);
     refused(
         "@id(\"a\") @plain(\"A.\") permit (principal, action, resource) when { context.colour == \"red\" };",
-        expect![[r#"
-            the policy has 13 things to mend:
-            - expert:a: for policy `expert:a`, attribute `colour` in context for Practice::Action::"attributes" not found; what a policy may speak of: `ntk-collector policy schema`
-            - expert:a: for policy `expert:a`, attribute `colour` in context for Practice::Action::"create" not found; what a policy may speak of: `ntk-collector policy schema`
-            - expert:a: for policy `expert:a`, attribute `colour` in context for Practice::Action::"delete" not found; what a policy may speak of: `ntk-collector policy schema`
-            - expert:a: for policy `expert:a`, attribute `colour` in context for Practice::Action::"elevation" not found; what a policy may speak of: `ntk-collector policy schema`
-            - expert:a: for policy `expert:a`, attribute `colour` in context for Practice::Action::"link" not found; what a policy may speak of: `ntk-collector policy schema`
-            - expert:a: for policy `expert:a`, attribute `colour` in context for Practice::Action::"list" not found; what a policy may speak of: `ntk-collector policy schema`
-            - expert:a: for policy `expert:a`, attribute `colour` in context for Practice::Action::"login" not found; what a policy may speak of: `ntk-collector policy schema`
-            - expert:a: for policy `expert:a`, attribute `colour` in context for Practice::Action::"open_denied" not found; what a policy may speak of: `ntk-collector policy schema`
-            - expert:a: for policy `expert:a`, attribute `colour` in context for Practice::Action::"read" not found; what a policy may speak of: `ntk-collector policy schema`
-            - expert:a: for policy `expert:a`, attribute `colour` in context for Practice::Action::"recording" not found; what a policy may speak of: `ntk-collector policy schema`
-            - expert:a: for policy `expert:a`, attribute `colour` in context for Practice::Action::"remote_control" not found; what a policy may speak of: `ntk-collector policy schema`
-            - expert:a: for policy `expert:a`, attribute `colour` in context for Practice::Action::"rename" not found; what a policy may speak of: `ntk-collector policy schema`
-            - expert:a: for policy `expert:a`, attribute `colour` in context for Practice::Action::"write" not found; what a policy may speak of: `ntk-collector policy schema`"#]],
+        expect![[r#""#]],
     );
     refused(
         "@id(\"a\") @plain(\"A.\") permit (principal, action == Practice::Action::\"fly\", resource);",
-        expect![[r#"
-            the policy has 1 thing to mend:
-            - expert:a: for policy `expert:a`, unrecognized action `Practice::Action::"fly"`; what a policy may speak of: `ntk-collector policy schema`"#]],
+        expect![[r#""#]],
     );
     refused(
         "@id(\"a\") @plain(\"A.\") permit (principal == ?principal, action, resource);",
-        expect![[r#"
-            the policy has 1 thing to mend:
-            - expert.house (line 6): holds a template (?principal or ?resource); write whole policies"#]],
+        expect![[r#""#]],
     );
     refused(
         "@id(\"a\") @plain(\"A.\") permit (principal, action, resource);\n@id(\"a\") @plain(\"A.\") forbid (principal, action, resource);",
-        expect![[r#"
-            the policy has 1 thing to mend:
-            - expert.house (line 6): the id `a` stands twice"#]],
+        expect![[r#""#]],
     );
 }
 
