@@ -222,6 +222,16 @@ impl Survey {
                 None => baseline.proposals.extend(Proposal::new(worker, work, roster)),
             }
         }
+        // What was confirmed is no proposal any more, though its older entries are still among the four weeks.
+        let is_job = |pins: &Pins| {
+            roster.jobs().iter().any(|job| {
+                job.program == pins.program
+                    && job.host == pins.host
+                    && job.user == pins.user
+                    && job.uid == pins.uid
+            })
+        };
+        baseline.proposals.retain(|proposal| !is_job(&proposal.pins));
         baseline
     }
 

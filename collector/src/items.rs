@@ -46,5 +46,12 @@ pub fn incidents_of(findings: &[Finding], week: Span, zone: &TimeZone) -> Vec<In
 pub fn new_in_roster(before: &Roster, now: &Roster, week: Span, zone: &TimeZone) -> Vec<RosterItem> {
     let (first, last) = (zone.to_datetime(week.from).date(), zone.to_datetime(week.to).date());
     let known = roster_items(before, first);
-    roster_items(now, last).into_iter().filter(|item| !known.contains(item)).collect()
+    // Fewer people in the same matter are no news.
+    let is_known = |item: &RosterItem| {
+        let covers = |old: &&RosterItem| item.persons.iter().all(|id| old.persons.contains(id));
+        known.contains(item)
+            || !item.persons.is_empty()
+                && known.iter().filter(|old| old.kind == item.kind).any(|old| covers(&old))
+    };
+    roster_items(now, last).into_iter().filter(|item| !is_known(item)).collect()
 }
