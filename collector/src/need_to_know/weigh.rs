@@ -156,10 +156,6 @@ fn rule_of(id: &str) -> &str {
     id.split('@').next().unwrap_or(id)
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is one thing that a sentence needs; a struct would have no name"
-)]
 fn matched(
     scales: &mut Scales,
     verdict: &Verdict,
