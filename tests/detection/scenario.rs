@@ -137,13 +137,13 @@ impl Scenario {
             "scenario": FORMAT, "name": header.name, "timezone": header.timezone, "people": header.people,
             "weeks": header.weeks, "from": text(header.from), "counted_from": text(header.counted_from),
         });
-        writeln!(to, "{first}")?;
+        writeln!(to, "{}", sorted(first))?;
         for line in &self.lines {
             match line {
-                Line::Label(label) => writeln!(to, "{}", json!({ "label": label }))?,
+                Line::Label(label) => writeln!(to, "{}", sorted(json!({ "label": label })))?,
                 Line::Act(act) => {
                     let body = json!({"kind": act.kind, "body": act.body});
-                    writeln!(to, "{}", json!({"act": body, "at": text(act.at)}))?;
+                    writeln!(to, "{}", sorted(json!({"act": body, "at": text(act.at)})))?;
                 }
                 Line::Entry(entry) => {
                     let row = Row {
@@ -166,6 +166,12 @@ impl Scenario {
         self.write(&mut bytes)?;
         Ok(bytes)
     }
+}
+
+/// With sorted keys: whether serde_json keeps the order of writing depends on what else is built with it.
+fn sorted(mut value: Value) -> Value {
+    value.sort_all_objects();
+    value
 }
 
 /// An entry as its line has it.

@@ -32,7 +32,7 @@ fn a_scenario_that_was_written_is_judged_as_the_one_that_was_made() -> Result<()
 fn a_faulty_file_or_flag_is_told_in_words_with_what_to_do() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let header = r#"{"scenario":"ntk-scenario/1","name":"n","timezone":"America/New_York","people":3,"weeks":2,"from":"2026-01-05T05:00:00Z","counted_from":"2026-01-05T05:00:00Z"}"#;
-    let roster = r#"{"act":{"kind":"act_roster","body":{"text":"[[person]]\nid='tom'\n[[person]]\nid='tom'\n"}},"at":"2026-01-05T06:00:00Z"}"#;
+    let roster = r#"{"act":{"kind":"act_roster","body":{"text":"[[person]]\nid='tom'\nname='Tom'\nroles=['it']\n[[person]]\nid='tom'\nname='Tom'\nroles=['it']\n"}},"at":"2026-01-05T06:00:00Z"}"#;
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     fs::write(path("broken.jsonl"), format!("{header}\nnot json\n\n"))?;
     fs::write(path("roster.jsonl"), format!("{header}\n{roster}\n"))?;
@@ -43,7 +43,11 @@ fn a_faulty_file_or_flag_is_told_in_words_with_what_to_do() -> Result<()> {
             DATA,
             &["line 2: this is no JSON object", "write one whole object a line", "line 3: the line is empty"],
         ),
-        (&["detection", "--scenario", &roster], DATA, &["line 2: act_roster is not taken", "tom"]),
+        (
+            &["detection", "--scenario", &roster],
+            DATA,
+            &["line 2: act_roster is not taken", "`tom` is already"],
+        ),
         (&["detection", "--scenario", &none], 1, &["could not open"]),
         (&["detection", "--people", "many"], USAGE, &["--people: `many` is no number; write a whole one"]),
         (&["detection", "--people", "2"], USAGE, &["--people: from 5 to 1000, and not 2"]),

@@ -11,9 +11,9 @@ use ntk_tests::detection::report::{Report, measure};
 use ntk_tests::detection::score::Outcome;
 
 /// Practices of 15 people.
-const SMALL: [u64; 5] = [2026_11_25_01, 2026_11_25_02, 2026_11_25_03, 2026_11_25_04, 2026_11_25_05];
+const SMALL: [u64; 5] = [2026112501, 2026112502, 2026112503, 2026112504, 2026112505];
 /// One of 150.
-const LARGE: u64 = 2026_11_25_06;
+const LARGE: u64 = 2026112506;
 
 /// Incidents that come up, of 100.
 const RECALL_PERCENT: u32 = 95;
