@@ -25,6 +25,8 @@ pub mod init;
 pub mod items;
 pub mod ledger;
 pub mod need_to_know;
+#[cfg(test)]
+mod noise;
 pub mod policy;
 pub mod practice;
 pub mod report;

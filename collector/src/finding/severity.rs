@@ -69,9 +69,11 @@ impl Finding {
         self.outcome == Judgement::Explained && self.reasons.iter().any(|reason| is_break_glass(&reason.rule))
     }
 
-    /// Whether the holder had left by then.
+    /// Whether the holder had left by then. An account that nobody has confirmed as somebody else's counts as
+    /// theirs where it got in; what was refused to it is an ordinary question.
     pub fn has_left(&self) -> bool {
-        self.reasons.iter().any(|reason| reason.rule == "left" || reason.rule.starts_with("left:"))
+        let is_theirs = |rule: &str| rule == "left" || rule.starts_with("left:") && !self.is_only_attempts();
+        self.reasons.iter().any(|reason| is_theirs(&reason.rule))
     }
 }
 

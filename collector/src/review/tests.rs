@@ -107,26 +107,26 @@ async fn a_week_is_told_from_the_ledger_alone() {
     check(
         &report(&rig, "2026-W48").await,
         expect![[r#"
-        Seven items need your decision.
-        - These are three questions about accesses, one break-glass to acknowledge, one ticket and two matters of the roster.
-        - One of them is something that your table says never happens.
-        - The passphrase of Mary Lopez was reset without the old one: whoever has the new one decides in this name. Ask Mary Lopez whether they did it.
-        item of 2: The manager’s mailbox was opened for reading on ws-01 by account itadmin1 (held by Northwind IT). This happened on 2 days since 24 November, 5 accesses in all.
-        item of 1: The personnel files were opened for reading on ws-01 by account temp (uid 1044), which is not in the roster.
-        item of 1: The health-record exports were opened for reading on ws-01 by account itadmin1 (held by Northwind IT).
-        break_glass: B-1: Northwind IT took access without a ticket for 2 hours; the typed reason is “server down”; 4 accesses rested on it (the health-record exports 4); nobody has acknowledged it yet.
-        tickets: Ticket T-1 for Northwind IT was asked for, and its time passed before anybody decided.
-        changes: A need-to-know table came into force, as the practice was set up.
-        changes: A roster came into force.
-        changes: A roster came into force.
-        changes: The passphrase of Mary Lopez was reset without the old one: whoever has the new one decides in this name. Ask Mary Lopez whether they did it.
-        changes: A roster came into force. 1 account is new. Recorded in Mary Lopez’s name; nobody proved to be Mary Lopez.
-        changes: The machine ws-01 was enrolled.
-        previous_opens: The review of week 2026-W48 was made.
-        roster: Account desk is shared by Sam Ortiz and Bea Novak: a record of it does not show which of them it was. An account for each of them would.
-        roster: The password of account desk is also known to Bea Novak, whose leave date has come: change it, then correct the roster.
-        unknown: 1 records: Account temp (uid 1044) on ws-01 is not in the roster: 1 other record. Whose it is, the roster does not show.
-    "#]],
+            Seven items need your decision.
+            - These are three questions about accesses, one break-glass to acknowledge, one ticket and two matters of the roster.
+            - One of them is something that your table says never happens.
+            - The passphrase of Mary Lopez was reset without the old one: whoever has the new one decides in this name. Ask Mary Lopez whether they did it.
+            item of 1: The personnel files were opened for reading on ws-01 by account temp (uid 1044), which is not in the roster.
+            item of 2: The manager’s mailbox was opened for reading on ws-01 by account itadmin1 (held by Northwind IT). This happened on 2 days since 24 November, 5 accesses in all.
+            item of 1: The health-record exports were opened for reading on ws-01 by account itadmin1 (held by Northwind IT).
+            break_glass: B-1: Northwind IT took access without a ticket for 2 hours; the typed reason is “server down”; 4 accesses rested on it (the health-record exports 4); nobody has acknowledged it yet.
+            tickets: Ticket T-1 for Northwind IT was asked for, and its time passed before anybody decided.
+            changes: A need-to-know table came into force, as the practice was set up.
+            changes: A roster came into force.
+            changes: A roster came into force.
+            changes: The passphrase of Mary Lopez was reset without the old one: whoever has the new one decides in this name. Ask Mary Lopez whether they did it.
+            changes: A roster came into force. 1 account is new. Recorded in Mary Lopez’s name; nobody proved to be Mary Lopez.
+            changes: The machine ws-01 was enrolled.
+            previous_opens: The review of week 2026-W48 was made.
+            roster: Account desk is shared by Sam Ortiz and Bea Novak: a record of it does not show which of them it was. An account for each of them would.
+            roster: The password of account desk is also known to Bea Novak, whose leave date has come: change it, then correct the roster.
+            unknown: 1 records: Account temp (uid 1044) on ws-01 is not in the roster: 1 other record. Whose it is, the roster does not show.
+        "#]],
     );
     // What came after the week's end is not of the week.
     let before = report(&rig, "2026-W47").await;

@@ -276,16 +276,16 @@ mod tests {
             &approved(json!({}), "mary"),
             used(3),
             expect![[r#"
-            decide: Ticket T-1 for Northwind IT was approved for all record exports, not for one owner or machine.
-        "#]],
+                decide: Ticket T-1 for Northwind IT was approved for all record exports, not for one owner or machine; 3 accesses rested on it so far.
+            "#]],
         );
         let long = json!({"to": "2026-11-29T14:00", "class": "system", "kind": "on_call"});
         check(
             &approved(long, "mary"),
             used(3),
             expect![[r#"
-            decide: On-call ticket T-1 for Northwind IT was approved for 2 days.
-        "#]],
+                decide: On-call ticket T-1 for Northwind IT was approved for 2 days; 3 accesses rested on it so far.
+            "#]],
         );
         check(
             &asked(json!({})),
