@@ -5,7 +5,6 @@
 //! somebody logged in for, what ran under remote control, and programs that could be anybody's are not proposed.
 
 mod confirm;
-pub mod fit;
 mod hours;
 mod proposal;
 
@@ -20,8 +19,8 @@ pub use confirm::{ConfirmError, Confirmation, Confirmed, confirm};
 pub use proposal::{Evidence, Pins, Proposal, Sample, Unfit};
 
 use crate::history::day::Day;
-use crate::history::outside::file_name;
-use crate::need_to_know::{Access, Decision, Judgement};
+use crate::need_to_know::job::file_name;
+use crate::need_to_know::{Access, Decision, Judgement, job};
 use crate::roster::Roster;
 use hours::HalfHours;
 
@@ -152,7 +151,7 @@ impl Survey {
         let event = access.event;
         let nobody = Actor::default();
         let actor = event.actor.as_ref().unwrap_or(&nobody);
-        let is_interactive = fit::is_interactive(actor) || access.remote_tool.is_some();
+        let is_interactive = job::is_interactive(actor) || access.remote_tool.is_some();
         if event.kind == Kind::Login && is_interactive && event.outcome != Some(Outcome::Denied) {
             self.logged_in.extend(account_of(actor).map(|account| (access.host.to_owned(), account)));
         }

@@ -1,5 +1,6 @@
 //! The command line: what a person types, and what comes back.
 
+mod answer;
 mod baseline;
 mod commands;
 mod departure;

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use ntk_evidence::event::{Action, Actor, Kind, Outcome};
 use serde::{Deserialize, Serialize};
 
+use crate::need_to_know::job::file_name;
 use crate::need_to_know::{Access, Asset, Decision, Judgement, LocalTime, Who};
 use crate::policy::Area;
 use crate::roster::{Attribution, Person, Roster};
@@ -28,7 +29,6 @@ use crate::signal::{Signal, SignalKind, Weight};
 use day::Day;
 use desk::Desk;
 use look::Draft;
-use outside::file_name;
 use past::{Change, Changed, Past, RolePast};
 
 /// Holders that are remembered: ten times the largest practice. The longest unseen is forgotten first.

@@ -10,6 +10,7 @@
 
 mod access;
 mod decision;
+pub mod job;
 pub mod moment;
 mod place;
 mod verdicts;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Account, Work, Worker};
-use crate::history::outside::file_name;
+use crate::need_to_know::job::file_name;
 use crate::report::text::{count, list_of};
 use crate::roster::Roster;
 

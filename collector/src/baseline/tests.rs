@@ -175,7 +175,7 @@ fn a_confirmed_proposal_is_a_job_that_fits_the_work_it_was_made_from() {
     .assert_eq(&text[ROSTER.trim_end().len()..]);
     let event: Event = serde_json::from_value(events[30].clone()).unwrap();
     let access = Access::new("agent/srv", "srv", 1, &event, &TimeZone::UTC);
-    assert_eq!(fit::fits(&confirmed.roster.jobs()[0], &access), Ok(()));
+    assert_eq!(job::fits(&confirmed.roster.jobs()[0], &access), Ok(()));
     // Once it is a job, it is explained and not proposed again.
     let again = confirm(text, proposal, confirmation).unwrap_err().to_string();
     assert!(again.contains("the roster in force"), "{again}");

@@ -5,15 +5,15 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use clap::CommandFactory as _;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use super::answer::{Usage, given, json, text, with_bar};
 use super::policy::PolicyCommand;
 use super::{
     Cli, Command, Enroll, EventsArgs, ExportArgs, Init, ReportArgs, departure, exit, findings, print, roster,
 };
-use crate::admin::client::{ASK_EVERY, Client, ClientError};
+use crate::admin::client::{Client, ClientError};
 use crate::admin::requests::{Edge, moment};
 use crate::clock::Clock;
 use crate::home::{Home, HomeError, write_file};
@@ -87,11 +87,6 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
             .map_or(if error.is::<Usage>() { exit::USAGE } else { exit::IO }, practice),
     }
 }
-
-/// The command line was wrong in a way that clap cannot see.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Usage(pub(super) String);
 
 fn home(cli: &Cli) -> anyhow::Result<Home> {
     match (&cli.dir, &cli.config) {
@@ -348,50 +343,6 @@ async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Resul
         home.trust().display()
     );
     Ok(0)
-}
-
-/// Shows how far a long request is, on a terminal.
-pub(super) async fn with_bar(
-    client: &Client,
-    what: &'static str,
-    request: impl Future<Output = Result<Vec<u8>, ClientError>>,
-) -> Result<Vec<u8>, ClientError> {
-    let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}") {
-        bar.set_style(style);
-    }
-    bar.set_message(what);
-    let asking = async {
-        loop {
-            tokio::time::sleep(ASK_EVERY).await;
-            if let Some((done, total)) = client.progress().await {
-                bar.set_length(total.max(1));
-                bar.set_position(done);
-            }
-        }
-    };
-    let result = tokio::select! { result = request => result, () = asking => Err(ClientError::Talk("no answer".into())) };
-    bar.finish_and_clear();
-    result
-}
-
-pub(super) async fn save(client: &Client, path: &str, file: &Path) -> anyhow::Result<u8> {
-    let body = json(&client.get(path, &[]).await?)?;
-    write_file(file, text(&body, "text").as_bytes(), 0o640)?;
-    println!("{}", file.display());
-    Ok(0)
-}
-
-pub(super) fn given<'a>(query: &[(&'a str, Option<&'a str>)]) -> Vec<(&'a str, &'a str)> {
-    query.iter().filter_map(|(key, value)| Some((*key, (*value)?))).collect()
-}
-
-pub(super) fn json(bytes: &[u8]) -> anyhow::Result<Value> {
-    serde_json::from_slice(bytes).context("the collector's answer is not JSON")
-}
-
-pub(super) fn text<'a>(body: &'a Value, key: &str) -> &'a str {
-    body.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn seconds(text: &str) -> Option<u64> {

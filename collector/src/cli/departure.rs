@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::commands::{json, text};
+use super::answer::{json, text};
 use super::passphrase::{By, send};
 use crate::admin::client::Client;
 

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::commands::{given, json, text};
+use super::answer::{given, json, text};
 use super::passphrase::{By, send};
 use super::print::{at, number};
 use crate::admin::client::Client;

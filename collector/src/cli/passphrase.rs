@@ -7,7 +7,7 @@ use clap::Args;
 use console::Term;
 use serde_json::{Value, json};
 
-use super::commands::Usage;
+use super::answer::Usage;
 use crate::admin::client::{Client, ClientError};
 use crate::home::read_text;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::commands::{Usage, json, save, text, with_bar};
+use super::answer::{Usage, json, save, text, with_bar};
 use super::passphrase::{self, send_maybe};
 use crate::admin::client::Client;
 use crate::home::{read_text, write_file};

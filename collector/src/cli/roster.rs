@@ -8,7 +8,7 @@ use clap::Subcommand;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::commands::{Usage, given, json, save, text};
+use super::answer::{Usage, given, json, save, text};
 use super::passphrase::{By, send, send_maybe};
 use crate::admin::client::Client;
 use crate::home::{read_text, write_file};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::commands::{json as parsed, text};
+use super::answer::{json as parsed, text};
 use super::passphrase::{self, By, confirm};
 use super::{Json, exit};
 use crate::admin::client::Client;

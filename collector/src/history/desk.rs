@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use ntk_evidence::event::{Event, Kind, Outcome};
 use serde::{Deserialize, Serialize};
 
-use super::outside::file_name;
 use super::{DAY_S, HOUR_S};
+use crate::need_to_know::job::file_name;
 use crate::need_to_know::{Access, Decision};
 
 /// Machines that are remembered: more than any practice has.

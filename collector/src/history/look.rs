@@ -3,12 +3,13 @@
 use ntk_evidence::event::{Action, Via};
 
 use super::day::Day;
-use super::outside::{Outside, file_name};
+use super::outside::Outside;
 use super::past::{Again, Changed, Past};
 use super::tally::OBJECTS_MAX;
 use super::weeks::Usual;
 use super::{DAY_S, DAYS_UNTIL_RIPE, History, Sighting, is_others};
 use crate::need_to_know::Judgement;
+use crate::need_to_know::job::file_name;
 use crate::policy::Area;
 use crate::report::text::{count, number};
 use crate::roster::Roster;

@@ -90,11 +90,6 @@ fn is_cloud(part: &str) -> bool {
     CLOUD.iter().any(|cloud| name.eq_ignore_ascii_case(cloud))
 }
 
-/// The last part of a path: the name of a program.
-pub(crate) fn file_name(path: &str) -> &str {
-    path.rsplit(['/', '\\']).next().unwrap_or(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

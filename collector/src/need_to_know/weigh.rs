@@ -1,7 +1,7 @@
 //! What speaks for each outcome: the policies' verdict, and in words what was missing.
 
+use super::job::fits;
 use super::{Access, Place, Reason, Scales, Subject, Terms, Verdicts};
-use crate::baseline::fit::fits;
 use crate::policy::cedar::{Clock, Facts, GlassFacts, TICKET, TicketFacts, Verdict};
 use crate::policy::{Area, Cell, Rule};
 use crate::roster::{Person, Roster};

@@ -2,8 +2,7 @@
 
 use ntk_evidence::event::Actor;
 
-use crate::history::outside::file_name;
-use crate::need_to_know::Access;
+use super::Access;
 use crate::roster::Job;
 
 /// The login uid that the kernel gives to processes outside any login.
@@ -102,6 +101,11 @@ pub fn fits(job: &Job, access: &Access<'_>) -> Result<(), Misfit> {
     }
     let in_hours = job.hours.is_empty() || job.hours.iter().any(|span| span.holds(local.minute));
     if in_hours { Ok(()) } else { Err(Misfit::OtherHours) }
+}
+
+/// The last part of a path of either system.
+pub(crate) fn file_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
 /// A program pinned by its full path or by its file name alone.
