@@ -7,10 +7,13 @@
 pub mod incidents;
 mod pass;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use ntk_evidence::words;
 
 use crate::baseline::Survey;
+use crate::finding::step::Step;
 use crate::follow::Lookup;
 use crate::follow::answer::{Seen, store_error};
 use crate::items::{Span, new_in_roster};
@@ -24,7 +27,7 @@ use crate::report::week::Week;
 use crate::report::{Footer, RosterPart, WeekInput, WeeklyReport, build};
 use crate::roster::Roster;
 use crate::store::{FindingRecord, StoreError};
-use crate::ticket::items::Period;
+use crate::ticket::items::{Period, Usage};
 use incidents::weigh;
 use pass::Pass;
 
@@ -67,7 +70,8 @@ pub fn review(
     let is_shown = |record: &FindingRecord| only.is_none() || pass.paths.contains_key(&record.finding.id);
     let records: Vec<FindingRecord> = records.iter().filter(|record| is_shown(record)).cloned().collect();
     let (incidents, undecided) = weigh(&records, &pass.paths, span, &zone);
-    let uses = lookup.store().ticket_uses().map_err(store_error)?;
+    let mut uses = lookup.store().ticket_uses().map_err(store_error)?;
+    add_late(&mut uses, &records);
     let book = lookup.tickets_now()?;
     let period = Period { roster: &roster, terms: policy.tickets(), from, to, now: made_at };
     let is_of_case = |id: &str| only.is_none() || pass.rested.ids().contains(id);
@@ -161,6 +165,18 @@ fn provable(outside: &[ntk_evidence::note::VerifierKey]) -> String {
 
 fn nanos(at: Timestamp) -> i64 {
     i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+/// What was reached before a ticket was approved: it stands as a step on its finding.
+fn add_late(uses: &mut BTreeMap<String, Usage>, records: &[FindingRecord]) {
+    for record in records {
+        for step in &record.steps {
+            if let Step::LateTicket { ticket } = &step.step {
+                let usage = uses.entry(ticket.clone()).or_default();
+                usage.n_before_approval = usage.n_before_approval.saturating_add(record.finding.n_accesses);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -85,6 +85,15 @@ impl Rig {
         let _appended = answer.await.unwrap().unwrap();
     }
 
+    /// Waits until something is so, at most half a minute.
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn() -> bool + Clone + Send + 'static) {
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+        while !tokio::task::spawn_blocking(is_so.clone()).await.unwrap() {
+            assert!(tokio::time::Instant::now() < deadline, "waited in vain for {what}");
+            tokio::time::sleep(crate::admin::client::ASK_EVERY).await;
+        }
+    }
+
     /// A POST to the admin API: status and answer.
     pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         let request = Request::post(path).header("content-type", "application/json");

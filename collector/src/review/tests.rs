@@ -175,3 +175,45 @@ async fn a_case_shows_its_own_tickets_alone() {
     assert_eq!(report(&rig, "2026-W48").await["break_glass"].as_array().unwrap().len(), 1);
     rig.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_that_came_afterwards_is_a_step_of_the_finding_and_listed_as_late() {
+    let rig = Rig::start().await;
+    let text = include_str!("../../templates/roster-example.toml");
+    acts(&rig, &[("act_roster", json!({"text": text}))]).await;
+    rig.entries("ws-01", &[read("2026-11-24T14:30:00Z", IT, "/usr/bin/cat", r#""class":"export""#, 7)]).await;
+    let app = rig.app().clone();
+    let opened = move || {
+        app.lookup.up_to_date().unwrap();
+        let found = app.lookup.store().findings().unwrap();
+        found.first().is_some_and(|record| record.opened_by.is_some())
+    };
+    rig.until("the finding to be opened", opened).await;
+    let ticket = json!({"id": "T-1", "kind": "ticket", "assignee": "northwind", "class": "export", "scope": {"host": "ws-01"}, "from": "2026-11-24T14:00:00Z", "to": "2026-11-24T18:00:00Z", "reason": "restore test", "requested_by": "northwind", "via": "command line"});
+    acts(
+        &rig,
+        &[
+            ("act_ticket", json!({"step": "requested", "ticket": ticket})),
+            (
+                "act_ticket",
+                json!({"step": "approved", "id": "T-1", "by": "mary", "proof": "passphrase", "echo": "x"}),
+            ),
+        ],
+    )
+    .await;
+    let app = rig.app().clone();
+    let stepped = move || {
+        app.lookup.up_to_date().unwrap();
+        let found = app.lookup.store().findings().unwrap();
+        found.first().is_some_and(|record| record.steps.len() == 1)
+    };
+    rig.until("the step", stepped).await;
+    let said = report(&rig, "2026-W48").await;
+    let late: Vec<_> =
+        said["tickets"].as_array().unwrap().iter().map(|line| line["sentence"].clone()).collect();
+    let sentence = "Ticket T-1 for Northwind IT was approved after 7 accesses that it would have covered.";
+    assert!(late.contains(&json!(sentence)), "{late:?}");
+    // The decision stands: it saw the ledger up to its entry.
+    assert_eq!(said["items"][0]["finding"]["outcome"], "unexplained");
+    rig.end().await;
+}
