@@ -217,3 +217,33 @@ async fn a_ticket_that_came_afterwards_is_a_step_of_the_finding_and_listed_as_la
     assert_eq!(said["items"][0]["finding"]["outcome"], "unexplained");
     rig.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rested_on_a_ticket_can_be_opened() {
+    let rig = Rig::start().await;
+    let ticket = json!({"id": "T-1", "kind": "ticket", "assignee": "northwind", "class": "export", "scope": "everything", "from": "2026-11-27T18:00:00Z", "to": "2026-11-27T21:00:00Z", "reason": "restore test", "requested_by": "northwind", "via": "command line"});
+    acts(
+        &rig,
+        &[
+            ("act_ticket", json!({"step": "requested", "ticket": ticket})),
+            (
+                "act_ticket",
+                json!({"step": "approved", "id": "T-1", "by": "mary", "proof": "passphrase", "echo": "x"}),
+            ),
+        ],
+    )
+    .await;
+    let under = read("2026-11-27T19:00:30Z", IT, "/usr/bin/cat", r#""class":"export""#, 7);
+    let beside = read("2026-11-27T19:00:40Z", IT, "/usr/bin/cat", MAIL, 1);
+    rig.entries("ws-01", &[beside, under]).await;
+    let (status, row) = rig.get("/v1/events?rests_on=T-1").await;
+    assert_eq!((status, &row["number"]), (200, &json!(1)), "one line, and it is this one: {row}");
+    assert_eq!(row["decision"]["reasons"][0]["rule"], "ticket:T-1");
+    let (_, none) = rig.get("/v1/events?rests_on=T-2").await;
+    assert_eq!(none, Value::Null);
+    let said = report(&rig, "2026-W48").await;
+    let broad = "Ticket T-1 for Northwind IT was approved for all record exports, not for one owner or machine; 7 accesses rested on it so far.";
+    let listed = said["tickets"].as_array().unwrap().iter().any(|line| line["sentence"] == broad);
+    assert!(listed, "{}", said["tickets"]);
+    rig.end().await;
+}
