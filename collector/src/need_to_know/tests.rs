@@ -6,6 +6,8 @@ use ntk_evidence::event::Event;
 
 use super::*;
 
+mod surroundings;
+
 fn roster() -> Roster {
     Roster::parse(include_str!("../../templates/roster-example.toml")).unwrap()
 }
