@@ -131,6 +131,7 @@ impl Crafted {
                 machine: "crafted".into(),
                 agent_version: "0".into(),
                 notice: String::new(),
+                ..v1::EnrollRequest::default()
             })
             .await?
             .into_inner();

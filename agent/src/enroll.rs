@@ -15,6 +15,7 @@ use std::time::Duration;
 use ntk_evidence::hash::{Hash, base64};
 use ntk_evidence::name::{Author, Slug};
 use ntk_evidence::note::VerifierKey;
+use ntk_evidence::trust::TrustFile;
 use ntk_proto::v1::ledger_client::LedgerClient;
 use ntk_proto::v1::{EnrollRequest, EnrollResponse};
 use tonic::transport::{ClientTlsConfig, Endpoint};
@@ -122,19 +123,20 @@ pub async fn enroll(request: &Request, files: &dyn Files) -> Result<Enrolled, En
     let secrets = identity.secrets_or_new(files, || fresh)?;
     let key = rcgen::KeyPair::from_pem(&secrets.tls_key_pem).map_err(EnrollError::Keys)?;
     let csr = rcgen::CertificateParams::default().serialize_request(&key).map_err(EnrollError::Keys)?;
-    let author_key = ed25519_dalek::SigningKey::from_bytes(&secrets.epoch_seed).verifying_key();
+    let public = |seed| base64(ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().as_bytes());
     let message = EnrollRequest {
         secret: token.secret.to_vec(),
         certificate_request: csr.der().to_vec(),
         // The name of the key comes with the answer; until then there are only its bytes.
-        author_key: base64(author_key.as_bytes()),
+        author_key: public(&secrets.epoch_seed),
+        witness_key: public(&secrets.witness_seed),
         machine: request.machine.clone(),
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         notice: request.notice.clone(),
     };
     let response = ask(&token, &address, message).await?;
-    let (enrolled, certificate, authority) = checked(&token, address, &key, response)?;
-    identity.finish(files, &certificate, &authority, &enrolled)?;
+    let (enrolled, certificate, authority, trust) = checked(&token, address, &key, response)?;
+    identity.finish(files, &certificate, &authority, &trust, &enrolled)?;
     write_template(&request.dir, files)?;
     Ok(enrolled)
 }
@@ -149,10 +151,11 @@ fn refuse_what_is_there(dir: &Path, identity: &IdentityFiles) -> Result<(), Enro
 }
 
 fn new_secrets() -> Result<Secrets, EnrollError> {
-    let mut epoch_seed = [0; 32];
+    let (mut epoch_seed, mut witness_seed) = ([0; 32], [0; 32]);
     getrandom::fill(&mut epoch_seed).map_err(EnrollError::Random)?;
+    getrandom::fill(&mut witness_seed).map_err(EnrollError::Random)?;
     let key = rcgen::KeyPair::generate().map_err(EnrollError::Keys)?;
-    Ok(Secrets { tls_key_pem: key.serialize_pem(), epoch_seed })
+    Ok(Secrets { tls_key_pem: key.serialize_pem(), epoch_seed, witness_seed })
 }
 
 async fn ask(token: &Token, address: &str, message: EnrollRequest) -> Result<EnrollResponse, EnrollError> {
@@ -180,7 +183,7 @@ fn checked(
     collector: String,
     key: &rcgen::KeyPair,
     response: EnrollResponse,
-) -> Result<(Enrolled, String, String), EnrollError> {
+) -> Result<(Enrolled, String, String, String), EnrollError> {
     let wrong = EnrollError::Answer;
     if Hash::of(&response.authority) != token.authority {
         return Err(wrong("another certificate authority than the token's"));
@@ -199,6 +202,11 @@ fn checked(
     if log_key.name() != slug.log_origin() {
         return Err(wrong("the log key is another practice's"));
     }
+    let trust = TrustFile::parse(&response.trust).map_err(|_| wrong("the trust file is none"))?;
+    if trust.slug != slug || trust.log != log_key {
+        return Err(wrong("the trust file names another practice or log"));
+    }
+    let trust = String::from_utf8(response.trust).map_err(|_| wrong("the trust file is none"))?;
     let enrolled = Enrolled {
         slug: response.slug,
         author: response.author,
@@ -207,7 +215,9 @@ fn checked(
         collector,
         server_name: token.server_name.clone(),
     };
-    Ok((enrolled, pem("CERTIFICATE", &response.certificate), pem("CERTIFICATE", &response.authority)))
+    let certificates = [&response.certificate, &response.authority].map(|der| pem("CERTIFICATE", der));
+    let [certificate, authority] = certificates;
+    Ok((enrolled, certificate, authority, trust))
 }
 
 /// A configuration to begin with, where there is none.

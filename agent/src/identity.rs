@@ -4,6 +4,8 @@
 //! DIR/identity/             0700
 //!   agent.key               0600  PKCS#8 PEM: the secret key of the TLS certificate
 //!   epoch.key               0600  64 hex digits: the seed of the Ed25519 key that signs this machine's log
+//!   witness.key             0600  64 hex digits: the seed of the key that cosigns checkpoints of the collector log
+//!   trust.txt                     the practice's trust file as last seen, signed by the practice key
 //!   certificate.pem               this machine's certificate, from enrolment
 //!   authority.pem                 the practice's certificate authority, the only one that is believed
 //!   identity.toml                 slug, author, epoch, log_key, collector, server_name
@@ -19,6 +21,7 @@ use std::path::{Path, PathBuf};
 use ntk_evidence::hash::{hex, unhex};
 use ntk_evidence::name::{Author, Slug};
 use ntk_evidence::note::{KeyType, NoteSigner, VerifierKey};
+use ntk_evidence::trust::TrustFile;
 use serde::{Deserialize, Serialize};
 
 use crate::whole_file::{Files, Readable, create_private_folder};
@@ -96,13 +99,15 @@ pub struct Enrolled {
     pub server_name: String,
 }
 
-/// The two secrets that a machine makes for itself.
+/// The secrets that a machine makes for itself.
 #[derive(Clone)]
 pub struct Secrets {
     /// PKCS#8 PEM of the TLS key.
     pub tls_key_pem: String,
     /// Seed of the signing key.
     pub epoch_seed: [u8; 32],
+    /// Seed of the key that cosigns checkpoints: its own, longer-lived than any epoch.
+    pub witness_seed: [u8; 32],
 }
 
 impl std::fmt::Debug for Secrets {
@@ -122,6 +127,8 @@ pub struct Identity {
     pub epoch: u32,
     /// Checks the collector log's notes.
     pub log_key: VerifierKey,
+    /// Who is trusted for what, as the practice key signed it.
+    pub trust: TrustFile,
     /// `host:port` of the collector.
     pub collector: String,
     /// The name in the collector's certificate.
@@ -161,6 +168,16 @@ impl IdentityFiles {
         self.folder.join("epoch.key")
     }
 
+    /// The file that holds the cosigning key's seed.
+    pub fn witness_key(&self) -> PathBuf {
+        self.folder.join("witness.key")
+    }
+
+    /// The file that holds the practice's trust file.
+    pub fn trust(&self) -> PathBuf {
+        self.folder.join("trust.txt")
+    }
+
     /// The file that holds this machine's certificate.
     pub fn certificate(&self) -> PathBuf {
         self.folder.join("certificate.pem")
@@ -178,9 +195,17 @@ impl IdentityFiles {
 
     /// Whether every file is there.
     pub fn is_complete(&self) -> bool {
-        [self.tls_key(), self.epoch_key(), self.certificate(), self.authority(), self.enrolled()]
-            .iter()
-            .all(|path| path.is_file())
+        [
+            self.tls_key(),
+            self.epoch_key(),
+            self.witness_key(),
+            self.trust(),
+            self.certificate(),
+            self.authority(),
+            self.enrolled(),
+        ]
+        .iter()
+        .all(|path| path.is_file())
     }
 
     /// The secrets of an earlier, unfinished enrolment, or new ones, durable before anyone hears of them.
@@ -192,26 +217,29 @@ impl IdentityFiles {
         let write = |path: PathBuf| move |source| IdentityError::Write { path, source };
         create_private_folder(&self.folder).map_err(write(self.folder.clone()))?;
         modes::check_folder(&self.folder)?;
-        if self.tls_key().is_file() && self.epoch_key().is_file() {
+        if self.tls_key().is_file() && self.epoch_key().is_file() && self.witness_key().is_file() {
             return self.secrets(files);
         }
         let secrets = new();
-        let seed = format!("{}\n", hex(&secrets.epoch_seed));
-        files
-            .replace(&self.tls_key(), secrets.tls_key_pem.as_bytes(), Readable::ByOwner)
-            .map_err(write(self.tls_key()))?;
-        files
-            .replace(&self.epoch_key(), seed.as_bytes(), Readable::ByOwner)
-            .map_err(write(self.epoch_key()))?;
+        let (epoch, witness) =
+            (format!("{}\n", hex(&secrets.epoch_seed)), format!("{}\n", hex(&secrets.witness_seed)));
+        for (path, content) in [
+            (self.tls_key(), &secrets.tls_key_pem),
+            (self.epoch_key(), &epoch),
+            (self.witness_key(), &witness),
+        ] {
+            files.replace(&path, content.as_bytes(), Readable::ByOwner).map_err(write(path))?;
+        }
         Ok(secrets)
     }
 
-    /// Finishes an enrolment: certificate, authority, and last `identity.toml`.
+    /// Finishes an enrolment: certificate, authority, trust file, and last `identity.toml`.
     pub fn finish(
         &self,
         files: &dyn Files,
         certificate_pem: &str,
         authority_pem: &str,
+        trust_text: &str,
         enrolled: &Enrolled,
     ) -> Result<(), IdentityError> {
         let text = toml::to_string(enrolled)
@@ -219,6 +247,7 @@ impl IdentityFiles {
         for (path, content) in [
             (self.certificate(), certificate_pem),
             (self.authority(), authority_pem),
+            (self.trust(), trust_text),
             (self.enrolled(), text.as_str()),
         ] {
             files
@@ -247,11 +276,18 @@ impl IdentityFiles {
         if log_key.name() != slug.log_origin() {
             return Err(damaged("the log key belongs to another practice".to_owned()));
         }
+        let trust = TrustFile::parse(text(files, &self.trust())?.as_bytes())
+            .map_err(|error| IdentityError::Damaged { path: self.trust(), what: error.to_string() })?;
+        if trust.slug != slug {
+            let what = "it belongs to another practice".to_owned();
+            return Err(IdentityError::Damaged { path: self.trust(), what });
+        }
         Ok(Identity {
             slug,
             author,
             epoch: enrolled.epoch,
             log_key,
+            trust,
             collector: enrolled.collector,
             server_name: enrolled.server_name,
             certificate_pem: text(files, &self.certificate())?,
@@ -263,12 +299,10 @@ impl IdentityFiles {
     fn secrets(&self, files: &dyn Files) -> Result<Secrets, IdentityError> {
         modes::check_secret(&self.tls_key())?;
         modes::check_secret(&self.epoch_key())?;
+        modes::check_secret(&self.witness_key())?;
         let tls_key_pem = text(files, &self.tls_key())?;
-        let seed = text(files, &self.epoch_key())?;
-        let epoch_seed = unhex(seed.trim_end()).and_then(|seed| seed.try_into().ok()).ok_or_else(|| {
-            IdentityError::Damaged { path: self.epoch_key(), what: "not 64 hex digits".to_owned() }
-        })?;
-        Ok(Secrets { tls_key_pem, epoch_seed })
+        let (epoch_seed, witness_seed) = (seed(files, self.epoch_key())?, seed(files, self.witness_key())?);
+        Ok(Secrets { tls_key_pem, epoch_seed, witness_seed })
     }
 }
 
@@ -280,6 +314,11 @@ impl Identity {
             IdentityError::Damaged { path: PathBuf::from("epoch.key"), what: error.to_string() }
         })
     }
+}
+
+fn seed(files: &dyn Files, path: PathBuf) -> Result<[u8; 32], IdentityError> {
+    let seed = unhex(text(files, &path)?.trim_end()).and_then(|seed| seed.try_into().ok());
+    seed.ok_or_else(|| IdentityError::Damaged { path, what: "not 64 hex digits".to_owned() })
 }
 
 fn text(files: &dyn Files, path: &Path) -> Result<String, IdentityError> {

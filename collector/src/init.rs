@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use age::secrecy::ExposeSecret as _;
 use ntk_evidence::act;
 use ntk_evidence::hash::hex;
 use ntk_evidence::name::{NameError, Slug};
@@ -23,6 +24,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::writer::{self, LedgerKeys};
 use crate::policy::Policy;
 use crate::practice::file;
+use crate::recovery::{self, RecoveryError};
 
 /// How many machines may be enrolled without the practice key, at first.
 const MACHINES_MAX: u32 = 100;
@@ -94,6 +96,9 @@ pub enum InitError {
     /// Certificates.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// The recovery key.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
     /// The ledger.
     #[error("the ledger could not be made")]
     Ledger(#[from] LedgerError),
@@ -143,6 +148,8 @@ pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, I
         log: keys.ledger.log.verifier().clone(),
         collector: keys.ledger.collector.verifier().clone(),
         bundle: keys.bundle.verifier().clone(),
+        recovery: keys.recovery.clone(),
+        reviewers: Vec::new(),
         machines_max: MACHINES_MAX,
         enrolment_until: now.plus_seconds(ENROLMENT_SECONDS).to_rfc3339(0),
         committee: Vec::new(),
@@ -161,7 +168,7 @@ pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, I
             &time,
             json!({
                 "practice": options.name, "slug": slug.as_str(), "practice_key": trust.practice_key.to_string(),
-                "recovery_key_sha256": keys.recovery_sha256, "timezone": options.timezone,
+                "recovery_key": keys.recovery, "timezone": options.timezone,
                 "administers": options.administers, "version": env!("CARGO_PKG_VERSION"),
             }),
         ),
@@ -191,7 +198,8 @@ struct Keys {
     practice: NoteSigner,
     practice_seed: [u8; 32],
     recovery_seed: [u8; 32],
-    recovery_sha256: String,
+    /// The public half, as age writes it.
+    recovery: String,
     ledger: LedgerKeys,
     bundle: NoteSigner,
     seeds: [(&'static str, [u8; 32]); 3],
@@ -204,7 +212,6 @@ impl Keys {
             *NoteSigner::new("practice", KeyType::Ed25519, &practice_seed)?.verifier().public_bytes();
         let slug = Slug::new(&Slug::word_from_name(name), &public)?;
         let practice = NoteSigner::new(&slug.practice_name(), KeyType::Ed25519, &practice_seed)?;
-        let recovery = NoteSigner::new("recovery", KeyType::Ed25519, &recovery_seed)?;
         let seeds =
             [(file::LOG_KEY, random()?), (file::COLLECTOR_KEY, random()?), (file::BUNDLE_KEY, random()?)];
         let [(_, log), (_, collector), (_, bundle)] = &seeds;
@@ -214,7 +221,7 @@ impl Keys {
                 collector: NoteSigner::new(&format!("{slug}/collector"), KeyType::Ed25519, collector)?,
             },
             bundle: NoteSigner::new(&slug.bundle_name(), KeyType::Ed25519, bundle)?,
-            recovery_sha256: ntk_evidence::hash::Hash::of(recovery.verifier().public_bytes()).to_hex(),
+            recovery: recovery::identity(&recovery_seed)?.to_public().to_string(),
             slug,
             practice,
             practice_seed,
@@ -244,13 +251,14 @@ impl Keys {
              read what was kept for a rebuild. Nobody can make them again.\n\n\
              The practice key's public half in twelve words (these may be shown to anybody):\n  {words}\n\n\
              practice key  {practice}\n  as words: {practice_words}\n\n\
-             recovery key  {recovery}\n  as words: {recovery_words}\n",
+             recovery key  {recovery}\n  for age: {recovery_age}\n  as words: {recovery_words}\n",
             name = options.name,
             slug = self.slug,
             words = words::of_key(self.practice.verifier().public_bytes()),
             practice = hex(&self.practice_seed),
             practice_words = words::secret_to_words(&self.practice_seed),
             recovery = hex(&self.recovery_seed),
+            recovery_age = recovery::identity(&self.recovery_seed)?.to_string().expose_secret(),
             recovery_words = words::secret_to_words(&self.recovery_seed),
         );
         Ok(write_file(path, text.as_bytes(), 0o600)?)

@@ -119,10 +119,9 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     let enrolling = Enrolling::new(
         app.ledger.clone(),
         authority,
-        trust.log.to_string(),
+        trust.clone(),
+        app.practice.trust_text.clone(),
         app.refusals.clone(),
-        trust.machines_max,
-        &trust.enrolment_until,
     );
     let service = Service::new(shared, Arc::new(enrolling), stop.clone());
     let help_desks = help_desks(&app, &server, &authority_pem, &stop).await?;

@@ -65,13 +65,14 @@ async fn an_answer_that_does_not_fit_the_token_is_refused() {
     let scratch = tempfile::tempdir().unwrap();
     let request = request(scratch.path(), collector.token());
     type Falsify = fn(&mut EnrollResponse);
-    let cases: [(Falsify, &str); 6] = [
+    let cases: [(Falsify, &str); 7] = [
         (|answer| answer.authority.push(0), "another certificate authority"),
         (|answer| answer.certificate.clone_from(&answer.authority), "for another key"),
         (|answer| answer.certificate.truncate(9), "the certificate is none"),
         (|answer| answer.author = "agent/ws-02".to_owned(), "for another machine"),
         (|answer| answer.slug = "oak.00000000".to_owned(), "another practice's"),
         (|answer| answer.log_key.clear(), "log key is none"),
+        (|answer| answer.trust.truncate(40), "the trust file is none"),
     ];
     for (falsify, expected) in cases {
         collector.shared.lock().unwrap().falsify = falsify;

@@ -5,7 +5,34 @@ use std::fs;
 use super::*;
 use crate::whole_file::RealFiles;
 
-pub(crate) const SLUG: &str = "maple-street.b90014ca";
+/// Of the practice key whose seed is 32 times 3.
+pub(crate) const SLUG: &str = "maple-street.b62e867f";
+
+/// A trust file of the practice.
+pub(crate) fn trust() -> String {
+    let practice = NoteSigner::new(&format!("{SLUG}/practice"), KeyType::Ed25519, &[3; 32]).unwrap();
+    let key = |name: &str, seed| {
+        NoteSigner::new(&format!("{SLUG}/{name}"), KeyType::Ed25519, &[seed; 32]).unwrap().verifier().clone()
+    };
+    let trust = TrustFile {
+        slug: Slug::parse(SLUG).unwrap(),
+        practice: "Maple Street Family Practice".to_owned(),
+        made: "2026-11-22T15:00:00Z".to_owned(),
+        practice_key: practice.verifier().clone(),
+        log: log_signer().verifier().clone(),
+        collector: key("collector", 8),
+        bundle: key("bundle", 9),
+        recovery: format!("age1{}", "q".repeat(58)),
+        reviewers: Vec::new(),
+        machines_max: 9,
+        enrolment_until: "2036-11-22T15:00:00Z".to_owned(),
+        committee: Vec::new(),
+        outside: Vec::new(),
+        committee_quorum: 0,
+        outside_quorum: 0,
+    };
+    trust.sign(&practice).unwrap()
+}
 
 pub(crate) fn log_signer() -> NoteSigner {
     NoteSigner::new(&format!("{SLUG}/log"), KeyType::Ed25519, &[7; 32]).unwrap()
@@ -23,14 +50,14 @@ pub(crate) fn enrolled() -> Enrolled {
 }
 
 fn secrets() -> Secrets {
-    Secrets { tls_key_pem: "key\n".to_owned(), epoch_seed: [5; 32] }
+    Secrets { tls_key_pem: "key\n".to_owned(), epoch_seed: [5; 32], witness_seed: [6; 32] }
 }
 
 fn finished() -> (tempfile::TempDir, IdentityFiles) {
     let scratch = tempfile::tempdir().unwrap();
     let identity = IdentityFiles::of(scratch.path());
     identity.secrets_or_new(&RealFiles, secrets).unwrap();
-    identity.finish(&RealFiles, "certificate\n", "authority\n", &enrolled()).unwrap();
+    identity.finish(&RealFiles, "certificate\n", "authority\n", &trust(), &enrolled()).unwrap();
     (scratch, identity)
 }
 

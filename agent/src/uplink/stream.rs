@@ -95,6 +95,7 @@ impl Line {
             remembered_log_size,
             epoch: self.epoch,
             unix_nanos: clock.now().unix_nanos(),
+            ..v1::Hello::default()
         }))
     }
 }

@@ -192,10 +192,15 @@ impl Running {
                         uptime_seconds,
                         unix_nanos,
                         waiting,
+                        ..v1::Keepalive::default()
                     })));
                 }
                 Output::CheckpointSeen(size, refusal) => {
-                    self.say(wire::said(Up::CheckpointSeen(v1::CheckpointSeen { size, refusal })));
+                    self.say(wire::said(Up::CheckpointSeen(v1::CheckpointSeen {
+                        size,
+                        refusal,
+                        ..v1::CheckpointSeen::default()
+                    })));
                 }
                 Output::Persist(position) => self.uplink.wishes.release(position),
                 Output::Record(incident) => {

@@ -5,6 +5,7 @@ use ntk_evidence::hash::{Hash, unbase64};
 use ntk_evidence::name::Author;
 use ntk_evidence::note::{KeyType, VerifierKey};
 use ntk_evidence::time::Moment;
+use ntk_evidence::trust::TrustFile;
 use ntk_proto::convert;
 use ntk_proto::v1;
 use serde_json::json;
@@ -24,9 +25,10 @@ const TEXT_BYTES_MAX: usize = 1024;
 pub struct Enrolling {
     ledger: LedgerHandle,
     authority: Authority,
-    log_key: String,
+    trust: TrustFile,
+    /// The trust file verbatim.
+    trust_text: String,
     refusals: Refusals,
-    machines_max: u32,
     until: Option<Moment>,
     // One at a time: an offer that two machines present at once is used by one.
     turn: tokio::sync::Mutex<Told>,
@@ -48,21 +50,12 @@ impl Enrolling {
     pub fn new(
         ledger: LedgerHandle,
         authority: Authority,
-        log_key: String,
+        trust: TrustFile,
+        trust_text: String,
         refusals: Refusals,
-        machines_max: u32,
-        until: &str,
     ) -> Self {
-        let until = Moment::parse(until);
-        Self {
-            ledger,
-            authority,
-            log_key,
-            refusals,
-            machines_max,
-            until,
-            turn: tokio::sync::Mutex::default(),
-        }
+        let until = Moment::parse(&trust.enrolment_until);
+        Self { ledger, authority, trust, trust_text, refusals, until, turn: tokio::sync::Mutex::default() }
     }
 
     /// Exchanges a token's secret for a certificate.
@@ -95,6 +88,18 @@ impl Enrolling {
             .ok_or_else(|| Status::invalid_argument("the field `author_key` is not 32 bytes in base64"))?;
         let key = VerifierKey::new(&origin, KeyType::Ed25519, &public)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let witness = match request.witness_key.as_str() {
+            "" => None,
+            key => {
+                let public = unbase64(key).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+                let public = public.ok_or_else(|| {
+                    Status::invalid_argument("the field `witness_key` is not 32 bytes in base64")
+                })?;
+                let name = self.ledger.slug().witness_name(&offer.machine);
+                let key = VerifierKey::new(&name, KeyType::CosignatureV1, &public);
+                Some(key.map_err(|error| Status::invalid_argument(error.to_string()))?.to_string())
+            }
+        };
         if [&request.machine, &request.agent_version, &request.notice]
             .iter()
             .any(|text| text.len() > TEXT_BYTES_MAX)
@@ -115,6 +120,8 @@ impl Enrolling {
             // The practice's own answer comes before what the machine says.
             notice: offer.notice.or_else(|| text(request.notice)),
             replaces: None,
+            witness,
+            begins: None,
         };
         let body = serde_json::to_value(&enrolment)
             .map_err(|_| Status::internal("the enrolment could not be written down"))?;
@@ -127,7 +134,8 @@ impl Enrolling {
             authority: self.authority.certificate().to_vec(),
             slug: self.ledger.slug().to_string(),
             author: author.to_string(),
-            log_key: self.log_key.clone(),
+            log_key: self.trust.log.to_string(),
+            trust: self.trust_text.clone().into_bytes(),
         })
     }
 
@@ -150,7 +158,7 @@ impl Enrolling {
             return Err(refuse("the practice key's permission to enrol has ended; sign a new trust file"));
         }
         let enrolled = registry.machines.values().filter(|machine| machine.revoked.is_none()).count();
-        if u32::try_from(enrolled).unwrap_or(u32::MAX) >= self.machines_max {
+        if u32::try_from(enrolled).unwrap_or(u32::MAX) >= self.trust.machines_max {
             return Err(refuse(
                 "as many machines as the practice key permits are enrolled; sign a new trust file",
             ));

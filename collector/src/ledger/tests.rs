@@ -67,6 +67,8 @@ impl Rig {
             machine: None,
             notice: None,
             replaces: None,
+            witness: None,
+            begins: None,
         };
         let body = serde_json::to_value(enrolment).unwrap();
         let _appended =

@@ -55,8 +55,28 @@ pub mod kind {
     pub const SILENCE: &str = "act_silence";
     /// The ledger was verified as a whole.
     pub const SELF_CHECK: &str = "act_self_check";
-    /// A checkpoint was sent round, and by whom it was seen.
+    /// A checkpoint with the cosignatures that it bears.
     pub const WITNESSED: &str = "act_witnessed";
+    /// Somebody remembers another history of the log than the one that is kept: both notes.
+    pub const DISAGREEMENT: &str = "act_disagreement";
+    /// Two machines speak with one machine's keys.
+    pub const CLONE: &str = "act_clone";
+    /// Another trust file, signed by the practice key, came into force.
+    pub const TRUST: &str = "act_trust";
+    /// An RFC 3161 token over a checkpoint.
+    pub const TIME_STAMP: &str = "act_time_stamp";
+    /// A legal hold began or ended.
+    pub const HOLD: &str = "act_hold";
+    /// What `preserve` did, step by step.
+    pub const PRESERVED: &str = "act_preserved";
+    /// Evidence was handed over, returned or copied, by whom to whom.
+    pub const CUSTODY: &str = "act_custody";
+    /// Entries past their retention were removed; their notes stay.
+    pub const PRUNED: &str = "act_pruned";
+    /// A wiped ledger was filled again, and what is gone.
+    pub const REFILLED: &str = "act_refilled";
+    /// A finished segment was copied off-site, encrypted to the recovery key.
+    pub const OFF_SITE: &str = "act_off_site";
 }
 
 /// Whether a kind is an act's.
@@ -97,4 +117,20 @@ pub struct Enrolment {
     /// The key that this one replaces, for a re-imaged machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
+    /// The verifier key with which this machine cosigns checkpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<String>,
+    /// Where the log begins that is known here; absent for 0. Only a refilled log begins later: what stands before
+    /// is gone, and these are the roots of its subtrees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins: Option<Begins>,
+}
+
+/// The beginning of an author's log of which the first entries are gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begins {
+    /// Number of the first entry that is known.
+    pub first: u64,
+    /// Roots of the full subtrees before it, largest first.
+    pub range: Vec<crate::hash::Hash>,
 }

@@ -246,6 +246,9 @@ pub struct Event {
     /// Details of a `health` event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// Details of an `epoch` event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: OtherFields,
@@ -390,6 +393,21 @@ pub struct Gap {
     pub other: OtherFields,
 }
 
+/// The author's next signing key, in the last entry that the one before it signs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Number of the epoch that begins after this entry.
+    pub number: u32,
+    /// Verifier key of that epoch.
+    pub key: String,
+    /// Why now: `start`, `daily`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Fields of a newer version.
+    #[serde(flatten)]
+    pub other: OtherFields,
+}
+
 /// The agent's own state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Health {
@@ -414,6 +432,24 @@ pub struct Health {
     /// Seconds since boot, the monotonic clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uptime_s: Option<u64>,
+    /// Milliseconds of this boot without the time that the machine slept (CLOCK_MONOTONIC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monotonic_ms: Option<u64>,
+    /// Milliseconds of this boot with the time that the machine slept (CLOCK_BOOTTIME).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boottime_ms: Option<u64>,
+    /// Random number of the agent's process, made at its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// When the machine was last shut down in order, by its own records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_shutdown: Option<String>,
+    /// Milliseconds by which the machine's clock is ahead of the collector's, as last told by it; negative: behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_ms: Option<i64>,
+    /// Records that the agent knows to be lost since it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u64>,
     /// Kernel audit: 0 off, 1 on, 2 locked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit_enabled: Option<u32>,
@@ -463,6 +499,7 @@ impl Event {
             tamper: None,
             gap: None,
             health: None,
+            epoch: None,
             other: OtherFields::new(),
         }
     }
@@ -496,6 +533,9 @@ impl Event {
         }
         if let Some(health) = &self.health {
             fields("health.", &health.other);
+        }
+        if let Some(epoch) = &self.epoch {
+            fields("epoch.", &epoch.other);
         }
         let mut word = |name: &str, known: bool, word: &str| {
             if !known {

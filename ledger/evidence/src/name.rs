@@ -106,7 +106,7 @@ impl std::fmt::Display for Slug {
 /// Who writes a log of its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Author {
-    /// One machine's agent.
+    /// One machine's agent: the machine's name, and `.2`, `.3` ... after a re-imaged one was enrolled in its place.
     Agent(String),
     /// The collector: everything that people and the collector itself decide or change.
     Collector,
@@ -124,16 +124,35 @@ impl Author {
     pub fn parse(text: &str) -> Result<Self, NameError> {
         match text.split_once('/') {
             None if text == "collector" => Ok(Self::Collector),
-            Some(("agent", id)) => Self::agent(id),
+            Some(("agent", id)) => Self::generation(id),
             Some(("import", source)) => Ok(Self::Import(word(source)?.to_owned())),
             _ => Err(NameError::Author(text.to_owned())),
         }
     }
 
-    /// The machine's name, where the author is an agent.
+    /// The agent of a machine, or one that was enrolled in place of an earlier one.
+    fn generation(id: &str) -> Result<Self, NameError> {
+        let Some((machine, number)) = id.split_once('.') else { return Self::agent(id) };
+        let counts = number.parse::<u32>().is_ok_and(|n| n >= 2 && n.to_string() == number);
+        if counts {
+            word(machine).map(|_| Self::Agent(id.to_owned()))
+        } else {
+            Err(NameError::Author(id.to_owned()))
+        }
+    }
+
+    /// The author that comes after this one on the same machine: `agent/ws-01` -> `agent/ws-01.2`.
+    pub fn successor(&self) -> Option<Self> {
+        let Self::Agent(id) = self else { return None };
+        let (machine, number) = id.split_once('.').unwrap_or((id, "1"));
+        let next = number.parse::<u32>().ok()?.checked_add(1)?;
+        Some(Self::Agent(format!("{machine}.{next}")))
+    }
+
+    /// The machine's name, where the author is an agent; the same for all that were enrolled there.
     pub fn machine(&self) -> Option<&str> {
         match self {
-            Self::Agent(id) => Some(id),
+            Self::Agent(id) => Some(id.split_once('.').map_or(id.as_str(), |(machine, _)| machine)),
             Self::Collector | Self::Import(_) => None,
         }
     }
@@ -160,8 +179,14 @@ mod tests {
 
     #[test]
     fn authors_read_back_and_odd_ones_are_refused() {
-        for text in ["agent/ws-01", "collector", "import/m365"] {
+        for text in ["agent/ws-01", "agent/ws-01.2", "collector", "import/m365"] {
             assert_eq!(Author::parse(text).unwrap().to_string(), text);
+        }
+        let second = Author::agent("ws-01").unwrap().successor().unwrap();
+        assert_eq!((second.to_string().as_str(), second.machine()), ("agent/ws-01.2", Some("ws-01")));
+        assert_eq!(second.successor().unwrap().to_string(), "agent/ws-01.3");
+        for wrong in ["agent/a.1", "agent/a.02", "agent/a.", "agent/a.b", "agent/.2", "agent/a.2.3"] {
+            assert!(Author::parse(wrong).is_err(), "{wrong}");
         }
         for wrong in ["", "agent/", "agent/../x", "agent/A", "Collector", "agent/a/b", "import/é", "agent/-a"]
         {

@@ -26,6 +26,10 @@ pub struct TrustFile {
     pub collector: VerifierKey,
     /// Signs bundles.
     pub bundle: VerifierKey,
+    /// The age recipient to which what is kept for a rebuild is encrypted; only the recovery key reads it.
+    pub recovery: String,
+    /// Ids of the people whom the practice key names as reviewers.
+    pub reviewers: Vec<String>,
     /// How many machines the collector may enrol without the practice key.
     pub machines_max: u32,
     /// Until when it may, RFC 3339.
@@ -66,7 +70,7 @@ impl TrustFile {
     /// The text that is signed.
     pub fn text(&self) -> String {
         let mut text = format!(
-            "{}/trust\npractice {}\nmade {}\npractice-key {}\nlog {}\ncollector {}\nbundle {}\nmachines-max {}\nenrolment-until {}\n",
+            "{}/trust\npractice {}\nmade {}\npractice-key {}\nlog {}\ncollector {}\nbundle {}\nrecovery {}\nmachines-max {}\nenrolment-until {}\n",
             self.slug,
             self.practice,
             self.made,
@@ -74,9 +78,13 @@ impl TrustFile {
             self.log,
             self.collector,
             self.bundle,
+            self.recovery,
             self.machines_max,
             self.enrolment_until,
         );
+        for reviewer in &self.reviewers {
+            text.push_str(&format!("reviewer {reviewer}\n"));
+        }
         for key in &self.committee {
             text.push_str(&format!("committee {key}\n"));
         }
@@ -111,8 +119,16 @@ impl TrustFile {
         let log = lines.key("log", &slug.log_origin(), KeyType::Ed25519)?;
         let collector = lines.key("collector", &format!("{slug}/collector"), KeyType::Ed25519)?;
         let bundle = lines.key("bundle", &slug.bundle_name(), KeyType::Ed25519)?;
+        let recovery = lines.value("recovery")?.to_owned();
+        if !is_recipient(&recovery) {
+            return Err(lines.wrong("an age recipient (`age1...`) is needed"));
+        }
         let machines_max = lines.number("machines-max")?;
         let enrolment_until = lines.value("enrolment-until")?.to_owned();
+        let mut reviewers = Vec::new();
+        while lines.peek().is_some_and(|line| line.starts_with("reviewer ")) {
+            reviewers.push(lines.value("reviewer")?.to_owned());
+        }
         let mut seen: Vec<[u8; 32]> = Vec::new();
         let mut witnesses = |word| {
             let mut keys = Vec::new();
@@ -152,6 +168,8 @@ impl TrustFile {
             log,
             collector,
             bundle,
+            recovery,
+            reviewers,
             machines_max,
             enrolment_until,
             committee,
@@ -189,6 +207,13 @@ impl TrustFile {
         });
         text
     }
+}
+
+/// The form of an X25519 recipient of age: `age1` and 58 characters of Bech32. Its checksum is age's to check.
+fn is_recipient(text: &str) -> bool {
+    text.len() == 62
+        && text.starts_with("age1")
+        && text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
 }
 
 struct Lines<'a> {
@@ -250,6 +275,8 @@ mod tests {
             log: key(&slug.log_origin(), 1, KeyType::Ed25519),
             collector: key(&format!("{slug}/collector"), 2, KeyType::Ed25519),
             bundle: key(&slug.bundle_name(), 3, KeyType::Ed25519),
+            recovery: format!("age1{}", "q".repeat(58)),
+            reviewers: vec!["mary".into()],
             machines_max: 50,
             enrolment_until: "2027-11-22T15:00:00Z".into(),
             committee: vec![key(&slug.witness_name("ws-01"), 4, KeyType::CosignatureV1)],

@@ -18,6 +18,10 @@ pub struct EnrollRequest {
     /// Whether the machine's users were told that access is recorded, or why not.
     #[prost(string, tag = "6")]
     pub notice: ::prost::alloc::string::String,
+    /// The public half of the key with which this machine cosigns checkpoints: 32 bytes in base64. Its own key, which
+    /// outlives every epoch.
+    #[prost(string, tag = "7")]
+    pub witness_key: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EnrollResponse {
@@ -35,6 +39,9 @@ pub struct EnrollResponse {
     /// The collector log's verifier key, as text.
     #[prost(string, tag = "5")]
     pub log_key: ::prost::alloc::string::String,
+    /// The practice's trust file, verbatim: it names the committee and the recovery key, and the practice key signed it.
+    #[prost(bytes = "vec", tag = "6")]
+    pub trust: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AgentMessage {
@@ -76,6 +83,20 @@ pub struct Hello {
     pub epoch: u32,
     #[prost(int64, tag = "8")]
     pub unix_nanos: i64,
+    /// Random, made at the start of the agent's process: tells a reconnection from a restart.
+    #[prost(string, tag = "9")]
+    pub run_id: ::prost::alloc::string::String,
+    /// Clocks of this boot in milliseconds: without the time that the machine slept, and with it.
+    #[prost(uint64, tag = "10")]
+    pub monotonic_ms: u64,
+    #[prost(uint64, tag = "11")]
+    pub boottime_ms: u64,
+    /// When the agent's process started, by the machine's clock.
+    #[prost(int64, tag = "12")]
+    pub started_unix_nanos: i64,
+    /// When the machine was last shut down in order, by its own records; empty where they say nothing. RFC 3339.
+    #[prost(string, tag = "13")]
+    pub last_shutdown: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Batch {
@@ -109,6 +130,13 @@ pub struct Keepalive {
     /// Entries that are durable on the agent and not yet acknowledged.
     #[prost(uint64, tag = "3")]
     pub waiting: u64,
+    #[prost(uint64, tag = "4")]
+    pub monotonic_ms: u64,
+    #[prost(uint64, tag = "5")]
+    pub boottime_ms: u64,
+    /// Records that the agent knows to be lost since it started.
+    #[prost(uint64, tag = "6")]
+    pub lost: u64,
 }
 /// The answer to a CheckpointRound.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -119,6 +147,12 @@ pub struct CheckpointSeen {
     /// Empty, or why the checkpoint was refused.
     #[prost(string, tag = "2")]
     pub refusal: ::prost::alloc::string::String,
+    /// The cosignature line, where this machine is of the committee: cosignature/v1, made after the size was durable.
+    #[prost(bytes = "vec", tag = "3")]
+    pub cosignature: ::prost::alloc::vec::Vec<u8>,
+    /// With a refusal: the checkpoint note that this machine remembers. Together with the refused one it is evidence.
+    #[prost(bytes = "vec", tag = "4")]
+    pub remembered: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CollectorMessage {
@@ -152,6 +186,9 @@ pub struct Welcome {
     pub receipt: ::core::option::Option<Receipt>,
     #[prost(int64, tag = "4")]
     pub unix_nanos: i64,
+    /// The trust file as it is now, verbatim.
+    #[prost(bytes = "vec", tag = "5")]
+    pub trust: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Receipt {

@@ -100,6 +100,8 @@ fn batches(scenario: &Scenario, practice: &Practice) -> Result<(Vec<Continuation
         machine: None,
         notice: None,
         replaces: None,
+        witness: None,
+        begins: None,
     };
     let entries: Vec<Event> =
         scenario.entries().take(BATCH * BATCHES).map(|entry| entry.event.clone()).collect();

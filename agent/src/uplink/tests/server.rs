@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::super::wire::ReceiptFor;
 use super::model::Collector;
-use crate::identity::tests::{SLUG, log_signer};
+use crate::identity::tests::{SLUG, log_signer, trust};
 
 pub(crate) const SECRET: [u8; 32] = [0xab; 32];
 
@@ -128,6 +128,7 @@ impl Ledger for Service {
             slug: SLUG.to_owned(),
             author: "agent/ws-01".to_owned(),
             log_key: log_signer().verifier().to_string(),
+            trust: trust().into_bytes(),
         };
         let mut shared = self.shared.lock().unwrap();
         shared.n_enrolments += 1;
@@ -160,7 +161,7 @@ impl Ledger for Service {
                         size: welcome.size,
                         note: welcome.note,
                         receipt: welcome.receipt.map(receipt),
-                        unix_nanos: 0,
+                        ..v1::Welcome::default()
                     })
                 }
                 Up::Batch(batch) => {

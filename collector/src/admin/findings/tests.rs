@@ -93,6 +93,8 @@ impl Rig {
             machine: None,
             notice: None,
             replaces: None,
+            witness: None,
+            begins: None,
         };
         record(app, act::kind::ENROLMENT, serde_json::to_value(enrolment).unwrap()).await.unwrap();
         let entries = events.iter().map(|json| {

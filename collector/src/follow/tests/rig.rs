@@ -113,6 +113,8 @@ impl Desk {
             machine: None,
             notice: None,
             replaces: None,
+            witness: None,
+            begins: None,
         };
         let body = serde_json::to_value(enrolment).unwrap();
         desk.act(act::event(act::kind::ENROLMENT, NOW, body));

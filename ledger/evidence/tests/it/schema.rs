@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ntk_evidence::entry::{Entry, Part};
 use ntk_evidence::event::{
-    Action, Actor, Class, Confidence, Event, Gap, Health, Kind, Object, OtherFields, Outcome, Process,
+    Action, Actor, Class, Confidence, Epoch, Event, Gap, Health, Kind, Object, OtherFields, Outcome, Process,
     Source, Tamper, TamperKind, Via,
 };
 use serde_json::Value;
@@ -79,6 +79,12 @@ fn filled() -> Event {
             os: text(),
             boot_id: text(),
             uptime_s: Some(1),
+            monotonic_ms: Some(1),
+            boottime_ms: Some(1),
+            run_id: text(),
+            last_shutdown: text(),
+            clock_ahead_ms: Some(1),
+            lost: Some(1),
             audit_enabled: Some(1),
             audit_owner: Some(1),
             audit_lost: Some(1),
@@ -90,6 +96,7 @@ fn filled() -> Event {
             sessions: vec!["x".into()],
             other: OtherFields::new(),
         }),
+        epoch: Some(Epoch { number: 1, key: "x".into(), reason: text(), other: OtherFields::new() }),
         other: OtherFields::new(),
     }
 }
