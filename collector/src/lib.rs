@@ -38,6 +38,7 @@ pub mod roster;
 pub mod run;
 pub mod self_check;
 pub mod signal;
+pub mod silence;
 pub mod store;
 pub mod ticket;
 pub mod token;

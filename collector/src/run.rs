@@ -29,6 +29,8 @@ use crate::ingest::session::Shared;
 use crate::ledger::LedgerError;
 use crate::practice::PracticeError;
 use crate::rest::listener::{self as rest, RestError};
+use crate::silence::task::Ear;
+use crate::silence::{self, Silences};
 
 /// How long another process may hold the ledger's lock while this one starts.
 const LOCK_WITHIN: Duration = Duration::from_secs(10);
@@ -108,11 +110,13 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     let (agents, address) = listener::bind(&app.practice.config.raw.listen).await?;
     let _ = app.address.set(address.to_string());
     let config = app.practice.config.clone();
+    let ear = Ear::new(Silences::new(config.raw.silent_after_seconds, config.raw.settle_seconds));
     let shared = Shared {
         ledger: app.ledger.clone(),
         lookup: app.lookup.clone(),
         refusals: app.refusals.clone(),
         liveness: app.liveness.clone(),
+        ear: ear.clone(),
         round: Duration::from_secs(config.raw.witness_round_seconds),
     };
     let trust = &app.practice.trust;
@@ -129,6 +133,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     let _reload = watch_config(&app, level);
     info!(listen = %address, "collector runs");
 
+    let silences = tokio::spawn(silence::task::run(app.clone(), ear, stop.clone()));
     let mut agents =
         tokio::spawn(async move { listener::serve(agents, service, &server, &authority_pem).await });
     let admin_stop = stop.clone();
@@ -147,7 +152,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     };
     info!("stopping");
     stop.cancel();
-    let mut running = vec![agents.abort_handle(), admin.abort_handle()];
+    let mut running = vec![agents.abort_handle(), admin.abort_handle(), silences.abort_handle()];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     let drained = async {
         if !agents.is_finished() {
@@ -159,6 +164,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         if let Some(help_desks) = help_desks {
             let _ = help_desks.await;
         }
+        let _ = silences.await;
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());

@@ -9,6 +9,8 @@ use ntk_evidence::act::{self, Enrolment};
 use ntk_evidence::event::Event;
 use serde::{Deserialize, Serialize};
 
+use crate::silence::{Silence, Step};
+
 /// Body of `act_enrolment_offered`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
@@ -54,6 +56,9 @@ pub struct Registry {
     pub offers: BTreeMap<String, Offer>,
     /// Machines by author.
     pub machines: BTreeMap<String, Machine>,
+    /// Since when machines are silent, RFC 3339, for as long as they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub silent: BTreeMap<String, String>,
 }
 
 /// A change that an act brought.
@@ -94,6 +99,14 @@ impl Registry {
                 let machine = self.machines.get_mut(&revocation.author)?;
                 machine.revoked = Some(event.time.clone());
                 Some(Change::Revoked(revocation.author))
+            }
+            act::kind::SILENCE => {
+                let silence: Silence = serde_json::from_value(body).ok()?;
+                match silence.step {
+                    Step::Began => self.silent.insert(silence.author, silence.from),
+                    Step::Ended => self.silent.remove(&silence.author),
+                };
+                None
             }
             _ => None,
         }
