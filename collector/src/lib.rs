@@ -12,6 +12,7 @@ pub mod baseline;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod coverage;
 pub mod departure;
 pub mod desk;
 pub mod engine;
