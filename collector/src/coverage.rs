@@ -13,6 +13,10 @@ use ntk_evidence::event::Event;
 
 use crate::silence::{Cause, Silence, Step};
 
+mod read;
+
+pub use read::coverage;
+
 /// What a machine was, for some seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {

@@ -59,6 +59,18 @@ pub struct Registry {
     /// Since when machines are silent, RFC 3339, for as long as they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub silent: BTreeMap<String, String>,
+    /// The last check of the whole ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
+}
+
+/// When the whole ledger was last checked, and how that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// When, RFC 3339.
+    pub time: String,
+    /// Whether everything verified.
+    pub passed: bool,
 }
 
 /// A change that an act brought.
@@ -99,6 +111,11 @@ impl Registry {
                 let machine = self.machines.get_mut(&revocation.author)?;
                 machine.revoked = Some(event.time.clone());
                 Some(Change::Revoked(revocation.author))
+            }
+            act::kind::SELF_CHECK => {
+                let passed = body.get("passed").and_then(serde_json::Value::as_bool).unwrap_or(false);
+                self.checked = Some(Checked { time: event.time.clone(), passed });
+                None
             }
             act::kind::SILENCE => {
                 let silence: Silence = serde_json::from_value(body).ok()?;

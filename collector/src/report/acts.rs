@@ -121,6 +121,7 @@ fn configuration_sentence(body: &Value) -> Option<String> {
         }
         "help-desk token revoked" => format!("The help desk {} may no longer ask for tickets.", text("name")),
         "collector.toml" => "The collector’s configuration file was changed.".to_owned(),
+        "stopped" => "The collector was stopped.".to_owned(),
         "recovered" => {
             "After a stop in the middle of a write the unfinished end of the ledger was cut; nothing acknowledged was in it.".to_owned()
         }
