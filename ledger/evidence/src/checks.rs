@@ -6,6 +6,7 @@
 
 mod anchor;
 mod bag;
+mod epochs;
 mod keys;
 mod ranges;
 mod report;

@@ -130,7 +130,9 @@ impl Practice {
         let export = act::event(act::kind::EXPORT, "2026-11-20T22:00:00Z", json!({"case": "C-1"}));
         let acts: Vec<Event> = std::iter::once(init).chain((0..machines).map(enrol)).collect();
         let mut authors = BTreeMap::from(
-            [Author::Collector, agent()].map(|author| (author.clone(), AuthorLog::new(&keys.slug, author))),
+            [(Author::Collector, &keys.collector), (agent(), &keys.agent)].map(|(author, signer)| {
+                (author.clone(), AuthorLog::new(&keys.slug, author, signer.verifier().clone()))
+            }),
         );
         let mut batches = Vec::new();
         let mut seal = |author: Author, signer: &NoteSigner, events: Vec<Event>| {
