@@ -115,12 +115,11 @@ impl Crafted {
     /// Enrols with a token, as an agent would.
     pub async fn enroll(address: &str, collector: &Path, token: &str) -> Result<Self> {
         let authority_pem = authority_of(collector)?;
-        let (secret, machine) = secret_of(token)?;
+        let (secret, _) = secret_of(token)?;
         let key = rcgen::KeyPair::generate()?;
         let request = rcgen::CertificateParams::default().serialize_request(&key)?;
         let seed = [7; 32];
         let mut client = connect(address, &authority_pem, None).await?;
-        let author = Author::agent(&machine)?;
         // The slug is learned from the answer; the public half does not depend on it.
         let unnamed = NoteSigner::new("unnamed", KeyType::Ed25519, &seed)?;
         let answer = client
@@ -136,8 +135,10 @@ impl Crafted {
             .await?
             .into_inner();
         let slug = Slug::parse(&answer.slug)?;
-        let log = AuthorLog::new(&slug, author);
-        let signer = NoteSigner::new(log.origin(), KeyType::Ed25519, &seed)?;
+        // A machine that takes its own earlier place is another author: the answer says which.
+        let author = Author::parse(&answer.author)?;
+        let signer = NoteSigner::new(&slug.author_origin(&author), KeyType::Ed25519, &seed)?;
+        let log = AuthorLog::new(&slug, author, signer.verifier().clone());
         Ok(Self {
             address: address.to_owned(),
             authority_pem,

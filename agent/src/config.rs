@@ -39,6 +39,8 @@ pub struct Config {
     pub health_every: Duration,
     /// Time between two keepalives.
     pub keepalive: Duration,
+    /// How long a signing key is used before the next one takes its place; each start takes a new one, too.
+    pub epoch_every: Duration,
     /// How log lines look.
     pub log_format: LogFormat,
 }

@@ -21,6 +21,7 @@ use ntk_proto::v1::{EnrollRequest, EnrollResponse};
 use tonic::transport::{ClientTlsConfig, Endpoint};
 
 use crate::config;
+use crate::identity::epochs::Seed;
 use crate::identity::{Enrolled, IdentityError, IdentityFiles, Secrets};
 use crate::whole_file::{Files, Readable, create_private_folder};
 
@@ -120,15 +121,15 @@ pub async fn enroll(request: &Request, files: &dyn Files) -> Result<Enrolled, En
         .map_err(|source| EnrollError::Folder { path: request.dir.clone(), source })?;
 
     let fresh = new_secrets()?;
-    let secrets = identity.secrets_or_new(files, || fresh)?;
+    let (secrets, first) = identity.secrets_or_new(files, || fresh)?;
     let key = rcgen::KeyPair::from_pem(&secrets.tls_key_pem).map_err(EnrollError::Keys)?;
     let csr = rcgen::CertificateParams::default().serialize_request(&key).map_err(EnrollError::Keys)?;
-    let public = |seed| base64(ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().as_bytes());
+    let public = |seed: &[u8; 32]| base64(ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().as_bytes());
     let message = EnrollRequest {
         secret: token.secret.to_vec(),
         certificate_request: csr.der().to_vec(),
         // The name of the key comes with the answer; until then there are only its bytes.
-        author_key: public(&secrets.epoch_seed),
+        author_key: public(&first),
         witness_key: public(&secrets.witness_seed),
         machine: request.machine.clone(),
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -150,12 +151,12 @@ fn refuse_what_is_there(dir: &Path, identity: &IdentityFiles) -> Result<(), Enro
     if is_used { Err(EnrollError::SpoolThere { path: spool }) } else { Ok(()) }
 }
 
-fn new_secrets() -> Result<Secrets, EnrollError> {
-    let (mut epoch_seed, mut witness_seed) = ([0; 32], [0; 32]);
-    getrandom::fill(&mut epoch_seed).map_err(EnrollError::Random)?;
+fn new_secrets() -> Result<(Secrets, Seed), EnrollError> {
+    let (mut first, mut witness_seed) = (Seed::new([0; 32]), [0; 32]);
+    getrandom::fill(&mut *first).map_err(EnrollError::Random)?;
     getrandom::fill(&mut witness_seed).map_err(EnrollError::Random)?;
     let key = rcgen::KeyPair::generate().map_err(EnrollError::Keys)?;
-    Ok(Secrets { tls_key_pem: key.serialize_pem(), epoch_seed, witness_seed })
+    Ok((Secrets { tls_key_pem: key.serialize_pem(), witness_seed }, first))
 }
 
 async fn ask(token: &Token, address: &str, message: EnrollRequest) -> Result<EnrollResponse, EnrollError> {

@@ -294,7 +294,7 @@ fn range_before(
     let reader = ledger.reader();
     let begin = reader.state_of(SegmentNumber::new(record.segment))?;
     let slug = ledger.slug().clone();
-    let collector = ledger.published().authors.get(&Author::Collector).and_then(|known| known.key.clone());
+    let collector = ledger.published().authors.get(&Author::Collector).and_then(|known| known.key().cloned());
     let collector = collector.ok_or_else(|| LedgerError::NotEnrolled("collector".into()))?;
     let state = LedgerState::from_frame(slug, collector, &begin)?;
     let mut range =

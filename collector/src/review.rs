@@ -10,6 +10,7 @@ mod pass;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use ntk_evidence::name::Author;
 use ntk_evidence::words;
 
 use crate::baseline::Survey;
@@ -61,9 +62,17 @@ pub fn review(
     lookup.events(since, nanos(to).saturating_add(MARGIN_NS), |seen| {
         pass.observe(&seen, only.is_none_or(|only| only(&seen)));
     })?;
-    let machines = published.registry.machines.iter().map(|(author, machine)| MachineInput {
-        name: author.strip_prefix("agent/").unwrap_or(author).to_owned(),
-        enrolled_at: machine.enrolled.parse().ok(),
+    // A machine that was set up anew is one machine, known since its first enrolment.
+    let mut known: BTreeMap<String, Option<Timestamp>> = BTreeMap::new();
+    for (author, machine) in &published.registry.machines {
+        let name = Author::parse(author).ok().and_then(|author| author.machine().map(str::to_owned));
+        let since = known.entry(name.unwrap_or_else(|| author.clone())).or_insert(None);
+        let enrolled: Option<Timestamp> = machine.enrolled.parse().ok();
+        *since = since.map_or(enrolled, |since| enrolled.map(|enrolled| enrolled.min(since)));
+    }
+    let machines = known.into_iter().map(|(name, enrolled_at)| MachineInput {
+        name,
+        enrolled_at,
         is_proved: false,
         silences: Vec::new(),
     });

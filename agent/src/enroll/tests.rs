@@ -31,11 +31,11 @@ async fn a_half_finished_enrolment_goes_on_with_the_same_keys() {
     let request = request(scratch.path(), collector.token());
     enroll(&request, &RealFiles).await.unwrap();
     let files = IdentityFiles::of(scratch.path());
-    let before = files.load(&RealFiles).unwrap().secrets;
+    let keys = || (files.load(&RealFiles).unwrap().secrets.tls_key_pem, std::fs::read(files.epoch_key(0)).unwrap());
+    let before = keys();
     std::fs::remove_file(files.enrolled()).unwrap();
     enroll(&request, &RealFiles).await.unwrap();
-    let after = files.load(&RealFiles).unwrap().secrets;
-    assert_eq!((before.epoch_seed, before.tls_key_pem), (after.epoch_seed, after.tls_key_pem));
+    assert_eq!(before, keys());
 }
 
 #[tokio::test]

@@ -38,7 +38,6 @@ pub enum StreamEvent {
 #[derive(Clone, Debug)]
 pub struct Line {
     endpoint: Endpoint,
-    epoch: u32,
     boot_id: String,
 }
 
@@ -70,7 +69,7 @@ impl Line {
             .keep_alive_timeout(HTTP2_KEEPALIVE)
             .keep_alive_while_idle(true)
             .tcp_nodelay(true);
-        Ok(Self { endpoint, epoch: identity.epoch, boot_id })
+        Ok(Self { endpoint, boot_id })
     }
 
     /// Connects, and nothing else: for `check`.
@@ -83,6 +82,7 @@ impl Line {
         &self,
         size: u64,
         note: &[u8],
+        epoch: u32,
         remembered_log_size: u64,
         clock: &dyn Clock,
     ) -> v1::AgentMessage {
@@ -93,7 +93,7 @@ impl Line {
             size,
             note: note.to_vec(),
             remembered_log_size,
-            epoch: self.epoch,
+            epoch,
             unix_nanos: clock.now().unix_nanos(),
             ..v1::Hello::default()
         }))
