@@ -1,5 +1,6 @@
 //! The ledger under a sick disk, two streams at once, and an operator who edits what is stored.
 
+mod epochs;
 mod sick_disk;
 
 use std::sync::Arc;
