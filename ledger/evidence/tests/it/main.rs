@@ -6,6 +6,7 @@
 mod attacks;
 mod bagit;
 mod differential;
+mod epochs;
 mod noise;
 mod practice;
 mod schema;
