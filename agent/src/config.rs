@@ -13,7 +13,7 @@ mod read;
 pub mod reload;
 mod section;
 
-pub(crate) use read::is_address;
+pub(crate) use read::{EPOCH_HOURS_DEFAULT, is_address};
 
 /// What `enroll` writes where there is no configuration yet; the comments are the manual.
 pub const TEMPLATE: &str = include_str!("config/template.toml");

@@ -156,6 +156,18 @@ impl IdentityFiles {
         Self { folder: dir.join("identity") }
     }
 
+    /// An identity in a folder of another name: one that is not in use yet.
+    pub fn in_folder(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// What the collector answered to the enrolment.
+    pub fn enrolment(&self, files: &dyn Files) -> Result<Enrolled, IdentityError> {
+        let path = self.enrolled();
+        toml::from_str(&text(files, &path)?)
+            .map_err(|error| IdentityError::Damaged { path, what: error.message().to_owned() })
+    }
+
     /// The folder itself.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -280,8 +292,7 @@ impl IdentityFiles {
         modes::check_folder(&self.folder)?;
         let path = self.enrolled();
         let damaged = |what: String| IdentityError::Damaged { path: path.clone(), what };
-        let enrolled: Enrolled =
-            toml::from_str(&text(files, &path)?).map_err(|error| damaged(error.message().to_owned()))?;
+        let enrolled = self.enrolment(files)?;
         let slug = Slug::parse(&enrolled.slug).map_err(|error| damaged(error.to_string()))?;
         let author = Author::parse(&enrolled.author).map_err(|error| damaged(error.to_string()))?;
         let log_key = VerifierKey::parse(&enrolled.log_key).map_err(|error| damaged(error.to_string()))?;

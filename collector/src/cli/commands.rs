@@ -148,6 +148,9 @@ fn check(home: Home) -> anyhow::Result<u8> {
         }
     };
     let said = |error: &dyn std::error::Error| crate::error_chain(error);
+    for found in crate::private::kept(&home) {
+        line("kept", found);
+    }
     match Practice::open(home.clone()) {
         Err(error) => line("configuration and trust file", Err(said(&error))),
         Ok(practice) => {

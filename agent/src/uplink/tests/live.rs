@@ -31,6 +31,7 @@ async fn events_reach_the_collector_once_over_streams_that_end() {
         collector: None,
         notice: "told".to_owned(),
         machine: "test".to_owned(),
+        replace: crate::enroll::Replace::No,
     };
     enroll(&request, &RealFiles).await.unwrap();
     let identity = IdentityFiles::of(scratch.path()).load(&RealFiles).unwrap();

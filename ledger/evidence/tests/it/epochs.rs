@@ -59,7 +59,9 @@ fn a_roll_over_that_was_edited_withheld_or_moved_is_seen() {
     edit(Altered, &|key| key.rolled_by.as_mut().unwrap().before[0].hash = nothing());
     edit(Altered, &|key| key.rolled_by.as_mut().unwrap().before[0].size = 4);
     edit(Altered, &|key| key.rolled_by.as_mut().unwrap().index += 1);
-    edit(Altered, &|key| drop(key.rolled_by.as_mut().unwrap().inclusion.pop()));
+    edit(Altered, &|key| {
+        key.rolled_by.as_mut().unwrap().inclusion.pop();
+    });
     edit(Altered, &|key| {
         let by = key.rolled_by.as_mut().unwrap();
         by.note = by.note.replacen("\n9\n", "\n7\n", 1);
