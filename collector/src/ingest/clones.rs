@@ -2,7 +2,9 @@
 //!
 //! A boot id is random for each boot of a machine, a run id for each start of the agent. Both only move on: once a
 //! later one has spoken, the earlier one is over. One that speaks again belongs to another machine, or to a second
-//! agent, that holds the same keys. Pure, in memory: after a start of the collector a pair is told once more.
+//! agent, that holds the same keys. And an agent sends only what is durable on its own disk: one that comes with less
+//! than it sent, or with another note of a size that the ledger holds, was put back to an older state, or is a copy.
+//! Pure, in memory: after a start of the collector a pair is told once more.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,7 +61,7 @@ impl Pair {
 struct Runs {
     /// The newest last.
     seen: VecDeque<Run>,
-    told: BTreeSet<(Run, Run)>,
+    told: BTreeSet<(&'static str, Run, Run)>,
 }
 
 /// What is remembered of every author's greetings.
@@ -74,13 +76,45 @@ impl Clones {
         runs.greeted(run)
     }
 
-    /// The log of this author forked: the run that speaks now, and the one before it.
-    pub fn forked(&self, author: &Author) -> Option<Pair> {
+    /// The history of this author parted: the run that speaks now, and the one before it.
+    pub fn parted(&self, author: &Author, how: Parting) -> Option<Pair> {
         let mut authors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let runs = authors.entry(author.clone()).or_default();
         let now = runs.seen.back().cloned().unwrap_or_default();
         let before = runs.seen.iter().rev().nth(1).cloned().unwrap_or_else(|| now.clone());
-        runs.tell("fork", before, now)
+        runs.tell(how.word(), before, now)
+    }
+}
+
+/// How a history parts from the one that the ledger holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// Another batch of a size that the ledger holds.
+    Fork,
+    /// The greeting shows another note of such a size.
+    OtherHistory,
+    /// The greeting shows less than the ledger holds.
+    Behind,
+}
+
+impl Parting {
+    /// What a greeting of that size and note says where the ledger holds so many entries and, of that size, `held`.
+    pub fn of_greeting(size: u64, note: &[u8], ledger_size: u64, held: Option<&[u8]>) -> Option<Self> {
+        if size > ledger_size || ledger_size == 0 {
+            return None;
+        }
+        if size > 0 && held != Some(note) {
+            return Some(Self::OtherHistory);
+        }
+        (size < ledger_size).then_some(Self::Behind)
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Fork => "fork",
+            Self::OtherHistory => "other_history",
+            Self::Behind => "behind",
+        }
     }
 }
 
@@ -109,7 +143,10 @@ impl Runs {
     }
 
     fn tell(&mut self, what: &'static str, one: Run, other: Run) -> Option<Pair> {
-        let pair = if one <= other { (one.clone(), other.clone()) } else { (other.clone(), one.clone()) };
+        // Of two that alternate one is told, whichever comes back first.
+        let fact = if what.ends_with("_returned") { "returned" } else { what };
+        let (first, second) = if one <= other { (&one, &other) } else { (&other, &one) };
+        let pair = (fact, first.clone(), second.clone());
         let is_new = self.told.len() < PAIRS_MAX && self.told.insert(pair);
         is_new.then_some(Pair { what, runs: [one, other] })
     }
@@ -149,15 +186,34 @@ mod tests {
     }
 
     #[test]
+    fn a_greeting_with_less_or_with_another_note_is_no_continuation() {
+        for (size, note, ledger, held, expected) in [
+            (0, "", 0, None, None),
+            (5, "n5", 0, None, None),
+            (5, "n5", 5, Some("n5"), None),
+            (9, "n9", 5, None, None),
+            (5, "x5", 5, Some("n5"), Some(Parting::OtherHistory)),
+            (4, "n4", 5, Some("n4"), Some(Parting::Behind)),
+            (4, "x4", 5, Some("n4"), Some(Parting::OtherHistory)),
+            (3, "n3", 5, None, Some(Parting::OtherHistory)),
+            (0, "", 5, None, Some(Parting::Behind)),
+        ] {
+            let found = Parting::of_greeting(size, note.as_bytes(), ledger, held.map(str::as_bytes));
+            assert_eq!(found, expected, "{size} {note} of {ledger}");
+        }
+    }
+
+    #[test]
     fn a_fork_names_the_run_that_speaks_and_the_one_before_once() {
         let clones = Clones::default();
         let author = Author::agent("ws-01").unwrap();
         clones.greeted(&author, Run::new("a", "1"));
         clones.greeted(&author, Run::new("a", "2"));
-        let body = clones.forked(&author).unwrap().body(&author);
+        let body = clones.parted(&author, Parting::Fork).unwrap().body(&author);
         assert_eq!(body["what"], "fork");
         assert_eq!(body["run_ids"], json!(["1", "2"]));
-        assert_eq!(clones.forked(&author), None);
+        assert_eq!(clones.parted(&author, Parting::Fork), None);
+        assert!(clones.parted(&author, Parting::Behind).is_some(), "another fact of the same pair");
         let long = "x".repeat(99);
         assert_eq!(Run::new(&long, "\u{7}").boot.len(), ID_BYTES_MAX);
     }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 use tracing::{info, warn};
 
-use super::clones::{Clones, Run};
+use super::clones::{Clones, Parting, Run};
 use super::verify::{self, Refusal};
 use super::{AgentIdentity, Refusals};
 use crate::follow::Lookup;
@@ -111,6 +111,15 @@ async fn talk(
     if let Some(pair) = shared.clones.greeted(author, Run::new(&hello.boot_id, &hello.run_id)) {
         warn!(agent = %author, "a run of the agent speaks again that was over: two machines hold one identity");
         act(shared, act::kind::CLONE, pair.body(author)).await?;
+    }
+    if log.size() > 0 && hello.size <= log.size() {
+        let held = shared.lookup.note(author.clone(), hello.size).await.map_err(internal)?;
+        let held = held.as_ref().map(|(_, note)| note.as_slice());
+        let parting = Parting::of_greeting(hello.size, &hello.note, log.size(), held);
+        if let Some(pair) = parting.and_then(|parting| shared.clones.parted(author, parting)) {
+            warn!(agent = %author, size = hello.size, held = log.size(), "an agent comes with another history than it sent");
+            act(shared, act::kind::CLONE, pair.body(author)).await?;
+        }
     }
     let mut remembered = hello.remembered_log_size;
     let checkpoint = &published.checkpoint;
@@ -330,7 +339,7 @@ async fn refuse(
         }
     }
     if let Refusal::Fork(_) = refusal
-        && let Some(pair) = shared.clones.forked(identity.author())
+        && let Some(pair) = shared.clones.parted(identity.author(), Parting::Fork)
     {
         act(shared, act::kind::CLONE, pair.body(identity.author())).await?;
     }
