@@ -9,6 +9,7 @@ mod bag;
 mod epochs;
 mod keys;
 mod ranges;
+mod receipt;
 mod report;
 mod rows;
 
@@ -19,6 +20,7 @@ use crate::checkpoint::Checkpoint;
 use crate::words;
 
 pub use bag::{Profile, bag_checks};
+pub use receipt::receipt;
 
 /// Names of the checks, in the order in which they are told.
 pub const NAMES: [&str; 17] = [

@@ -9,6 +9,7 @@ mod differential;
 mod epochs;
 mod noise;
 mod practice;
+mod receipts;
 mod schema;
 mod tampering;
 mod vectors;
