@@ -15,6 +15,8 @@ use crate::uplink::stream::Line;
 use crate::whole_file::RealFiles;
 use crate::{clock, host};
 
+mod keys;
+
 /// Certificates that end within this time are told of.
 const CERTIFICATE_WARNING_SECONDS: i64 = 30 * 86_400;
 
@@ -81,6 +83,7 @@ pub async fn check(dir: &Path, now: Moment) -> Vec<Finding> {
         certificate(&mut lines, "this machine's certificate", &identity.certificate_pem, now);
         certificate(&mut lines, "the practice's authority", &identity.authority_pem, now);
     }
+    keys::keys(&mut lines, &IdentityFiles::of(dir), config.as_ref(), now);
     spool(&mut lines, dir);
     if let Some(identity) = &identity {
         collector(&mut lines, identity, config.as_ref()).await;

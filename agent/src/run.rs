@@ -22,6 +22,7 @@ use tracing::{info, warn};
 use crate::clock::{Clock, RealClock};
 use crate::config::reload::Reloader;
 use crate::config::{self, Config, ConfigError};
+use crate::identity::epochs::EpochKeys;
 use crate::identity::{Identity, IdentityError, IdentityFiles};
 use crate::spool::keeper::{Keeper, Progress, Setup};
 use crate::spool::thread::{Intake, SpoolThread};
@@ -101,12 +102,13 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
     create_private_folder(&spool_path)
         .map_err(|source| RunError::Folder { path: spool_path.clone(), source })?;
     let (keeper, found) =
-        Keeper::open(setup(spool_path, &config, &identity, &clock), Arc::new(writer(&identity)?))?;
+        Keeper::open(setup(spool_path, &config, &identity, &clock), Arc::new(writer(dir, &identity)))?;
     if found.truncated_bytes > 0 {
         info!(bytes = found.truncated_bytes, "a torn tail of the spool was cut; nobody was told of it");
     }
     let spool = SpoolThread::start(keeper, config.spool.commit_after)?;
-    info!(author = %identity.author, epoch = identity.epoch, size = spool.progress().borrow().size, "agent started");
+    let progress = spool.progress().borrow().clone();
+    info!(author = %identity.author, epoch = progress.epoch, size = progress.size, "agent started");
 
     let (control, controls) = mpsc::channel();
     let runtime = runtime(control.clone())?;
@@ -176,6 +178,7 @@ fn setup(path: PathBuf, config: &Config, identity: &Identity, clock: &Arc<dyn Cl
     Setup {
         path,
         bytes_max: config.spool.bytes_max,
+        epoch_every: config.epoch_every,
         log_key: identity.log_key.clone(),
         disk: Arc::new(RealDisk),
         files: Arc::new(RealFiles),
@@ -183,9 +186,10 @@ fn setup(path: PathBuf, config: &Config, identity: &Identity, clock: &Arc<dyn Cl
     }
 }
 
-fn writer(identity: &Identity) -> Result<Writer, IdentityError> {
-    let signer = identity.signer()?;
-    Ok(Writer { slug: identity.slug.clone(), author: identity.author.clone(), epoch: identity.epoch, signer })
+fn writer(dir: &Path, identity: &Identity) -> Writer {
+    let (slug, author) = (identity.slug.clone(), identity.author.clone());
+    let keys = EpochKeys::new(IdentityFiles::of(dir), &slug, &author, Arc::new(RealFiles));
+    Writer { slug, author, keys }
 }
 
 /// The event loop, with a task that turns signals into [`Control::Stop`].
@@ -257,8 +261,9 @@ impl Agent {
         if new.spool != self.config.spool
             || new.collector != self.config.collector
             || new.keepalive != self.config.keepalive
+            || new.epoch_every != self.config.epoch_every
         {
-            info!("spool, collector and keepalive settings take effect at the next start");
+            info!("spool, collector, keepalive and epoch settings take effect at the next start");
         }
         self.config = new;
         if is_other_sensing {

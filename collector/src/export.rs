@@ -4,6 +4,7 @@
 //! the one after the last; entries of other people stand in it as commitments, so that nothing can be left
 //! out unseen. The collector's range begins at its first act, because enrolments vouch for the agents' keys.
 
+mod keys;
 mod reviews;
 mod rows;
 mod rules;
@@ -127,15 +128,11 @@ pub fn bundle(
         })?;
         parts.push(part);
     }
-    let keys = parts.iter().filter_map(|part| match &part.author {
-        Author::Collector => Some(ListedKey::of_collector(0, &practice.trust.collector)),
-        author => {
-            let machine = published.registry.machines.get(&author.to_string())?;
-            let key = ntk_evidence::note::VerifierKey::parse(&machine.enrolment.key).ok()?;
-            Some(ListedKey::enrolled(author, machine.enrolment.epoch, &key, machine.act))
-        }
-    });
-    bag.insert(bundle::KEYS, to_json(&keys.collect::<Vec<_>>())?)?;
+    let mut keys = vec![ListedKey::of_collector(0, &practice.trust.collector)];
+    for part in parts.iter().filter(|part| part.author != Author::Collector) {
+        keys.extend(keys::of_author(lookup, ledger, &published, &part.author, part.range.epoch, &mut bag)?);
+    }
+    bag.insert(bundle::KEYS, to_json(&keys)?)?;
     bag.insert(bundle::RANGES, to_json(&parts.iter().map(|part| &part.range).collect::<Vec<_>>())?)?;
     bag.insert(bundle::CHECKPOINT, checkpoint.note.clone())?;
     bag.insert(bundle::TRUST, practice.trust_text.clone())?;
@@ -222,7 +219,7 @@ fn range_before(
     let reader = ledger.reader();
     let begin = reader.state_of(SegmentNumber::new(record.segment))?;
     let slug = ledger.slug().clone();
-    let collector = ledger.published().authors.get(&Author::Collector).and_then(|known| known.key.clone());
+    let collector = ledger.published().authors.get(&Author::Collector).and_then(|known| known.key().cloned());
     let collector = collector.ok_or_else(|| LedgerError::NotEnrolled("collector".into()))?;
     let state = LedgerState::from_frame(slug, collector, &begin)?;
     let mut range =

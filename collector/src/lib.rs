@@ -30,6 +30,7 @@ pub mod need_to_know;
 mod noise;
 pub mod policy;
 pub mod practice;
+pub mod private;
 pub mod recovery;
 pub mod report;
 pub mod rest;

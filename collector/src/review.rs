@@ -63,17 +63,22 @@ pub fn review(
     lookup.events(since, nanos(to).saturating_add(MARGIN_NS), |seen| {
         pass.observe(&seen, only.is_none_or(|only| only(&seen)));
     })?;
-    let machines: Vec<_> = published
-        .registry
-        .machines
-        .iter()
-        .map(|(author, machine)| MachineInput {
-            name: machine_name(author),
-            enrolled_at: machine.enrolled.parse().ok(),
+    // A machine that was set up anew is one machine, known since its first enrolment.
+    let mut known: BTreeMap<String, MachineInput> = BTreeMap::new();
+    for (author, machine) in &published.registry.machines {
+        let name = machine_name(author);
+        let enrolled: Option<Timestamp> = machine.enrolled.parse().ok();
+        let one = known.entry(name.clone()).or_insert_with(|| MachineInput {
+            name,
+            enrolled_at: enrolled,
             is_proved: false,
-            silences: pass.silences.of(author, made_at),
-        })
-        .collect();
+            silences: Vec::new(),
+        });
+        one.enrolled_at =
+            one.enrolled_at.map_or(enrolled, |since| enrolled.map(|enrolled| enrolled.min(since)));
+        one.silences.extend(pass.silences.of(author, made_at));
+    }
+    let machines: Vec<_> = known.into_values().collect();
     let is_shown = |record: &FindingRecord| only.is_none() || pass.paths.contains_key(&record.finding.id);
     let records: Vec<FindingRecord> = records.iter().filter(|record| is_shown(record)).cloned().collect();
     let (incidents, undecided) = weigh(&records, &pass.paths, span, &zone);

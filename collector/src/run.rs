@@ -23,6 +23,7 @@ use crate::authority::Credentials;
 use crate::clock::Clock;
 use crate::config::reload;
 use crate::home::Home;
+use crate::ingest::clones::Clones;
 use crate::ingest::enroll::Enrolling;
 use crate::ingest::listener::{self, ListenError, Service};
 use crate::ingest::session::Shared;
@@ -121,6 +122,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         refusals: app.refusals.clone(),
         liveness: app.liveness.clone(),
         ear: ear.clone(),
+        clones: Clones::default(),
         round: Duration::from_secs(config.raw.witness_round_seconds),
     };
     let trust = &app.practice.trust;

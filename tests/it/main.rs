@@ -9,6 +9,7 @@ mod bundle;
 mod crash;
 mod decisions;
 mod detection;
+mod epochs;
 mod findings;
 mod foreign;
 mod live;

@@ -39,7 +39,6 @@ pub enum StreamEvent {
 #[derive(Clone, Debug)]
 pub struct Line {
     endpoint: Endpoint,
-    epoch: u32,
     run: Run,
 }
 
@@ -71,7 +70,7 @@ impl Line {
             .keep_alive_timeout(HTTP2_KEEPALIVE)
             .keep_alive_while_idle(true)
             .tcp_nodelay(true);
-        Ok(Self { endpoint, epoch: identity.epoch, run })
+        Ok(Self { endpoint, run })
     }
 
     /// Connects, and nothing else: for `check`.
@@ -84,6 +83,7 @@ impl Line {
         &self,
         size: u64,
         note: &[u8],
+        epoch: u32,
         remembered_log_size: u64,
         clock: &dyn Clock,
     ) -> v1::AgentMessage {
@@ -94,7 +94,7 @@ impl Line {
             size,
             note: note.to_vec(),
             remembered_log_size,
-            epoch: self.epoch,
+            epoch,
             unix_nanos: clock.now().unix_nanos(),
             run_id: self.run.run_id.clone(),
             monotonic_ms: millis(clock.monotonic()),

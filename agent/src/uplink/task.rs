@@ -258,7 +258,7 @@ impl Running {
             tokio::time::sleep(wait).await;
             let hello = {
                 let progress = progress.borrow();
-                line.hello(progress.size, &progress.note, remembered_log_size, &*clock)
+                line.hello(progress.size, &progress.note, progress.epoch, remembered_log_size, &*clock)
             };
             stream::run(&line, hello, |event| {
                 let events = events.clone();
