@@ -28,6 +28,7 @@ use crate::spool::keeper::{Keeper, Progress, Setup};
 use crate::spool::thread::{Intake, SpoolThread};
 use crate::spool::{Bookmark, SpoolError, Writer};
 use crate::status::{self, StatusFile};
+use crate::uplink::cosigner::Cosigner;
 use crate::uplink::stream::{Line, LineError};
 use crate::uplink::task::{Uplink, UplinkStatus};
 use crate::whole_file::{RealFiles, create_private_folder};
@@ -98,6 +99,10 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
     let run = host::Run::begin(clock.now());
     let line = Line::new(&identity, config.collector.as_deref(), run.clone())?;
 
+    let cosigner =
+        Cosigner::new(&identity, &IdentityFiles::of(dir), dir.to_owned(), Arc::new(RealFiles)).map_err(
+            |error| IdentityError::Damaged { path: PathBuf::from("witness.key"), what: error.to_string() },
+        )?;
     let spool_path = spool_path(dir);
     create_private_folder(&spool_path)
         .map_err(|source| RunError::Folder { path: spool_path.clone(), source })?;
@@ -122,6 +127,7 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
         progress: spool.progress(),
         status: status_sender,
         clock: Arc::clone(&clock),
+        cosigner,
         keepalive: config.keepalive,
     };
     let uplink = runtime.spawn(uplink.run(drain.clone()));

@@ -12,6 +12,7 @@
 //!   recorded and nothing is released on its word.
 
 pub mod backoff;
+pub mod cosigner;
 pub mod incident;
 pub mod session;
 pub mod stream;

@@ -12,6 +12,7 @@ pub mod reviewers;
 mod roster;
 pub mod ticket_tokens;
 pub mod tickets;
+mod witness;
 
 use axum::Json;
 use axum::Router;
@@ -83,6 +84,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/enroll", get(machines).post(enroll))
         .route("/v1/enroll/revoke", post(revoke))
+        .merge(witness::routes())
         .merge(roster::routes())
         .merge(departure::routes())
         .merge(policy::routes())

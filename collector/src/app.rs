@@ -21,6 +21,8 @@ use crate::rest::tokens::HelpDesks;
 use crate::reviewer::Reviewers;
 use crate::store::{Store, StoreError};
 use crate::watch::Liveness;
+use crate::witness::rounds::Rounds;
+use crate::witness::trust::CurrentTrust;
 
 /// A practice could not be opened for work.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +85,10 @@ pub struct App {
     pub refusals: Refusals,
     /// The long job that runs now.
     pub job: Arc<Job>,
+    /// Rounds of witnessing with the agents that are connected.
+    pub rounds: Rounds,
+    /// The trust file in force.
+    pub trust: CurrentTrust,
     /// Address of the agents' listener, once it listens.
     pub address: Arc<std::sync::OnceLock<String>>,
 }
@@ -133,6 +139,8 @@ impl Working {
             desk: Desk::new(handle.clone(), lookup.clone()),
             reviewers: Arc::new(Reviewers::new(practice.home.clone())),
             help_desks: Arc::new(HelpDesks::new(practice.home.clone())),
+            trust: CurrentTrust::new(practice.trust.clone(), &practice.trust_text),
+            rounds: Rounds::default(),
             practice,
             ledger: handle,
             lookup,

@@ -10,6 +10,7 @@ mod policy;
 mod print;
 mod roster;
 pub mod tickets;
+mod trust;
 
 use std::path::PathBuf;
 
@@ -75,6 +76,18 @@ pub enum Command {
         /// What to do
         #[command(subcommand)]
         what: Enroll,
+    },
+    /// Who vouches for the log, signed by the practice key
+    Trust {
+        /// What to do
+        #[command(subcommand)]
+        what: trust::TrustCommand,
+    },
+    /// Witnesses outside, and rounds with the agents
+    Witness {
+        /// What to do
+        #[command(subcommand)]
+        what: trust::WitnessCommand,
     },
     /// People, their accounts and keys
     Roster {

@@ -24,6 +24,7 @@ pub mod home;
 pub mod ingest;
 pub mod init;
 pub mod items;
+pub mod keys_file;
 pub mod ledger;
 pub mod need_to_know;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub mod store;
 pub mod ticket;
 pub mod token;
 pub mod watch;
+pub mod witness;
 
 /// An error with everything behind it, in one line: printed once, at the edge.
 pub fn error_chain(error: &dyn std::error::Error) -> String {

@@ -33,6 +33,7 @@ use crate::rest::listener::{self as rest, RestError};
 use crate::self_check;
 use crate::silence::task::Ear;
 use crate::silence::{self, Silences};
+use crate::witness;
 
 /// How long another process may hold the ledger's lock while this one starts.
 const LOCK_WITHIN: Duration = Duration::from_secs(10);
@@ -123,16 +124,11 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         liveness: app.liveness.clone(),
         ear: ear.clone(),
         clones: Clones::default(),
-        round: Duration::from_secs(config.raw.witness_round_seconds),
+        rounds: app.rounds.clone(),
+        trust: app.trust.clone(),
+        disagreements: Arc::default(),
     };
-    let trust = &app.practice.trust;
-    let enrolling = Enrolling::new(
-        app.ledger.clone(),
-        authority,
-        trust.clone(),
-        app.practice.trust_text.clone(),
-        app.refusals.clone(),
-    );
+    let enrolling = Enrolling::new(app.ledger.clone(), authority, app.trust.clone(), app.refusals.clone());
     let service = Service::new(shared, Arc::new(enrolling), stop.clone());
     let help_desks = help_desks(&app, &server, &authority_pem, &stop).await?;
     let admin = admin_socket(&app)?;
@@ -145,6 +141,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     let _appended = app.ledger.act(vec![change("started")]).await?;
     let checks = tokio::spawn(self_check::daily::run(app.clone(), stop.clone()));
 
+    let rounds = tokio::spawn(witness::rounds::run(app.clone(), stop.clone()));
     let silences = tokio::spawn(silence::task::run(app.clone(), ear, stop.clone()));
     let mut agents =
         tokio::spawn(async move { listener::serve(agents, service, &server, &authority_pem).await });
@@ -167,8 +164,13 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         warn!(reason = %crate::error_chain(&failure), "that the collector stops is not in the ledger");
     }
     stop.cancel();
-    let mut running =
-        vec![agents.abort_handle(), admin.abort_handle(), silences.abort_handle(), checks.abort_handle()];
+    let mut running = vec![
+        agents.abort_handle(),
+        admin.abort_handle(),
+        silences.abort_handle(),
+        checks.abort_handle(),
+        rounds.abort_handle(),
+    ];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     let drained = async {
         if !agents.is_finished() {
@@ -182,6 +184,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         }
         let _ = silences.await;
         let _ = checks.await;
+        let _ = rounds.await;
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());

@@ -13,17 +13,21 @@ use crate::whole_file::RealFiles;
 /// Of the practice key whose seed is 32 times 3.
 pub(crate) const SLUG: &str = "maple-street.b62e867f";
 
+/// The practice key.
+pub(crate) fn practice() -> NoteSigner {
+    NoteSigner::new(&format!("{SLUG}/practice"), KeyType::Ed25519, &[3; 32]).unwrap()
+}
+
 /// A trust file of the practice.
-pub(crate) fn trust() -> String {
-    let practice = NoteSigner::new(&format!("{SLUG}/practice"), KeyType::Ed25519, &[3; 32]).unwrap();
+pub(crate) fn trust_file() -> TrustFile {
     let key = |name: &str, seed| {
         NoteSigner::new(&format!("{SLUG}/{name}"), KeyType::Ed25519, &[seed; 32]).unwrap().verifier().clone()
     };
-    let trust = TrustFile {
+    TrustFile {
         slug: Slug::parse(SLUG).unwrap(),
         practice: "Maple Street Family Practice".to_owned(),
         made: "2026-11-22T15:00:00Z".to_owned(),
-        practice_key: practice.verifier().clone(),
+        practice_key: practice().verifier().clone(),
         log: log_signer().verifier().clone(),
         collector: key("collector", 8),
         bundle: key("bundle", 9),
@@ -35,8 +39,12 @@ pub(crate) fn trust() -> String {
         outside: Vec::new(),
         committee_quorum: 0,
         outside_quorum: 0,
-    };
-    trust.sign(&practice).unwrap()
+    }
+}
+
+/// The same, signed.
+pub(crate) fn trust() -> String {
+    trust_file().sign(&practice()).unwrap()
 }
 
 pub(crate) fn log_signer() -> NoteSigner {
@@ -63,7 +71,7 @@ fn keys(files: &IdentityFiles) -> EpochKeys {
     EpochKeys::new(files.clone(), &slug, &author, Arc::new(RealFiles))
 }
 
-fn finished() -> (tempfile::TempDir, IdentityFiles) {
+pub(crate) fn finished() -> (tempfile::TempDir, IdentityFiles) {
     let scratch = tempfile::tempdir().unwrap();
     let identity = IdentityFiles::of(scratch.path());
     identity.secrets_or_new(&RealFiles, secrets).unwrap();

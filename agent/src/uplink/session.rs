@@ -74,6 +74,8 @@ pub enum Output {
     Keepalive(u64),
     /// Answer a round of witnessing: the size that is remembered, and why not the newer one.
     CheckpointSeen(u64, String),
+    /// Keep the remembered checkpoint and this one, which contradicts it, and why.
+    KeepBoth(String, String),
     /// Make this position durable; [`Input::Persisted`] follows.
     Persist(Position),
     /// Put this into the machine's own log.
@@ -303,7 +305,7 @@ impl Session {
             });
             match verified {
                 Some(Ok(seen)) => self.accept(Position { released: welcome.size, seen: Some(seen) }, out),
-                Some(Err(error)) => return self.distrust(&error, out),
+                Some(Err(error)) => return self.distrust(&error, &welcome.receipt, out),
                 None => return self.part("the collector greeted without a receipt", out),
             }
         }
@@ -372,7 +374,7 @@ impl Session {
                 self.accept(Position { released: receipt.size, seen: Some(seen) }, out);
                 self.advance(Phase::Streaming(streaming), out)
             }
-            Err(error) => self.distrust(&error, out),
+            Err(error) => self.distrust(&error, &Some(receipt.clone()), out),
         }
     }
 
@@ -399,6 +401,8 @@ impl Session {
             Err(error) => {
                 if let WitnessError::Inconsistent(error) = &error {
                     self.record(Incident::of(error), out);
+                    let offered = AddCheckpoint::parse(body).map(|request| request.checkpoint);
+                    out.push(Output::KeepBoth(offered.unwrap_or_default(), error.to_string()));
                 }
                 out.push(Output::CheckpointSeen(remembered, error.to_string()));
             }
@@ -423,7 +427,16 @@ impl Session {
     }
 
     /// A proof that does not verify: recorded, nothing released, tried again later.
-    fn distrust(&mut self, error: &ReceiptError, out: &mut Vec<Output>) -> Phase {
+    fn distrust(
+        &mut self,
+        error: &ReceiptError,
+        receipt: &Option<ReceiptFor>,
+        out: &mut Vec<Output>,
+    ) -> Phase {
+        if let (ReceiptError::Forked(_) | ReceiptError::RolledBack { .. }, Some(receipt)) = (error, receipt) {
+            let offered = String::from_utf8_lossy(&receipt.receipt.checkpoint).into_owned();
+            out.push(Output::KeepBoth(offered, error.to_string()));
+        }
         let incident = Incident::of(error);
         self.record(incident, out);
         self.part(incident.sentence(), out)

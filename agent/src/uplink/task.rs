@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::backoff;
+use super::cosigner::Cosigner;
 use super::session::{Input, Output, Session};
 use super::stream::{self, Line, StreamEvent};
 use super::wire::{self, Heard};
@@ -56,6 +57,8 @@ pub struct Uplink {
     pub status: watch::Sender<UplinkStatus>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Cosigns checkpoints, and keeps the practice's trust file.
+    pub cosigner: Cosigner,
     /// Time between two signs of life.
     pub keepalive: Duration,
 }
@@ -141,6 +144,7 @@ impl Running {
                     StreamEvent::Heard(heard) => {
                         if let Heard::Welcome(welcome) = &heard {
                             self.compare_clocks(welcome.unix_nanos);
+                            self.hear_of_trust(&welcome.trust);
                         }
                         self.give(Input::Heard(heard));
                     }
@@ -206,11 +210,15 @@ impl Running {
                     })));
                 }
                 Output::CheckpointSeen(size, refusal) => {
-                    self.say(wire::said(Up::CheckpointSeen(v1::CheckpointSeen {
-                        size,
-                        refusal,
-                        ..v1::CheckpointSeen::default()
-                    })));
+                    let answer = self.checkpoint_seen(size, refusal);
+                    self.say(wire::said(Up::CheckpointSeen(answer)));
+                }
+                Output::KeepBoth(offered, why) => {
+                    let remembered = self.uplink.progress.borrow().position.seen.clone();
+                    if let Some(remembered) = remembered {
+                        let now = self.uplink.clock.now();
+                        self.uplink.cosigner.keep_both(&remembered, &offered, &why, now);
+                    }
                 }
                 Output::Persist(position) => self.uplink.wishes.release(position),
                 Output::Record(incident) => {
@@ -223,6 +231,30 @@ impl Running {
                 }
                 Output::Trouble(why) => self.trouble(why),
             }
+        }
+    }
+
+    /// The answer to a round; a cosignature only over what is durable.
+    fn checkpoint_seen(&self, size: u64, refusal: String) -> v1::CheckpointSeen {
+        let seen = self.uplink.progress.borrow().position.seen.clone();
+        let mut answer = v1::CheckpointSeen { size, refusal, ..v1::CheckpointSeen::default() };
+        let Some(seen) = seen else { return answer };
+        if !answer.refusal.is_empty() {
+            answer.remembered = seen.note().to_vec();
+        } else if seen.checkpoint().size == size {
+            let line = self.uplink.cosigner.cosign(&seen, self.uplink.clock.now());
+            answer.cosignature = line.unwrap_or_default().into_bytes();
+        }
+        answer
+    }
+
+    fn hear_of_trust(&mut self, text: &[u8]) {
+        if text.is_empty() {
+            return;
+        }
+        let now = self.uplink.clock.now();
+        if let Some(event) = self.uplink.cosigner.hear_of(text, now) {
+            self.record(event);
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Welcome {
     pub receipt: Option<ReceiptFor>,
     /// What the collector's clock said.
     pub unix_nanos: i64,
+    /// The practice's trust file as the collector holds it.
+    pub trust: Vec<u8>,
 }
 
 /// A batch was not taken.
@@ -64,6 +66,7 @@ pub fn heard(message: v1::CollectorMessage) -> Result<Heard, FieldError> {
             note: convert::note("note", welcome.note)?,
             receipt: welcome.receipt.map(receipt).transpose()?,
             unix_nanos: welcome.unix_nanos,
+            trust: convert::note("trust", welcome.trust)?,
         }),
         Down::Receipt(message) => Heard::Receipt(receipt(message)?),
         Down::Checkpoint(round) => {

@@ -240,6 +240,8 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Baseline(args) => super::baseline::run(client, args).await,
         Command::Findings(args) => findings::list(client, args).await,
         Command::Finding(args) => findings::one(client, args).await,
+        Command::Trust { what } => super::trust::trust(client, what).await,
+        Command::Witness { what } => super::trust::witness(client, what).await,
         Command::Events(args) => events(client, args).await,
         Command::Report(args) => report(client, args).await,
         Command::Export(args) => export(client, home, args).await,

@@ -5,7 +5,6 @@ use ntk_evidence::hash::{Hash, unbase64};
 use ntk_evidence::name::Author;
 use ntk_evidence::note::{KeyType, VerifierKey};
 use ntk_evidence::time::Moment;
-use ntk_evidence::trust::TrustFile;
 use ntk_proto::convert;
 use ntk_proto::v1;
 use serde_json::json;
@@ -16,6 +15,7 @@ use super::Refusals;
 use crate::authority::Authority;
 use crate::ledger::LedgerHandle;
 use crate::ledger::registry::Offer;
+use crate::witness::trust::CurrentTrust;
 
 /// The longest text that a machine may say about itself, bytes.
 const TEXT_BYTES_MAX: usize = 1024;
@@ -25,11 +25,8 @@ const TEXT_BYTES_MAX: usize = 1024;
 pub struct Enrolling {
     ledger: LedgerHandle,
     authority: Authority,
-    trust: TrustFile,
-    /// The trust file verbatim.
-    trust_text: String,
+    trust: CurrentTrust,
     refusals: Refusals,
-    until: Option<Moment>,
     // One at a time: an offer that two machines present at once is used by one.
     turn: tokio::sync::Mutex<Told>,
 }
@@ -47,15 +44,8 @@ const TELL_EVERY_SECONDS: i64 = 60;
 
 impl Enrolling {
     /// Enrolment within the delegation of the trust file.
-    pub fn new(
-        ledger: LedgerHandle,
-        authority: Authority,
-        trust: TrustFile,
-        trust_text: String,
-        refusals: Refusals,
-    ) -> Self {
-        let until = Moment::parse(&trust.enrolment_until);
-        Self { ledger, authority, trust, trust_text, refusals, until, turn: tokio::sync::Mutex::default() }
+    pub fn new(ledger: LedgerHandle, authority: Authority, trust: CurrentTrust, refusals: Refusals) -> Self {
+        Self { ledger, authority, trust, refusals, turn: tokio::sync::Mutex::default() }
     }
 
     /// Exchanges a token's secret for a certificate.
@@ -133,8 +123,8 @@ impl Enrolling {
             authority: self.authority.certificate().to_vec(),
             slug: self.ledger.slug().to_string(),
             author: author.to_string(),
-            log_key: self.trust.log.to_string(),
-            trust: self.trust_text.clone().into_bytes(),
+            log_key: self.trust.now().0.log.to_string(),
+            trust: self.trust.now().1.as_bytes().to_vec(),
         })
     }
 
@@ -163,7 +153,8 @@ impl Enrolling {
         if Moment::parse(&offer.expires).is_none_or(|expires| expires < now) {
             return Err(refuse("this token has expired; make a new one with `ntk-collector enroll new`"));
         }
-        if self.until.is_none_or(|until| until < now) {
+        let until = Moment::parse(&self.trust.now().0.enrolment_until);
+        if until.is_none_or(|until| until < now) {
             return Err(refuse("the practice key's permission to enrol has ended; sign a new trust file"));
         }
         // One that takes another's place does not add to their number.
@@ -171,7 +162,7 @@ impl Enrolling {
         let enrolled =
             registry.machines.iter().filter(|(author, machine)| machine.revoked.is_none() && stays(author));
         let enrolled = enrolled.count();
-        if u32::try_from(enrolled).unwrap_or(u32::MAX) >= self.trust.machines_max {
+        if u32::try_from(enrolled).unwrap_or(u32::MAX) >= self.trust.now().0.machines_max {
             return Err(refuse(
                 "as many machines as the practice key permits are enrolled; sign a new trust file",
             ));

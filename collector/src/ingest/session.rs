@@ -5,12 +5,16 @@
 //! the agent remembers of the collector log only grows along the stream, so each receipt proves consistency
 //! from the one before it.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ntk_evidence::act;
 use ntk_evidence::author_log::{AuthorLog, SealedBatch};
+use ntk_evidence::checkpoint::Checkpoint;
 use ntk_evidence::hash::base64;
+use ntk_evidence::name::Author;
 use ntk_evidence::witness::AddCheckpoint;
+use ntk_proto::convert::NOTE_BYTES_MAX;
 use ntk_proto::v1::{self, agent_message, collector_message};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -26,9 +30,21 @@ use crate::follow::Lookup;
 use crate::ledger::{Appended, LedgerError, LedgerHandle, SignedCheckpoint};
 use crate::silence::task::Ear;
 use crate::watch::Liveness;
+use crate::witness::rounds::{Round, Rounds};
+use crate::witness::trust::CurrentTrust;
 
 /// How many batches of one stream may wait for the ledger; more wait in the agent's spool.
 const IN_FLIGHT_MAX: usize = 32;
+
+/// How many contradicting checkpoints are told until the collector starts again.
+const DISAGREEMENTS_MAX: usize = 256;
+/// The longest sentence of an agent that is kept, letters.
+const SENTENCE_MAX: usize = 300;
+
+/// A machine's sentence, cut and fit for a terminal.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(SENTENCE_MAX).collect()
+}
 
 /// What every stream needs.
 #[derive(Clone, Debug)]
@@ -45,8 +61,12 @@ pub struct Shared {
     pub ear: Ear,
     /// Greetings that one machine alone cannot make.
     pub clones: Clones,
-    /// How often checkpoints go round.
-    pub round: Duration,
+    /// Rounds of witnessing.
+    pub rounds: Rounds,
+    /// The trust file in force, which every agent is shown.
+    pub trust: CurrentTrust,
+    /// Contradicting checkpoints that were told already.
+    pub disagreements: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// Messages to the agent.
@@ -160,6 +180,7 @@ async fn welcome(
 ) -> Result<v1::Welcome, Status> {
     let mut welcome =
         v1::Welcome { unix_nanos: shared.ledger.clock().now().unix_nanos(), ..Default::default() };
+    welcome.trust = shared.trust.now().1.as_bytes().to_vec();
     if log.size() > 0 {
         let found = shared.lookup.note(log.author().clone(), log.size()).await.map_err(internal)?;
         let (leaf, note) = found
@@ -194,9 +215,15 @@ async fn read(
             Some(agent_message::Message::CheckpointSeen(seen)) => {
                 if seen.refusal.is_empty() {
                     shared.liveness.witnessed(log.author(), seen.size);
+                    let answer = Some((seen.size, seen.cosignature.as_slice()));
+                    shared.rounds.answered(&log.author().to_string(), answer);
                 } else {
+                    shared.rounds.answered(&log.author().to_string(), None);
+                    if !seen.remembered.is_empty() && seen.remembered.len() <= NOTE_BYTES_MAX {
+                        disagree(shared, log.author(), &seen.remembered, &plain(&seen.refusal)).await?;
+                    }
                     shared.refusals.count("checkpoint_refused");
-                    let body = json!({"author": log.author().to_string(), "size": seen.size, "refusal": seen.refusal, "by": "agent"});
+                    let body = json!({"author": log.author().to_string(), "size": seen.size, "refusal": plain(&seen.refusal), "by": "agent"});
                     act(shared, act::kind::REFUSAL, body).await?;
                 }
                 continue;
@@ -273,15 +300,18 @@ async fn write(
     mut remembered: u64,
     finish: oneshot::Receiver<()>,
 ) -> Result<(), Status> {
-    let mut rounds = tokio::time::interval(shared.round);
-    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    rounds.tick().await;
+    let mut rounds = shared.rounds.subscribe();
+    // A round that is under way is this stream's, too.
+    rounds.mark_changed();
     let _finish = finish;
     loop {
         let answer = tokio::select! {
             answer = waiting.recv() => answer,
-            _ = rounds.tick() => {
-                round(shared, down, &mut remembered).await?;
+            changed = rounds.changed() => {
+                let round = rounds.borrow_and_update().clone();
+                if let (Ok(()), Some(current)) = (changed, round) {
+                    round_on(shared, identity, down, &current, &mut remembered).await?;
+                }
                 continue;
             }
         };
@@ -371,21 +401,49 @@ async fn act(shared: &Shared, kind: &str, body: serde_json::Value) -> Result<(),
     shared.ledger.act(vec![event]).await.map(|_| ()).map_err(internal)
 }
 
-/// One round of witnessing on this stream.
-async fn round(shared: &Shared, down: &Downstream, remembered: &mut u64) -> Result<(), Status> {
-    let published = shared.ledger.published();
-    let size = published.checkpoint.checkpoint.size;
-    if size <= *remembered {
+/// One round of witnessing on this stream. A stream that went on beyond the round's checkpoint has no answer to give.
+async fn round_on(
+    shared: &Shared,
+    identity: &AgentIdentity,
+    down: &Downstream,
+    current: &Round,
+    remembered: &mut u64,
+) -> Result<(), Status> {
+    let size = current.checkpoint.checkpoint.size;
+    if size < *remembered {
+        shared.rounds.answered(&identity.author().to_string(), None);
         return Ok(());
     }
     let request = AddCheckpoint {
         old: *remembered,
         proof: shared.ledger.consistency(*remembered, size).map_err(internal)?,
-        checkpoint: String::from_utf8_lossy(&published.checkpoint.note).into_owned(),
+        checkpoint: String::from_utf8_lossy(&current.checkpoint.note).into_owned(),
     };
     *remembered = size;
     let round = v1::CheckpointRound { add_checkpoint: request.to_string().into_bytes() };
     send(down, collector_message::Message::Checkpoint(round)).await
+}
+
+/// What a machine remembers contradicts what is kept here: both notes become an act, once a pair.
+async fn disagree(shared: &Shared, author: &Author, remembered: &[u8], why: &str) -> Result<(), Status> {
+    let kept = shared.ledger.published().checkpoint;
+    let size = |note: &[u8]| Checkpoint::unverified(note).map_or(0, |checkpoint| checkpoint.size);
+    let pair = format!("{author} {}", base64(remembered));
+    let is_new = {
+        let mut told = shared.disagreements.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() < DISAGREEMENTS_MAX && told.insert(pair)
+    };
+    if !is_new {
+        return Ok(());
+    }
+    warn!(agent = %author, "a machine remembers another history of the log than the one that is kept");
+    let body = json!({
+        "author": author.to_string(),
+        "why": why,
+        "remembered": {"size": size(remembered), "note": base64(remembered)},
+        "kept": {"size": kept.checkpoint.size, "note": base64(&kept.note)},
+    });
+    act(shared, act::kind::DISAGREEMENT, body).await
 }
 
 fn receipt(

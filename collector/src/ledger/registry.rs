@@ -11,6 +11,7 @@ use ntk_evidence::name::Author;
 use serde::{Deserialize, Serialize};
 
 use crate::silence::{Silence, Step};
+use crate::witness::Witnessed;
 
 /// Body of `act_enrolment_offered`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +70,9 @@ pub struct Registry {
     /// The last check of the whole ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked: Option<Checked>,
+    /// Who remembers the log, as far as acts say.
+    #[serde(default)]
+    pub witnessed: Witnessed,
 }
 
 /// When the whole ledger was last checked, and how that ended.
@@ -132,6 +136,10 @@ impl Registry {
                 self.checked = Some(Checked { time: event.time.clone(), passed });
                 None
             }
+            act::kind::WITNESSED => {
+                self.witnessed.apply(&body);
+                None
+            }
             act::kind::SILENCE => {
                 let silence: Silence = serde_json::from_value(body).ok()?;
                 match silence.step {
@@ -145,6 +153,7 @@ impl Registry {
     }
 
     fn revoke(&mut self, author: String, number: u64, event: &Event) -> Option<Change> {
+        self.silent.remove(&author);
         let machine = self.machines.get_mut(&author)?;
         if machine.revoked.is_none() {
             (machine.revoked, machine.revoked_by) = (Some(event.time.clone()), Some(number));

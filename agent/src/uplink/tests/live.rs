@@ -16,6 +16,7 @@ use crate::identity::epochs::EpochKeys;
 use crate::spool::Writer;
 use crate::spool::keeper::{Keeper, Setup};
 use crate::spool::thread::SpoolThread;
+use crate::uplink::cosigner::Cosigner;
 use crate::uplink::stream::Line;
 use crate::uplink::task::{Uplink, UplinkStatus};
 use crate::whole_file::RealFiles;
@@ -65,6 +66,13 @@ async fn events_reach_the_collector_once_over_streams_that_end() {
         progress: spool.progress(),
         status: status_sender,
         clock,
+        cosigner: Cosigner::new(
+            &identity,
+            &IdentityFiles::of(scratch.path()),
+            scratch.path().to_owned(),
+            Arc::new(RealFiles),
+        )
+        .unwrap(),
         keepalive: Duration::from_millis(50),
     };
     let drain = CancellationToken::new();

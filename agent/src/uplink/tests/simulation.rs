@@ -71,6 +71,7 @@ impl World {
                     self.jobs.push_back(Job::Read(ticket, usize::try_from(from.offset).unwrap() - 8, bytes))
                 }
                 Output::Send(batch) => self.up.push_back(Up::Batch(batch)),
+                Output::KeepBoth(..) => {}
                 Output::Persist(position) => self.jobs.push_back(Job::Persist(position)),
                 Output::CheckpointSeen(size, refusal) => {
                     assert_eq!(refusal, "");

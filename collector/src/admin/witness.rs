@@ -1,0 +1,141 @@
+//! Routes of witnessing and trust: the trust file in force, bodies for witnesses outside, cosignatures back.
+
+use axum::extract::{Query, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use ntk_evidence::act;
+use ntk_evidence::hash::Hash;
+use ntk_evidence::witness::AddCheckpoint;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, Failure, blocking, record};
+use crate::app::App;
+use crate::home::write_file;
+use crate::ledger::LedgerError;
+use crate::witness::{self, By, WitnessedAct};
+
+/// Routes below `/v1/trust` and `/v1/witness`.
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/trust", get(show).post(take))
+        .route("/v1/witness", get(list))
+        .route("/v1/witness/round", post(round))
+        .route("/v1/witness/body", post(body))
+        .route("/v1/witness/add", post(add))
+}
+
+async fn show(State(app): State<App>) -> Json<Value> {
+    let (trust, text) = app.trust.now();
+    let machines: Vec<Value> = app
+        .ledger
+        .published()
+        .registry
+        .machines
+        .values()
+        .filter(|machine| machine.revoked.is_none())
+        .map(|machine| json!({"author": machine.enrolment.author, "witness": machine.enrolment.witness}))
+        .collect();
+    Json(json!({"text": &*text, "words": trust.practice_words(), "machines": machines}))
+}
+
+/// A trust file that was signed anew.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signed {
+    text: String,
+}
+
+async fn take(State(app): State<App>, Json(signed): Json<Signed>) -> Answer<Json<Value>> {
+    let trust = app.trust.check(&signed.text).map_err(|error| Failure::bad(error.to_string()))?;
+    let body = json!({
+        "sha256": Hash::of(signed.text.as_bytes()).to_hex(), "text": signed.text,
+        "committee": trust.committee.iter().map(|key| key.name().to_owned()).collect::<Vec<_>>(),
+        "outside": trust.outside.iter().map(|key| key.name().to_owned()).collect::<Vec<_>>(),
+    });
+    // The act first: a file that is in force and of which the ledger knows nothing would be the worse half.
+    record(&app, act::kind::TRUST, body).await?;
+    let (path, text) = (app.practice.home.trust(), signed.text.clone());
+    blocking(move || write_file(&path, text.as_bytes(), 0o644).map_err(|error| Failure::ours(&error)))
+        .await?;
+    app.trust.replace(trust, &signed.text);
+    Ok(Json(json!({"taken": true})))
+}
+
+async fn list(State(app): State<App>) -> Json<Value> {
+    let registry = app.ledger.published().registry;
+    let witnessed = &registry.witnessed;
+    let until = witnessed.until(&app.trust.now().0);
+    let text = |moment: Option<ntk_evidence::time::Moment>| moment.map(|moment| moment.to_rfc3339(0));
+    Json(json!({
+        "inside": {"size": witnessed.inside.as_ref().map(|kept| kept.size), "until": text(until.inside)},
+        "outside": {"size": witnessed.outside.as_ref().map(|kept| kept.size), "until": text(until.outside)},
+        "asked": witnessed.asked.iter().map(|kept| kept.size).collect::<Vec<_>>(),
+        "remembered": witnessed.remembered,
+    }))
+}
+
+async fn round(State(app): State<App>) -> Answer<Json<Value>> {
+    let (trust, _) = app.trust.now();
+    let held = app.rounds.hold(&app.ledger, &app.liveness, &trust).await?;
+    Ok(Json(json!({"size": held.checkpoint.size, "note": String::from_utf8_lossy(&held.note)})))
+}
+
+/// Which size the witness remembers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    #[serde(default)]
+    old: Option<u64>,
+    /// Name of the witness's key, or a part of it.
+    #[serde(default)]
+    name: Option<String>,
+}
+
+async fn body(State(app): State<App>, Query(asked): Query<Body>) -> Answer<Json<Value>> {
+    let published = app.ledger.published();
+    let remembered = &published.registry.witnessed.remembered;
+    let known =
+        asked.name.as_ref().and_then(|name| remembered.iter().find(|(key, _)| key.contains(name.as_str())));
+    let only = remembered.iter().next().filter(|_| remembered.len() == 1 && asked.name.is_none());
+    let old = asked.old.or(known.or(only).map(|(_, size)| *size)).unwrap_or(0);
+    let checkpoint = published.checkpoint;
+    let size = checkpoint.checkpoint.size;
+    if old > size {
+        return Err(Failure::bad(format!(
+            "the witness remembers size {old} and this ledger has {size}: it was cut or rolled back; keep both"
+        )));
+    }
+    let note = String::from_utf8_lossy(&checkpoint.note).into_owned();
+    let proof = app.ledger.consistency(old, size)?;
+    let request = AddCheckpoint { old, proof, checkpoint: note.clone() };
+    let act = WitnessedAct { by: By::Asked, size, note, seen: None, cosigned: Vec::new() };
+    let value = serde_json::to_value(act).map_err(|error| Failure::ours(&error))?;
+    record(&app, act::kind::WITNESSED, value).await?;
+    Ok(Json(json!({"size": size, "old": old, "body": request.to_string()})))
+}
+
+/// A cosignature as `ntk-verify witness` wrote it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cosignature {
+    text: String,
+}
+
+async fn add(State(app): State<App>, Json(cosignature): Json<Cosignature>) -> Answer<Json<Value>> {
+    let registry = app.ledger.published().registry;
+    let witnessed = &registry.witnessed;
+    let (trust, _) = app.trust.now();
+    let act = witness::add(witnessed, &cosignature.text, &trust.outside)
+        .map_err(|error| Failure::bad(error.to_string()))?;
+    let (size, by) = (act.size, act.cosigned.clone());
+    let value = serde_json::to_value(act).map_err(|error| Failure::ours(&error))?;
+    record(&app, act::kind::WITNESSED, value).await?;
+    Ok(Json(json!({"size": size, "by": by})))
+}
+
+/// The checkpoint for a bundle or report: of a round that is held now, so that as many as can have seen it.
+pub(super) async fn newest(app: &App) -> Result<crate::ledger::SignedCheckpoint, LedgerError> {
+    let (trust, _) = app.trust.now();
+    app.rounds.hold(&app.ledger, &app.liveness, &trust).await
+}

@@ -1,0 +1,74 @@
+//! The trust file in force: read at start, replaced while running when the practice key has signed another one.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ntk_evidence::time::Moment;
+use ntk_evidence::trust::{TrustError, TrustFile};
+
+/// The most agents that a committee has.
+pub const COMMITTEE_MAX: usize = 15;
+
+/// The trust file in force, shared by whoever needs it.
+#[derive(Clone, Debug)]
+pub struct CurrentTrust(Arc<RwLock<(Arc<TrustFile>, Arc<str>)>>);
+
+/// A trust file is not taken over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TakeError {
+    /// Not signed, or not one.
+    #[error("this is no trust file that the practice key signed: {0}")]
+    Form(#[from] TrustError),
+    /// Another practice, or other keys than the ledger is written with.
+    #[error("it is of another practice key, log or collector than this ledger's; nothing was changed")]
+    Other,
+    /// Older than the one in force.
+    #[error("it was signed before the one in force ({0}); nothing was changed")]
+    Older(String),
+    /// Too many.
+    #[error("a committee has at most {COMMITTEE_MAX} machines; name the ones that are always on")]
+    Committee,
+    /// A quorum that can never be met.
+    #[error("a quorum asks for more witnesses than are named")]
+    Quorum,
+}
+
+impl CurrentTrust {
+    /// The one that was read at start.
+    pub fn new(trust: TrustFile, text: &str) -> Self {
+        Self(Arc::new(RwLock::new((Arc::new(trust), Arc::from(text)))))
+    }
+
+    /// The one in force, and its text verbatim.
+    pub fn now(&self) -> (Arc<TrustFile>, Arc<str>) {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Checks that a text may take the place of the one in force.
+    pub fn check(&self, text: &str) -> Result<TrustFile, TakeError> {
+        let next = TrustFile::parse(text.as_bytes())?;
+        let (held, _) = self.now();
+        let keys = |trust: &TrustFile| {
+            (trust.practice_key.clone(), trust.log.clone(), trust.collector.clone(), trust.bundle.clone())
+        };
+        if keys(&next) != keys(&held) || next.recovery != held.recovery {
+            return Err(TakeError::Other);
+        }
+        if Moment::parse(&next.made) < Moment::parse(&held.made) {
+            return Err(TakeError::Older(held.made.clone()));
+        }
+        if next.committee.len() > COMMITTEE_MAX {
+            return Err(TakeError::Committee);
+        }
+        let more = |quorum: u32, keys: usize| usize::try_from(quorum).is_ok_and(|quorum| quorum > keys);
+        if more(next.committee_quorum, next.committee.len()) || more(next.outside_quorum, next.outside.len())
+        {
+            return Err(TakeError::Quorum);
+        }
+        Ok(next)
+    }
+
+    /// Puts a checked one in force; it is durable already.
+    pub fn replace(&self, trust: TrustFile, text: &str) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(trust), Arc::from(text));
+    }
+}
