@@ -51,6 +51,11 @@ impl Rows {
         self.by_author.keys()
     }
 
+    /// What could not be read, a sentence each.
+    pub(super) fn unreadable(&self) -> impl Iterator<Item = &str> {
+        self.unreadable.iter().map(|(_, sentence)| sentence.as_str())
+    }
+
     /// Names what could not be read.
     pub(super) fn tell_unreadable(&self, faults: &mut Faults) {
         for (status, sentence) in &self.unreadable {
