@@ -244,7 +244,10 @@ pub struct ExportArgs {
     /// The bundle
     #[arg(long, value_name = "FILE.zip")]
     pub out: PathBuf,
-    /// What to withhold behind commitments
-    #[arg(long, value_parser = ["paths"])]
-    pub redact: Option<String>,
+    /// What to withhold behind commitments: paths; people (all but --person, rosters too)
+    #[arg(long, value_parser = ["paths", "people"], value_delimiter = ',')]
+    pub redact: Vec<String>,
+    /// Renderings for other programs: ocsf, fhir, timesketch (timeline.csv, always there) [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub interchange: Option<Vec<String>>,
 }

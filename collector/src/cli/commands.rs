@@ -330,7 +330,8 @@ async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Resul
             .map_err(|_| Usage(format!("`{text}` is not a time; write 2026-11-20 or 2026-11-20T18:30:00Z")))
     };
     let question = json!({
-        "person": args.person, "case": args.case, "redact_paths": args.redact.is_some(),
+        "person": args.person, "case": args.case, "redact_paths": args.redact.iter().any(|what| what == "paths"),
+        "redact_people": args.redact.iter().any(|what| what == "people"), "interchange": args.interchange,
         "from": time(&args.from, Edge::Start)?.to_string(), "to": time(&args.to, Edge::End)?.to_string(),
     });
     let zip = with_bar(client, "building the bundle", client.post("/v1/export", &question)).await?;

@@ -5,6 +5,7 @@
 //! [`readme`] are renderings for people. The constants here are the fixed layout; [`crate::checks`] judges it.
 
 pub mod bag;
+pub mod certification;
 pub mod interchange;
 pub mod range;
 pub mod readme;

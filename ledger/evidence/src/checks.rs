@@ -11,6 +11,7 @@ mod keys;
 mod ranges;
 mod report;
 mod rows;
+mod weekly;
 
 use serde::Serialize;
 
