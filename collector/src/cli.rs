@@ -6,6 +6,7 @@ mod commands;
 mod departure;
 mod findings;
 pub mod passphrase;
+mod preservation;
 mod policy;
 mod print;
 mod roster;
@@ -118,6 +119,20 @@ pub enum Command {
     Report(ReportArgs),
     /// Write an evidence bundle that a stranger can check offline
     Export(ExportArgs),
+    /// Legal holds: what retention must not remove
+    Hold {
+        /// What to do
+        #[command(subcommand)]
+        what: preservation::HoldCommand,
+    },
+    /// Secure everything for a case at once; names nobody, safe to run twice
+    Preserve(preservation::PreserveArgs),
+    /// Who had a bundle or a copy, when
+    Custody {
+        /// What to do
+        #[command(subcommand)]
+        what: preservation::CustodyCommand,
+    },
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -162,8 +177,11 @@ pub enum Enroll {
     /// Make a one-time token for a machine; shown once
     New {
         /// The machine's name: lower-case letters, digits, `-`
-        #[arg(long)]
-        machine: String,
+        #[arg(long, value_name = "NAME", required_unless_present = "replace", conflicts_with = "replace")]
+        machine: Option<String>,
+        /// A machine that was enrolled before and set up anew: its earlier identity ends with the enrolment
+        #[arg(long, value_name = "NAME")]
+        replace: Option<String>,
         /// How long the token holds: 30m, 1h, 2d
         #[arg(long, default_value = "1h")]
         expires: String,

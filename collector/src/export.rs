@@ -4,6 +4,7 @@
 //! the one after the last; entries of other people stand in it as commitments, so that nothing can be left
 //! out unseen. The collector's range begins at its first act, because enrolments vouch for the agents' keys.
 
+mod keys;
 mod page_one;
 mod reviews;
 mod rows;
@@ -32,8 +33,9 @@ use ntk_evidence::words;
 use ntk_segment::frame::Frame;
 use ntk_segment::pointer::SegmentNumber;
 
-use crate::follow::answer::store_error;
+use crate::coverage::coverage;
 use crate::follow::Lookup;
+use crate::follow::answer::store_error;
 use crate::ledger::state::LedgerState;
 use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint, from_frame};
 use crate::practice::Practice;
@@ -183,15 +185,11 @@ pub fn bundle(
         })?;
         parts.push(part);
     }
-    let keys = parts.iter().filter_map(|part| match &part.author {
-        Author::Collector => Some(ListedKey::of_collector(0, &practice.trust.collector)),
-        author => {
-            let machine = published.registry.machines.get(&author.to_string())?;
-            let key = ntk_evidence::note::VerifierKey::parse(&machine.enrolment.key).ok()?;
-            Some(ListedKey::enrolled(author, machine.enrolment.epoch, &key, machine.act))
-        }
-    });
-    bag.insert(bundle::KEYS, to_json(&keys.collect::<Vec<_>>())?)?;
+    let mut keys = vec![ListedKey::of_collector(0, &practice.trust.collector)];
+    for part in parts.iter().filter(|part| part.author != Author::Collector) {
+        keys.extend(keys::of_author(lookup, ledger, &published, &part.author, part.range.epoch, &mut bag)?);
+    }
+    bag.insert(bundle::KEYS, to_json(&keys)?)?;
     bag.insert(bundle::RANGES, to_json(&parts.iter().map(|part| &part.range).collect::<Vec<_>>())?)?;
     bag.insert(bundle::CHECKPOINT, checkpoint.note.clone())?;
     bag.insert(bundle::TRUST, practice.trust_text.clone())?;
@@ -213,7 +211,9 @@ pub fn bundle(
     rules::rules(&mut bag, &parts, question)?;
     rules::custody(&mut bag, &parts)?;
     rules::decisions(&mut bag, &parts)?;
-    rules::coverage(&mut bag, &parts)?;
+    let seen = coverage(lookup, &ledger.reader(), question.from, question.to)?;
+    let end = question.to.min(ledger.now().parse().unwrap_or(question.to));
+    bag.insert(bundle::COVERAGE, seen.csv(question.from, end))?;
     let made = ledger.now();
     let now: Timestamp = made.parse().unwrap_or(question.to);
     weekly::weekly(&mut bag, lookup, ledger, &practice.trust.log, checkpoint, question, now)?;
@@ -274,7 +274,7 @@ pub fn bundle(
         range_to: question.to.to_string(),
         disclosed_events: u64::try_from(shown).unwrap_or(u64::MAX),
         withheld_events: u64::try_from(rows.saturating_sub(shown)).unwrap_or(u64::MAX),
-        legal_hold_id: None,
+        legal_hold_id: published.registry.holds.ids_of(&question.case, question.person.as_deref()),
         not_included: facts.not_included.clone(),
     };
     Ok(bag.seal(&info, bundle_key)?)
@@ -308,7 +308,7 @@ fn range_before(
     let reader = ledger.reader();
     let begin = reader.state_of(SegmentNumber::new(record.segment))?;
     let slug = ledger.slug().clone();
-    let collector = ledger.published().authors.get(&Author::Collector).and_then(|known| known.key.clone());
+    let collector = ledger.published().authors.get(&Author::Collector).and_then(|known| known.key().cloned());
     let collector = collector.ok_or_else(|| LedgerError::NotEnrolled("collector".into()))?;
     let state = LedgerState::from_frame(slug, collector, &begin)?;
     let mut range =

@@ -1,4 +1,4 @@
-//! Rules in force, notices and who acknowledged them, custody, decisions and coverage, out of the rows that are shown.
+//! Rules in force, notices and who acknowledged them, custody and decisions, out of the rows that are shown.
 //!
 //! Each line names the act that it comes from: nothing here is known from elsewhere.
 
@@ -121,43 +121,6 @@ pub(super) fn decisions(bag: &mut Bag, parts: &[Part]) -> Result<(), ExportError
     if !lines.is_empty() {
         bag.insert(bundle::DECISIONS, lines)?;
     }
-    Ok(())
-}
-
-/// What was up, silent or lost, as the authors said themselves.
-pub(super) fn coverage(bag: &mut Bag, parts: &[Part]) -> Result<(), ExportError> {
-    let mut coverage = String::from("author,time,kind,detail\n");
-    for part in parts {
-        for row in &part.rows {
-            let Ok(Some(event)) = row.event() else { continue };
-            let detail = match (&event.gap, &event.health, &event.tamper) {
-                (Some(gap), _, _) => format!(
-                    "{} {} to {} lost {}",
-                    gap.cause,
-                    gap.from.as_deref().unwrap_or("?"),
-                    gap.to.as_deref().unwrap_or("?"),
-                    gap.lost.map_or("?".into(), |n| n.to_string())
-                ),
-                (_, Some(health), _) => format!(
-                    "{} uptime {} s",
-                    health.reason.as_deref().unwrap_or("-"),
-                    health.uptime_s.map_or("?".into(), |n| n.to_string())
-                ),
-                (_, _, Some(tamper)) => tamper.what.to_string(),
-                _ => continue,
-            };
-            let line = [part.author.to_string(), event.time.clone(), event.kind.to_string(), detail];
-            let line = line.map(|field| {
-                if field.contains([',', '"']) {
-                    format!("\"{}\"", field.replace('"', "\"\""))
-                } else {
-                    field
-                }
-            });
-            coverage.push_str(&format!("{}\n", line.join(",")));
-        }
-    }
-    bag.insert(bundle::COVERAGE, coverage)?;
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::practice::Practice;
 use crate::roster::Roster;
 
 /// What the programs are made of, written by the build out of Cargo.lock.
-pub const SBOM: &str = include_str!(concat!(env!("OUT_DIR"), "/sbom.cdx.json"));
+pub(super) const SBOM: &str = include_str!(concat!(env!("OUT_DIR"), "/sbom.cdx.json"));
 
 /// Roles whose holders may administer machines or the practice.
 const ADMINISTERING: [&str; 4] = ["itadmin", "vendor", "manager", "reviewer"];
