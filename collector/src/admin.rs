@@ -6,6 +6,7 @@ pub mod client;
 mod departure;
 pub mod findings;
 mod policy;
+mod preservation;
 pub mod rebuild;
 pub mod requests;
 pub mod reviewers;
@@ -88,6 +89,7 @@ pub fn router(app: App) -> Router {
         .merge(roster::routes())
         .merge(departure::routes())
         .merge(policy::routes())
+        .merge(preservation::routes())
         .route("/v1/reviewers", get(reviewers::list))
         .route("/v1/reviewers/passphrase", post(reviewers::set))
         .route("/v1/tickets", get(tickets::list))
@@ -240,13 +242,21 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
         Some(week) => Week::parse(week).map_err(|error| Failure::bad(error.to_string()))?,
         None => Week::of(now, app.lookup.zone()),
     };
-    record(&app, act::kind::REPORT_MADE, json!({"week": week.to_string()})).await?;
-    let report = blocking(move || {
+    let leaf = record(&app, act::kind::REPORT_MADE, json!({"week": week.to_string()})).await?;
+    let (report, html) = blocking(move || {
         app.lookup.up_to_date()?;
-        Ok(review(&app.practice, &app.lookup, &app.ledger.published(), now, week, None)?)
+        let report = review(&app.practice, &app.lookup, &app.ledger.published(), now, week, None)?;
+        let html = render_html(&report);
+        // Kept as it was made: a bundle shows this page, not what the same question gives later.
+        let folder = app.practice.home.path("reports");
+        let data = serde_json::to_vec_pretty(&report).map_err(|error| Failure::ours(&error))?;
+        for (kind, bytes) in [("html", html.as_bytes()), ("json", data.as_slice())] {
+            crate::home::write_file(&folder.join(format!("{week}-leaf-{leaf}.{kind}")), bytes, 0o600)
+                .map_err(|error| Failure::ours(&error))?;
+        }
+        Ok((report, html))
     })
     .await?;
-    let html = render_html(&report);
     Ok(Json(json!({"week": week.to_string(), "html": html, "report": report})))
 }
 
@@ -263,8 +273,17 @@ async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -
             question.case
         )));
     }
+    if let Some(unknown) =
+        question.interchange.iter().flatten().find(|wanted| !export::INTERCHANGE.contains(&wanted.as_str()))
+    {
+        return Err(Failure::bad(format!("`{unknown}` is no rendering: {}", export::INTERCHANGE.join(", "))));
+    }
+    if question.redact_people && question.person.is_none() {
+        return Err(Failure::bad("`--redact people` withholds everybody but one: say whom with --person"));
+    }
     let body = json!({"case": question.case, "question": question});
     record(&app, act::kind::EXPORT, body).await?;
+    let (case, app_for_custody) = (question.case.clone(), app.clone());
     let zip = blocking(move || {
         let key = app.practice.bundle_key().map_err(|error| Failure::ours(&error))?;
         let job = std::sync::Arc::clone(&app.job);
@@ -276,6 +295,10 @@ async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -
         export::zip(&files, &format!("bundle-{}", question.case)).map_err(|error| Failure::ours(&error))
     })
     .await?;
+    // The bundle cannot name its own hash: the next one does.
+    let sha256 = ntk_evidence::hash::Hash::of(&zip).to_hex();
+    let body = json!({"what": "exported", "case": case, "sha256": sha256, "bytes": zip.len()});
+    record(&app_for_custody, act::kind::CUSTODY, body).await?;
     Ok(([(header::CONTENT_TYPE, "application/zip")], zip).into_response())
 }
 

@@ -6,6 +6,7 @@ mod commands;
 mod departure;
 mod findings;
 pub mod passphrase;
+mod preservation;
 mod policy;
 mod print;
 mod roster;
@@ -131,6 +132,20 @@ pub enum Command {
     Report(ReportArgs),
     /// Write an evidence bundle that a stranger can check offline
     Export(ExportArgs),
+    /// Legal holds: what retention must not remove
+    Hold {
+        /// What to do
+        #[command(subcommand)]
+        what: preservation::HoldCommand,
+    },
+    /// Secure everything for a case at once; names nobody, safe to run twice
+    Preserve(preservation::PreserveArgs),
+    /// Who had a bundle or a copy, when
+    Custody {
+        /// What to do
+        #[command(subcommand)]
+        what: preservation::CustodyCommand,
+    },
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -260,7 +275,10 @@ pub struct ExportArgs {
     /// The bundle
     #[arg(long, value_name = "FILE.zip")]
     pub out: PathBuf,
-    /// What to withhold behind commitments
-    #[arg(long, value_parser = ["paths"])]
-    pub redact: Option<String>,
+    /// What to withhold behind commitments: paths; people (all but --person, rosters too)
+    #[arg(long, value_parser = ["paths", "people"], value_delimiter = ',')]
+    pub redact: Vec<String>,
+    /// Renderings for other programs: ocsf, fhir, timesketch (timeline.csv, always there) [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub interchange: Option<Vec<String>>,
 }

@@ -5,15 +5,20 @@
 //! out unseen. The collector's range begins at its first act, because enrolments vouch for the agents' keys.
 
 mod keys;
+mod page_one;
 mod reviews;
 mod rows;
 mod rules;
 mod shown;
+mod system;
+mod weekly;
 mod zip;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use ntk_evidence::bundle::certification::CertificationFacts;
+use ntk_evidence::bundle::interchange::{fhir_lines, ocsf_lines};
 use ntk_evidence::bundle::bag::{Bag, BagError, BagInfo, Files};
 use ntk_evidence::bundle::range::{ListedKey, Range, to_json};
 use ntk_evidence::bundle::readme::{ReadmeFacts, readme_html, readme_text};
@@ -27,7 +32,6 @@ use ntk_evidence::tlog_proof::TlogProof;
 use ntk_evidence::words;
 use ntk_segment::frame::Frame;
 use ntk_segment::pointer::SegmentNumber;
-use serde_json::json;
 
 use crate::coverage::coverage;
 use crate::follow::Lookup;
@@ -35,10 +39,11 @@ use crate::follow::answer::store_error;
 use crate::ledger::state::LedgerState;
 use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint, from_frame};
 use crate::practice::Practice;
+use crate::roster::Roster;
 use crate::store::LeafRecord;
-use reviews::reviews;
+use page_one::page_one;
+use reviews::Reviewed;
 use rows::part;
-use rules::rules_and_custody;
 use shown::Shown;
 pub use zip::zip;
 
@@ -59,6 +64,21 @@ pub struct Question {
     /// Whether paths are withheld.
     #[serde(default)]
     pub redact_paths: bool,
+    /// Whether what names other people than the one asked about is withheld, rosters too.
+    #[serde(default)]
+    pub redact_people: bool,
+    /// Which renderings for other programs are put in; all where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interchange: Option<Vec<String>>,
+}
+
+/// The renderings for other programs that there are; `timesketch` is timeline.csv, which is always there.
+pub const INTERCHANGE: [&str; 3] = ["ocsf", "fhir", "timesketch"];
+
+impl Question {
+    fn wants(&self, rendering: &str) -> bool {
+        self.interchange.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| wanted == rendering))
+    }
 }
 
 /// A bundle could not be made.
@@ -85,8 +105,45 @@ pub enum ExportError {
 const NOT_INCLUDED: &[&str] = &[
     "no witness has cosigned the checkpoint: compare its twelve words with a printed weekly review",
     "no RFC 3161 time-stamp: times are what the machines claim and when the collector received them",
-    "report.pdf, interchange renderings, acknowledgements, certification form and verifier source are not made by this version",
+    "report.pdf and the verifier's source are not made by this version",
 ];
+
+fn not_included(question: &Question) -> Vec<String> {
+    let mut absent: Vec<String> = NOT_INCLUDED.iter().map(|&sentence| sentence.to_owned()).collect();
+    for (rendering, path) in [("ocsf", bundle::OCSF), ("fhir", bundle::FHIR)] {
+        if !question.wants(rendering) {
+            absent.push(format!("{path} was not asked for"));
+        }
+    }
+    if question.redact_paths {
+        absent.push("paths and command lines are withheld behind their commitments".to_owned());
+    }
+    if question.redact_people {
+        absent.push(
+            "rosters, and entries and acts that name other people than the one asked about, are withheld behind their hashes"
+                .to_owned(),
+        );
+    } else if question.person.is_some() {
+        absent.push("entries of other people are withheld behind their hashes".to_owned());
+    }
+    absent
+}
+
+/// Who the question is about, and what they administer.
+fn account_in_question(question: &Question, roster: &Roster, administrators: &[String]) -> Option<String> {
+    let id = question.person.as_deref()?;
+    let Some(person) = roster.person(id) else {
+        return Some(format!("{id}; nobody in the roster holds it"));
+    };
+    let names = [Some(&person.name), person.organisation.as_ref()];
+    let theirs: Vec<&str> = administrators
+        .iter()
+        .filter(|line| names.into_iter().flatten().any(|name| line.ends_with(name.as_str())))
+        .map(String::as_str)
+        .collect();
+    let administers = if theirs.is_empty() { "is not named as administrator of host, hypervisor, network or backup".to_owned() } else { format!("administers {}", theirs.join(", ")) };
+    Some(format!("those of {} (roles: {}), who {administers}", person.name, person.roles.join(", ")))
+}
 
 struct Part {
     author: Author,
@@ -144,14 +201,54 @@ pub fn bundle(
         bundle::TIMELINE,
         timeline_csv(parts.iter().flat_map(|part| part.rows.iter().map(|row| (&part.author, row)))),
     )?;
-    rules_and_custody(&mut bag, &parts)?;
+    let all = || parts.iter().flat_map(|part| part.rows.iter().map(move |row| (&part.author, row)));
+    if question.wants("ocsf") {
+        bag.insert(bundle::OCSF, ocsf_lines(all()))?;
+    }
+    if question.wants("fhir") {
+        bag.insert(bundle::FHIR, fhir_lines(all()))?;
+    }
+    rules::rules(&mut bag, &parts, question)?;
+    rules::custody(&mut bag, &parts)?;
+    rules::decisions(&mut bag, &parts)?;
     let seen = coverage(lookup, &ledger.reader(), question.from, question.to)?;
     let end = question.to.min(ledger.now().parse().unwrap_or(question.to));
     bag.insert(bundle::COVERAGE, seen.csv(question.from, end))?;
     let made = ledger.now();
     let now: Timestamp = made.parse().unwrap_or(question.to);
-    reviews(&mut bag, practice, lookup, &published, now, &what)?;
+    weekly::weekly(&mut bag, lookup, ledger, &practice.trust.log, checkpoint, question, now)?;
+    let reviewed = Reviewed { practice, lookup, published: &published, now, shown: &what };
+    let mut not_included = not_included(question);
+    not_included.extend(reviewed.weekly(&mut bag, &parts)?);
+    if !bag.payload().contains_key(bundle::ACKNOWLEDGEMENTS) {
+        not_included.push("data/acknowledgements: no acknowledgement of a notice stands in what is shown".to_owned());
+    }
+    let (roster, _) = lookup.rules_now()?;
+    let findings = lookup.store().findings().map_err(store_error)?;
+    reviewed.report(&mut bag, &page_one(question, &parts, &findings, &roster, &not_included))?;
     let words = words::of_checkpoint(&checkpoint.checkpoint.text());
+    let system = system::system(&mut bag, practice, &published, &parts, question)?;
+    system::certification(
+        &mut bag,
+        &CertificationFacts {
+            practice: practice.config.raw.practice.clone(),
+            case: question.case.clone(),
+            made: made.clone(),
+            from: question.from.to_string(),
+            to: question.to.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            collector_sha256: system.collector_sha256,
+            log_size: checkpoint.checkpoint.size,
+            log_root: checkpoint.checkpoint.root.to_base64(),
+            checkpoint_words: words.clone(),
+            practice_words: practice.trust.practice_words(),
+            account_in_question: account_in_question(question, &roster, &system.administrators),
+            machines: system.machines,
+            administrators: system.administrators,
+            not_included: not_included.clone(),
+            self_check: system.self_check,
+        },
+    )?;
     let facts = ReadmeFacts {
         practice: practice.config.raw.practice.clone(),
         case: question.case.clone(),
@@ -160,18 +257,10 @@ pub fn bundle(
         checkpoint_words: words,
         log_size: checkpoint.checkpoint.size,
         made: made.clone(),
-        not_included: NOT_INCLUDED.iter().map(|&sentence| sentence.to_owned()).collect(),
+        not_included,
     };
     bag.insert(bundle::README_TXT, readme_text(&facts))?;
     bag.insert(bundle::README_HTML, readme_html(&facts))?;
-    bag.insert(
-        bundle::VERSIONS,
-        serde_json::to_vec_pretty(&json!({
-            "collector": env!("CARGO_PKG_VERSION"),
-            "administers": practice.config.raw.administers,
-            "machines": published.registry.machines,
-        }))?,
-    )?;
     let shown = parts.iter().flat_map(|part| &part.rows).filter(|row| row.is_disclosed()).count();
     let rows = parts.iter().map(|part| part.rows.len()).fold(0, usize::saturating_add);
     let info = BagInfo {
@@ -185,7 +274,7 @@ pub fn bundle(
         range_to: question.to.to_string(),
         disclosed_events: u64::try_from(shown).unwrap_or(u64::MAX),
         withheld_events: u64::try_from(rows.saturating_sub(shown)).unwrap_or(u64::MAX),
-        legal_hold_id: None,
+        legal_hold_id: published.registry.holds.ids_of(&question.case, question.person.as_deref()),
         not_included: facts.not_included.clone(),
     };
     Ok(bag.seal(&info, bundle_key)?)

@@ -20,6 +20,7 @@ pub mod export;
 pub mod finding;
 pub mod follow;
 pub mod history;
+pub mod hold;
 pub mod home;
 pub mod ingest;
 pub mod init;

@@ -185,3 +185,70 @@ fn same_contents(one: &[u8], other: &[u8]) -> Result<bool> {
     };
     Ok(contents(one)? == contents(other)?)
 }
+
+/// Everything that the layout names, in one bundle; what is not there is named by bag-info.txt.
+#[test]
+fn a_bundle_holds_every_part_of_its_layout_or_says_that_it_does_not() -> Result<()> {
+    let Exported { practice, trust, .. } = exported(40)?;
+    practice.collector(&["report", "--out", &practice.folder().join("week").to_string_lossy()])?;
+    practice.collector(&["self-check"])?;
+    let acknowledged = "[[notice]]\nid = \"monitoring\"\ntitle = \"Monitoring notice\"\nversion = \"1\"\nkind = \"monitoring\"\nin_force_from = \"2026-01-05\"\n\n[[acknowledgement]]\nperson = \"sam\"\nnotice = \"monitoring\"\nversion = \"1\"\non = \"2026-01-07\"\n";
+    practice.import_roster(&format!("{}\n{acknowledged}", ntk_tests::practice::ROSTER))?;
+    let bundle = practice.folder().join("whole.zip");
+    export(&practice, &bundle, &[])?;
+    let (code, said) = verify(&bundle, Some(&trust))?;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("ocsf.jsonl") && said.contains("fhir-auditevents.ndjson"), "{said}");
+    let folder = unpack(&bundle, &practice.folder().join("whole"))?;
+    for part in [
+        "timeline.csv", "interchange/ocsf.jsonl", "interchange/fhir-auditevents.ndjson", "report.html", "report.json",
+        "policies/notices.jsonl", "acknowledgements/acknowledgements.jsonl", "reviews/index.jsonl",
+        "custody/custody.jsonl", "coverage.csv", "system/versions.json", "system/system.json", "system/sbom.cdx.json",
+        "certification/certification.html", "certification/certification.txt", "entries/agent-front-desk.jsonl",
+    ] {
+        assert!(fs::metadata(folder.join("data").join(part)).is_ok_and(|file| file.len() > 0), "{part}");
+    }
+    let read = |part: &str| fs::read_to_string(folder.join("data").join(part));
+    assert!(read("acknowledgements/acknowledgements.jsonl")?.contains("\"person\":\"sam\""));
+    assert!(read("reviews/index.jsonl")?.contains("as it was made"), "{}", read("reviews/index.jsonl")?);
+    let form = read("certification/certification.txt")?;
+    assert!(form.contains("host: Northwind IT") && form.contains("The whole ledger verifies"), "{form}");
+    let page = read("report.html")?;
+    for part in ["Page one", "Exhibit 1.", "What else may explain it", "Clocks", "Withheld or absent", "entries/agent-front-desk.jsonl"] {
+        assert!(page.contains(part), "{part}");
+    }
+    // Every text that a program wrote for people, held to the banned words.
+    for path in files_below(&folder)? {
+        let name = path.strip_prefix(&folder)?.to_string_lossy().into_owned();
+        let is_ours = name.ends_with(".html") || name.ends_with(".txt") || name.ends_with(".csv") || name.contains("interchange");
+        if !is_ours || name.starts_with("data/proofs") || name.contains("manifest") {
+            continue;
+        }
+        let text = fs::read_to_string(&path)?.to_lowercase();
+        for word in ntk_evidence::bundle::wording::table::ACCUSING_WORDS {
+            assert!(!text.contains(word), "`{word}` in {name}");
+        }
+    }
+    // Every line of the timeline and of the renderings has a verb of the table.
+    for line in read("interchange/ocsf.jsonl")?.lines() {
+        let event: serde_json::Value = serde_json::from_str(line)?;
+        let verb = event["unmapped"]["verb"].as_str().context("a verb")?;
+        let lines = ntk_evidence::bundle::wording::table::TABLE;
+        assert!(lines.iter().any(|line| line.verb == verb), "`{verb}` is not in the table");
+    }
+    // The twin: a rendering that says something else than the rows.
+    let path = folder.join("data/interchange/ocsf.jsonl");
+    fs::write(&path, read("interchange/ocsf.jsonl")?.replacen("itadmin1", "itadmin2", 1))?;
+    let (code, said) = verify(&folder, Some(&trust))?;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("ocsf.jsonl is not what the rows tell"), "{said}");
+    Ok(())
+}
+
+/// Exports everything with more arguments.
+pub(crate) fn export(practice: &Practice, out: &Path, more: &[&str]) -> Result<()> {
+    let out = out.to_string_lossy();
+    let always = ["export", "--from", "2026-01-01", "--to", "2036-12-31", "--case", "T-1", "--out", &out];
+    practice.collector(&[&always, more].concat())?;
+    Ok(())
+}

@@ -244,6 +244,9 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Witness { what } => super::trust::witness(client, what).await,
         Command::Events(args) => events(client, args).await,
         Command::Report(args) => report(client, args).await,
+        Command::Hold { what } => super::preservation::hold(client, what).await,
+        Command::Preserve(args) => super::preservation::preserve(client, args).await,
+        Command::Custody { what } => super::preservation::custody(client, what).await,
         Command::Export(args) => export(client, home, args).await,
         Command::Init(_) | Command::Run | Command::Check | Command::Completions { .. } => {
             Err(anyhow!("not a request"))
@@ -344,7 +347,8 @@ async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Resul
             .map_err(|_| Usage(format!("`{text}` is not a time; write 2026-11-20 or 2026-11-20T18:30:00Z")))
     };
     let question = json!({
-        "person": args.person, "case": args.case, "redact_paths": args.redact.is_some(),
+        "person": args.person, "case": args.case, "redact_paths": args.redact.iter().any(|what| what == "paths"),
+        "redact_people": args.redact.iter().any(|what| what == "people"), "interchange": args.interchange,
         "from": time(&args.from, Edge::Start)?.to_string(), "to": time(&args.to, Edge::End)?.to_string(),
     });
     let zip = with_bar(client, "building the bundle", client.post("/v1/export", &question)).await?;

@@ -79,7 +79,7 @@ pub enum WitnessCommand {
 }
 
 /// Runs `trust`.
-pub async fn trust(client: &Client, what: TrustCommand) -> anyhow::Result<u8> {
+pub(super) async fn trust(client: &Client, what: TrustCommand) -> anyhow::Result<u8> {
     let held = json(&client.get("/v1/trust", &[]).await?)?;
     let trust = TrustFile::parse(text(&held, "text").as_bytes())?;
     match what {
@@ -194,7 +194,7 @@ fn in_words(trust: &TrustFile) -> String {
 }
 
 /// Runs `witness`.
-pub async fn witness(client: &Client, what: WitnessCommand) -> anyhow::Result<u8> {
+pub(super) async fn witness(client: &Client, what: WitnessCommand) -> anyhow::Result<u8> {
     match what {
         WitnessCommand::Body { out, name, old } => {
             let mut path = "/v1/witness/body".to_owned();

@@ -42,7 +42,8 @@ impl<'q> Shown<'q> {
         let about = question.person.as_ref().is_none_or(|wanted| person == Some(wanted.as_str()));
         // Gaps, tampering and health are about the machine: exculpatory or not, they belong to every question.
         let machine = matches!(event.kind, Kind::Gap | Kind::Tamper | Kind::Health | Kind::Epoch);
-        in_time && (about || machine)
+        let names_others = question.redact_people && !about && names_somebody(event);
+        in_time && (about || machine) && !names_others
     }
 
     fn act(&self, event: &Event) -> bool {
@@ -62,8 +63,18 @@ impl<'q> Shown<'q> {
                 let id = asked.or_else(|| text("id"));
                 wanted.is_none() || id.is_some_and(|id| self.tickets.contains(id))
             }
+            act::kind::ROSTER | act::kind::REVIEWER if self.question.redact_people => {
+                // A roster names everybody; a passphrase is one person's.
+                wanted.is_some() && text("person") == wanted
+            }
             act::kind::ENROLMENT_OFFERED | act::kind::VIEWED | act::kind::REFUSAL => false,
             _ => true,
         }
     }
+}
+
+/// Whether an entry about a machine names an account.
+fn names_somebody(event: &Event) -> bool {
+    let sessions = event.health.as_ref().is_some_and(|health| !health.sessions.is_empty());
+    sessions || event.actor.is_some()
 }

@@ -10,6 +10,7 @@ use ntk_evidence::event::Event;
 use ntk_evidence::name::Author;
 use serde::{Deserialize, Serialize};
 
+use crate::hold::Holds;
 use crate::silence::{Silence, Step};
 use crate::witness::Witnessed;
 
@@ -73,6 +74,9 @@ pub struct Registry {
     /// Who remembers the log, as far as acts say.
     #[serde(default)]
     pub witnessed: Witnessed,
+    /// Legal holds.
+    #[serde(default, skip_serializing_if = "Holds::is_empty")]
+    pub holds: Holds,
 }
 
 /// When the whole ledger was last checked, and how that ended.
@@ -102,6 +106,7 @@ impl Registry {
 
     fn changes(&mut self, number: u64, event: &Event) -> Option<Vec<Change>> {
         let body = act::body(event)?.clone();
+        self.holds.apply(number, event);
         match event.kind.as_str() {
             act::kind::ENROLMENT_OFFERED => {
                 let offer: Offer = serde_json::from_value(body).ok()?;

@@ -5,6 +5,8 @@
 //! [`readme`] are renderings for people. The constants here are the fixed layout; [`crate::checks`] judges it.
 
 pub mod bag;
+pub mod certification;
+pub mod interchange;
 pub mod range;
 pub mod readme;
 pub mod row;
@@ -38,6 +40,10 @@ pub const REPORT_HTML: &str = "data/report.html";
 pub const REPORT_JSON: &str = "data/report.json";
 /// The disclosed events in order of time.
 pub const TIMELINE: &str = "data/timeline.csv";
+/// The disclosed events as OCSF 1.8.0, one a line.
+pub const OCSF: &str = "data/interchange/ocsf.jsonl";
+/// The disclosed events as FHIR R4 AuditEvents, one a line.
+pub const FHIR: &str = "data/interchange/fhir-auditevents.ndjson";
 /// Which ranges of which logs the rows come from.
 pub const RANGES: &str = "data/proofs/ranges.json";
 /// Which keys signed them, and where each was enrolled.
@@ -58,6 +64,22 @@ pub const CUSTODY: &str = "data/custody/custody.jsonl";
 pub const COVERAGE: &str = "data/coverage.csv";
 /// Versions of the programs.
 pub const VERSIONS: &str = "data/system/versions.json";
+/// Binary hashes, configuration and its changes, administrators over time, self-tests, loss counters.
+pub const SYSTEM: &str = "data/system/system.json";
+/// What the programs are made of: CycloneDX 1.6.
+pub const SBOM: &str = "data/system/sbom.cdx.json";
+/// Who acknowledged which notice when, out of the rosters that are shown.
+pub const ACKNOWLEDGEMENTS: &str = "data/acknowledgements/acknowledgements.jsonl";
+/// Declaration to be filled in by a qualified person, for a browser.
+pub const CERTIFICATION_HTML: &str = "data/certification/certification.html";
+/// The same as plain text.
+pub const CERTIFICATION_TXT: &str = "data/certification/certification.txt";
+/// The folder of weekly reviews.
+pub const REVIEWS: &str = "data/reviews/";
+/// What was decided about findings, with reasons.
+pub const DECISIONS: &str = "data/reviews/decisions.jsonl";
+/// The folder of weekly checkpoints with their consistency proofs.
+pub const WEEKLY: &str = "data/proofs/weekly/";
 /// The folder of rows.
 pub const ENTRIES: &str = "data/entries/";
 

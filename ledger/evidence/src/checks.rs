@@ -4,6 +4,7 @@
 //! check by name. Every check is total: any bytes give a verdict, never a panic (EV-2). Only a trust file that
 //! came by another way than the bundle makes "verified" possible.
 
+pub mod agree;
 mod anchor;
 mod bag;
 mod epochs;
@@ -12,6 +13,7 @@ mod ranges;
 mod receipt;
 mod report;
 mod rows;
+mod weekly;
 
 use serde::Serialize;
 

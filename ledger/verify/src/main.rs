@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use ntk_evidence::checks;
 use ntk_evidence::note::VerifierKey;
 use ntk_evidence::trust::TrustFile;
+use ntk_verify::agree::{self, AgreeArgs};
 use ntk_verify::read::{self, Limits, ReadError};
 use ntk_verify::tell::{self, Marks};
 use ntk_verify::witness::{StateError, Witness};
@@ -59,6 +60,15 @@ Examples:
   ntk-verify witness --state usb.state round.txt > cosignature.txt"
     )]
     Witness(WitnessArgs),
+    /// Compare two bundles of one log: the same entries, notes and texts wherever both have them
+    #[command(
+        after_help = "Says what one shows that the other withholds. Exit code: 0 agree, 1 contradict, 3 nothing in common, 64 usage
+or I/O. It does not verify either bundle: do that first.
+
+Examples:
+  ntk-verify agree full.zip redacted.zip"
+    )]
+    Agree(AgreeArgs),
 }
 
 #[derive(Args)]
@@ -90,6 +100,7 @@ fn main() -> ExitCode {
     };
     let done = match (cli.command, cli.bundle) {
         (Some(Command::Witness(args)), _) => witness(args),
+        (Some(Command::Agree(args)), _) => compare(&args),
         (None, Some(bundle)) => verify(&bundle, cli.trust.as_deref(), cli.json),
         (None, None) => Ok(USAGE),
     };
@@ -109,6 +120,11 @@ fn verify(bundle: &Path, trust: Option<&Path>, json: bool) -> anyhow::Result<u8>
     let marks = if io::stdout().is_terminal() { Marks::Symbols } else { Marks::Ascii };
     print(&if json { tell::json(&verification) } else { tell::text(&verification, marks) })?;
     Ok(verification.exit_code())
+}
+
+fn compare(args: &AgreeArgs) -> anyhow::Result<u8> {
+    let (said, code) = agree::run(args)?;
+    print(&said).map(|()| code)
 }
 
 fn witness(args: WitnessArgs) -> anyhow::Result<u8> {

@@ -8,7 +8,7 @@ use crate::name::Author;
 use crate::time::Moment;
 
 /// The header line: Timesketch's three columns, then ours.
-pub const HEADER: &str = "message,datetime,timestamp_desc,author,number,kind,outcome,account,effective_user,computer,action,path,program,sensor,recorded";
+pub const HEADER: &str = "message,datetime,timestamp_desc,author,number,kind,outcome,account,effective_user,computer,action,path,program,sensor,recorded,does_not_show";
 
 /// The timeline of these rows, ordered by claimed time, then author, then number.
 ///
@@ -53,11 +53,12 @@ fn line(author: &Author, number: u64, event: &Event) -> String {
         owned(event.process.as_ref().and_then(|process| process.exe.as_ref())),
         owned(source.and_then(|source| source.sensor.as_ref())),
         source.and_then(|source| source.recorded).map(|recorded| recorded.to_string()).unwrap_or_default(),
+        wording::does_not_show(event).to_owned(),
     ])
 }
 
 fn unreadable(author: &Author, number: u64) -> String {
-    let mut cells: [String; 15] = Default::default();
+    let mut cells: [String; 16] = Default::default();
     let [message, _, description, of, at, ..] = &mut cells;
     "an entry whose text this version cannot read".clone_into(message);
     "not readable".clone_into(description);
@@ -65,7 +66,7 @@ fn unreadable(author: &Author, number: u64) -> String {
     record(cells)
 }
 
-fn record(cells: [String; 15]) -> String {
+fn record(cells: [String; 16]) -> String {
     let mut line = cells.map(|cell| quoted(&cell)).join(",");
     line.push('\n');
     line
@@ -103,10 +104,10 @@ mod tests {
         let hidden = Row::withheld(3, crate::merkle::empty_root());
         let csv = timeline_csv([&late, &early, &broken, &hidden].map(|row| (&author, row)));
         expect_test::expect![[r#"
-            message,datetime,timestamp_desc,author,number,kind,outcome,account,effective_user,computer,action,path,program,sensor,recorded
-            "account not named by the record, computer ws-01: opened for reading, ehr, /a, ""b"".csv",2026-11-20T21:00:00+00:00,opened for reading,agent/ws-01,1,file_access,,,,ws-01,read,"/a, ""b"".csv",,,
-            "account =cmd, computer ws-01: session began",2026-11-20T22:00:00Z,session began,agent/ws-01,0,login,,'=cmd,,ws-01,,,,,
-            an entry whose text this version cannot read,,not readable,agent/ws-01,2,,,,,,,,,,
+            message,datetime,timestamp_desc,author,number,kind,outcome,account,effective_user,computer,action,path,program,sensor,recorded,does_not_show
+            "account not named by the record, computer ws-01: opened for reading, ehr, /a, ""b"".csv",2026-11-20T21:00:00+00:00,opened for reading,agent/ws-01,1,file_access,,,,ws-01,read,"/a, ""b"".csv",,,,"whether anything was read, changed or copied after the open, and who sat at the keyboard"
+            "account =cmd, computer ws-01: session began",2026-11-20T22:00:00Z,session began,agent/ws-01,0,login,,'=cmd,,ws-01,,,,,,"who sat at the keyboard, and what was looked at without opening a watched file"
+            an entry whose text this version cannot read,,not readable,agent/ws-01,2,,,,,,,,,,,
         "#]]
         .assert_eq(&csv);
     }

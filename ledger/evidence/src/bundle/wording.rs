@@ -2,11 +2,19 @@
 //!
 //! No sentence here says that a person did something, and no verb says more than the sensor can know.
 
+pub mod table;
+
 use crate::act;
 use crate::event::{Action, Event, Kind, Outcome, TamperKind};
 
 /// The verb that the record of a file access proves.
 pub fn file_verb(event: &Event) -> &'static str {
+    let operation = event.source.as_ref().and_then(|source| source.other.get("operation")?.as_str());
+    match operation {
+        Some("Bind") => return "message accessed",
+        Some("Sync") => return "folder synchronised, items unknown",
+        _ => {}
+    }
     match event.source.as_ref().and_then(|source| source.event_id) {
         Some(4656) => return "asked for access",
         Some(4663) => return "used access, first use on this handle",
@@ -87,6 +95,11 @@ const fn tamper_words(what: &TamperKind) -> &'static str {
     }
 }
 
+/// What the record of an event does not show, by the table.
+pub fn does_not_show(event: &Event) -> &'static str {
+    table::of_verb(verb(event)).does_not_show
+}
+
 /// The account that the record names: the one that logged in, by name or number.
 pub fn account(event: &Event) -> Option<String> {
     let actor = event.actor.as_ref()?;
@@ -137,4 +150,70 @@ pub fn message(event: &Event, computer: Option<&str>) -> String {
         words.push_str(&format!(", {count} times"));
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::table::{ACCUSING_WORDS, TABLE, of_verb};
+    use super::*;
+    use crate::event::{Source, Tamper};
+
+    /// Every event that the vocabulary allows, as far as the verb depends on it.
+    fn every_event() -> Vec<Event> {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let with_other = |known: &[&str]| [words(known), vec!["something new".to_owned()]].concat();
+        let mut events = Vec::new();
+        let outcomes: Vec<Option<Outcome>> =
+            words(Outcome::WORDS).into_iter().map(|word| Some(Outcome::from(word))).chain([None]).collect();
+        for kind in with_other(Kind::WORDS).into_iter().chain(["act_export".to_owned()]) {
+            for outcome in &outcomes {
+                let mut event = Event::new(Kind::from(kind.clone()), "2026-11-20T20:00:00Z");
+                event.outcome = outcome.clone();
+                events.push(event.clone());
+                for action in with_other(Action::WORDS) {
+                    event.action = Some(Action::from(action));
+                    events.push(event.clone());
+                }
+                for number in [4656, 4663, 5145] {
+                    event.source = Some(Source { event_id: Some(number), ..Source::default() });
+                    events.push(event.clone());
+                }
+                for operation in ["Bind", "Sync"] {
+                    let mut source = Source::default();
+                    source.other.insert("operation".to_owned(), operation.into());
+                    event.source = Some(source);
+                    events.push(event.clone());
+                }
+            }
+        }
+        for what in with_other(TamperKind::WORDS) {
+            let mut event = Event::new(Kind::Tamper, "2026-11-20T20:00:00Z");
+            event.tamper = serde_json::from_value::<Tamper>(serde_json::json!({"what": what})).ok();
+            events.push(event);
+        }
+        events
+    }
+
+    #[test]
+    fn every_verb_stands_in_the_table_once_and_says_what_is_not_shown() {
+        let events = every_event();
+        assert!(events.len() > 400);
+        for event in &events {
+            let verb = verb(event);
+            assert_eq!(TABLE.iter().filter(|line| line.verb == verb).count(), 1, "`{verb}`");
+            assert_eq!(of_verb(verb).verb, verb);
+            assert!(!does_not_show(event).is_empty());
+        }
+        for line in TABLE {
+            assert!(events.iter().any(|event| verb(event) == line.verb), "no record gives `{}`", line.verb);
+        }
+    }
+
+    #[test]
+    fn the_table_accuses_nobody() {
+        for line in TABLE {
+            let text = format!("{} {} {}", line.record, line.verb, line.does_not_show).to_lowercase();
+            assert!(ACCUSING_WORDS.iter().all(|word| !text.contains(word)), "{text}");
+        }
+    }
 }

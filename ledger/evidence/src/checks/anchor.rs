@@ -5,7 +5,7 @@ use crate::bundle::bag::{Files, signed_text};
 use crate::bundle::{CHECKPOINT, POLICY, TAG_MANIFEST, TAG_MANIFEST_NOTE, TRUST};
 use crate::checkpoint::{Checkpoint, cosigned_at};
 use crate::checks::bag::Info;
-use crate::checks::{Check, Faults, Status, quoted};
+use crate::checks::{Check, Faults, Status, quoted, weekly};
 use crate::note::{NoteError, SignedNote, VerifierKey};
 use crate::time::Moment;
 use crate::trust::{TrustError, TrustFile};
@@ -178,8 +178,17 @@ impl Anchor {
             }
         }
         let size = seen.as_ref().map_or(0, |seen| seen.checkpoint.size);
+        let weekly = match (&seen, &self.trust) {
+            (Some(seen), Some(trust)) => weekly::judge(files, &trust.log, &seen.checkpoint, &mut faults),
+            _ => 0,
+        };
+        let also = match weekly {
+            0 => String::new(),
+            1 => "; one weekly checkpoint leads to it".to_owned(),
+            n => format!("; {n} weekly checkpoints lead to it"),
+        };
         let check = faults.into_check("checkpoint", || {
-            format!("the log key signed the final checkpoint of size {size}, which bag-info.txt names too")
+            format!("the log key signed the final checkpoint of size {size}, which bag-info.txt names too{also}")
         });
         (seen, check)
     }

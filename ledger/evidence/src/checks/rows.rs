@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::bundle::bag::Files;
 use crate::bundle::row::Row;
+use crate::bundle::interchange::{fhir_lines, ocsf_lines};
 use crate::bundle::timeline::timeline_csv;
-use crate::bundle::{ENTRIES, TIMELINE, entries_path};
+use crate::bundle::{ENTRIES, FHIR, OCSF, TIMELINE, entries_path};
 use crate::checks::bag::Info;
 use crate::checks::{Check, Faults, Status, quoted};
 use crate::name::Author;
@@ -51,6 +52,11 @@ impl Rows {
         self.by_author.keys()
     }
 
+    /// What could not be read, a sentence each.
+    pub(super) fn unreadable(&self) -> impl Iterator<Item = &str> {
+        self.unreadable.iter().map(|(_, sentence)| sentence.as_str())
+    }
+
     /// Names what could not be read.
     pub(super) fn tell_unreadable(&self, faults: &mut Faults) {
         for (status, sentence) in &self.unreadable {
@@ -90,7 +96,8 @@ impl Rows {
         })
     }
 
-    /// The check timeline: made again from the rows, compared byte for byte.
+    /// The check timeline: made again from the rows, compared byte for byte; so are renderings for other programs,
+    /// where they are there.
     pub(super) fn timeline(&self, files: &Files) -> Check {
         let mut faults = Faults::default();
         self.tell_unreadable(&mut faults);
@@ -101,7 +108,23 @@ impl Rows {
             }
             Some(_) => {}
         }
-        faults.into_check("timeline", || "the timeline is what the rows tell, byte for byte".to_owned())
+        let mut also = String::new();
+        let others: [(&str, &str, &dyn Fn() -> String); 2] = [
+            (OCSF, " and ocsf.jsonl", &|| ocsf_lines(self.all())),
+            (FHIR, " and fhir-auditevents.ndjson", &|| fhir_lines(self.all())),
+        ];
+        for (path, name, made_again) in others {
+            let Some(bytes) = files.get(path) else { continue };
+            if *bytes == made_again().into_bytes() {
+                also.push_str(name);
+            } else {
+                faults.add(Status::Altered, format!("{path} is not what the rows tell"));
+            }
+        }
+        let verb = if also.is_empty() { "is" } else { "are" };
+        faults.into_check("timeline", || {
+            format!("the timeline{also} {verb} what the rows tell, byte for byte")
+        })
     }
 
     /// The check events-readable: unknown kinds and fields are counted and named.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 #![expect(clippy::indexing_slicing, reason = "test code")]
 
+mod agree;
 mod attacks;
 mod bagit;
 mod differential;

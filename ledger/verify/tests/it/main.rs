@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "test code")]
 #![expect(clippy::panic, reason = "test code")]
 
+mod agree;
 mod archives;
 #[path = "../../../evidence/tests/it/practice.rs"]
 #[expect(dead_code, reason = "the practice of the evidence tests; not all of it is needed here")]

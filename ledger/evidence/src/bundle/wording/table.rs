@@ -1,0 +1,119 @@
+//! The table of sensors and records: which verb a record proves, and what it does not show (RP-3).
+//!
+//! Every generated text takes its verb from here, and the certification prints the table as it stands.
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Which sensor's record this is.
+    pub sensor: &'static str,
+    /// The record.
+    pub record: &'static str,
+    /// What it proves.
+    pub verb: &'static str,
+    /// What it does not show.
+    pub does_not_show: &'static str,
+}
+
+const fn line(
+    sensor: &'static str,
+    record: &'static str,
+    verb: &'static str,
+    does_not_show: &'static str,
+) -> Line {
+    Line { sensor, record, verb, does_not_show }
+}
+
+const AUDIT: &str = "Linux kernel audit";
+const WINDOWS: &str = "Windows security log";
+const MAIL: &str = "Microsoft 365 audit log";
+const AGENT: &str = "agent";
+const COLLECTOR: &str = "collector";
+const ANY: &str = "any sensor";
+
+const OPENED: &str = "whether anything was read, changed or copied after the open, and who sat at the keyboard";
+const REFUSED: &str = "why it was asked for; nothing was opened by it";
+const CHANGED: &str = "what the contents were before and after, and who sat at the keyboard";
+const NAMES: &str = "what was done with the file under either name, and who sat at the keyboard";
+const SESSION: &str = "who sat at the keyboard, and what was looked at without opening a watched file";
+const RIGHTS: &str = "what was then done with those rights: that is in other records, if in any";
+const MEANS: &str = "why, and whether by a person or by maintenance; what was not recorded meanwhile is unknown";
+const STATE: &str = "anything about a person";
+
+/// The table.
+pub const TABLE: &[Line] = &[
+    line(WINDOWS, "4656", "asked for access", "whether access was given, or used"),
+    line(WINDOWS, "4663", "used access, first use on this handle", "how much was read or written, and later uses of the same handle"),
+    line(WINDOWS, "5145", "was checked for access over the share", "whether the file was then opened or read"),
+    line(MAIL, "MailItemsAccessed, Bind", "message accessed", "whether it was read by a person: a program may have fetched it"),
+    line(MAIL, "MailItemsAccessed, Sync", "folder synchronised, items unknown", "which messages, and whether any was read"),
+    line(AUDIT, "open for reading", "opened for reading", OPENED),
+    line(AUDIT, "open for reading, denied", "asked to open for reading, refused", REFUSED),
+    line(AUDIT, "open for reading, failed", "asked to open for reading, failed", REFUSED),
+    line(AUDIT, "open for writing", "opened for writing", OPENED),
+    line(AUDIT, "open for writing, denied", "asked to open for writing, refused", REFUSED),
+    line(AUDIT, "open for writing, failed", "asked to open for writing, failed", REFUSED),
+    line(AUDIT, "create", "created", CHANGED),
+    line(AUDIT, "create, denied", "asked to create, refused", REFUSED),
+    line(AUDIT, "create, failed", "asked to create, failed", REFUSED),
+    line(AUDIT, "unlink, rmdir", "removed", "the contents, whether other names or copies remain, and who sat at the keyboard"),
+    line(AUDIT, "unlink, rmdir, denied", "asked to remove, refused", REFUSED),
+    line(AUDIT, "unlink, rmdir, failed", "asked to remove, failed", REFUSED),
+    line(AUDIT, "rename", "renamed", NAMES),
+    line(AUDIT, "rename, denied", "asked to rename, refused", REFUSED),
+    line(AUDIT, "rename, failed", "asked to rename, failed", REFUSED),
+    line(AUDIT, "link", "gave a second name", NAMES),
+    line(AUDIT, "link, denied", "asked to give a second name, refused", REFUSED),
+    line(AUDIT, "link, failed", "asked to give a second name, failed", REFUSED),
+    line(AUDIT, "chmod, chown, setxattr", "changed attributes", "the contents: they are not touched by it"),
+    line(AUDIT, "chmod, chown, setxattr, denied", "asked to change attributes, refused", REFUSED),
+    line(AUDIT, "chmod, chown, setxattr, failed", "asked to change attributes, failed", REFUSED),
+    line(AUDIT, "open of a folder", "opened for listing", "which names were looked at, and any contents"),
+    line(AUDIT, "open of a folder, denied", "asked to open for listing, refused", REFUSED),
+    line(AUDIT, "open of a folder, failed", "asked to open for listing, failed", REFUSED),
+    line(AUDIT, "open, denied", "asked to open, refused", REFUSED),
+    line(ANY, "file access of another kind", "touched, in a way that this version has no word for", "what that way was: see the entry's own text"),
+    line(ANY, "login", "session began", SESSION),
+    line(ANY, "login, refused", "asked for a session, refused", "who typed, and why it was refused beyond what the record says"),
+    line(ANY, "logout", "session ended", "whether a person or the computer ended it"),
+    line(ANY, "elevation", "took on another account's rights", RIGHTS),
+    line(ANY, "elevation, refused", "asked for another account's rights, refused", REFUSED),
+    line(ANY, "process start", "process started", "whether a person started it, and what it did"),
+    line(ANY, "remote control", "session under remote control", "who held the other end, and which of both moved the mouse"),
+    line(ANY, "account change", "account, group or right changed", "why, and whether it was asked for"),
+    line(AGENT, "tamper", "recording touched", MEANS),
+    line(AGENT, "audit off", "kernel audit was switched off", MEANS),
+    line(AGENT, "audit rules", "audit rules were changed", MEANS),
+    line(AGENT, "login uid", "a login identity was overwritten", MEANS),
+    line(AGENT, "agent ended", "the recording program was ended", MEANS),
+    line(AGENT, "log cleared", "a log was cleared", MEANS),
+    line(AGENT, "audit policy", "the audit policy was changed", MEANS),
+    line(AGENT, "clock", "the clock was moved", "which of the times before and after was right: order is by number"),
+    line(AGENT, "access list for auditing", "an access list for auditing was changed", MEANS),
+    line(AGENT, "service", "a service was installed", MEANS),
+    line(AGENT, "record gap", "records are missing from a sequence", MEANS),
+    line(AGENT, "tamper of another kind", "the means of recording was touched", MEANS),
+    line(AGENT, "gap", "something was not recorded", "what: nothing can be concluded about that time, in either direction"),
+    line(AGENT, "health", "state of the recording program", STATE),
+    line(AGENT, "inventory", "inventory of the computer", STATE),
+    line(AGENT, "epoch", "next signing key", STATE),
+    line(COLLECTOR, "act", "act recorded by the collector", "that the person named stood behind it, unless it says how that was proved"),
+    line(ANY, "event of another kind", "an event of a kind that this version does not know", "what it means: see the entry's own text"),
+];
+
+/// The line of a verb; the last one for a verb that is not in the table, which a test rules out.
+pub fn of_verb(verb: &str) -> &'static Line {
+    const UNKNOWN: &Line = &line(
+        ANY,
+        "event of another kind",
+        "an event of a kind that this version does not know",
+        "what it means: see the entry's own text",
+    );
+    TABLE.iter().find(|line| line.verb == verb).unwrap_or(UNKNOWN)
+}
+
+/// Words that no generated text may hold (RP-3).
+pub const ACCUSING_WORDS: &[&str] = &[
+    "stole", "steal", "stolen", "theft", "thief", "snoop", "spy", "spied", "illegal", "unlawful", "suspicious",
+    "suspect", "guilty", "culprit", "offender", "perpetrator", "attacker", "malicious", "crime", "criminal",
+];
