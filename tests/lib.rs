@@ -16,6 +16,7 @@ pub mod forge;
 pub mod machine;
 pub mod practice;
 pub mod program;
+pub mod proxy;
 pub mod recording;
 pub mod skip;
 pub mod usage;

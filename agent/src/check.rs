@@ -146,7 +146,7 @@ fn spool(lines: &mut Vec<Finding>, dir: &Path) {
 async fn collector(lines: &mut Vec<Finding>, identity: &Identity, config: Option<&Config>) {
     let address = config.and_then(|config| config.collector.as_deref());
     let name = address.unwrap_or(&identity.collector).to_owned();
-    let line = match Line::new(identity, address, host::boot_id()) {
+    let line = match Line::new(identity, address, host::Run::begin(clock::Clock::now(&clock::RealClock))) {
         Ok(line) => line,
         Err(error) => return say(lines, Verdict::NoStart, format!("collector: {}", error_chain(&error))),
     };

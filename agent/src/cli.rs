@@ -171,7 +171,9 @@ impl Command {
                     .map_err(|error| Failure::new(enroll_code(&error), error))?;
                 println!("enrolled as {}/{}", enrolled.slug, enrolled.author);
                 if replace != Replace::No {
-                    println!("what was there before is kept beside it, as identity.before-… and spool.before-…");
+                    println!(
+                        "what was there before is kept beside it, as identity.before-… and spool.before-…"
+                    );
                 }
                 println!(
                     "next: name the folders to watch in {}, then `ntk-agent check` and `ntk-agent run`",

@@ -64,7 +64,9 @@ pub enum EnrollError {
         path: PathBuf,
     },
     /// A folder could not be moved aside.
-    #[error("could not move `{path}` aside; check permissions, then run this again: it goes on where it stopped")]
+    #[error(
+        "could not move `{path}` aside; check permissions, then run this again: it goes on where it stopped"
+    )]
     Aside {
         /// The folder.
         path: PathBuf,
@@ -171,7 +173,8 @@ pub async fn enroll(request: &Request, files: &dyn Files) -> Result<Enrolled, En
     let (secrets, first) = identity.secrets_or_new(files, || fresh)?;
     let key = rcgen::KeyPair::from_pem(&secrets.tls_key_pem).map_err(EnrollError::Keys)?;
     let csr = rcgen::CertificateParams::default().serialize_request(&key).map_err(EnrollError::Keys)?;
-    let public = |seed: &[u8; 32]| base64(ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().as_bytes());
+    let public =
+        |seed: &[u8; 32]| base64(ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().as_bytes());
     let message = EnrollRequest {
         secret: token.secret.to_vec(),
         certificate_request: csr.der().to_vec(),

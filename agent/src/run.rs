@@ -31,7 +31,7 @@ use crate::status::{self, StatusFile};
 use crate::uplink::stream::{Line, LineError};
 use crate::uplink::task::{Uplink, UplinkStatus};
 use crate::whole_file::{RealFiles, create_private_folder};
-use crate::{host, log_output};
+use crate::{host, log_output, vigil};
 
 mod health;
 mod sensing;
@@ -95,7 +95,8 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
     log_output::start(config.log_format);
     let identity = IdentityFiles::of(dir).load(&RealFiles)?;
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
-    let line = Line::new(&identity, config.collector.as_deref(), host::boot_id())?;
+    let run = host::Run::begin(clock.now());
+    let line = Line::new(&identity, config.collector.as_deref(), run.clone())?;
 
     let spool_path = spool_path(dir);
     create_private_folder(&spool_path)
@@ -142,12 +143,15 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
         sensing: None,
         bookmark: found.bookmark,
         config,
-        clock,
+        clock: Arc::clone(&clock),
+        run,
     };
+    let vigil = vigil::Watch::start(clock, agent.intake.clone()).map_err(RunError::Threads)?;
     agent.start_sensors();
     agent.wait(&controls);
 
     info!("stopping");
+    drop(vigil);
     agent.stop_sensors();
     agent.tell_health("stop");
     if !spool.sync(SYNC_WITHIN) {
@@ -229,6 +233,7 @@ struct Agent {
     sensing: Option<Sensing>,
     bookmark: Option<Bookmark>,
     clock: Arc<dyn Clock>,
+    run: host::Run,
 }
 
 impl Agent {
@@ -293,7 +298,9 @@ impl Agent {
     fn tell_health(&mut self, reason: &str) {
         let mut health = self.health(reason);
         self.pulse.told(&health, Instant::now());
-        host::fill(&mut health);
+        host::fill(&mut health, &self.run, &*self.clock);
+        health.clock_ahead_ms = self.uplink_status.borrow().clock_ahead_ms;
+        health.lost = Some(self.progress.borrow().n_lost);
         if self.intake.own(health::event(health, self.clock.now())).is_err() {
             warn!("the spool is closed; a health entry is not recorded");
         }

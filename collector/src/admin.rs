@@ -149,6 +149,8 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "authors": authors,
         "streams": app.liveness.streams(),
         "refusals": app.refusals.counts(),
+        "silent": published.registry.silent,
+        "self_check": published.registry.checked,
     }))
 }
 

@@ -29,8 +29,9 @@ use ntk_segment::frame::Frame;
 use ntk_segment::pointer::SegmentNumber;
 use serde_json::json;
 
-use crate::follow::answer::store_error;
+use crate::coverage::coverage;
 use crate::follow::Lookup;
+use crate::follow::answer::store_error;
 use crate::ledger::state::LedgerState;
 use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint, from_frame};
 use crate::practice::Practice;
@@ -144,6 +145,9 @@ pub fn bundle(
         timeline_csv(parts.iter().flat_map(|part| part.rows.iter().map(|row| (&part.author, row)))),
     )?;
     rules_and_custody(&mut bag, &parts)?;
+    let seen = coverage(lookup, &ledger.reader(), question.from, question.to)?;
+    let end = question.to.min(ledger.now().parse().unwrap_or(question.to));
+    bag.insert(bundle::COVERAGE, seen.csv(question.from, end))?;
     let made = ledger.now();
     let now: Timestamp = made.parse().unwrap_or(question.to);
     reviews(&mut bag, practice, lookup, &published, now, &what)?;

@@ -50,7 +50,9 @@ impl AgentIdentity {
         })?;
         let machine = registry.by_certificate(&Hash::of(first.as_ref()).to_hex());
         let machine = machine.ok_or_else(|| {
-            Unidentified::Unknown(Status::permission_denied("this certificate belongs to no enrolled machine"))
+            Unidentified::Unknown(Status::permission_denied(
+                "this certificate belongs to no enrolled machine",
+            ))
         })?;
         if machine.revoked.is_some() {
             return Err(Unidentified::Revoked(machine));

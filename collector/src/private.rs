@@ -31,17 +31,22 @@ pub fn kept(home: &Home) -> Vec<Result<String, String>> {
 
 fn kept_so(path: &Path, wanted: u32, own: u32) -> Result<String, String> {
     let name = path.display();
-    let metadata = fs::symlink_metadata(path).map_err(|error| format!("`{name}` cannot be looked at: {error}"))?;
+    let metadata =
+        fs::symlink_metadata(path).map_err(|error| format!("`{name}` cannot be looked at: {error}"))?;
     let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
     let said = format!("`{name}` mode {mode:04o}, owner uid {owner}");
     if metadata.is_symlink() {
-        return Err(format!("{said}: it is a link, and whoever can change it chooses the key; put the file itself there"));
+        return Err(format!(
+            "{said}: it is a link, and whoever can change it chooses the key; put the file itself there"
+        ));
     }
     if mode & !wanted != 0 {
         return Err(format!("{said}: other accounts could use it; run: chmod {wanted:04o} {name}"));
     }
     if owner != own {
-        return Err(format!("{said}, where the collector's folder is of uid {own}: that account could use it; run as root: chown {own} {name}"));
+        return Err(format!(
+            "{said}, where the collector's folder is of uid {own}: that account could use it; run as root: chown {own} {name}"
+        ));
     }
     Ok(said)
 }

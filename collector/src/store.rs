@@ -504,7 +504,9 @@ mod tests {
         assert_eq!((of("agent/a"), of("agent/b"), of("agent/")), (vec![0, 2], vec![1], vec![]));
         let rolled = |epoch, leaf| RollOverRecord { epoch, leaf, number: leaf, before: Vec::new() };
         let mut changes = Changes::default();
-        for (author, record) in [("agent/a", rolled(1, 5)), ("agent/a", rolled(256, 9)), ("agent/b", rolled(2, 7))] {
+        for (author, record) in
+            [("agent/a", rolled(1, 5)), ("agent/a", rolled(256, 9)), ("agent/b", rolled(2, 7))]
+        {
             changes.roll_over(author, &record).unwrap();
         }
         store.apply(changes, None).unwrap();

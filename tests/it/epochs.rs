@@ -76,7 +76,17 @@ fn export(practice: &Practice) -> Result<(Option<i32>, String)> {
     let out = practice.folder().join("epochs.zip");
     let _ = fs::remove_file(&out);
     let to = out.to_string_lossy().into_owned();
-    practice.collector(&["export", "--from", "2026-01-01", "--to", "2036-12-31", "--case", "E-1", "--out", &to])?;
+    practice.collector(&[
+        "export",
+        "--from",
+        "2026-01-01",
+        "--to",
+        "2036-12-31",
+        "--case",
+        "E-1",
+        "--out",
+        &to,
+    ])?;
     verify(&out, Some(&practice.dir().join("trust.txt")))
 }
 
@@ -124,7 +134,8 @@ fn a_stolen_key_signs_nothing_once_its_epoch_is_over_and_the_attempt_is_recorded
     let thief = Crafted::stolen(&practice.address(), machine.dir(), &seed)?;
     let forged = || Ok::<_, anyhow::Error>(vec![entry(&core(1))?]);
     let next = NoteSigner::new(thief.log().origin(), KeyType::Ed25519, &[66; 32])?;
-    let hijack = RollOver { number: 1, key: next.verifier().clone() }.entry("start", "2026-11-27T12:00:00Z")?;
+    let hijack =
+        RollOver { number: 1, key: next.verifier().clone() }.entry("start", "2026-11-27T12:00:00Z")?;
     runtime()?.block_on(async {
         for (what, epoch, entries, code) in [
             ("the old epoch", 0, forged()?, "epoch"),
@@ -186,19 +197,30 @@ fn a_machine_that_was_set_up_anew_takes_its_own_place() -> Result<()> {
         }
     }
     fs::write(before.join("agent.toml"), QUIET)?;
-    let mut ghost = program::Running::start("ntk-agent", &["run", "--dir", &before.to_string_lossy()], &before.join("log"))?;
+    let mut ghost = program::Running::start(
+        "ntk-agent",
+        &["run", "--dir", &before.to_string_lossy()],
+        &before.join("log"),
+    )?;
     let refusals = wait::until("the earlier identity to be turned away", WITHIN, || {
         ghost.ensure_running()?;
         Ok(Some(acts(&practice, "act_refusal")?).filter(|acts| !acts.is_empty()))
     })?;
-    assert_eq!((&refusals[0]["author"], &refusals[0]["code"]), (&"agent/ws-01".into(), &"revoked".into()), "{refusals:?}");
+    assert_eq!(
+        (&refusals[0]["author"], &refusals[0]["code"]),
+        (&"agent/ws-01".into(), &"revoked".into()),
+        "{refusals:?}"
+    );
     assert!(ghost.stop()?.success());
 
     let enrolments = acts(&practice, "act_enrolment")?;
     let replaces = enrolments[1]["replaces"].as_str().unwrap_or_default();
     assert!(replaces.contains("/agent/ws-01+"), "{enrolments:?}");
     let listed = practice.collector(&["enroll", "list"])?;
-    assert!(listed.contains("ws-01.2") && listed.contains("the same machine as ws-01, set up anew"), "{listed}");
+    assert!(
+        listed.contains("ws-01.2") && listed.contains("the same machine as ws-01, set up anew"),
+        "{listed}"
+    );
     let (code, said) = export(&practice)?;
     assert_eq!(code, Some(0), "{said}");
     practice.collector(&["self-check"])?;
@@ -234,7 +256,11 @@ fn a_copy_of_a_machine_that_runs_beside_it_is_told() -> Result<()> {
     machine.start()?;
     let held = practice.size_of("ws-01")?;
     drained(&practice, &mut machine, "ws-01", held + 2)?;
-    let mut other = program::Running::start("ntk-agent", &["run", "--dir", &clone.to_string_lossy()], &clone.join("log"))?;
+    let mut other = program::Running::start(
+        "ntk-agent",
+        &["run", "--dir", &clone.to_string_lossy()],
+        &clone.join("log"),
+    )?;
     let clones = wait::until("the clone to be told", WITHIN, || {
         other.ensure_running()?;
         machine.agent()?.ensure_running()?;
@@ -242,7 +268,10 @@ fn a_copy_of_a_machine_that_runs_beside_it_is_told() -> Result<()> {
     })?;
     assert_eq!(clones[0]["author"], "agent/ws-01", "{clones:?}");
     let what: Vec<_> = clones.iter().filter_map(|act| act["what"].as_str()).collect();
-    assert!(what.iter().all(|what| ["other_history", "behind", "fork", "run_id_returned"].contains(what)), "{what:?}");
+    assert!(
+        what.iter().all(|what| ["other_history", "behind", "fork", "run_id_returned"].contains(what)),
+        "{what:?}"
+    );
     assert!(other.stop()?.success());
     stop(&mut machine)?;
     practice.collector(&["self-check"])?;
@@ -265,7 +294,11 @@ fn a_run_that_was_over_and_speaks_again_is_told_once() -> Result<()> {
         for (boot, run) in [("boot-a", "1"), ("boot-a", "2"), ("boot-b", "3")] {
             agent.stream_of(boot, run).await?;
         }
-        assert_eq!(acts(&practice, "act_clone")?, Vec::<Value>::new(), "restarts and reboots are one machine");
+        assert_eq!(
+            acts(&practice, "act_clone")?,
+            Vec::<Value>::new(),
+            "restarts and reboots are one machine"
+        );
         for (boot, run) in [("boot-a", "2"), ("boot-b", "3"), ("boot-a", "2")] {
             agent.stream_of(boot, run).await?;
         }

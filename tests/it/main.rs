@@ -20,6 +20,7 @@ mod power;
 mod promises;
 mod quickstart;
 mod refusals;
+mod silence;
 mod ssh;
 mod store;
 mod tickets;

@@ -27,7 +27,8 @@ pub(super) fn keys(lines: &mut Vec<Finding>, identity: &IdentityFiles, config: O
         let text = "keys: an earlier signing key is still there; a running agent removes it within seconds, else the next start does";
         say(lines, Verdict::Attention, text.to_owned());
     }
-    let every = config.map_or(Duration::from_secs(EPOCH_HOURS_DEFAULT.saturating_mul(3600)), |config| config.epoch_every);
+    let every = config
+        .map_or(Duration::from_secs(EPOCH_HOURS_DEFAULT.saturating_mul(3600)), |config| config.epoch_every);
     age(lines, &identity.epoch_key(newest), newest, every, now);
 }
 
@@ -40,7 +41,9 @@ fn age(lines: &mut Vec<Finding>, path: &Path, epoch: u32, every: Duration, now: 
     let default = if hours == EPOCH_HOURS_DEFAULT {
         String::new()
     } else {
-        format!("; {EPOCH_HOURS_DEFAULT} is usual: whoever steals a key can sign as this machine until it is replaced")
+        format!(
+            "; {EPOCH_HOURS_DEFAULT} is usual: whoever steals a key can sign as this machine until it is replaced"
+        )
     };
     let said = format!(
         "keys: epoch {epoch}, its key is {} old; replaced every {hours} h and at each start{default}",
@@ -69,7 +72,9 @@ fn file(lines: &mut Vec<Finding>, path: &Path, wanted: u32) {
     let name = path.display();
     let metadata = match std::fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) => return say(lines, Verdict::NoStart, format!("keys: `{name}` cannot be looked at ({error})")),
+        Err(error) => {
+            return say(lines, Verdict::NoStart, format!("keys: `{name}` cannot be looked at ({error})"));
+        }
     };
     let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
     let said = format!("keys: `{name}` mode {mode:04o}, owner uid {owner}");
@@ -83,7 +88,8 @@ fn file(lines: &mut Vec<Finding>, path: &Path, wanted: u32) {
     }
     let own = rustix::process::geteuid().as_raw();
     if owner != own {
-        let mend = format!("that account could use it; run `chown {own} {name}` as root, or this as that account");
+        let mend =
+            format!("that account could use it; run `chown {own} {name}` as root, or this as that account");
         return say(lines, Verdict::Bad, format!("{said}, and this is uid {own}; {mend}"));
     }
     say(lines, Verdict::Good, said);
@@ -116,7 +122,9 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let identity = IdentityFiles::of(scratch.path());
         crate::whole_file::create_private_folder(identity.folder()).unwrap();
-        let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap()
+        };
         for path in [identity.tls_key(), identity.witness_key(), identity.epoch_key(3)] {
             std::fs::write(&path, "key").unwrap();
             set(&path, 0o600);
@@ -134,7 +142,10 @@ mod tests {
             ]
         );
         let late = lines(&identity, at(72)).pop().unwrap();
-        assert!(late.starts_with("note") && late.contains("3 days old") && late.contains("should have been"), "{late}");
+        assert!(
+            late.starts_with("note") && late.contains("3 days old") && late.contains("should have been"),
+            "{late}"
+        );
         set(&identity.epoch_key(3), 0o644);
         let loose = &lines(&identity, at(5))[2];
         assert!(loose.starts_with("FAIL") && loose.contains("run `chmod 0600 epoch-3.key`"), "{loose}");

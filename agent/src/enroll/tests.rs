@@ -7,7 +7,14 @@ use crate::uplink::tests::server::TestCollector;
 use crate::whole_file::RealFiles;
 
 fn request(dir: &Path, token: String) -> Request {
-    Request { token, dir: dir.to_owned(), collector: None, notice: String::new(), machine: "test".to_owned(), replace: Replace::No }
+    Request {
+        token,
+        dir: dir.to_owned(),
+        collector: None,
+        notice: String::new(),
+        machine: "test".to_owned(),
+        replace: Replace::No,
+    }
 }
 
 #[tokio::test]
@@ -33,7 +40,8 @@ async fn a_half_finished_enrolment_goes_on_with_the_same_keys() {
     let request = request(scratch.path(), collector.token());
     enroll(&request, &RealFiles).await.unwrap();
     let files = IdentityFiles::of(scratch.path());
-    let keys = || (files.load(&RealFiles).unwrap().secrets.tls_key_pem, std::fs::read(files.epoch_key(0)).unwrap());
+    let keys =
+        || (files.load(&RealFiles).unwrap().secrets.tls_key_pem, std::fs::read(files.epoch_key(0)).unwrap());
     let before = keys();
     std::fs::remove_file(files.enrolled()).unwrap();
     enroll(&request, &RealFiles).await.unwrap();

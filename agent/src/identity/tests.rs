@@ -147,7 +147,11 @@ fn the_next_key_is_made_once_and_old_ones_are_overwritten_and_removed() {
     let keys = keys(&files);
     let next = keys.prepare(1).unwrap().verifier().clone();
     assert_ne!(next, *keys.signer(0).unwrap().verifier());
-    assert_eq!(*keys.prepare(1).unwrap().verifier(), next, "an attempt that was cut goes on with the same key");
+    assert_eq!(
+        *keys.prepare(1).unwrap().verifier(),
+        next,
+        "an attempt that was cut goes on with the same key"
+    );
     assert_eq!(keys.numbers().unwrap(), [0, 1]);
     keys.forget_before(1).unwrap();
     assert_eq!(keys.numbers().unwrap(), [1]);

@@ -9,12 +9,12 @@ use ntk_segment::disk::{DiskFile, Locking, RealDisk};
 use super::keeper::{Incoming, Keeper, Setup};
 use super::position::PositionFile;
 use super::*;
-use clock::Clock as _;
-use clock::fake::FakeClock;
 use crate::identity::IdentityFiles;
 use crate::identity::epochs::EpochKeys;
 use crate::identity::tests::{SLUG, log_signer};
 use crate::whole_file::{Files, Readable, RealFiles};
+use clock::Clock as _;
+use clock::fake::FakeClock;
 
 mod epochs;
 
@@ -72,7 +72,11 @@ impl DiskFile for SickFile {
         self.0.size()
     }
     fn sync_data(&self) -> std::io::Result<()> {
-        if self.1.is_sick.load(Ordering::Relaxed) { Err(std::io::Error::other("sick")) } else { self.0.sync_data() }
+        if self.1.is_sick.load(Ordering::Relaxed) {
+            Err(std::io::Error::other("sick"))
+        } else {
+            self.0.sync_data()
+        }
     }
     fn truncate(&mut self, size: u64) -> std::io::Result<()> {
         self.0.truncate(size)
@@ -472,8 +476,7 @@ fn an_event_too_large_for_an_entry_becomes_a_gap() {
 #[test]
 fn the_thread_groups_events_and_ends_with_everything_durable() {
     let machine = Machine::new();
-    let thread =
-        thread::SpoolThread::start(machine.start().unwrap(), Duration::from_millis(5)).unwrap();
+    let thread = thread::SpoolThread::start(machine.start().unwrap(), Duration::from_millis(5)).unwrap();
     let (intake, progress) = (thread.intake(), thread.progress());
     for n in 0..2000 {
         let Incoming::Observed(event, bookmark) = event(&n.to_string()) else { unreachable!() };

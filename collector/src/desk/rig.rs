@@ -74,7 +74,9 @@ impl Rig {
     pub(crate) async fn entries(&self, machine: &str, events: &[String]) {
         let app = self.app();
         let author = Author::agent(machine).unwrap();
-        let agent = NoteSigner::new(&app.practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32]).unwrap();
+        let agent =
+            NoteSigner::new(&app.practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32])
+                .unwrap();
         let log = AuthorLog::new(&app.practice.trust.slug, author, agent.verifier().clone());
         let body = json!({"author": format!("agent/{machine}"), "key": agent.verifier().to_string(), "epoch": 0, "certificate": "00".repeat(32)});
         let enrolment = act::event(act::kind::ENROLMENT, app.ledger.now(), body);

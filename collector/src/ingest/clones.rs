@@ -163,7 +163,12 @@ mod tests {
         let author = Author::agent("ws-01").unwrap();
         let told = greetings.iter().filter_map(|(boot, run)| clones.greeted(&author, Run::new(boot, run)));
         let told: Vec<String> = told
-            .map(|pair| format!("{} {}/{} {}/{}", pair.what, pair.runs[0].boot, pair.runs[0].run, pair.runs[1].boot, pair.runs[1].run))
+            .map(|pair| {
+                format!(
+                    "{} {}/{} {}/{}",
+                    pair.what, pair.runs[0].boot, pair.runs[0].run, pair.runs[1].boot, pair.runs[1].run
+                )
+            })
             .collect();
         assert_eq!(told, expected);
     }

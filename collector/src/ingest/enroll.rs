@@ -141,8 +141,10 @@ impl Enrolling {
     /// The key that speaks for an author, or spoke for it last as far as its enrolment says.
     fn key_of(&self, author: &str) -> Option<String> {
         let published = self.ledger.published();
-        let known = Author::parse(author).ok().and_then(|author| published.authors.get(&author)?.key().cloned());
-        let enrolled = || published.registry.machines.get(author).map(|machine| machine.enrolment.key.clone());
+        let known =
+            Author::parse(author).ok().and_then(|author| published.authors.get(&author)?.key().cloned());
+        let enrolled =
+            || published.registry.machines.get(author).map(|machine| machine.enrolment.key.clone());
         known.map(|key| key.to_string()).or_else(enrolled)
     }
 
@@ -166,7 +168,8 @@ impl Enrolling {
         }
         // One that takes another's place does not add to their number.
         let stays = |author: &String| offer.replaces.as_ref() != Some(author);
-        let enrolled = registry.machines.iter().filter(|(author, machine)| machine.revoked.is_none() && stays(author));
+        let enrolled =
+            registry.machines.iter().filter(|(author, machine)| machine.revoked.is_none() && stays(author));
         let enrolled = enrolled.count();
         if u32::try_from(enrolled).unwrap_or(u32::MAX) >= self.trust.machines_max {
             return Err(refuse(

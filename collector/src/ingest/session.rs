@@ -24,6 +24,7 @@ use super::verify::{self, Refusal};
 use super::{AgentIdentity, Refusals};
 use crate::follow::Lookup;
 use crate::ledger::{Appended, LedgerError, LedgerHandle, SignedCheckpoint};
+use crate::silence::task::Ear;
 use crate::watch::Liveness;
 
 /// How many batches of one stream may wait for the ledger; more wait in the agent's spool.
@@ -40,6 +41,8 @@ pub struct Shared {
     pub refusals: Refusals,
     /// Which machines are connected and when they last spoke.
     pub liveness: Liveness,
+    /// Hears every word of a machine, so that its silence is noticed.
+    pub ear: Ear,
     /// Greetings that one machine alone cannot make.
     pub clones: Clones,
     /// How often checkpoints go round.
@@ -99,6 +102,7 @@ async fn talk(
             ));
         }
     };
+    shared.ear.greeted(author, &hello, shared.ledger.clock().now());
     let published = shared.ledger.published();
     let known = published
         .authors
@@ -179,10 +183,12 @@ async fn read(
             _ => counted(shared, "bad_message", status),
         })?;
         shared.liveness.spoke(log.author(), &shared.ledger.clock().now());
+        shared.ear.spoke(log.author(), shared.ledger.clock().now());
         let batch = match message.message {
             Some(agent_message::Message::Batch(batch)) => batch,
             Some(agent_message::Message::Keepalive(keepalive)) => {
                 shared.liveness.keepalive(log.author(), &keepalive);
+                shared.ear.keepalive(log.author(), &keepalive, shared.ledger.clock().now());
                 continue;
             }
             Some(agent_message::Message::CheckpointSeen(seen)) => {

@@ -10,6 +10,8 @@ use ntk_evidence::event::Event;
 use ntk_evidence::name::Author;
 use serde::{Deserialize, Serialize};
 
+use crate::silence::{Silence, Step};
+
 /// Body of `act_enrolment_offered`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
@@ -61,6 +63,21 @@ pub struct Registry {
     pub offers: BTreeMap<String, Offer>,
     /// Machines by author.
     pub machines: BTreeMap<String, Machine>,
+    /// Since when machines are silent, RFC 3339, for as long as they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub silent: BTreeMap<String, String>,
+    /// The last check of the whole ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
+}
+
+/// When the whole ledger was last checked, and how that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// When, RFC 3339.
+    pub time: String,
+    /// Whether everything verified.
+    pub passed: bool,
 }
 
 /// A change that an act brought.
@@ -109,6 +126,19 @@ impl Registry {
             act::kind::REVOCATION => {
                 let revocation: Revocation = serde_json::from_value(body).ok()?;
                 Some(self.revoke(revocation.author, number, event).into_iter().collect())
+            }
+            act::kind::SELF_CHECK => {
+                let passed = body.get("passed").and_then(serde_json::Value::as_bool).unwrap_or(false);
+                self.checked = Some(Checked { time: event.time.clone(), passed });
+                None
+            }
+            act::kind::SILENCE => {
+                let silence: Silence = serde_json::from_value(body).ok()?;
+                match silence.step {
+                    Step::Began => self.silent.insert(silence.author, silence.from),
+                    Step::Ended => self.silent.remove(&silence.author),
+                };
+                None
             }
             _ => None,
         }

@@ -132,9 +132,8 @@ impl LedgerState {
             return Err(LedgerError::NotEnrolled(batch.author.to_string()));
         }
         let base = known.log.clone();
-        let next = base
-            .follow(&batch)
-            .map_err(|source| LedgerError::Damaged { leaf, source: source.into() })?;
+        let next =
+            base.follow(&batch).map_err(|source| LedgerError::Damaged { leaf, source: source.into() })?;
         self.apply(&Continuation { batch, base, next })
     }
 

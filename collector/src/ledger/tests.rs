@@ -49,7 +49,8 @@ impl Rig {
         init(&home, &options, &clock()).unwrap();
         let practice = Practice::open(home).unwrap();
         let author = Author::agent("ws-01").unwrap();
-        let agent = NoteSigner::new(&practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32]).unwrap();
+        let agent =
+            NoteSigner::new(&practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32]).unwrap();
         let log = AuthorLog::new(&practice.trust.slug, author, agent.verifier().clone());
         Self { _scratch: scratch, practice, agent, log }
     }
@@ -180,7 +181,10 @@ fn a_machine_that_is_not_enrolled_or_was_revoked_writes_nothing() {
     assert!(matches!(append(&handle, rig.checked(&rig.log, one)), Err(LedgerError::NotEnrolled(_))));
     drop(handle);
     let reopened = rig.open(&SickDisk::default());
-    assert!(reopened.published().authors.get(rig.log.author()).unwrap().key().is_none(), "also after a start");
+    assert!(
+        reopened.published().authors.get(rig.log.author()).unwrap().key().is_none(),
+        "also after a start"
+    );
     drop(reopened);
     assert!(notes_of(&rig.practice, "agent/ws-01").is_empty());
 }

@@ -146,6 +146,7 @@ fn configuration_sentence(body: &Value) -> Option<String> {
         }
         "help-desk token revoked" => format!("The help desk {} may no longer ask for tickets.", text("name")),
         "collector.toml" => "The collector’s configuration file was changed.".to_owned(),
+        "stopped" => "The collector was stopped.".to_owned(),
         "recovered" => {
             "After a stop in the middle of a write the unfinished end of the ledger was cut; nothing acknowledged was in it.".to_owned()
         }
@@ -287,7 +288,10 @@ mod tests {
                 ("act_configuration", json!({"change": "collector.toml"})),
                 ("act_configuration", json!({"started": true})),
                 ("act_enrolment", json!({"author": "agent/ws-02"})),
-                ("act_enrolment", json!({"author": "agent/ws-02.2", "replaces": "maple/agent/ws-02+00000000+AA"})),
+                (
+                    "act_enrolment",
+                    json!({"author": "agent/ws-02.2", "replaces": "maple/agent/ws-02+00000000+AA"}),
+                ),
                 ("act_clone", json!({"author": "agent/ws-02.2", "what": "run_id_returned"})),
                 ("act_clone", json!({"author": "agent/ws-02", "what": "behind"})),
                 ("act_fork", json!({"author": "agent/ws-02"})),

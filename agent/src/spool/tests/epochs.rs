@@ -47,7 +47,11 @@ fn each_start_and_each_day_has_its_key_and_no_older_one_is_left() {
     let machine = Machine::new();
     let mut keeper = machine.start().unwrap();
     keeper.flush();
-    assert_eq!((keeper.progress().epoch, epochs_on_disk(&machine)), (0, vec![0]), "the enrolled key signed nothing");
+    assert_eq!(
+        (keeper.progress().epoch, epochs_on_disk(&machine)),
+        (0, vec![0]),
+        "the enrolled key signed nothing"
+    );
     keeper.take(event("e0"));
     keeper.flush();
     drop(keeper);
@@ -161,7 +165,11 @@ fn a_full_spool_postpones_the_roll_over() {
     }
     machine.clock.advance(86_400);
     keeper.flush();
-    assert_eq!((keeper.progress().epoch, keeper.progress().fault.clone()), (0, None), "postponed, not failed");
+    assert_eq!(
+        (keeper.progress().epoch, keeper.progress().fault.clone()),
+        (0, None),
+        "postponed, not failed"
+    );
     let size = keeper.progress().size;
     keeper.release(position::Position { released: size, ..position::Position::default() });
     machine.clock.advance(11);

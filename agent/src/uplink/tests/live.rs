@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::server::TestCollector;
 use crate::clock::{Clock, RealClock};
 use crate::enroll::{Request, enroll};
+use crate::host::Run;
 use crate::identity::IdentityFiles;
 use crate::identity::epochs::EpochKeys;
 use crate::spool::Writer;
@@ -57,7 +58,7 @@ async fn events_reach_the_collector_once_over_streams_that_end() {
 
     let (status_sender, mut status) = tokio::sync::watch::channel(UplinkStatus::default());
     let uplink = Uplink {
-        line: Line::new(&identity, None, "boot".to_owned()).unwrap(),
+        line: Line::new(&identity, None, Run::begin(RealClock.now())).unwrap(),
         log_key: identity.log_key.clone(),
         intake: spool.intake(),
         wishes: spool.wishes(),

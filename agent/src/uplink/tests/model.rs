@@ -33,7 +33,11 @@ impl FakeSpool {
     }
 
     pub(super) fn with_text(text: &'static str) -> Self {
-        Self { batches: Vec::new(), log: AuthorLog::new(&slug(), author(), author_signer().verifier().clone()), text }
+        Self {
+            batches: Vec::new(),
+            log: AuthorLog::new(&slug(), author(), author_signer().verifier().clone()),
+            text,
+        }
     }
 
     pub(super) fn append(&mut self, n_entries: usize) {
@@ -119,7 +123,7 @@ impl Collector {
         self.remembered = remembered;
         let note = self.notes.last().map(|(note, ..)| note.clone()).unwrap_or_default();
         let receipt = self.receipt(&note);
-        Welcome { size: self.log.size(), note, receipt }
+        Welcome { size: self.log.size(), note, receipt, unix_nanos: 0 }
     }
 
     /// Takes a batch; an old one with an equal note is fine, too.

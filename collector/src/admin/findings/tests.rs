@@ -84,7 +84,9 @@ impl Rig {
     async fn entries(&self, events: &[String]) {
         let app = &self.working.as_ref().unwrap().app;
         let author = Author::agent("ws-01").unwrap();
-        let agent = NoteSigner::new(&app.practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32]).unwrap();
+        let agent =
+            NoteSigner::new(&app.practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32])
+                .unwrap();
         let log = AuthorLog::new(&app.practice.trust.slug, author, agent.verifier().clone());
         let enrolment = Enrolment {
             author: "agent/ws-01".to_owned(),

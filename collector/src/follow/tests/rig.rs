@@ -102,7 +102,8 @@ impl Desk {
         init(&home, &options, &clock()).unwrap();
         let practice = Practice::open(home).unwrap();
         let author = Author::agent("ws-01").unwrap();
-        let agent = NoteSigner::new(&practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32]).unwrap();
+        let agent =
+            NoteSigner::new(&practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32]).unwrap();
         let log = AuthorLog::new(&practice.trust.slug, author, agent.verifier().clone());
         let mut desk = Self { scratch, practice, agent, log, working: None };
         desk.start();

@@ -56,7 +56,8 @@ fn roll_overs_outlast_every_start_and_the_state_of_a_segment() {
     let collector = published.authors[&Author::Collector].key().unwrap().clone();
     let mut state = LedgerState::new(rig.practice.trust.slug.clone(), collector.clone());
     state.authors.clone_from(&published.authors);
-    let read = LedgerState::from_frame(rig.practice.trust.slug.clone(), collector, &state.to_frame()).unwrap();
+    let read =
+        LedgerState::from_frame(rig.practice.trust.slug.clone(), collector, &state.to_frame()).unwrap();
     assert_eq!(read.authors[rig.log.author()].log, log);
     drop(handle);
     let check = rig.self_check();
@@ -85,7 +86,10 @@ fn a_batch_out_of_its_epoch_is_refused_as_such_and_the_next_one_is_taken() {
     }
     // A stream that still stands before the roll-over cannot append either.
     let (late, _) = before.seal(entries("late"), BatchKey::new([1; 32]), &signer(&rig, 0)).unwrap();
-    assert!(matches!(append(&handle, verify(&before, late.clone()).unwrap().into_continuation()), Err(LedgerError::Moved(_))));
+    assert!(matches!(
+        append(&handle, verify(&before, late.clone()).unwrap().into_continuation()),
+        Err(LedgerError::Moved(_))
+    ));
     let old = verify(&log, late).unwrap_err();
     assert!(matches!(old, Refusal::Batch(BatchError::OtherEpoch { expected: 1, found: 0 })), "{old}");
     put(&handle, &mut log, entries("honest"), &signer(&rig, 1));
@@ -105,7 +109,8 @@ fn a_machine_in_its_own_place_speaks_and_its_earlier_identity_does_not() {
     let new = NoteSigner::new(&slug.author_origin(&author), KeyType::Ed25519, &[9; 32]).unwrap();
     let enrol = |author: &Author, replaces: &str| {
         let body = serde_json::json!({"author": author.to_string(), "key": new.verifier().to_string(), "epoch": 0, "replaces": replaces});
-        let _appended = handle.act_blocking(vec![act::event(act::kind::ENROLMENT, handle.now(), body)]).unwrap();
+        let _appended =
+            handle.act_blocking(vec![act::event(act::kind::ENROLMENT, handle.now(), body)]).unwrap();
     };
     // An act that names another machine's key takes the word from nobody.
     let other = Author::agent("ws-02").unwrap();

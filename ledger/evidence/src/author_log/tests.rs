@@ -53,8 +53,7 @@ fn forged(log: &AuthorLog, epoch: u32, entries: Vec<Entry>, signer: &NoteSigner)
 #[test]
 fn a_follower_accepts_what_the_author_sealed_and_nothing_else() {
     let (log, signer) = (log(), signer(0));
-    let (one, after_one) =
-        log.seal(vec![entry("a"), entry("b")], BatchKey::new([1; 32]), &signer).unwrap();
+    let (one, after_one) = log.seal(vec![entry("a"), entry("b")], BatchKey::new([1; 32]), &signer).unwrap();
     let (two, after_two) = after_one.seal(vec![entry("c")], BatchKey::new([2; 32]), &signer).unwrap();
     assert_eq!(log.follow(&one).unwrap(), after_one);
     assert_eq!(after_one.follow(&two).unwrap(), after_two);
@@ -69,11 +68,7 @@ fn a_follower_accepts_what_the_author_sealed_and_nothing_else() {
     assert_eq!(change(|b| b.entries.swap(0, 1)), Err(BatchError::WrongRoot), "swapped");
     assert_eq!(change(|b| b.entries[1] = entry("x")), Err(BatchError::WrongRoot), "edited");
     assert_eq!(change(|b| b.key = BatchKey::new([9; 32])), Err(BatchError::WrongRoot), "other salts");
-    assert_eq!(
-        change(|b| drop(b.entries.pop())),
-        Err(BatchError::WrongSize { noted: 2, counted: 1 }),
-        "cut"
-    );
+    assert_eq!(change(|b| drop(b.entries.pop())), Err(BatchError::WrongSize { noted: 2, counted: 1 }), "cut");
     assert_eq!(change(|b| b.epoch = 1), Err(BatchError::OtherEpoch { expected: 0, found: 1 }));
     assert_eq!(change(|b| b.author = Author::Collector), Err(BatchError::OtherAuthor));
     assert!(matches!(change(|b| b.note[40] ^= 1), Err(BatchError::Note(_))), "note flipped");
@@ -87,7 +82,11 @@ fn a_roll_over_hands_the_log_to_the_next_key_and_the_old_one_has_spoken_last() {
     let (first, after) = sealed(&log(), vec![entry("a")], &signer(0));
     let (roll, second) = sealed(&after, vec![rolled(1, signer(1).verifier())], &signer(0));
     assert_eq!((second.epoch(), second.key(), second.size()), (1, Some(signer(1).verifier()), 2));
-    assert_eq!(log().follow(&first).unwrap().follow(&roll).unwrap(), second, "a follower is where the author is");
+    assert_eq!(
+        log().follow(&first).unwrap().follow(&roll).unwrap(),
+        second,
+        "a follower is where the author is"
+    );
 
     // An epoch without an entry is one, too.
     let (again, third) = sealed(&second, vec![rolled(2, signer(2).verifier())], &signer(1));
@@ -107,7 +106,11 @@ fn a_batch_out_of_its_epoch_is_refused_whoever_signed_it() {
     let (roll, after) = sealed(&before, vec![rolled(1, signer(1).verifier())], &signer(0));
     let other = |expected, found| Err(BatchError::OtherEpoch { expected, found });
     let x = || vec![entry("x")];
-    assert_eq!(after.follow(&forged(&after, 0, x(), &signer(0))), other(1, 0), "the old epoch, after the roll-over");
+    assert_eq!(
+        after.follow(&forged(&after, 0, x(), &signer(0))),
+        other(1, 0),
+        "the old epoch, after the roll-over"
+    );
     assert_eq!(before.follow(&forged(&before, 1, x(), &signer(1))), other(0, 1), "the new one, before it");
     let stolen = after.follow(&forged(&after, 1, x(), &signer(0)));
     assert!(matches!(stolen, Err(BatchError::Note(_))), "the stolen old key in the new epoch: {stolen:?}");
@@ -144,14 +147,19 @@ fn every_other_form_of_a_roll_over_is_refused_by_name() {
     let wrong = RollOverError::Key(at.origin().to_owned());
     let other = slug().author_origin(&Author::agent("ws-02").unwrap());
     assert_eq!(refused(vec![rolled(1, &named(&other, KeyType::Ed25519))]), wrong, "another name");
-    assert_eq!(refused(vec![rolled(1, &named(at.origin(), KeyType::CosignatureV1))]), wrong, "a cosigning key");
+    assert_eq!(
+        refused(vec![rolled(1, &named(at.origin(), KeyType::CosignatureV1))]),
+        wrong,
+        "a cosigning key"
+    );
     let core = |text: &str| vec![entry(text)];
     assert_eq!(refused(core(r#"{"kind":"epoch","time":"t"}"#)), RollOverError::Form);
     assert_eq!(refused(core(r#"{"kind":"epoch","time":"t","epoch":{"number":"1"}}"#)), RollOverError::Form);
     assert_eq!(refused(core(r#"{"kind":"\u0065poch","time":"t"}"#)), RollOverError::Form, "escaped");
     assert_eq!(refused(core(r#"{"kind":"epoch","time":"t","epoch":{"number":1,"key":"k"}}"#)), wrong);
 
-    let collector = NoteSigner::new(&slug().author_origin(&Author::Collector), KeyType::Ed25519, &[5; 32]).unwrap();
+    let collector =
+        NoteSigner::new(&slug().author_origin(&Author::Collector), KeyType::Ed25519, &[5; 32]).unwrap();
     let log = AuthorLog::new(&slug(), Author::Collector, collector.verifier().clone());
     let batch = forged(&log, 0, vec![rolled(1, &named(log.origin(), KeyType::Ed25519))], &collector);
     assert_eq!(

@@ -146,15 +146,21 @@ fn revoked(
         (None, None) => return Ok(None),
         (Some(act), Some(listed)) if act == listed => act,
         (Some(act), _) => {
-            return Err((Status::Altered, format!("act {act} revoked the author of {name}, which its list hides")));
+            return Err((
+                Status::Altered,
+                format!("act {act} revoked the author of {name}, which its list hides"),
+            ));
         }
         (None, Some(act)) => {
-            let wrong = format!("{name} is listed as revoked by act {act}, which no verified row discloses so");
+            let wrong =
+                format!("{name} is listed as revoked by act {act}, which no verified row discloses so");
             return Err((Status::NotVerifiable, wrong));
         }
     };
     let missing = || {
-        let wrong = format!("the collector's note of the batch with act {act}, which revoked the author of {name}, is missing");
+        let wrong = format!(
+            "the collector's note of the batch with act {act}, which revoked the author of {name}, is missing"
+        );
         (Status::Incomplete, wrong)
     };
     // The smallest note that covers the act is the note of its batch.

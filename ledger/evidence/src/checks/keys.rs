@@ -186,12 +186,16 @@ fn read_one<'a>(listed: &'a ListedKey, trust: &TrustFile) -> Result<(Author, Rea
     let name = format!("the key of {} in epoch {}", crate::checks::quoted(&listed.author), listed.epoch);
     let author =
         Author::parse(&listed.author).map_err(|error| (Status::Altered, format!("{KEYS}: {error}")))?;
-    let key = VerifierKey::parse(&listed.key).map_err(|error| (Status::Altered, format!("{name}: {error}")))?;
+    let key =
+        VerifierKey::parse(&listed.key).map_err(|error| (Status::Altered, format!("{name}: {error}")))?;
     if key.name() != trust.slug.author_origin(&author) || key.key_type() != KeyType::Ed25519 {
         return Err((Status::NotVerifiable, format!("{name} bears another name")));
     }
     if author == Author::Collector && key != trust.collector {
-        return Err((Status::NotVerifiable, "the collector's key is not the one of the trust file".to_owned()));
+        return Err((
+            Status::NotVerifiable,
+            "the collector's key is not the one of the trust file".to_owned(),
+        ));
     }
     Ok((author, Read { listed, key, name }))
 }

@@ -2,8 +2,8 @@
 //! bundle of the same practice contradicts that.
 
 use crate::bundle::bag::Files;
-use crate::bundle::{CHECKPOINT, NOTE_SUFFIX, RANGES, note_path, proof_path};
 use crate::bundle::range::Range;
+use crate::bundle::{CHECKPOINT, NOTE_SUFFIX, RANGES, note_path, proof_path};
 use crate::checkpoint::Checkpoint;
 use crate::checks::rows::Rows;
 use crate::checks::{Check, Faults, Status, Verification, quoted};
@@ -50,7 +50,8 @@ fn trust_file(bytes: &[u8], checks: &mut Vec<Check>) -> Option<TrustFile> {
     let mut faults = Faults::default();
     let trust = TrustFile::parse(bytes)
         .map_err(|error| {
-            faults.add(Status::NotVerifiable, format!("the trust file that was given cannot be used: {error}"));
+            faults
+                .add(Status::NotVerifiable, format!("the trust file that was given cannot be used: {error}"));
         })
         .ok();
     checks.push(faults.into_check("trust-file", || {
@@ -80,7 +81,10 @@ fn receipt_note(
             let author = note.origin.strip_prefix(&prefix).and_then(|name| Author::parse(name).ok());
             if author.is_none() {
                 let origin = quoted(&note.origin);
-                faults.add(Status::NotVerifiable, format!("the note is of {origin}, which is no author of this practice"));
+                faults.add(
+                    Status::NotVerifiable,
+                    format!("the note is of {origin}, which is no author of this practice"),
+                );
             }
             author.map(|author| (author, note))
         }
@@ -104,7 +108,8 @@ fn acknowledged(
     let mut found = None;
     match (std::str::from_utf8(proof).map(TlogProof::parse), read, trust) {
         (_, None, _) | (_, _, None) => {
-            faults.add(Status::NotVerifiable, "without a note of the practice there is nothing to acknowledge");
+            faults
+                .add(Status::NotVerifiable, "without a note of the practice there is nothing to acknowledge");
         }
         (Err(_), ..) => faults.add(Status::Altered, "the proof is not UTF-8"),
         (Ok(Err(error)), ..) => faults.add(Status::Altered, format!("the proof is none: {error}")),
@@ -114,7 +119,9 @@ fn acknowledged(
                 let status = crate::checks::anchor::status_of_checkpoint(&error);
                 faults.add(status, format!("the proof's checkpoint: {error}"));
             }
-            Err(error) => faults.add(Status::Altered, format!("the proof does not lead to the log's root: {error}")),
+            Err(error) => {
+                faults.add(Status::Altered, format!("the proof does not lead to the log's root: {error}"))
+            }
         },
     }
     checks.push(faults.into_check("receipt-proof", || {
@@ -166,20 +173,17 @@ fn against(
     rows(receipt, files, faults, &mut agrees);
     if agrees.is_empty() && faults.worst.is_none() {
         let (size, author) = (receipt.note.size, &receipt.author);
-        let wrong = format!("the bundle shows nothing of {author} at {size} entries, nor of leaf {}: it neither agrees nor contradicts", receipt.index);
+        let wrong = format!(
+            "the bundle shows nothing of {author} at {size} entries, nor of leaf {}: it neither agrees nor contradicts",
+            receipt.index
+        );
         faults.add(Status::NotVerifiable, wrong);
     }
     agrees
 }
 
 /// The bundle's notes: another one of this size, or another one at this leaf.
-fn leaves(
-    receipt: &Acknowledged,
-    note: &[u8],
-    files: &Files,
-    faults: &mut Faults,
-    agrees: &mut Vec<String>,
-) {
+fn leaves(receipt: &Acknowledged, note: &[u8], files: &Files, faults: &mut Faults, agrees: &mut Vec<String>) {
     let (author, size, index) = (&receipt.author, receipt.note.size, receipt.index);
     let place = |path: &str| {
         let proof = files.get(path).and_then(|bytes| std::str::from_utf8(bytes).ok())?;
@@ -188,24 +192,34 @@ fn leaves(
     if let Some(shown) = files.get(&note_path(author, size)) {
         match place(&proof_path(author, size)) {
             _ if shown != note => {
-                let same_root = Checkpoint::unverified(shown).is_ok_and(|shown| shown.root == receipt.note.root);
+                let same_root =
+                    Checkpoint::unverified(shown).is_ok_and(|shown| shown.root == receipt.note.root);
                 if !same_root {
-                    let wrong = format!("the bundle has another note of {size} entries of {author}: two histories of one log");
+                    let wrong = format!(
+                        "the bundle has another note of {size} entries of {author}: two histories of one log"
+                    );
                     faults.add(Status::Altered, wrong);
                 }
             }
             Some(shown) if shown != index => {
-                let wrong = format!("the note of {size} entries of {author} stands at leaf {shown} in the bundle, at leaf {index} in the receipt");
+                let wrong = format!(
+                    "the note of {size} entries of {author} stands at leaf {shown} in the bundle, at leaf {index} in the receipt"
+                );
                 faults.add(Status::Altered, wrong);
             }
             Some(_) => agrees.push(format!("the same note at the same leaf {index}")),
             None => {}
         }
     }
-    for (path, shown) in files.iter().filter(|(path, _)| path.starts_with("data/proofs/") && path.ends_with(NOTE_SUFFIX)) {
+    for (path, shown) in
+        files.iter().filter(|(path, _)| path.starts_with("data/proofs/") && path.ends_with(NOTE_SUFFIX))
+    {
         let stem = path.strip_suffix(NOTE_SUFFIX).unwrap_or(path);
         if place(&format!("{stem}.tlog-proof")) == Some(index) && shown != note {
-            let wrong = format!("{} stands at leaf {index} of the bundle's log, where the receipt shows another note", quoted(path));
+            let wrong = format!(
+                "{} stands at leaf {index} of the bundle's log, where the receipt shows another note",
+                quoted(path)
+            );
             faults.add(Status::Altered, wrong);
         }
     }
@@ -220,7 +234,8 @@ fn rows(receipt: &Acknowledged, files: &Files, faults: &mut Faults, agrees: &mut
     let reaches = |range: &&Range| range.author == name && range.first < size && size <= range.size;
     let Some(range) = ranges.iter().flatten().find(reaches) else { return };
     let Ok(mut before) = range.compact_range() else {
-        return faults.add(Status::Altered, format!("the compact range before the rows of {author} cannot be read"));
+        return faults
+            .add(Status::Altered, format!("the compact range before the rows of {author} cannot be read"));
     };
     let mut expected = range.first;
     for row in rows.of(author).iter().filter(|row| row.number() >= range.first && row.number() < size) {
@@ -232,7 +247,9 @@ fn rows(receipt: &Acknowledged, files: &Files, faults: &mut Faults, agrees: &mut
     if expected != size {
         faults.add(Status::Incomplete, format!("entry {expected} of {author} is missing in the bundle"));
     } else if before.root() != receipt.note.root {
-        let wrong = format!("the rows of {author} lead to another root at {size} entries than the acknowledged one: entries were changed after the receipt");
+        let wrong = format!(
+            "the rows of {author} lead to another root at {size} entries than the acknowledged one: entries were changed after the receipt"
+        );
         faults.add(Status::Altered, wrong);
     } else {
         agrees.push(format!("the rows of {author} lead to the acknowledged root at {size} entries"));

@@ -111,12 +111,19 @@ fn a_key_that_a_thief_puts_in_the_chain_is_seen() {
 
 /// A batch that continues the agent's log as of a size, signed by the key of an epoch, whatever is current.
 fn sealed_out_of_turn(p: &Practice, first: u64, epoch: u8) -> SealedBatch {
-    let entries = vec![Entry::from_parts([b"{\"kind\":\"login\",\"time\":\"t\"}".to_vec(), vec![], vec![]]).unwrap()];
+    let entries =
+        vec![Entry::from_parts([b"{\"kind\":\"login\",\"time\":\"t\"}".to_vec(), vec![], vec![]]).unwrap()];
     let before = p.entries(&agent()).into_iter().filter(|(number, ..)| *number < first);
     let leaves: Vec<_> = before.map(|(number, entry, key)| key.leaf(number, entry)).collect();
     let mut range = CompactRange::of(&leaves).unwrap();
-    let mut batch =
-        SealedBatch { author: agent(), epoch: epoch.into(), first, note: Vec::new(), key: BatchKey::new([9; 32]), entries };
+    let mut batch = SealedBatch {
+        author: agent(),
+        epoch: epoch.into(),
+        first,
+        note: Vec::new(),
+        key: BatchKey::new([9; 32]),
+        entries,
+    };
     for leaf in batch.leaves() {
         range.append(leaf).unwrap();
     }
@@ -162,7 +169,9 @@ fn a_revoked_author_is_listed_as_such_and_nothing_of_it_comes_after() {
     let revoke = |p: &mut Practice| p.act(act::kind::REVOCATION, json!({"author": agent().to_string()}));
     let listed = |p: &Practice, act: u64| {
         let mut draft = p.draft();
-        draft.keys = std::iter::once(draft.keys[0].clone()).chain(p.agent_keys().into_iter().map(|key| key.revoked(act))).collect();
+        draft.keys = std::iter::once(draft.keys[0].clone())
+            .chain(p.agent_keys().into_iter().map(|key| key.revoked(act)))
+            .collect();
         draft
     };
     let mut p = Practice::rolled();

@@ -138,11 +138,11 @@ impl Practice {
         let init = act::event(act::kind::INIT, "2026-11-20T20:00:00Z", json!({"practice": "Maple Street"}));
         let export = act::event(act::kind::EXPORT, "2026-11-20T22:00:00Z", json!({"case": "C-1"}));
         let acts: Vec<Event> = std::iter::once(init).chain((0..machines).map(enrol)).collect();
-        let mut authors = BTreeMap::from(
-            [(Author::Collector, &keys.collector), (agent(), &keys.agent)].map(|(author, signer)| {
+        let mut authors = BTreeMap::from([(Author::Collector, &keys.collector), (agent(), &keys.agent)].map(
+            |(author, signer)| {
                 (author.clone(), AuthorLog::new(&keys.slug, author, signer.verifier().clone()))
-            }),
-        );
+            },
+        ));
         let mut batches = Vec::new();
         let mut seal = |author: Author, signer: &NoteSigner, events: Vec<Event>| {
             let entries = events.into_iter().map(|event| Entry::freeze(event).unwrap()).collect();
@@ -166,9 +166,13 @@ impl Practice {
     /// The same practice after the agent rolled over twice: entry 8 begins epoch 1, entry 11 begins epoch 2.
     pub(crate) fn rolled() -> Self {
         let mut practice = Self::new();
-        let paths = |from: u32| (from..from + 2).map(|n| file_access(n, &format!("/srv/exports/patient-{n}.csv")));
+        let paths =
+            |from: u32| (from..from + 2).map(|n| file_access(n, &format!("/srv/exports/patient-{n}.csv")));
         for epoch in 0..2u8 {
-            let next = RollOver { number: u32::from(epoch) + 1, key: practice.keys.epoch(epoch + 1).verifier().clone() };
+            let next = RollOver {
+                number: u32::from(epoch) + 1,
+                key: practice.keys.epoch(epoch + 1).verifier().clone(),
+            };
             practice.seal_as(epoch, vec![next.entry("daily", "2026-11-20T21:30:00Z").unwrap()]);
             let events = paths(30 + 2 * u32::from(epoch)).map(|event| Entry::freeze(event).unwrap());
             practice.seal_as(epoch + 1, events.collect());
@@ -204,7 +208,9 @@ impl Practice {
     /// The agent's keys as a bundle lists them: the enrolled one, then each that a roll-over named.
     pub(crate) fn agent_keys(&self) -> Vec<ListedKey> {
         let mut keys = vec![ListedKey::enrolled(&agent(), 0, self.keys.agent.verifier(), 1)];
-        for (index, batch) in self.batches.iter().enumerate().filter(|(_, batch)| is_roll_over(&batch.entries[0])) {
+        for (index, batch) in
+            self.batches.iter().enumerate().filter(|(_, batch)| is_roll_over(&batch.entries[0]))
+        {
             // Of the honest log: what a thief put in stands behind.
             let before = self.batches[..index].iter().filter(|batch| batch.author == agent());
             let before: Vec<_> = before.flat_map(SealedBatch::leaves).collect();

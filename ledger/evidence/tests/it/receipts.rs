@@ -17,7 +17,8 @@ use crate::practice::{Keys, Practice, agent, nothing};
 fn receipt_of(p: &Practice, size: u64, leaves: u64) -> (Vec<u8>, String) {
     let index = p.batches.iter().position(|batch| batch.author == agent() && batch.size() == size).unwrap();
     let place = u64::try_from(index).unwrap();
-    let log = Checkpoint { origin: p.keys.slug.log_origin(), size: leaves, root: root(&p.tree, leaves).unwrap() };
+    let log =
+        Checkpoint { origin: p.keys.slug.log_origin(), size: leaves, root: root(&p.tree, leaves).unwrap() };
     let hashes = inclusion_proof(&p.tree, place, leaves).unwrap();
     let proof = TlogProof { index: place, hashes, checkpoint: log.sign(&p.keys.log).unwrap() };
     (p.batches[index].note.clone(), proof.to_string())
@@ -64,7 +65,12 @@ fn a_receipt_stands_alone_and_every_changed_byte_of_it_is_seen() {
     let log = Checkpoint { origin: p.keys.slug.log_origin(), size: 4, root: root(&p.tree, 4).unwrap() };
     let (head, _) = good.1.split_once("\n\n").unwrap();
     let forged = format!("{head}\n\n{}", log.sign(&thief).unwrap());
-    check(&judged(&p, &(good.0.clone(), forged), None), "receipt-proof", Status::NotVerifiable, "no signature");
+    check(
+        &judged(&p, &(good.0.clone(), forged), None),
+        "receipt-proof",
+        Status::NotVerifiable,
+        "no signature",
+    );
 }
 
 #[test]
@@ -92,7 +98,8 @@ fn a_bundle_that_tells_another_history_than_the_receipt_is_contradicted() {
     dropped.batches.remove(2);
     dropped.tree = MemoryTree::of(dropped.batches.iter().map(|batch| leaf_hash(&batch.note)));
     let log = Checkpoint { origin: p.keys.slug.log_origin(), size: 4, root: root(&dropped.tree, 4).unwrap() };
-    let smaller: Files = [(bundle::CHECKPOINT.to_owned(), log.sign(&p.keys.log).unwrap().into_bytes())].into();
+    let smaller: Files =
+        [(bundle::CHECKPOINT.to_owned(), log.sign(&p.keys.log).unwrap().into_bytes())].into();
     let at_four = judged(&p, &receipt_of(&p, 5, 4), Some(&smaller));
     check(&at_four, "bundle-agrees", Altered, "two roots of one log of 4 leaves");
     assert_eq!(at_four.exit_code(), 1);
@@ -120,11 +127,21 @@ fn a_bundle_that_tells_another_history_than_the_receipt_is_contradicted() {
     let moved = draft.files[&bundle::proof_path(&agent(), 3)].clone();
     draft.files.insert(bundle::proof_path(&agent(), 8), moved);
     let verification = judged(&p, &receipt_of(&p, 8, 5), Some(&p.seal(draft)));
-    check(&verification, "bundle-agrees", Altered, "stands at leaf 1 in the bundle, at leaf 4 in the receipt");
+    check(
+        &verification,
+        "bundle-agrees",
+        Altered,
+        "stands at leaf 1 in the bundle, at leaf 4 in the receipt",
+    );
 
     // Nothing in common is no agreement, and an empty bundle is none either.
     let mut draft = p.draft();
     draft.ranges.truncate(1);
-    check(&judged(&p, &receipt_of(&p, 5, 3), Some(&p.seal(draft))), "bundle-agrees", NotVerifiable, "neither agrees");
+    check(
+        &judged(&p, &receipt_of(&p, 5, 3), Some(&p.seal(draft))),
+        "bundle-agrees",
+        NotVerifiable,
+        "neither agrees",
+    );
     check(&judged(&p, &receipt_of(&p, 5, 3), Some(&Files::new())), "bundle-agrees", Incomplete, "is missing");
 }
