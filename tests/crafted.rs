@@ -1,5 +1,6 @@
 //! The agents' protocol spoken by hand: everything that no honest agent says can be said here.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,9 +9,11 @@ use ntk_evidence::author_log::{AuthorLog, SealedBatch};
 use ntk_evidence::entry::{BatchKey, Entry};
 use ntk_evidence::hash::{base64, unhex};
 use ntk_evidence::name::{Author, Slug};
-use ntk_evidence::note::{KeyType, NoteSigner};
+use ntk_evidence::note::{KeyType, NoteSigner, VerifierKey};
 use ntk_proto::v1::ledger_client::LedgerClient;
 use ntk_proto::v1::{self, agent_message, collector_message};
+use ntk_segment::frame::Frame;
+use ntk_segment::reader::Reader;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
@@ -33,6 +36,8 @@ pub struct Crafted {
     key_pem: String,
     signer: NoteSigner,
     log: AuthorLog,
+    /// Its notes by size: a greeting shows the newest.
+    notes: BTreeMap<u64, Vec<u8>>,
     next_key: u8,
 }
 
@@ -115,12 +120,11 @@ impl Crafted {
     /// Enrols with a token, as an agent would.
     pub async fn enroll(address: &str, collector: &Path, token: &str) -> Result<Self> {
         let authority_pem = authority_of(collector)?;
-        let (secret, machine) = secret_of(token)?;
+        let (secret, _) = secret_of(token)?;
         let key = rcgen::KeyPair::generate()?;
         let request = rcgen::CertificateParams::default().serialize_request(&key)?;
         let seed = [7; 32];
         let mut client = connect(address, &authority_pem, None).await?;
-        let author = Author::agent(&machine)?;
         // The slug is learned from the answer; the public half does not depend on it.
         let unnamed = NoteSigner::new("unnamed", KeyType::Ed25519, &seed)?;
         let answer = client
@@ -136,8 +140,10 @@ impl Crafted {
             .await?
             .into_inner();
         let slug = Slug::parse(&answer.slug)?;
-        let log = AuthorLog::new(&slug, author);
-        let signer = NoteSigner::new(log.origin(), KeyType::Ed25519, &seed)?;
+        // A machine that takes its own earlier place is another author: the answer says which.
+        let author = Author::parse(&answer.author)?;
+        let signer = NoteSigner::new(&slug.author_origin(&author), KeyType::Ed25519, &seed)?;
+        let log = AuthorLog::new(&slug, author, signer.verifier().clone());
         Ok(Self {
             address: address.to_owned(),
             authority_pem,
@@ -145,8 +151,62 @@ impl Crafted {
             key_pem: key.serialize_pem(),
             signer,
             log,
+            notes: BTreeMap::new(),
             next_key: 1,
         })
+    }
+
+    /// What a thief has who copied an agent's folder: its certificate, its log as it stood then, and a key.
+    pub fn stolen(address: &str, agent: &Path, seed: &[u8; 32]) -> Result<Self> {
+        let identity = agent.join("identity");
+        let text = |name: &str| std::fs::read_to_string(identity.join(name));
+        let frames = Reader::open(&agent.join("spool"))?;
+        let (mut log, mut first, mut notes) = (None::<AuthorLog>, None, BTreeMap::new());
+        for item in frames.frames()? {
+            match item?.1 {
+                Frame::State(state) if log.is_none() => {
+                    let author = state.authors.first().context("a STATE names its author")?;
+                    let key = VerifierKey::parse(&author.key)?;
+                    let slug = Slug::parse(key.name().split_once('/').context("an origin")?.0)?;
+                    first = Some(key.clone());
+                    log = Some(AuthorLog::new(&slug, Author::parse(&author.author)?, key));
+                }
+                Frame::Batch(batch) => {
+                    let entries = batch.entries.into_iter().map(Entry::from_parts);
+                    let batch = SealedBatch {
+                        author: Author::parse(&batch.author)?,
+                        epoch: batch.epoch,
+                        first: batch.first,
+                        note: batch.note,
+                        key: BatchKey::new(batch.batch_key),
+                        entries: entries.collect::<Result<_, _>>()?,
+                    };
+                    log = Some(log.context("STATE comes first")?.follow(&batch)?);
+                    notes.insert(batch.size(), batch.note);
+                }
+                Frame::State(_) | Frame::Commit(_) => {}
+            }
+        }
+        let name = first.context("a key in the spool")?.name().to_owned();
+        Ok(Self {
+            address: address.to_owned(),
+            authority_pem: text("authority.pem")?,
+            certificate_pem: text("certificate.pem")?,
+            key_pem: text("agent.key")?,
+            signer: NoteSigner::new(&name, KeyType::Ed25519, seed)?,
+            log: log.context("a log in the spool")?,
+            notes,
+            next_key: 1,
+        })
+    }
+
+    /// Seals entries for an epoch as whoever holds some key can, whatever the log says.
+    pub fn forge(&self, epoch: u32, entries: Vec<Entry>) -> Result<SealedBatch> {
+        let slug = Slug::parse(self.log.origin().split_once('/').context("an origin")?.0)?;
+        let (author, range) = (self.log.author().clone(), self.log.range().clone());
+        let key = Some(self.signer.verifier().clone());
+        let log = AuthorLog::resume(&slug, author, epoch, key, range);
+        Ok(log.seal(entries, BatchKey::new([99; 32]), &self.signer)?.0)
     }
 
     /// Its key, to sign what should not be signed.
@@ -169,6 +229,7 @@ impl Crafted {
         self.next_key = self.next_key.wrapping_add(1);
         let (batch, next) = self.log.seal(entries, BatchKey::new([self.next_key; 32]), &self.signer)?;
         self.log = next;
+        self.notes.insert(batch.size(), batch.note.clone());
         Ok(batch)
     }
 
@@ -176,6 +237,23 @@ impl Crafted {
     pub async fn stream(&self) -> Result<Stream> {
         let identity = Some((self.certificate_pem.as_str(), self.key_pem.as_str()));
         self.stream_as(identity).await
+    }
+
+    /// Opens a stream as a run of the agent: of that boot of a machine, and that start of the process.
+    pub async fn stream_of(&self, boot_id: &str, run_id: &str) -> Result<Stream> {
+        let identity = Some((self.certificate_pem.as_str(), self.key_pem.as_str()));
+        self.greet(identity, v1::Hello { run_id: run_id.into(), ..self.hello(boot_id) }).await
+    }
+
+    fn hello(&self, boot_id: &str) -> v1::Hello {
+        let size = self.log.size();
+        v1::Hello {
+            agent_version: "0".into(),
+            boot_id: boot_id.into(),
+            size,
+            note: self.notes.get(&size).cloned().unwrap_or_default(),
+            ..v1::Hello::default()
+        }
     }
 
     /// Sends bytes as the first message of a stream, whatever they are; the status that comes back.
@@ -206,10 +284,12 @@ impl Crafted {
 
     /// Opens a stream with another certificate, or none.
     pub async fn stream_as(&self, identity: Option<(&str, &str)>) -> Result<Stream> {
+        self.greet(identity, self.hello("crafted")).await
+    }
+
+    async fn greet(&self, identity: Option<(&str, &str)>, hello: v1::Hello) -> Result<Stream> {
         let mut client = connect(&self.address, &self.authority_pem, identity).await?;
         let (up, messages) = mpsc::channel(64);
-        let hello =
-            v1::Hello { agent_version: "0".into(), boot_id: "crafted".into(), ..v1::Hello::default() };
         up.send(v1::AgentMessage { message: Some(agent_message::Message::Hello(hello)) }).await?;
         let call = client.session(ReceiverStream::new(messages));
         let mut down = tokio::time::timeout(ANSWER_WITHIN, call).await??.into_inner();

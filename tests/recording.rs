@@ -32,18 +32,42 @@ pub fn file_of(prefix: &str, number: u64) -> String {
 
 /// Writes a recording in which one account opens this many files, each another one, one every `gap_ms`.
 pub fn write(path: &Path, prefix: &str, login_uid: u32, files: u64, gap_ms: u64) -> Result<()> {
+    let opens = (0..files).map(|number| Open {
+        login_uid,
+        session: 7,
+        program: "/usr/bin/cat".to_owned(),
+        file: file_of(prefix, number),
+    });
+    write_opens(path, opens, gap_ms)
+}
+
+/// One opened file.
+#[derive(Clone, Debug)]
+pub struct Open {
+    /// The account that logged in; the largest number for none.
+    pub login_uid: u32,
+    /// The session's number.
+    pub session: u32,
+    /// Path of the program.
+    pub program: String,
+    /// Path of the file.
+    pub file: String,
+}
+
+/// Writes a recording of these opens, one every `gap_ms`.
+pub fn write_opens(path: &Path, opens: impl IntoIterator<Item = Open>, gap_ms: u64) -> Result<()> {
     let mut text = String::new();
-    for number in 0..files {
+    for (number, open) in (0u64..).zip(opens) {
         let serial = SERIAL_FIRST + number;
         let at = BEGINS * 1000 + number * gap_ms;
         let stamp = format!("audit({}.{:03}:{serial})", at / 1000, at % 1000);
-        let name = file_of(prefix, number);
+        let Open { login_uid, session, program, file: name } = open;
         writeln!(
             text,
             "type=SYSCALL msg={stamp}: arch=c000003e syscall=257 success=yes exit=3 a0=ffffff9c a1=7ffd3189cec8 a2=0 a3=0 \
              items=1 ppid=4100 pid={pid} auid={login_uid} uid={login_uid} gid={login_uid} euid={login_uid} \
-             suid={login_uid} fsuid={login_uid} egid={login_uid} sgid={login_uid} fsgid={login_uid} tty=pts1 ses=7 \
-             comm=\"cat\" exe=\"/usr/bin/cat\" key=\"ntk\"\n\
+             suid={login_uid} fsuid={login_uid} egid={login_uid} sgid={login_uid} fsgid={login_uid} tty=pts1 ses={session} \
+             comm=\"cat\" exe=\"{program}\" key=\"ntk\"\n\
              type=CWD msg={stamp}: cwd=\"/home/itadmin1\"\n\
              type=PATH msg={stamp}: item=0 name=\"{name}\" inode={inode} dev=fe:00 mode=0100644 ouid=0 ogid=0 \
              rdev=00:00 nametype=NORMAL cap_fp=0 cap_fi=0 cap_fe=0 cap_fver=0 cap_frootid=0\n\

@@ -15,6 +15,8 @@ use crate::uplink::stream::Line;
 use crate::whole_file::RealFiles;
 use crate::{clock, host};
 
+mod keys;
+
 /// Certificates that end within this time are told of.
 const CERTIFICATE_WARNING_SECONDS: i64 = 30 * 86_400;
 
@@ -81,6 +83,7 @@ pub async fn check(dir: &Path, now: Moment) -> Vec<Finding> {
         certificate(&mut lines, "this machine's certificate", &identity.certificate_pem, now);
         certificate(&mut lines, "the practice's authority", &identity.authority_pem, now);
     }
+    keys::keys(&mut lines, &IdentityFiles::of(dir), config.as_ref(), now);
     spool(&mut lines, dir);
     if let Some(identity) = &identity {
         collector(&mut lines, identity, config.as_ref()).await;
@@ -143,7 +146,7 @@ fn spool(lines: &mut Vec<Finding>, dir: &Path) {
 async fn collector(lines: &mut Vec<Finding>, identity: &Identity, config: Option<&Config>) {
     let address = config.and_then(|config| config.collector.as_deref());
     let name = address.unwrap_or(&identity.collector).to_owned();
-    let line = match Line::new(identity, address, host::boot_id()) {
+    let line = match Line::new(identity, address, host::Run::begin(clock::Clock::now(&clock::RealClock))) {
         Ok(line) => line,
         Err(error) => return say(lines, Verdict::NoStart, format!("collector: {}", error_chain(&error))),
     };

@@ -14,7 +14,7 @@ use ntk_segment::error::SegmentError;
 use crate::check::{self, Verdict};
 use crate::clock::{Clock as _, RealClock};
 use crate::config::DEFAULT_DIR;
-use crate::enroll::{self, EnrollError};
+use crate::enroll::{self, EnrollError, Replace};
 use crate::error_chain;
 use crate::host;
 use crate::identity::IdentityError;
@@ -61,6 +61,9 @@ enum Command {
         /// Another address of the collector than the token's
         #[arg(long, value_name = "HOST:PORT")]
         collector: Option<String>,
+        /// Take this machine's own earlier place: an identity and a spool that are there are moved aside, not deleted
+        #[arg(long)]
+        replace: bool,
         /// Whether the people on this machine were told that access is recorded, or why not
         #[arg(long, value_name = "TEXT", default_value = "")]
         notice: String,
@@ -147,13 +150,19 @@ impl Failure {
 impl Command {
     fn perform(self) -> Result<u8, Failure> {
         match self {
-            Self::Enroll { token, place, collector, notice } => {
+            Self::Enroll { token, place, collector, replace, notice } => {
                 let machine = host::name().unwrap_or_default();
                 let machine = format!("{} {machine}", std::env::consts::OS);
-                let request = enroll::Request { token, dir: place.dir, collector, notice, machine };
+                let replace = if replace { Replace::At(RealClock.now()) } else { Replace::No };
+                let request = enroll::Request { token, dir: place.dir, collector, notice, machine, replace };
                 let enrolled = block_on(enroll::enroll(&request, &RealFiles))?
                     .map_err(|error| Failure::new(enroll_code(&error), error))?;
                 println!("enrolled as {}/{}", enrolled.slug, enrolled.author);
+                if replace != Replace::No {
+                    println!(
+                        "what was there before is kept beside it, as identity.before-… and spool.before-…"
+                    );
+                }
                 println!(
                     "next: name the folders to watch in {}, then `ntk-agent check` and `ntk-agent run`",
                     crate::config::path_in(&request.dir).display()
@@ -241,7 +250,8 @@ fn enroll_code(error: &EnrollError) -> u8 {
         EnrollError::AlreadyEnrolled { .. } | EnrollError::SpoolThere { .. } => CONFIG,
         EnrollError::Identity(IdentityError::Write { .. } | IdentityError::Read { .. }) => IO,
         EnrollError::Identity(_) | EnrollError::Keys(_) | EnrollError::Answer(_) => CONFIG,
-        EnrollError::Folder { .. } | EnrollError::Random(_) => IO,
+        EnrollError::Running { .. } => UNAVAILABLE,
+        EnrollError::Folder { .. } | EnrollError::Aside { .. } | EnrollError::Random(_) => IO,
     }
 }
 

@@ -12,6 +12,8 @@ pub trait Clock: std::fmt::Debug + Send + Sync {
     fn now(&self) -> Moment;
     /// How long the machine has been up, sleep included; never runs backwards.
     fn uptime(&self) -> Duration;
+    /// The same without the time that the machine slept.
+    fn monotonic(&self) -> Duration;
 }
 
 /// The machine's own clocks.
@@ -31,15 +33,30 @@ impl Clock for RealClock {
 
     #[cfg(target_os = "linux")]
     fn uptime(&self) -> Duration {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
-        Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+        of_kernel(rustix::time::ClockId::Boottime)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn monotonic(&self) -> Duration {
+        of_kernel(rustix::time::ClockId::Monotonic)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn monotonic(&self) -> Duration {
+        self.uptime()
     }
 
     #[cfg(not(target_os = "linux"))]
     fn uptime(&self) -> Duration {
         Duration::from_secs(sysinfo::System::uptime())
     }
+}
+
+#[cfg(target_os = "linux")]
+fn of_kernel(id: rustix::time::ClockId) -> Duration {
+    let time = rustix::time::clock_gettime(id);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 /// A moment as the agent writes it into events: UTC with milliseconds.
@@ -70,6 +87,10 @@ pub(crate) mod fake {
 
         fn uptime(&self) -> Duration {
             Duration::from_secs(u64::try_from(self.0.load(Ordering::Relaxed)).unwrap_or_default())
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.uptime()
         }
     }
 }

@@ -13,7 +13,7 @@ mod read;
 pub mod reload;
 mod section;
 
-pub(crate) use read::is_address;
+pub(crate) use read::{EPOCH_HOURS_DEFAULT, is_address};
 
 /// What `enroll` writes where there is no configuration yet; the comments are the manual.
 pub const TEMPLATE: &str = include_str!("config/template.toml");
@@ -39,6 +39,8 @@ pub struct Config {
     pub health_every: Duration,
     /// Time between two keepalives.
     pub keepalive: Duration,
+    /// How long a signing key is used before the next one takes its place; each start takes a new one, too.
+    pub epoch_every: Duration,
     /// How log lines look.
     pub log_format: LogFormat,
 }

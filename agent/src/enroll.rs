@@ -7,6 +7,9 @@
 //! 4. They are checked and written, `identity.toml` last.
 //!
 //! A crash before the last step leaves an incomplete identity: the command can be run again and uses the same keys.
+//!
+//! A machine that was set up anew, or whose spool is lost, takes its own earlier place (`--replace`): the new identity
+//! is made beside the old one, and only when it is complete the old spool and identity are moved aside ([`aside`]).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,15 +18,18 @@ use std::time::Duration;
 use ntk_evidence::hash::{Hash, base64};
 use ntk_evidence::name::{Author, Slug};
 use ntk_evidence::note::VerifierKey;
+use ntk_evidence::time::Moment;
 use ntk_evidence::trust::TrustFile;
 use ntk_proto::v1::ledger_client::LedgerClient;
 use ntk_proto::v1::{EnrollRequest, EnrollResponse};
 use tonic::transport::{ClientTlsConfig, Endpoint};
 
 use crate::config;
+use crate::identity::epochs::Seed;
 use crate::identity::{Enrolled, IdentityError, IdentityFiles, Secrets};
 use crate::whole_file::{Files, Readable, create_private_folder};
 
+mod aside;
 pub mod pinned;
 pub mod token;
 
@@ -37,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub enum EnrollError {
     /// The machine has an identity.
     #[error(
-        "this machine is already enrolled (`{path}`); to enrol it anew, move `identity` and `spool` away and use a token from `ntk-collector enroll new --replace NAME`"
+        "this machine is already enrolled (`{path}`); to enrol it anew, use a token from `ntk-collector enroll new --replace NAME` and add --replace here: the old identity and spool are moved aside"
     )]
     AlreadyEnrolled {
         /// The identity's folder.
@@ -45,11 +51,27 @@ pub enum EnrollError {
     },
     /// A log of an earlier enrolment.
     #[error(
-        "`{path}` holds the log of an earlier enrolment; move it away first, and keep it: it may hold entries that the collector does not have"
+        "`{path}` holds the log of an earlier enrolment; add --replace to have it moved aside, and keep it: it may hold entries that the collector does not have"
     )]
     SpoolThere {
         /// The spool's folder.
         path: PathBuf,
+    },
+    /// The agent runs, and would go on writing into the spool that is moved.
+    #[error("an agent runs in `{path}`; stop it first (`systemctl stop ntk-agent`, where it is a service)")]
+    Running {
+        /// The agent's folder.
+        path: PathBuf,
+    },
+    /// A folder could not be moved aside.
+    #[error(
+        "could not move `{path}` aside; check permissions, then run this again: it goes on where it stopped"
+    )]
+    Aside {
+        /// The folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
     },
     /// The token cannot be used.
     #[error(transparent)]
@@ -105,6 +127,17 @@ pub struct Request {
     pub notice: String,
     /// Operating system and name, for people.
     pub machine: String,
+    /// Whether an identity and a spool that are there are moved aside, once the new identity is complete.
+    pub replace: Replace,
+}
+
+/// What becomes of an identity and a spool that are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replace {
+    /// They are left alone, and the enrolment is refused.
+    No,
+    /// They are moved aside under names that say this time; nothing is deleted.
+    At(Moment),
 }
 
 /// Enrols this machine.
@@ -114,21 +147,39 @@ pub async fn enroll(request: &Request, files: &dyn Files) -> Result<Enrolled, En
     if !config::is_address(&address) {
         return Err(EnrollError::Address(address));
     }
-    let identity = IdentityFiles::of(&request.dir);
-    refuse_what_is_there(&request.dir, &identity)?;
+    let identity = match request.replace {
+        Replace::No => IdentityFiles::of(&request.dir),
+        Replace::At(_) => aside::new_identity(&request.dir),
+    };
+    let held = match request.replace {
+        Replace::No => {
+            refuse_what_is_there(&request.dir, &identity)?;
+            None
+        }
+        Replace::At(_) => aside::refuse_running(&request.dir)?,
+    };
+    if let Replace::At(now) = request.replace
+        && identity.is_complete()
+    {
+        // An earlier attempt was cut after the collector had answered: its token is used, its identity is good.
+        drop(held);
+        aside::swap(&request.dir, now)?;
+        return Ok(IdentityFiles::of(&request.dir).enrolment(files)?);
+    }
     create_private_folder(&request.dir)
         .map_err(|source| EnrollError::Folder { path: request.dir.clone(), source })?;
 
     let fresh = new_secrets()?;
-    let secrets = identity.secrets_or_new(files, || fresh)?;
+    let (secrets, first) = identity.secrets_or_new(files, || fresh)?;
     let key = rcgen::KeyPair::from_pem(&secrets.tls_key_pem).map_err(EnrollError::Keys)?;
     let csr = rcgen::CertificateParams::default().serialize_request(&key).map_err(EnrollError::Keys)?;
-    let public = |seed| base64(ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().as_bytes());
+    let public =
+        |seed: &[u8; 32]| base64(ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().as_bytes());
     let message = EnrollRequest {
         secret: token.secret.to_vec(),
         certificate_request: csr.der().to_vec(),
         // The name of the key comes with the answer; until then there are only its bytes.
-        author_key: public(&secrets.epoch_seed),
+        author_key: public(&first),
         witness_key: public(&secrets.witness_seed),
         machine: request.machine.clone(),
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -137,6 +188,10 @@ pub async fn enroll(request: &Request, files: &dyn Files) -> Result<Enrolled, En
     let response = ask(&token, &address, message).await?;
     let (enrolled, certificate, authority, trust) = checked(&token, address, &key, response)?;
     identity.finish(files, &certificate, &authority, &trust, &enrolled)?;
+    if let Replace::At(now) = request.replace {
+        drop(held);
+        aside::swap(&request.dir, now)?;
+    }
     write_template(&request.dir, files)?;
     Ok(enrolled)
 }
@@ -150,12 +205,12 @@ fn refuse_what_is_there(dir: &Path, identity: &IdentityFiles) -> Result<(), Enro
     if is_used { Err(EnrollError::SpoolThere { path: spool }) } else { Ok(()) }
 }
 
-fn new_secrets() -> Result<Secrets, EnrollError> {
-    let (mut epoch_seed, mut witness_seed) = ([0; 32], [0; 32]);
-    getrandom::fill(&mut epoch_seed).map_err(EnrollError::Random)?;
+fn new_secrets() -> Result<(Secrets, Seed), EnrollError> {
+    let (mut first, mut witness_seed) = (Seed::new([0; 32]), [0; 32]);
+    getrandom::fill(&mut *first).map_err(EnrollError::Random)?;
     getrandom::fill(&mut witness_seed).map_err(EnrollError::Random)?;
     let key = rcgen::KeyPair::generate().map_err(EnrollError::Keys)?;
-    Ok(Secrets { tls_key_pem: key.serialize_pem(), epoch_seed, witness_seed })
+    Ok((Secrets { tls_key_pem: key.serialize_pem(), witness_seed }, first))
 }
 
 async fn ask(token: &Token, address: &str, message: EnrollRequest) -> Result<EnrollResponse, EnrollError> {

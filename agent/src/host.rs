@@ -5,16 +5,20 @@
 
 mod around;
 mod sessions;
+mod shutdown;
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use ntk_evidence::event::Health;
+use ntk_evidence::hash::hex;
+use ntk_evidence::time::Moment;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind, Users};
 
 use crate::attribute::Names;
 use crate::classify::{Folders, OwnHand};
+use crate::clock::{self, Clock};
 use crate::record::UNSET;
 
 pub use around::Surroundings;
@@ -28,13 +32,42 @@ pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
+/// This run of the agent's process, and the boot it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The kernel's random id of this boot.
+    pub boot_id: String,
+    /// Random, made at the start of the process.
+    pub run_id: String,
+    /// When the process started.
+    pub started: Moment,
+    /// When the machine was last shut down in order, by its own records.
+    pub last_shutdown: Option<Moment>,
+}
+
+impl Run {
+    /// The run that begins now.
+    pub fn begin(now: Moment) -> Self {
+        let mut random = [0; 16];
+        // Without random numbers the time stands in: two runs never begin in one nanosecond.
+        if getrandom::fill(&mut random).is_err() {
+            random[..8].copy_from_slice(&now.unix_nanos().to_be_bytes());
+        }
+        Self { boot_id: boot_id(), run_id: hex(&random), started: now, last_shutdown: shutdown::last() }
+    }
+}
+
 /// This machine's name.
 pub fn name() -> Option<String> {
     System::host_name().ok()
 }
 
 /// Fills the machine's part of a health entry.
-pub fn fill(health: &mut Health) {
+pub fn fill(health: &mut Health, run: &Run, clock: &dyn Clock) {
+    health.run_id = Some(run.run_id.clone());
+    health.last_shutdown = run.last_shutdown.map(clock::text);
+    health.monotonic_ms = u64::try_from(clock.monotonic().as_millis()).ok();
+    health.boottime_ms = u64::try_from(clock.uptime().as_millis()).ok();
     let os = [System::long_os_version().ok(), System::kernel_version().ok()];
     let os: Vec<String> = os.into_iter().flatten().collect();
     health.os = Some(os.join(", kernel ")).filter(|os| !os.is_empty());
@@ -140,11 +173,13 @@ pub fn own_hand(pid: u32) -> OwnHand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::RealClock;
 
     #[test]
     fn this_machine_and_process_are_known() {
         let mut health = Health::default();
-        fill(&mut health);
+        fill(&mut health, &Run::begin(RealClock.now()), &RealClock);
+        assert!(health.boottime_ms >= health.monotonic_ms && health.monotonic_ms > Some(0));
         assert!(health.os.is_some() && health.uptime_s.is_some());
         assert!(health.processes.is_some_and(|n| n > 1), "{health:?}");
         assert!(health.memory_bytes.is_some_and(|bytes| bytes > 100_000), "{health:?}");

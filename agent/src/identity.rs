@@ -3,30 +3,34 @@
 //! ```text
 //! DIR/identity/             0700
 //!   agent.key               0600  PKCS#8 PEM: the secret key of the TLS certificate
-//!   epoch.key               0600  64 hex digits: the seed of the Ed25519 key that signs this machine's log
+//!   epoch-<n>.key           0600  64 hex digits: the seed of the key that signs this machine's log ([`epochs`])
 //!   witness.key             0600  64 hex digits: the seed of the key that cosigns checkpoints of the collector log
 //!   trust.txt                     the practice's trust file as last seen, signed by the practice key
 //!   certificate.pem               this machine's certificate, from enrolment
 //!   authority.pem                 the practice's certificate authority, the only one that is believed
 //!   identity.toml                 slug, author, epoch, log_key, collector, server_name
 //! ```
-//! Enrolment writes the two secret keys first and `identity.toml` last: without it the identity is incomplete,
+//! Enrolment writes the secret keys first and `identity.toml` last: without it the identity is incomplete,
 //! and enrolling again goes on with the same keys.
 //!
-//! Thief of agent.key: can open sessions as this machine, but not sign entries. Thief of epoch.key: can sign
-//! entries of this epoch; what the collector acknowledged before stays as it is.
+//! Thief of agent.key: can open sessions as this machine, but not sign entries. Thief of the
+//! epoch's key: can sign entries until the epoch ends; what the collector acknowledged before stays as it is.
 
 use std::path::{Path, PathBuf};
 
 use ntk_evidence::hash::{hex, unhex};
 use ntk_evidence::name::{Author, Slug};
-use ntk_evidence::note::{KeyType, NoteSigner, VerifierKey};
+use ntk_evidence::note::VerifierKey;
 use ntk_evidence::trust::TrustFile;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::whole_file::{Files, Readable, create_private_folder};
 
+pub mod epochs;
 mod modes;
+
+use epochs::Seed;
 
 /// The identity cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +75,9 @@ pub enum IdentityError {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// No random numbers.
+    #[error("the system gave no random numbers for a key: {0}")]
+    Random(getrandom::Error),
     /// A file holds something else than it should.
     #[error("`{path}` is damaged: {what}; restore it from a backup, or enrol this machine anew")]
     Damaged {
@@ -89,7 +96,7 @@ pub struct Enrolled {
     pub slug: String,
     /// `agent/<machine>`.
     pub author: String,
-    /// Epoch of `epoch.key`.
+    /// Epoch of the key that was enrolled; the log says which one is current.
     pub epoch: u32,
     /// The collector log's verifier key.
     pub log_key: String,
@@ -99,13 +106,11 @@ pub struct Enrolled {
     pub server_name: String,
 }
 
-/// The secrets that a machine makes for itself.
+/// The secrets that a machine makes for itself and keeps; the signing keys' are [`epochs::EpochKeys`].
 #[derive(Clone)]
 pub struct Secrets {
     /// PKCS#8 PEM of the TLS key.
     pub tls_key_pem: String,
-    /// Seed of the signing key.
-    pub epoch_seed: [u8; 32],
     /// Seed of the key that cosigns checkpoints: its own, longer-lived than any epoch.
     pub witness_seed: [u8; 32],
 }
@@ -123,8 +128,6 @@ pub struct Identity {
     pub slug: Slug,
     /// This machine's author.
     pub author: Author,
-    /// Epoch of the signing key.
-    pub epoch: u32,
     /// Checks the collector log's notes.
     pub log_key: VerifierKey,
     /// Who is trusted for what, as the practice key signed it.
@@ -153,6 +156,18 @@ impl IdentityFiles {
         Self { folder: dir.join("identity") }
     }
 
+    /// An identity in a folder of another name: one that is not in use yet.
+    pub fn in_folder(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// What the collector answered to the enrolment.
+    pub fn enrolment(&self, files: &dyn Files) -> Result<Enrolled, IdentityError> {
+        let path = self.enrolled();
+        toml::from_str(&text(files, &path)?)
+            .map_err(|error| IdentityError::Damaged { path, what: error.message().to_owned() })
+    }
+
     /// The folder itself.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -163,9 +178,20 @@ impl IdentityFiles {
         self.folder.join("agent.key")
     }
 
-    /// The file that holds the signing key's seed.
-    pub fn epoch_key(&self) -> PathBuf {
-        self.folder.join("epoch.key")
+    /// The file that holds the seed of an epoch's signing key.
+    pub fn epoch_key(&self, epoch: u32) -> PathBuf {
+        self.folder.join(format!("epoch-{epoch}.key"))
+    }
+
+    /// Epochs of which there is a key file, in their order.
+    pub fn epochs(&self) -> Result<Vec<u32>, IdentityError> {
+        let read = |source| IdentityError::Read { path: self.folder.clone(), source };
+        let mut numbers = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).map_err(read)? {
+            numbers.extend(epochs::number_of(&entry.map_err(read)?.path()));
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
     }
 
     /// The file that holds the cosigning key's seed.
@@ -197,7 +223,6 @@ impl IdentityFiles {
     pub fn is_complete(&self) -> bool {
         [
             self.tls_key(),
-            self.epoch_key(),
             self.witness_key(),
             self.trust(),
             self.certificate(),
@@ -206,31 +231,33 @@ impl IdentityFiles {
         ]
         .iter()
         .all(|path| path.is_file())
+            && self.epochs().is_ok_and(|epochs| !epochs.is_empty())
     }
 
     /// The secrets of an earlier, unfinished enrolment, or new ones, durable before anyone hears of them.
     pub fn secrets_or_new(
         &self,
         files: &dyn Files,
-        new: impl FnOnce() -> Secrets,
-    ) -> Result<Secrets, IdentityError> {
+        new: impl FnOnce() -> (Secrets, Seed),
+    ) -> Result<(Secrets, Seed), IdentityError> {
         let write = |path: PathBuf| move |source| IdentityError::Write { path, source };
         create_private_folder(&self.folder).map_err(write(self.folder.clone()))?;
         modes::check_folder(&self.folder)?;
-        if self.tls_key().is_file() && self.epoch_key().is_file() && self.witness_key().is_file() {
-            return self.secrets(files);
+        let epoch_key = self.epoch_key(0);
+        if self.tls_key().is_file() && epoch_key.is_file() && self.witness_key().is_file() {
+            return Ok((self.secrets(files)?, Zeroizing::new(seed(files, epoch_key)?)));
         }
-        let secrets = new();
-        let (epoch, witness) =
-            (format!("{}\n", hex(&secrets.epoch_seed)), format!("{}\n", hex(&secrets.witness_seed)));
+        let (secrets, first) = new();
+        let witness = format!("{}\n", hex(&secrets.witness_seed));
+        let first_text = epochs::written(&first);
         for (path, content) in [
-            (self.tls_key(), &secrets.tls_key_pem),
-            (self.epoch_key(), &epoch),
-            (self.witness_key(), &witness),
+            (self.tls_key(), secrets.tls_key_pem.as_str()),
+            (epoch_key, first_text.as_str()),
+            (self.witness_key(), witness.as_str()),
         ] {
             files.replace(&path, content.as_bytes(), Readable::ByOwner).map_err(write(path))?;
         }
-        Ok(secrets)
+        Ok((secrets, first))
     }
 
     /// Finishes an enrolment: certificate, authority, trust file, and last `identity.toml`.
@@ -265,8 +292,7 @@ impl IdentityFiles {
         modes::check_folder(&self.folder)?;
         let path = self.enrolled();
         let damaged = |what: String| IdentityError::Damaged { path: path.clone(), what };
-        let enrolled: Enrolled =
-            toml::from_str(&text(files, &path)?).map_err(|error| damaged(error.message().to_owned()))?;
+        let enrolled = self.enrolment(files)?;
         let slug = Slug::parse(&enrolled.slug).map_err(|error| damaged(error.to_string()))?;
         let author = Author::parse(&enrolled.author).map_err(|error| damaged(error.to_string()))?;
         let log_key = VerifierKey::parse(&enrolled.log_key).map_err(|error| damaged(error.to_string()))?;
@@ -285,7 +311,6 @@ impl IdentityFiles {
         Ok(Identity {
             slug,
             author,
-            epoch: enrolled.epoch,
             log_key,
             trust,
             collector: enrolled.collector,
@@ -298,26 +323,23 @@ impl IdentityFiles {
 
     fn secrets(&self, files: &dyn Files) -> Result<Secrets, IdentityError> {
         modes::check_secret(&self.tls_key())?;
-        modes::check_secret(&self.epoch_key())?;
+        let epochs = self.epochs()?;
+        if epochs.is_empty() {
+            return Err(IdentityError::Missing { path: self.epoch_key(0) });
+        }
+        for epoch in epochs {
+            modes::check_secret(&self.epoch_key(epoch))?;
+        }
         modes::check_secret(&self.witness_key())?;
         let tls_key_pem = text(files, &self.tls_key())?;
-        let (epoch_seed, witness_seed) = (seed(files, self.epoch_key())?, seed(files, self.witness_key())?);
-        Ok(Secrets { tls_key_pem, epoch_seed, witness_seed })
-    }
-}
-
-impl Identity {
-    /// The key that signs this machine's log.
-    pub fn signer(&self) -> Result<NoteSigner, IdentityError> {
-        let name = self.slug.author_origin(&self.author);
-        NoteSigner::new(&name, KeyType::Ed25519, &self.secrets.epoch_seed).map_err(|error| {
-            IdentityError::Damaged { path: PathBuf::from("epoch.key"), what: error.to_string() }
-        })
+        Ok(Secrets { tls_key_pem, witness_seed: seed(files, self.witness_key())? })
     }
 }
 
 fn seed(files: &dyn Files, path: PathBuf) -> Result<[u8; 32], IdentityError> {
-    let seed = unhex(text(files, &path)?.trim_end()).and_then(|seed| seed.try_into().ok());
+    let text = Zeroizing::new(text(files, &path)?);
+    let bytes = unhex(text.trim_end()).map(Zeroizing::new);
+    let seed = bytes.and_then(|bytes| bytes.as_slice().try_into().ok());
     seed.ok_or_else(|| IdentityError::Damaged { path, what: "not 64 hex digits".to_owned() })
 }
 

@@ -18,6 +18,7 @@ pub mod sensor;
 pub mod spool;
 pub mod status;
 pub mod uplink;
+pub mod vigil;
 pub mod watch_list;
 pub mod whole_file;
 

@@ -22,6 +22,7 @@ use tracing::{info, warn};
 use crate::clock::{Clock, RealClock};
 use crate::config::reload::Reloader;
 use crate::config::{self, Config, ConfigError};
+use crate::identity::epochs::EpochKeys;
 use crate::identity::{Identity, IdentityError, IdentityFiles};
 use crate::spool::keeper::{Keeper, Progress, Setup};
 use crate::spool::thread::{Intake, SpoolThread};
@@ -30,7 +31,7 @@ use crate::status::{self, StatusFile};
 use crate::uplink::stream::{Line, LineError};
 use crate::uplink::task::{Uplink, UplinkStatus};
 use crate::whole_file::{RealFiles, create_private_folder};
-use crate::{host, log_output};
+use crate::{host, log_output, vigil};
 
 mod health;
 mod sensing;
@@ -94,18 +95,20 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
     log_output::start(config.log_format);
     let identity = IdentityFiles::of(dir).load(&RealFiles)?;
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
-    let line = Line::new(&identity, config.collector.as_deref(), host::boot_id())?;
+    let run = host::Run::begin(clock.now());
+    let line = Line::new(&identity, config.collector.as_deref(), run.clone())?;
 
     let spool_path = spool_path(dir);
     create_private_folder(&spool_path)
         .map_err(|source| RunError::Folder { path: spool_path.clone(), source })?;
     let (keeper, found) =
-        Keeper::open(setup(spool_path, &config, &identity, &clock), Arc::new(writer(&identity)?))?;
+        Keeper::open(setup(spool_path, &config, &identity, &clock), Arc::new(writer(dir, &identity)))?;
     if found.truncated_bytes > 0 {
         info!(bytes = found.truncated_bytes, "a torn tail of the spool was cut; nobody was told of it");
     }
     let spool = SpoolThread::start(keeper, config.spool.commit_after)?;
-    info!(author = %identity.author, epoch = identity.epoch, size = spool.progress().borrow().size, "agent started");
+    let progress = spool.progress().borrow().clone();
+    info!(author = %identity.author, epoch = progress.epoch, size = progress.size, "agent started");
 
     let (control, controls) = mpsc::channel();
     let runtime = runtime(control.clone())?;
@@ -140,12 +143,15 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
         sensing: None,
         bookmark: found.bookmark,
         config,
-        clock,
+        clock: Arc::clone(&clock),
+        run,
     };
+    let vigil = vigil::Watch::start(clock, agent.intake.clone()).map_err(RunError::Threads)?;
     agent.start_sensors();
     agent.wait(&controls);
 
     info!("stopping");
+    drop(vigil);
     agent.stop_sensors();
     agent.tell_health("stop");
     if !spool.sync(SYNC_WITHIN) {
@@ -172,6 +178,7 @@ fn setup(path: PathBuf, config: &Config, identity: &Identity, clock: &Arc<dyn Cl
     Setup {
         path,
         bytes_max: config.spool.bytes_max,
+        epoch_every: config.epoch_every,
         log_key: identity.log_key.clone(),
         disk: Arc::new(RealDisk),
         files: Arc::new(RealFiles),
@@ -179,9 +186,10 @@ fn setup(path: PathBuf, config: &Config, identity: &Identity, clock: &Arc<dyn Cl
     }
 }
 
-fn writer(identity: &Identity) -> Result<Writer, IdentityError> {
-    let signer = identity.signer()?;
-    Ok(Writer { slug: identity.slug.clone(), author: identity.author.clone(), epoch: identity.epoch, signer })
+fn writer(dir: &Path, identity: &Identity) -> Writer {
+    let (slug, author) = (identity.slug.clone(), identity.author.clone());
+    let keys = EpochKeys::new(IdentityFiles::of(dir), &slug, &author, Arc::new(RealFiles));
+    Writer { slug, author, keys }
 }
 
 /// The event loop, with a task that turns signals into [`Control::Stop`].
@@ -225,6 +233,7 @@ struct Agent {
     sensing: Option<Sensing>,
     bookmark: Option<Bookmark>,
     clock: Arc<dyn Clock>,
+    run: host::Run,
 }
 
 impl Agent {
@@ -252,8 +261,9 @@ impl Agent {
         if new.spool != self.config.spool
             || new.collector != self.config.collector
             || new.keepalive != self.config.keepalive
+            || new.epoch_every != self.config.epoch_every
         {
-            info!("spool, collector and keepalive settings take effect at the next start");
+            info!("spool, collector, keepalive and epoch settings take effect at the next start");
         }
         self.config = new;
         if is_other_sensing {
@@ -288,7 +298,9 @@ impl Agent {
     fn tell_health(&mut self, reason: &str) {
         let mut health = self.health(reason);
         self.pulse.told(&health, Instant::now());
-        host::fill(&mut health);
+        host::fill(&mut health, &self.run, &*self.clock);
+        health.clock_ahead_ms = self.uplink_status.borrow().clock_ahead_ms;
+        health.lost = Some(self.progress.borrow().n_lost);
         if self.intake.own(health::event(health, self.clock.now())).is_err() {
             warn!("the spool is closed; a health entry is not recorded");
         }

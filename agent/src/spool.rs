@@ -11,6 +11,11 @@
 //! One thread owns it ([`thread`]): entries of at most 50 ms or 512 become one sealed batch, one BATCH and one
 //! COMMIT frame, one fdatasync; then [`Progress`] is published and the uplink may read them back ([`shelf`]).
 //!
+//! # Epochs
+//! The log's key changes at every start and every day ([`Spool::roll_over`]): the next key is durable, then the
+//! roll-over batch, alone and last under the old key, then the old seed is overwritten, synced and removed. Recovery
+//! follows the roll-overs of the last segment, so the epoch is what the log says; a start goes on from any step.
+//!
 //! # Exactly once for recordings
 //! Recordings are played by a pure pipeline, so the event at a position is always the same. The position of the
 //! last durable event stands in the same COMMIT as that event: both are on disk or neither is. A restart plays
@@ -30,11 +35,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ntk_evidence::author_log::{AuthorLog, BatchError, SealedBatch};
-use ntk_evidence::entry::{BatchKey, Entry};
+use ntk_evidence::entry::{BatchKey, Entry, EntryError};
+use ntk_evidence::epoch::RollOver;
 use ntk_evidence::hash::Hash;
 use ntk_evidence::merkle::CompactRange;
 use ntk_evidence::name::{Author, Slug};
-use ntk_evidence::note::NoteSigner;
+use ntk_evidence::note::{NoteSigner, VerifierKey};
 use ntk_evidence::time::Moment;
 use ntk_segment::disk::Disk;
 use ntk_segment::error::SegmentError;
@@ -42,6 +48,10 @@ use ntk_segment::frame::{self, AuthorState, Frame, State};
 use ntk_segment::log::{Options, SegmentLog};
 use ntk_segment::pointer::Pointer;
 use ntk_segment::reader::Reader;
+
+use crate::clock;
+use crate::identity::IdentityError;
+use crate::identity::epochs::EpochKeys;
 
 mod bookmark;
 pub mod keeper;
@@ -97,6 +107,17 @@ pub enum SpoolError {
         /// Why.
         source: BatchError,
     },
+    /// A signing key.
+    #[error(transparent)]
+    Key(#[from] IdentityError),
+    /// There is no signing key for a new log.
+    #[error(
+        "this machine has no signing key; have it enrolled anew with a token from `ntk-collector enroll new --replace NAME`"
+    )]
+    NoKey,
+    /// The roll-over to the next key could not be written down.
+    #[error("the roll-over to the next signing key could not be written down")]
+    RollOver(#[source] EntryError),
     /// No random numbers.
     #[error("the system gave no random numbers for a batch key: {0}")]
     Random(getrandom::Error),
@@ -108,17 +129,15 @@ pub enum SpoolError {
     Thread(#[source] std::io::Error),
 }
 
-/// Whose spool it is, and how its batches are signed.
+/// Whose spool it is, and where its keys are.
 #[derive(Debug)]
 pub struct Writer {
     /// The practice.
     pub slug: Slug,
     /// This machine.
     pub author: Author,
-    /// Epoch of the key.
-    pub epoch: u32,
-    /// The key.
-    pub signer: NoteSigner,
+    /// The keys, one an epoch.
+    pub keys: EpochKeys,
 }
 
 /// What opening found.
@@ -150,9 +169,18 @@ pub struct Spool {
     log: SegmentLog,
     author_log: AuthorLog,
     writer: Arc<Writer>,
+    /// The key of the log's epoch; overwritten in memory when the next one takes its place.
+    signer: NoteSigner,
     last_note: Vec<u8>,
     bookmark: Option<Bookmark>,
     kept: Kept,
+}
+
+/// What recovery finds out, frame by frame.
+struct Past {
+    author_log: AuthorLog,
+    last_note: Vec<u8>,
+    bookmark: Option<Bookmark>,
 }
 
 impl Spool {
@@ -169,7 +197,7 @@ impl Spool {
         match SegmentLog::open_on(Arc::clone(&disk), path, options) {
             Ok((log, recovery)) => {
                 let reader = log.reader();
-                let mut spool = Self::resume(path, log, writer, &recovery.state)?;
+                let mut past = Past::begin(path, &writer, &recovery.state)?;
                 let mut found = Found {
                     last_commit: None,
                     ending: Ending::Cut,
@@ -178,108 +206,44 @@ impl Spool {
                 };
                 for item in recovery.replay() {
                     let (_, frame) = item.map_err(segment)?;
-                    spool.replay(frame, &mut found)?;
+                    past.replay(frame, &mut found)?;
                 }
                 if found.last_commit.is_none() {
-                    spool.look_back(&reader, &mut found).map_err(segment)?;
+                    past.look_back(&reader, &mut found).map_err(segment)?;
                 }
-                spool.kept = Kept::read(&reader).map_err(segment)?;
-                found.bookmark.clone_from(&spool.bookmark);
-                Ok((spool, found))
+                let Past { author_log, last_note, bookmark } = past;
+                let signer = writer.keys.signer(author_log.epoch())?;
+                if author_log.key() != Some(signer.verifier()) {
+                    return Err(SpoolError::OtherAuthor {
+                        path: path.to_owned(),
+                        found: format!("another key of {}", writer.author),
+                    });
+                }
+                let kept = Kept::read(&reader).map_err(segment)?;
+                found.bookmark.clone_from(&bookmark);
+                let path = path.to_owned();
+                Ok((Self { path, log, author_log, writer, signer, last_note, bookmark, kept }, found))
             }
             Err(SegmentError::NoLog { .. } | SegmentError::Folder { .. }) => {
+                let epoch = writer.keys.numbers()?.last().copied().ok_or(SpoolError::NoKey)?;
+                let signer = writer.keys.signer(epoch)?;
                 let author_log = AuthorLog::resume(
                     &writer.slug,
                     writer.author.clone(),
-                    writer.epoch,
+                    epoch,
+                    Some(signer.verifier().clone()),
                     CompactRange::empty(),
                 );
-                let state = state_of(&author_log, &writer, None, now);
+                let state = state_of(&author_log, None, now);
                 let log = SegmentLog::create_on(disk, path, options, state).map_err(segment)?;
                 let kept = Kept::read(&log.reader()).map_err(segment)?;
                 let found =
                     Found { last_commit: None, ending: Ending::Cut, bookmark: None, truncated_bytes: 0 };
-                Ok((
-                    Self {
-                        path: path.to_owned(),
-                        log,
-                        author_log,
-                        writer,
-                        last_note: Vec::new(),
-                        bookmark: None,
-                        kept,
-                    },
-                    found,
-                ))
+                let (path, last_note) = (path.to_owned(), Vec::new());
+                Ok((Self { path, log, author_log, writer, signer, last_note, bookmark: None, kept }, found))
             }
             Err(source) => Err(segment(source)),
         }
-    }
-
-    fn resume(path: &Path, log: SegmentLog, writer: Arc<Writer>, state: &State) -> Result<Self, SpoolError> {
-        let [author] = state.authors.as_slice() else {
-            return Err(SpoolError::Foreign("STATE without one author"));
-        };
-        if author.author != writer.author.to_string() || author.key != writer.signer.verifier().to_string() {
-            return Err(SpoolError::OtherAuthor { path: path.to_owned(), found: author.author.clone() });
-        }
-        let hashes = author.range.iter().copied().map(Hash::from_bytes).collect();
-        let range = CompactRange::new(author.size, hashes)
-            .map_err(|_| SpoolError::Foreign("STATE with a wrong range"))?;
-        let author_log = AuthorLog::resume(&writer.slug, writer.author.clone(), author.epoch, range);
-        let decided =
-            Decided::decode(&state.decided).ok_or(SpoolError::Foreign("STATE with an unknown bookmark"))?;
-        Ok(Self {
-            path: path.to_owned(),
-            log,
-            author_log,
-            writer,
-            last_note: Vec::new(),
-            bookmark: decided.recorded,
-            kept: Kept::default(),
-        })
-    }
-
-    fn replay(&mut self, frame: Frame, found: &mut Found) -> Result<(), SpoolError> {
-        match frame {
-            Frame::State(_) => Ok(()),
-            Frame::Commit(commit) => {
-                found.last_commit = Some(Moment::from_unix_nanos(commit.received_unix_ns));
-                self.bookmark = bookmark::decode(&commit.checkpoint)
-                    .ok_or(SpoolError::Foreign("COMMIT with an unknown bookmark"))?;
-                Ok(())
-            }
-            Frame::Batch(batch) => {
-                let batch = sealed(batch).ok_or(SpoolError::Foreign("BATCH that holds no entries"))?;
-                // INVARIANT SP-2: an edit, gap or reorder does not follow.
-                self.author_log = self
-                    .author_log
-                    .follow(&batch, self.writer.signer.verifier())
-                    .map_err(|source| SpoolError::Altered { first: batch.first, source })?;
-                found.ending = ending(&batch);
-                self.last_note = batch.note;
-                Ok(())
-            }
-        }
-    }
-
-    /// The last segment has only a STATE: the last batch and COMMIT are in the one before.
-    fn look_back(&mut self, reader: &Reader, found: &mut Found) -> Result<(), SegmentError> {
-        let segments = reader.segments()?;
-        let Some(before) = segments.iter().rev().nth(1) else { return Ok(()) };
-        for item in reader.frames_from(before.first) {
-            match item?.1 {
-                Frame::Commit(commit) => {
-                    found.last_commit = Some(Moment::from_unix_nanos(commit.received_unix_ns))
-                }
-                Frame::Batch(batch) => {
-                    self.last_note.clone_from(&batch.note);
-                    found.ending = sealed(batch).map_or(Ending::Cut, |batch| ending(&batch));
-                }
-                Frame::State(_) => {}
-            }
-        }
-        Ok(())
     }
 
     /// Seals entries into one batch and makes it durable with the bookmark as of its last entry.
@@ -291,7 +255,7 @@ impl Spool {
     ) -> Result<(), SpoolError> {
         let segment = |source| SpoolError::Segment { path: self.path.clone(), source };
         if self.log.needs_roll() {
-            let state = state_of(&self.author_log, &self.writer, self.bookmark.as_ref(), now);
+            let state = state_of(&self.author_log, self.bookmark.as_ref(), now);
             let number = self.log.roll(state).map_err(segment)?;
             self.kept.rolled(number, self.author_log.size(), now);
         }
@@ -300,7 +264,7 @@ impl Spool {
         let n_entries = entries.len();
         let (batch, next) = self
             .author_log
-            .seal(entries, BatchKey::new(key), &self.writer.signer)
+            .seal(entries, BatchKey::new(key), &self.signer)
             .map_err(|source| SpoolError::Seal { n_entries, source })?;
         let note = batch.note.clone();
         self.log.append(&framed(batch)).map_err(segment)?;
@@ -312,6 +276,30 @@ impl Spool {
         self.last_note = note;
         self.bookmark = bookmark.cloned();
         Ok(())
+    }
+
+    /// Begins the next epoch: its key, then the roll-over to it, are durable when this returns. The old seed is gone
+    /// from memory, and from the disk after [`Self::forget_old_keys`].
+    pub fn roll_over(&mut self, reason: &str, now: Moment) -> Result<(), SpoolError> {
+        // An epoch a minute would take eight thousand years to get there.
+        let number = self.author_log.epoch().saturating_add(1);
+        let next = self.writer.keys.prepare(number)?;
+        let rolled = RollOver { number, key: next.verifier().clone() };
+        let entry = rolled.entry(reason, clock::text(now)).map_err(SpoolError::RollOver)?;
+        let bookmark = self.bookmark.clone();
+        self.write(vec![entry], bookmark.as_ref(), now)?;
+        self.signer = next;
+        Ok(())
+    }
+
+    /// Overwrites and removes the seeds of the epochs before this one.
+    pub fn forget_old_keys(&self) -> Result<(), SpoolError> {
+        Ok(self.writer.keys.forget_before(self.author_log.epoch())?)
+    }
+
+    /// Epoch of the key that signs now.
+    pub fn epoch(&self) -> u32 {
+        self.author_log.epoch()
     }
 
     /// How many entries are durable.
@@ -357,10 +345,72 @@ impl Spool {
     }
 }
 
-fn state_of(author_log: &AuthorLog, writer: &Writer, bookmark: Option<&Bookmark>, now: Moment) -> State {
+impl Past {
+    fn begin(path: &Path, writer: &Writer, state: &State) -> Result<Self, SpoolError> {
+        let [author] = state.authors.as_slice() else {
+            return Err(SpoolError::Foreign("STATE without one author"));
+        };
+        let origin = writer.slug.author_origin(&writer.author);
+        let key = VerifierKey::parse(&author.key).ok().filter(|key| key.name() == origin);
+        if author.author != writer.author.to_string() || key.is_none() {
+            return Err(SpoolError::OtherAuthor { path: path.to_owned(), found: author.author.clone() });
+        }
+        let hashes = author.range.iter().copied().map(Hash::from_bytes).collect();
+        let range = CompactRange::new(author.size, hashes)
+            .map_err(|_| SpoolError::Foreign("STATE with a wrong range"))?;
+        let author_log = AuthorLog::resume(&writer.slug, writer.author.clone(), author.epoch, key, range);
+        let decided =
+            Decided::decode(&state.decided).ok_or(SpoolError::Foreign("STATE with an unknown bookmark"))?;
+        Ok(Self { author_log, last_note: Vec::new(), bookmark: decided.recorded })
+    }
+
+    fn replay(&mut self, frame: Frame, found: &mut Found) -> Result<(), SpoolError> {
+        match frame {
+            Frame::State(_) => Ok(()),
+            Frame::Commit(commit) => {
+                found.last_commit = Some(Moment::from_unix_nanos(commit.received_unix_ns));
+                self.bookmark = bookmark::decode(&commit.checkpoint)
+                    .ok_or(SpoolError::Foreign("COMMIT with an unknown bookmark"))?;
+                Ok(())
+            }
+            Frame::Batch(batch) => {
+                let batch = sealed(batch).ok_or(SpoolError::Foreign("BATCH that holds no entries"))?;
+                // INVARIANT SP-2: an edit, gap or reorder does not follow.
+                self.author_log = self
+                    .author_log
+                    .follow(&batch)
+                    .map_err(|source| SpoolError::Altered { first: batch.first, source })?;
+                found.ending = ending(&batch);
+                self.last_note = batch.note;
+                Ok(())
+            }
+        }
+    }
+
+    /// The last segment has only a STATE: the last batch and COMMIT are in the one before.
+    fn look_back(&mut self, reader: &Reader, found: &mut Found) -> Result<(), SegmentError> {
+        let segments = reader.segments()?;
+        let Some(before) = segments.iter().rev().nth(1) else { return Ok(()) };
+        for item in reader.frames_from(before.first) {
+            match item?.1 {
+                Frame::Commit(commit) => {
+                    found.last_commit = Some(Moment::from_unix_nanos(commit.received_unix_ns))
+                }
+                Frame::Batch(batch) => {
+                    self.last_note.clone_from(&batch.note);
+                    found.ending = sealed(batch).map_or(Ending::Cut, |batch| ending(&batch));
+                }
+                Frame::State(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn state_of(author_log: &AuthorLog, bookmark: Option<&Bookmark>, now: Moment) -> State {
     let author = AuthorState {
-        author: writer.author.to_string(),
-        key: writer.signer.verifier().to_string(),
+        author: author_log.author().to_string(),
+        key: author_log.key().map(ToString::to_string).unwrap_or_default(),
         epoch: author_log.epoch(),
         size: author_log.size(),
         range: author_log.range().hashes().iter().map(|hash| *hash.as_bytes()).collect(),

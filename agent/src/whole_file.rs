@@ -22,6 +22,8 @@ pub trait Files: std::fmt::Debug + Send + Sync {
     fn replace(&self, path: &Path, content: &[u8], readable: Readable) -> io::Result<()>;
     /// The file's content; `None` when there is no such file.
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
+    /// Overwrites the file's content, syncs, and removes it, durably; one that is gone is fine.
+    fn destroy(&self, path: &Path) -> io::Result<()>;
 }
 
 /// The file system of this machine.
@@ -50,7 +52,24 @@ impl Files for RealFiles {
             Err(error) => Err(error),
         }
     }
+
+    fn destroy(&self, path: &Path) -> io::Result<()> {
+        let mut file = match OpenOptions::new().write(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        // The same blocks, where the file system writes in place: not truncated first.
+        let n_bytes = usize::try_from(file.metadata()?.len()).unwrap_or(0).min(DESTROY_BYTES_MAX);
+        file.write_all(&vec![0; n_bytes])?;
+        file.sync_all()?;
+        fs::remove_file(path)?;
+        sync_folder_of(path)
+    }
 }
+
+/// Files that are destroyed are small; more of one is not a secret of ours.
+const DESTROY_BYTES_MAX: usize = 1 << 20;
 
 /// Makes a folder that only its owner may use (0700), durably; one that exists is left as it is.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
@@ -119,5 +138,12 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing stays beside it");
         assert_eq!(RealFiles.read(&folder.join("none")).unwrap(), None);
+        let (other, link) = (folder.join("other"), folder.join("link"));
+        fs::write(&other, "secret").unwrap();
+        fs::hard_link(&other, &link).unwrap();
+        RealFiles.destroy(&other).unwrap();
+        RealFiles.destroy(&other).unwrap();
+        assert!(!other.exists());
+        assert_eq!(fs::read(&link).unwrap(), [0; 6], "what stood there was overwritten first");
     }
 }

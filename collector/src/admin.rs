@@ -149,6 +149,8 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "authors": authors,
         "streams": app.liveness.streams(),
         "refusals": app.refusals.counts(),
+        "silent": published.registry.silent,
+        "self_check": published.registry.checked,
     }))
 }
 
@@ -172,7 +174,7 @@ async fn machines(State(app): State<App>) -> Json<Value> {
         .registry
         .offers
         .values()
-        .map(|offer| json!({"machine": offer.machine, "expires": offer.expires, "notice": offer.notice}))
+        .map(|offer| json!({"machine": offer.machine, "expires": offer.expires, "notice": offer.notice, "replaces": offer.replaces}))
         .collect();
     Json(json!({"machines": machines, "offers": offers}))
 }
@@ -185,14 +187,17 @@ async fn enroll(State(app): State<App>, Json(request): Json<NewEnrolment>) -> An
         serde_json::to_value(&offer.body).map_err(|error| Failure::ours(&error))?,
     )
     .await?;
-    Ok(Json(json!({"token": offer.token, "machine": request.machine, "expires": offer.body.expires})))
+    let author = offer.body.author().map(|author| author.to_string());
+    Ok(Json(
+        json!({"token": offer.token, "machine": request.machine, "author": author, "expires": offer.body.expires}),
+    ))
 }
 
 async fn revoke(State(app): State<App>, Json(request): Json<RevokeRequest>) -> Answer<Json<Value>> {
-    let author = format!("agent/{}", request.machine);
-    let published = app.ledger.published();
-    let machine = published.registry.machines.get(&author);
-    match machine {
+    let registry = app.ledger.published().registry;
+    let newest = registry.newest(&request.machine);
+    let author = newest.as_ref().map(|(author, _)| author.to_string()).unwrap_or_default();
+    match newest.map(|(_, machine)| machine) {
         None => {
             return Err(Failure::missing(format!(
                 "there is no machine `{}`; see `ntk-collector enroll list`",

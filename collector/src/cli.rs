@@ -162,8 +162,11 @@ pub enum Enroll {
     /// Make a one-time token for a machine; shown once
     New {
         /// The machine's name: lower-case letters, digits, `-`
-        #[arg(long)]
-        machine: String,
+        #[arg(long, value_name = "NAME", required_unless_present = "replace", conflicts_with = "replace")]
+        machine: Option<String>,
+        /// A machine that was enrolled before and set up anew: its earlier identity ends with the enrolment
+        #[arg(long, value_name = "NAME")]
+        replace: Option<String>,
         /// How long the token holds: 30m, 1h, 2d
         #[arg(long, default_value = "1h")]
         expires: String,

@@ -32,6 +32,15 @@ pub struct RawConfig {
     /// How often checkpoints go round to the agents, seconds.
     #[serde(default = "default_round")]
     pub witness_round_seconds: u64,
+    /// A machine that was not heard for so many seconds counts as silent: two keepalives and some slack.
+    #[serde(default = "default_silent")]
+    pub silent_after_seconds: u32,
+    /// After its return a machine has so many seconds to deliver what it recorded, before the cause is decided.
+    #[serde(default = "default_settle")]
+    pub settle_seconds: i64,
+    /// The ledger verifies itself every so many hours.
+    #[serde(default = "default_self_check")]
+    pub self_check_hours: u32,
     /// `human` or `json`.
     #[serde(default = "default_log")]
     pub log: String,
@@ -48,6 +57,15 @@ fn default_listen() -> String {
 }
 fn default_round() -> u64 {
     60
+}
+fn default_silent() -> u32 {
+    crate::silence::SILENT_AFTER_SECONDS
+}
+fn default_settle() -> i64 {
+    crate::silence::SETTLE_SECONDS
+}
+fn default_self_check() -> u32 {
+    24
 }
 fn default_log() -> String {
     "human".into()
@@ -121,6 +139,15 @@ impl Config {
         }
         if !(1..=86_400).contains(&raw.witness_round_seconds) {
             faults.push("`witness_round_seconds` is a number from 1 to 86400".into());
+        }
+        if !(2..=86_400).contains(&raw.silent_after_seconds) {
+            faults.push("`silent_after_seconds` is a number from 2 to 86400".into());
+        }
+        if !(1..=3600).contains(&raw.settle_seconds) {
+            faults.push("`settle_seconds` is a number from 1 to 3600".into());
+        }
+        if !(1..=720).contains(&raw.self_check_hours) {
+            faults.push("`self_check_hours` is a number from 1 to 720".into());
         }
         if !["human", "json"].contains(&raw.log.as_str()) {
             faults.push("`log` is `human` or `json`".into());

@@ -12,6 +12,7 @@
 //! What decides is [`crate::engine`]; here is only the I/O around it.
 
 pub mod answer;
+mod ranges;
 pub mod rules;
 mod steps;
 
@@ -40,6 +41,7 @@ use crate::roster::Roster;
 use crate::store::{Changes, Cursor, FindingRecord, LeafRecord, Store, StoreError, TicketAct};
 
 pub use answer::Lookup;
+use ranges::Ranges;
 pub use rules::Rules;
 
 /// How long to wait for new leaves before looking whether to stop.
@@ -123,6 +125,8 @@ pub struct Follower {
     writing: Writing,
     engine: Engine,
     next: Cursor,
+    /// How far each agent's log reaches at `next`: what a roll-over is shown by.
+    ranges: Ranges,
     /// Batches since the last COMMIT frame: their receive time is not known yet.
     group: Vec<(Pointer, SealedBatch)>,
     written: BTreeSet<(String, bool)>,
@@ -153,6 +157,7 @@ impl Follower {
             written.extend(record.opened_by.map(|_| (record.finding.id.clone(), false)));
             written.extend(record.closed_by.map(|_| (record.finding.id.clone(), true)));
         }
+        let ranges = Ranges::at(&ledger, next.pointer())?;
         Ok(Self {
             ledger,
             store,
@@ -160,6 +165,7 @@ impl Follower {
             writing,
             engine,
             next,
+            ranges,
             group: Vec::new(),
             written,
             pending: Vec::new(),
@@ -224,6 +230,9 @@ impl Follower {
             match &batch.author {
                 Author::Collector => self.acts(leaf, &batch, &mut changes)?,
                 Author::Agent(_) | Author::Import(_) => {
+                    if let Some(rolled) = self.ranges.take(&self.ledger, leaf, &batch)? {
+                        changes.roll_over(&record.author, &rolled)?;
+                    }
                     steps.extend(self.decide(&batch, received, &mut record, &mut changes)?);
                 }
             }

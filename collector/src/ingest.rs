@@ -4,9 +4,11 @@
 //! one agent's stream; [`enroll`] exchanges a one-time token for a certificate. Every method but Enroll needs
 //! an [`AgentIdentity`], which only a verified client certificate of an enrolled machine makes.
 
+pub mod clones;
 pub mod enroll;
 pub mod listener;
 pub mod session;
+mod told;
 pub mod verify;
 
 use std::collections::BTreeMap;
@@ -14,10 +16,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ntk_evidence::hash::Hash;
 use ntk_evidence::name::Author;
+use ntk_evidence::time::Moment;
 use tonic::Status;
 use tonic::transport::CertificateDer;
 
-use crate::ledger::registry::Registry;
+use crate::ledger::registry::{Machine, Registry};
+use told::Told;
 
 /// Who speaks on a stream: made from a verified client certificate and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,22 +29,36 @@ pub struct AgentIdentity {
     author: Author,
 }
 
+/// Why nobody is identified.
+enum Unidentified<'r> {
+    /// No certificate, or one that was never enrolled.
+    Unknown(Status),
+    /// A machine that is no longer accepted.
+    Revoked(&'r Machine),
+}
+
 impl AgentIdentity {
     /// Finds the machine that was enrolled with this certificate.
-    fn from_certificates(
+    fn from_certificates<'r>(
         certificates: Option<&[CertificateDer<'static>]>,
-        registry: &Registry,
-    ) -> Result<Self, Status> {
+        registry: &'r Registry,
+    ) -> Result<Self, Unidentified<'r>> {
         let first = certificates.and_then(<[_]>::first);
         let first = first.ok_or_else(|| {
-            Status::unauthenticated("a client certificate is needed; enrol this machine first")
+            let status = Status::unauthenticated("a client certificate is needed; enrol this machine first");
+            Unidentified::Unknown(status)
         })?;
         let machine = registry.by_certificate(&Hash::of(first.as_ref()).to_hex());
         let machine = machine.ok_or_else(|| {
-            Status::permission_denied("this certificate belongs to no enrolled machine, or was revoked")
+            Unidentified::Unknown(Status::permission_denied(
+                "this certificate belongs to no enrolled machine",
+            ))
         })?;
+        if machine.revoked.is_some() {
+            return Err(Unidentified::Revoked(machine));
+        }
         let author = Author::parse(&machine.enrolment.author)
-            .map_err(|_| Status::internal("the machine's name cannot be read"))?;
+            .map_err(|_| Unidentified::Unknown(Status::internal("the machine's name cannot be read")))?;
         Ok(Self { author })
     }
 
@@ -50,20 +68,29 @@ impl AgentIdentity {
     }
 }
 
-/// What was refused, by reason: shown by `status` and in the report.
+/// What was refused, by reason: shown by `status` and in the report; and what of it stands in the ledger already.
 #[derive(Clone, Debug, Default)]
-pub struct Refusals(Arc<Mutex<BTreeMap<String, u64>>>);
+pub struct Refusals {
+    counts: Arc<Mutex<BTreeMap<String, u64>>>,
+    told: Arc<Mutex<Told>>,
+}
 
 impl Refusals {
     /// Counts one refusal.
     pub fn count(&self, code: &str) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(code.to_owned()).or_default();
         *count = count.saturating_add(1);
     }
 
+    /// Counts one refusal of an author; how many of its kind are to be told in an act now, if it is time for one.
+    pub fn count_of(&self, author: &str, code: &str, now: Moment) -> Option<u64> {
+        self.count(code);
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).count(author, code, now)
+    }
+
     /// All counts.
     pub fn counts(&self) -> BTreeMap<String, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -16,6 +16,9 @@ fn damaged(text: &'static str) -> impl Strategy<Value = String> {
     blows.prop_map(move |blows| {
         let mut letters: Vec<char> = text.chars().collect();
         for (at, letter, how) in blows {
+            if letters.is_empty() {
+                break;
+            }
             let at = at.index(letters.len());
             match how {
                 0 => letters[at] = letter,

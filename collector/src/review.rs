@@ -6,10 +6,12 @@
 
 pub mod incidents;
 mod pass;
+mod silences;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use ntk_evidence::name::Author;
 use ntk_evidence::words;
 
 use crate::baseline::Survey;
@@ -61,12 +63,22 @@ pub fn review(
     lookup.events(since, nanos(to).saturating_add(MARGIN_NS), |seen| {
         pass.observe(&seen, only.is_none_or(|only| only(&seen)));
     })?;
-    let machines = published.registry.machines.iter().map(|(author, machine)| MachineInput {
-        name: author.strip_prefix("agent/").unwrap_or(author).to_owned(),
-        enrolled_at: machine.enrolled.parse().ok(),
-        is_proved: false,
-        silences: Vec::new(),
-    });
+    // A machine that was set up anew is one machine, known since its first enrolment.
+    let mut known: BTreeMap<String, MachineInput> = BTreeMap::new();
+    for (author, machine) in &published.registry.machines {
+        let name = machine_name(author);
+        let enrolled: Option<Timestamp> = machine.enrolled.parse().ok();
+        let one = known.entry(name.clone()).or_insert_with(|| MachineInput {
+            name,
+            enrolled_at: enrolled,
+            is_proved: false,
+            silences: Vec::new(),
+        });
+        one.enrolled_at =
+            one.enrolled_at.map_or(enrolled, |since| enrolled.map(|enrolled| enrolled.min(since)));
+        one.silences.extend(pass.silences.of(author, made_at));
+    }
+    let machines: Vec<_> = known.into_values().collect();
     let is_shown = |record: &FindingRecord| only.is_none() || pass.paths.contains_key(&record.finding.id);
     let records: Vec<FindingRecord> = records.iter().filter(|record| is_shown(record)).cloned().collect();
     let (incidents, undecided) = weigh(&records, &pass.paths, span, &zone);
@@ -97,7 +109,7 @@ pub fn review(
         made_at,
         number: None,
         tally: pass.tally,
-        machines: machines.collect(),
+        machines,
         incidents,
         undecided,
         break_glass: glasses,
@@ -119,11 +131,8 @@ pub fn review(
             practice_words: practice.trust.practice_words(),
             policy_hash: policy.hash().to_owned(),
             roster_version: roster.version().to_owned(),
-            self_check_passed: pass.self_check.as_ref().map(|(passed, _)| *passed),
-            self_check: pass.self_check.map_or_else(
-                || "The collector has not checked its whole ledger this week.".to_owned(),
-                |(_, said)| said,
-            ),
+            self_check_passed: pass.self_check.as_ref().map(|(passed, ..)| *passed),
+            self_check: self_check_in_words(pass.self_check, made_at.min(to)),
             provable_until: provable(&practice.trust.outside),
             administers: practice.config.raw.administers.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -131,6 +140,25 @@ pub fn review(
         names: roster,
     };
     Ok(build(input))
+}
+
+/// The machine's name, the same for all that were enrolled there.
+fn machine_name(author: &str) -> String {
+    let parsed = Author::parse(author).ok();
+    parsed.as_ref().and_then(Author::machine).unwrap_or(author).to_owned()
+}
+
+/// The last self-check and its age: the ledger verifies itself daily, so an old one is said first.
+fn self_check_in_words(last: Option<(bool, String, Option<Timestamp>)>, now: Timestamp) -> String {
+    let Some((_, said, at)) = last else {
+        return "THE COLLECTOR HAS NOT CHECKED ITS LEDGER, as far as this review can see.".to_owned();
+    };
+    let hours = at.map_or(0, |at| now.duration_since(at).as_hours());
+    if hours >= 48 {
+        format!("NOT CHECKED FOR {} DAYS. The last time: {said}", hours.div_euclid(24))
+    } else {
+        said
+    }
 }
 
 /// The roster in force at a moment: that of the acts received before it.

@@ -23,12 +23,16 @@ use crate::authority::Credentials;
 use crate::clock::Clock;
 use crate::config::reload;
 use crate::home::Home;
+use crate::ingest::clones::Clones;
 use crate::ingest::enroll::Enrolling;
 use crate::ingest::listener::{self, ListenError, Service};
 use crate::ingest::session::Shared;
 use crate::ledger::LedgerError;
 use crate::practice::PracticeError;
 use crate::rest::listener::{self as rest, RestError};
+use crate::self_check;
+use crate::silence::task::Ear;
+use crate::silence::{self, Silences};
 
 /// How long another process may hold the ledger's lock while this one starts.
 const LOCK_WITHIN: Duration = Duration::from_secs(10);
@@ -65,6 +69,9 @@ pub enum RunError {
     /// The runtime.
     #[error("could not start")]
     Runtime(#[source] std::io::Error),
+    /// The ledger.
+    #[error("that the collector started could not be written into the ledger")]
+    Start(#[from] LedgerError),
     /// The ledger stopped while running.
     #[error("the ledger stopped; nothing that was acknowledged is lost, start the collector again")]
     Ledger,
@@ -108,11 +115,14 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     let (agents, address) = listener::bind(&app.practice.config.raw.listen).await?;
     let _ = app.address.set(address.to_string());
     let config = app.practice.config.clone();
+    let ear = Ear::new(Silences::new(config.raw.silent_after_seconds, config.raw.settle_seconds));
     let shared = Shared {
         ledger: app.ledger.clone(),
         lookup: app.lookup.clone(),
         refusals: app.refusals.clone(),
         liveness: app.liveness.clone(),
+        ear: ear.clone(),
+        clones: Clones::default(),
         round: Duration::from_secs(config.raw.witness_round_seconds),
     };
     let trust = &app.practice.trust;
@@ -128,7 +138,14 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     let admin = admin_socket(&app)?;
     let _reload = watch_config(&app, level);
     info!(listen = %address, "collector runs");
+    let change = |what: &str| {
+        let body = json!({"change": what, "version": env!("CARGO_PKG_VERSION")});
+        act::event(act::kind::CONFIGURATION, app.ledger.now(), body)
+    };
+    let _appended = app.ledger.act(vec![change("started")]).await?;
+    let checks = tokio::spawn(self_check::daily::run(app.clone(), stop.clone()));
 
+    let silences = tokio::spawn(silence::task::run(app.clone(), ear, stop.clone()));
     let mut agents =
         tokio::spawn(async move { listener::serve(agents, service, &server, &authority_pem).await });
     let admin_stop = stop.clone();
@@ -146,8 +163,12 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         () = ledger_ended(&app) => Err(RunError::Ledger),
     };
     info!("stopping");
+    if let Err(failure) = app.ledger.act(vec![change("stopped")]).await {
+        warn!(reason = %crate::error_chain(&failure), "that the collector stops is not in the ledger");
+    }
     stop.cancel();
-    let mut running = vec![agents.abort_handle(), admin.abort_handle()];
+    let mut running =
+        vec![agents.abort_handle(), admin.abort_handle(), silences.abort_handle(), checks.abort_handle()];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     let drained = async {
         if !agents.is_finished() {
@@ -159,6 +180,8 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         if let Some(help_desks) = help_desks {
             let _ = help_desks.await;
         }
+        let _ = silences.await;
+        let _ = checks.await;
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());

@@ -5,6 +5,8 @@ use ntk_segment::frame::Frame;
 use ntk_segment::pointer::SegmentNumber;
 use ntk_segment::verify::verify_chain;
 
+pub mod daily;
+
 use crate::ledger::state::LedgerState;
 use crate::ledger::{LedgerError, from_frame};
 use crate::practice::Practice;

@@ -6,6 +6,7 @@
 //! | `b` leaf | [`LeafRecord`]: where a batch lies, whose it is, which span of time it covers |
 //! | `n` author 0 size | the leaf whose note has that size |
 //! | `d` day leaf | nothing: a batch that touches that UTC day |
+//! | `E` author 0 epoch | [`RollOverRecord`]: where the roll-over to that epoch lies, and what is before it |
 //! | `f` id | [`FindingRecord`] |
 //! | `R` leaf, `P` leaf | roster and policy that came into force with an act in that leaf |
 //!
@@ -20,6 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use ntk_evidence::hash::Hash;
 use ntk_segment::pointer::{Pointer, SegmentNumber};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -134,6 +136,19 @@ impl LeafRecord {
     }
 }
 
+/// Where a roll-over lies, with what shows that it is the entry of its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollOverRecord {
+    /// The epoch that it begins.
+    pub epoch: u32,
+    /// Index of its batch in the collector log.
+    pub leaf: u64,
+    /// Its number in the author's log.
+    pub number: u64,
+    /// Roots of the full subtrees before it, largest first.
+    pub before: Vec<Hash>,
+}
+
 /// A finding as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingRecord {
@@ -167,6 +182,12 @@ impl Changes {
         // A clock that jumps may stretch a batch over years: the ends are enough to find it.
         let days = if to.saturating_sub(from) > 31 { vec![from, to] } else { (from..=to).collect() };
         self.sets.extend(days.into_iter().map(|day| (day_key(day, record.leaf), Vec::new())));
+        Ok(())
+    }
+
+    /// The roll-over to an epoch of an author.
+    pub fn roll_over(&mut self, author: &str, record: &RollOverRecord) -> Result<(), StoreError> {
+        self.sets.push((epoch_key(author, record.epoch), serde_json::to_vec(record)?));
         Ok(())
     }
 
@@ -296,6 +317,12 @@ impl Store {
         Ok(records)
     }
 
+    /// The roll-overs of an author to the epochs up to this one, in their order.
+    pub fn roll_overs(&self, author: &str, epoch_max: u32) -> Result<Vec<RollOverRecord>, StoreError> {
+        let items = self.db.range(epoch_key(author, 0)..=epoch_key(author, epoch_max));
+        items.map(|item| Ok(serde_json::from_slice(&item?.1)?)).collect()
+    }
+
     /// The batches that touch the UTC days of `[from, to]`, in the order of the log.
     pub fn leaves_between(&self, from_unix_ns: i64, to_unix_ns: i64) -> Result<Vec<LeafRecord>, StoreError> {
         let (from, to) = (day_key(day(from_unix_ns), 0), day_key(day(to_unix_ns).saturating_add(1), 0));
@@ -419,6 +446,10 @@ fn note_key(author: &str, size: u64) -> Vec<u8> {
     [b"n", author.as_bytes(), b"\0", &size.to_be_bytes()].concat()
 }
 
+fn epoch_key(author: &str, epoch: u32) -> Vec<u8> {
+    [b"E", author.as_bytes(), b"\0", &epoch.to_be_bytes()].concat()
+}
+
 fn day_key(day: u32, leaf: u64) -> Vec<u8> {
     [b"d".as_slice(), &day.to_be_bytes(), &leaf.to_be_bytes()].concat()
 }
@@ -471,6 +502,16 @@ mod tests {
         let of =
             |author| store.leaves_of(author).unwrap().iter().map(|record| record.leaf).collect::<Vec<_>>();
         assert_eq!((of("agent/a"), of("agent/b"), of("agent/")), (vec![0, 2], vec![1], vec![]));
+        let rolled = |epoch, leaf| RollOverRecord { epoch, leaf, number: leaf, before: Vec::new() };
+        let mut changes = Changes::default();
+        for (author, record) in
+            [("agent/a", rolled(1, 5)), ("agent/a", rolled(256, 9)), ("agent/b", rolled(2, 7))]
+        {
+            changes.roll_over(author, &record).unwrap();
+        }
+        store.apply(changes, None).unwrap();
+        assert_eq!(store.roll_overs("agent/a", 255).unwrap(), [rolled(1, 5)]);
+        assert_eq!(store.roll_overs("agent/a", u32::MAX).unwrap(), [rolled(1, 5), rolled(256, 9)]);
         let ten = 10 * SECONDS_PER_DAY * 1_000_000_000;
         let found = store.leaves_between(ten, ten + 1).unwrap();
         assert_eq!(found.iter().map(|record| record.leaf).collect::<Vec<_>>(), [0, 1]);

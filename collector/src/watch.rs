@@ -20,6 +20,8 @@ pub struct Stream {
     pub last_spoke: String,
     /// Entries that wait on the agent, by its last keepalive.
     pub waiting: u64,
+    /// Batches that this agent sent again although the ledger held them, since the collector's start.
+    pub replayed: u64,
     /// Largest size of the collector log that this agent has checked in a round.
     pub witnessed: u64,
     #[serde(skip)]
@@ -71,6 +73,13 @@ impl Liveness {
     pub fn keepalive(&self, author: &Author, keepalive: &v1::Keepalive) {
         if let Some(stream) = self.lock().get_mut(&author.to_string()) {
             stream.waiting = keepalive.waiting;
+        }
+    }
+
+    /// A machine sent a batch again that the ledger holds.
+    pub fn replayed(&self, author: &Author) {
+        if let Some(stream) = self.lock().get_mut(&author.to_string()) {
+            stream.replayed = stream.replayed.saturating_add(1);
         }
     }
 

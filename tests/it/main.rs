@@ -4,10 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 #![expect(clippy::indexing_slicing, reason = "test code: a missing element is the failure")]
 
+mod attacks;
 mod bundle;
 mod crash;
 mod decisions;
 mod detection;
+mod epochs;
 mod findings;
 mod foreign;
 mod live;
@@ -18,6 +20,7 @@ mod power;
 mod promises;
 mod quickstart;
 mod refusals;
+mod silence;
 mod ssh;
 mod store;
 mod tickets;

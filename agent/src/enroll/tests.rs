@@ -1,11 +1,20 @@
 //! Enrolment against a collector on this machine: what is accepted, what is refused, what can be run again.
 
+use ntk_segment::disk::{Disk as _, RealDisk};
+
 use super::*;
 use crate::uplink::tests::server::TestCollector;
 use crate::whole_file::RealFiles;
 
 fn request(dir: &Path, token: String) -> Request {
-    Request { token, dir: dir.to_owned(), collector: None, notice: String::new(), machine: "test".to_owned() }
+    Request {
+        token,
+        dir: dir.to_owned(),
+        collector: None,
+        notice: String::new(),
+        machine: "test".to_owned(),
+        replace: Replace::No,
+    }
 }
 
 #[tokio::test]
@@ -31,11 +40,50 @@ async fn a_half_finished_enrolment_goes_on_with_the_same_keys() {
     let request = request(scratch.path(), collector.token());
     enroll(&request, &RealFiles).await.unwrap();
     let files = IdentityFiles::of(scratch.path());
-    let before = files.load(&RealFiles).unwrap().secrets;
+    let keys =
+        || (files.load(&RealFiles).unwrap().secrets.tls_key_pem, std::fs::read(files.epoch_key(0)).unwrap());
+    let before = keys();
     std::fs::remove_file(files.enrolled()).unwrap();
     enroll(&request, &RealFiles).await.unwrap();
-    let after = files.load(&RealFiles).unwrap().secrets;
-    assert_eq!((before.epoch_seed, before.tls_key_pem), (after.epoch_seed, after.tls_key_pem));
+    assert_eq!(before, keys());
+}
+
+#[tokio::test]
+async fn a_machine_takes_its_own_place_and_what_was_there_is_kept() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path();
+    let first = TestCollector::start().await;
+    enroll(&request(dir, first.token()), &RealFiles).await.unwrap();
+    let before = std::fs::read(IdentityFiles::of(dir).epoch_key(0)).unwrap();
+    std::fs::create_dir(dir.join("spool")).unwrap();
+    std::fs::write(dir.join("spool/x"), "an entry").unwrap();
+
+    // An attempt that fails moves nothing.
+    let second = TestCollector::start().await;
+    let now = Moment::parse("2026-11-27T12:30:00Z").unwrap();
+    let elsewhere = Some(second.address.to_string());
+    let again = Request { replace: Replace::At(now), collector: elsewhere, ..request(dir, first.token()) };
+    assert!(matches!(enroll(&again, &RealFiles).await.unwrap_err(), EnrollError::Reach { .. }));
+    assert!(IdentityFiles::of(dir).is_complete() && dir.join("spool/x").exists());
+
+    let again = Request { token: second.token(), ..again };
+    let lock = RealDisk.lock(&dir.join("spool/lock")).unwrap();
+    assert!(matches!(enroll(&again, &RealFiles).await.unwrap_err(), EnrollError::Running { .. }));
+    drop(lock);
+    enroll(&again, &RealFiles).await.unwrap();
+    assert_eq!(second.shared.lock().unwrap().n_enrolments, 1);
+    IdentityFiles::of(dir).load(&RealFiles).unwrap();
+    assert_ne!(std::fs::read(IdentityFiles::of(dir).epoch_key(0)).unwrap(), before, "other keys");
+    assert_eq!(std::fs::read(dir.join("identity.before-20261127T123000Z/epoch-0.key")).unwrap(), before);
+    assert_eq!(std::fs::read(dir.join("spool.before-20261127T123000Z/x")).unwrap(), b"an entry");
+    assert!(!dir.join("spool").exists() && !dir.join("identity.new").exists());
+
+    // Cut after the collector's answer: the same command goes on without a second token.
+    std::fs::rename(dir.join("identity"), dir.join("identity.new")).unwrap();
+    std::fs::create_dir(dir.join("spool")).unwrap();
+    enroll(&again, &RealFiles).await.unwrap();
+    assert_eq!(second.shared.lock().unwrap().n_enrolments, 1, "no second token was asked for");
+    assert!(IdentityFiles::of(dir).is_complete() && dir.join("spool.before-20261127T123000Z-2").is_dir());
 }
 
 #[tokio::test]

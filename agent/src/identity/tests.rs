@@ -2,6 +2,11 @@
 
 use std::fs;
 
+use std::sync::Arc;
+
+use ntk_evidence::note::{KeyType, NoteSigner};
+
+use super::epochs::EpochKeys;
 use super::*;
 use crate::whole_file::RealFiles;
 
@@ -49,8 +54,13 @@ pub(crate) fn enrolled() -> Enrolled {
     }
 }
 
-fn secrets() -> Secrets {
-    Secrets { tls_key_pem: "key\n".to_owned(), epoch_seed: [5; 32], witness_seed: [6; 32] }
+fn secrets() -> (Secrets, Seed) {
+    (Secrets { tls_key_pem: "key\n".to_owned(), witness_seed: [6; 32] }, Zeroizing::new([5; 32]))
+}
+
+fn keys(files: &IdentityFiles) -> EpochKeys {
+    let (slug, author) = (Slug::parse(SLUG).unwrap(), Author::parse("agent/ws-01").unwrap());
+    EpochKeys::new(files.clone(), &slug, &author, Arc::new(RealFiles))
 }
 
 fn finished() -> (tempfile::TempDir, IdentityFiles) {
@@ -67,8 +77,7 @@ fn an_identity_reads_back_and_signs_as_its_author() {
     assert!(files.is_complete());
     let identity = files.load(&RealFiles).unwrap();
     assert_eq!(identity.author.to_string(), "agent/ws-01");
-    assert_eq!(identity.signer().unwrap().verifier().name(), format!("{SLUG}/agent/ws-01"));
-    assert_eq!(identity.secrets.epoch_seed, [5; 32]);
+    assert_eq!(keys(&files).signer(0).unwrap().verifier().name(), format!("{SLUG}/agent/ws-01"));
     assert!(!format!("{identity:?}").contains("key\\n"), "secrets are not printed");
 }
 
@@ -78,8 +87,8 @@ fn an_unfinished_enrolment_goes_on_with_the_same_keys() {
     let files = IdentityFiles::of(scratch.path());
     files.secrets_or_new(&RealFiles, secrets).unwrap();
     assert!(!files.is_complete());
-    let again = files.secrets_or_new(&RealFiles, || Secrets { epoch_seed: [9; 32], ..secrets() }).unwrap();
-    assert_eq!(again.epoch_seed, [5; 32]);
+    let (_, again) = files.secrets_or_new(&RealFiles, || (secrets().0, Zeroizing::new([9; 32]))).unwrap();
+    assert_eq!(*again, [5; 32]);
     let sentence = files.load(&RealFiles).unwrap_err().to_string();
     assert!(
         sentence.contains("is missing: this machine is not enrolled; run `ntk-agent enroll"),
@@ -95,7 +104,7 @@ fn a_loose_secret_is_refused_with_the_command_that_mends_it() {
     let (_scratch, files) = finished();
     for (path, loose, tight) in [
         (files.tls_key(), 0o640, 0o600),
-        (files.epoch_key(), 0o604, 0o600),
+        (files.epoch_key(0), 0o604, 0o600),
         (files.folder().to_owned(), 0o750, 0o700),
     ] {
         chmod(&path, loose);
@@ -119,12 +128,43 @@ fn each_missing_or_damaged_file_is_named() {
         assert!(error.contains(&path.display().to_string()), "{error}");
         error
     };
-    assert!(with(files.epoch_key(), b"05").contains("not 64 hex digits"));
+    assert!(with(files.witness_key(), b"05").contains("not 64 hex digits"));
     assert!(with(files.enrolled(), b"slug = 3").contains("is damaged"));
     let other = toml::to_string(&Enrolled { slug: "oak.00000000".to_owned(), ..enrolled() }).unwrap();
     assert!(with(files.enrolled(), other.as_bytes()).contains("another practice"));
     let author = toml::to_string(&Enrolled { author: "collector".to_owned(), ..enrolled() }).unwrap();
     assert!(with(files.enrolled(), author.as_bytes()).contains("not an agent"));
+    fs::write(files.epoch_key(0), "05").unwrap();
+    let error = keys(&files).signer(0).unwrap_err().to_string();
+    assert!(error.contains("epoch-0.key") && error.contains("not 64 hex digits"), "{error}");
     fs::remove_file(files.certificate()).unwrap();
+    assert!(matches!(files.load(&RealFiles), Err(IdentityError::Missing { .. })));
+}
+
+#[test]
+fn the_next_key_is_made_once_and_old_ones_are_overwritten_and_removed() {
+    let (_scratch, files) = finished();
+    let keys = keys(&files);
+    let next = keys.prepare(1).unwrap().verifier().clone();
+    assert_ne!(next, *keys.signer(0).unwrap().verifier());
+    assert_eq!(
+        *keys.prepare(1).unwrap().verifier(),
+        next,
+        "an attempt that was cut goes on with the same key"
+    );
+    assert_eq!(keys.numbers().unwrap(), [0, 1]);
+    keys.forget_before(1).unwrap();
+    assert_eq!(keys.numbers().unwrap(), [1]);
+    assert!(matches!(keys.signer(0), Err(IdentityError::Missing { .. })));
+    assert!(files.is_complete() && files.load(&RealFiles).is_ok());
+    // Half overwritten and half removed: it is damaged, and goes with the next attempt.
+    fs::write(files.epoch_key(0), [0; 65]).unwrap();
+    keys.forget_before(1).unwrap();
+    assert_eq!(keys.numbers().unwrap(), [1]);
+    for odd in ["epoch-01.key", "epoch-x.key", "epoch-2.key.new", "epoch-.key"] {
+        fs::write(files.folder().join(odd), "").unwrap();
+    }
+    assert_eq!(keys.numbers().unwrap(), [1]);
+    fs::remove_file(files.epoch_key(1)).unwrap();
     assert!(matches!(files.load(&RealFiles), Err(IdentityError::Missing { .. })));
 }

@@ -26,6 +26,8 @@ pub struct Setup {
     pub path: PathBuf,
     /// Bytes on disk, kept segments included.
     pub bytes_max: u64,
+    /// How long a signing key is used before the next one takes its place.
+    pub epoch_every: Duration,
     /// Checks the collector's checkpoints.
     pub log_key: VerifierKey,
     /// The disk under the segments.
@@ -43,6 +45,8 @@ pub struct Progress {
     pub size: u64,
     /// The author's note of that size; empty for 0.
     pub note: Arc<[u8]>,
+    /// Epoch of the key that signs now.
+    pub epoch: u32,
     /// The position that is durable.
     pub position: Position,
     /// Reads what is durable. After the disk failed there is another one.
@@ -66,6 +70,12 @@ pub enum Incoming {
 
 /// After a failed disk the spool is opened again at most this often.
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
+
+/// A signing key that could not be made or removed is tried again after this time.
+const ROLL_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// More than a roll-over ever takes.
+const ROLL_OVER_BYTES_MAX: usize = 1 << 10;
 
 /// Room in each batch for the gap entry that tells of losses.
 const GAP_BYTES_MAX: usize = 4 << 10;
@@ -102,10 +112,24 @@ pub struct Keeper {
     progress: Progress,
     /// Uptime before which the spool is not opened again.
     reopen_at: Duration,
+    rolling: Rolling,
+}
+
+/// When the next epoch is due, and what is left to do of the last one. Times are uptimes.
+#[derive(Debug)]
+struct Rolling {
+    /// Why the next epoch is due, if it is.
+    due: Option<&'static str>,
+    /// Since when the key is in use.
+    since: Duration,
+    /// Before then nothing is tried again.
+    again_at: Duration,
+    /// Seeds of epochs that are over may still be on the disk.
+    is_old_key_left: bool,
 }
 
 impl Keeper {
-    /// Opens the spool. The gap since the last run is in the first group already.
+    /// Opens the spool. The gap since the last run is written, or in the first group, and the next epoch has begun.
     pub fn open(setup: Setup, writer: Arc<Writer>) -> Result<(Self, Found), SpoolError> {
         let now = setup.clock.now();
         let (spool, found) = open_spool(&setup, &writer, now)?;
@@ -133,9 +157,17 @@ impl Keeper {
                 Position::default()
             }
         };
+        let rolling = Rolling {
+            // A key that has signed nothing yet, because the machine was just enrolled, is the next one already.
+            due: (spool.size() > 0).then_some("start"),
+            since: setup.clock.uptime(),
+            again_at: Duration::ZERO,
+            is_old_key_left: true,
+        };
         let progress = Progress {
             size: spool.size(),
             note: spool.last_note().into(),
+            epoch: spool.epoch(),
             position: position.clone(),
             reader: Arc::new(spool.reader()),
             bytes_on_disk: spool.bytes_on_disk(),
@@ -155,9 +187,15 @@ impl Keeper {
             position,
             progress,
             reopen_at: Duration::ZERO,
+            rolling,
         };
         for event in first {
             keeper.take(Incoming::Own(event));
+        }
+        if keeper.rolling.due.is_some() {
+            // The gap is durable before the roll-over, so that no crash between them hides it (SE-1); nothing of this
+            // run that a sensor saw is signed by a key that was on the disk while the machine was off.
+            keeper.flush();
         }
         Ok((keeper, found))
     }
@@ -219,10 +257,17 @@ impl Keeper {
     /// Writes the group, if there is one, and with it what was lost until then.
     pub fn flush(&mut self) {
         let now = self.setup.clock.now();
-        if self.spool.is_none() && !self.reopen(now) || !self.is_waiting() {
+        if self.spool.is_none() && !self.reopen(now) {
             return;
         }
-        let Some(spool) = &mut self.spool else { return };
+        if self.is_waiting() && !self.write_group(now) {
+            return;
+        }
+        self.roll_over(now);
+    }
+
+    fn write_group(&mut self, now: Moment) -> bool {
+        let Some(spool) = &mut self.spool else { return false };
         let closed = self
             .group
             .closed
@@ -233,9 +278,46 @@ impl Keeper {
             Ok(()) => {
                 self.group = Group::default();
                 self.publish();
+                true
             }
-            Err(error) => self.fail(&error),
+            Err(error) => {
+                self.fail(&error);
+                false
+            }
         }
+    }
+
+    /// Begins the next epoch where it is due and there is room for it, and lets the old seed go. What cannot be done
+    /// now is done later: the epoch goes on, and nothing is lost.
+    fn roll_over(&mut self, now: Moment) {
+        let uptime = self.setup.clock.uptime();
+        if uptime.saturating_sub(self.rolling.since) >= self.setup.epoch_every {
+            self.rolling.due.get_or_insert("daily");
+        }
+        if self.rolling.due.is_none() && !self.rolling.is_old_key_left || uptime < self.rolling.again_at {
+            return;
+        }
+        let has_room = self.has_room(1, ROLL_OVER_BYTES_MAX, Content::Own);
+        let Some(spool) = &mut self.spool else { return };
+        if let Some(reason) = self.rolling.due.filter(|_| has_room) {
+            match spool.roll_over(reason, now) {
+                Ok(()) => {
+                    info!(epoch = spool.epoch(), reason, "the next signing key is in use");
+                    (self.rolling.due, self.rolling.since) = (None, uptime);
+                    self.rolling.is_old_key_left = true;
+                }
+                Err(error @ (SpoolError::Key(_) | SpoolError::RollOver(_))) => {
+                    error!(error = %chain(&error), "the next signing key could not be made; this one goes on");
+                }
+                Err(error) => return self.fail(&error),
+            }
+        }
+        match spool.forget_old_keys() {
+            Ok(()) => self.rolling.is_old_key_left = false,
+            Err(error) => error!(error = %chain(&error), "an old signing key could not be removed yet"),
+        }
+        self.rolling.again_at = uptime.saturating_add(ROLL_AGAIN_AFTER);
+        self.publish();
     }
 
     /// Makes a new position durable, then removes what it lets go. The old one stays when that fails.
@@ -332,10 +414,16 @@ impl Keeper {
             return false;
         }
         info!(size = spool.size(), "the spool is open again");
-        if spool.size() > self.progress.size {
+        if spool.size() > self.progress.size && self.group.closed.is_some() {
             // The group that failed is durable although the disk reported otherwise.
             self.group = Group::default();
         }
+        if spool.epoch() > self.progress.epoch {
+            // So is the roll-over.
+            (self.rolling.due, self.rolling.since) = (None, uptime);
+        }
+        self.rolling.is_old_key_left = true;
+        self.rolling.again_at = Duration::ZERO;
         self.spool = Some(spool);
         self.publish();
         true
@@ -356,6 +444,7 @@ impl Keeper {
         self.progress = Progress {
             size: spool.size(),
             note: spool.last_note().into(),
+            epoch: spool.epoch(),
             position: self.position.clone(),
             reader: Arc::new(spool.reader()),
             bytes_on_disk: spool.bytes_on_disk(),

@@ -1,27 +1,32 @@
 //! Kills, faults, caps and positions: what was durable is there once, and every loss is told of.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ntk_evidence::event::{Event, Health, Kind};
-use ntk_evidence::note::KeyType;
 use ntk_segment::disk::{DiskFile, Locking, RealDisk};
 
 use super::keeper::{Incoming, Keeper, Setup};
 use super::position::PositionFile;
 use super::*;
-use crate::clock::Clock as _;
-use crate::clock::fake::FakeClock;
+use crate::identity::IdentityFiles;
+use crate::identity::epochs::EpochKeys;
 use crate::identity::tests::{SLUG, log_signer};
 use crate::whole_file::{Files, Readable, RealFiles};
+use clock::Clock as _;
+use clock::fake::FakeClock;
 
-/// The real disk, whose syncs fail while asked to: done or not, nobody can tell.
+mod epochs;
+
+/// The real disk, whose syncs fail while asked to (done or not, nobody can tell), or which takes no byte at all.
 #[derive(Clone, Debug, Default)]
 struct Sick {
     is_sick: Arc<AtomicBool>,
+    is_refusing: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
-struct SickFile(Box<dyn DiskFile>, Arc<AtomicBool>);
+struct SickFile(Box<dyn DiskFile>, Sick);
 
 impl Disk for Sick {
     fn create_folder(&self, folder: &Path) -> std::io::Result<()> {
@@ -34,10 +39,10 @@ impl Disk for Sick {
         RealDisk.list(folder)
     }
     fn create(&self, path: &Path) -> std::io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(SickFile(RealDisk.create(path)?, Arc::clone(&self.is_sick))))
+        Ok(Box::new(SickFile(RealDisk.create(path)?, self.clone())))
     }
     fn open_write(&self, path: &Path) -> std::io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(SickFile(RealDisk.open_write(path)?, Arc::clone(&self.is_sick))))
+        Ok(Box::new(SickFile(RealDisk.open_write(path)?, self.clone())))
     }
     fn open_read(&self, path: &Path) -> std::io::Result<Box<dyn DiskFile>> {
         RealDisk.open_read(path)
@@ -55,6 +60,9 @@ impl Disk for Sick {
 
 impl DiskFile for SickFile {
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> std::io::Result<()> {
+        if self.1.is_refusing.load(Ordering::Relaxed) {
+            return Err(std::io::Error::other("refused"));
+        }
         self.0.write_at(bytes, offset)
     }
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
@@ -64,7 +72,11 @@ impl DiskFile for SickFile {
         self.0.size()
     }
     fn sync_data(&self) -> std::io::Result<()> {
-        if self.1.load(Ordering::Relaxed) { Err(std::io::Error::other("sick")) } else { self.0.sync_data() }
+        if self.1.is_sick.load(Ordering::Relaxed) {
+            Err(std::io::Error::other("sick"))
+        } else {
+            self.0.sync_data()
+        }
     }
     fn truncate(&mut self, size: u64) -> std::io::Result<()> {
         self.0.truncate(size)
@@ -93,6 +105,13 @@ impl Files for SickFiles {
     fn read(&self, path: &Path) -> std::io::Result<Option<Vec<u8>>> {
         RealFiles.read(path)
     }
+    fn destroy(&self, path: &Path) -> std::io::Result<()> {
+        let fault = *self.0.lock().unwrap();
+        if fault != FileFault::NotWritten {
+            RealFiles.destroy(path)?;
+        }
+        if fault == FileFault::None { Ok(()) } else { Err(std::io::Error::other("sick")) }
+    }
 }
 
 struct Machine {
@@ -105,8 +124,12 @@ struct Machine {
 
 impl Machine {
     fn new() -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let identity = IdentityFiles::of(scratch.path());
+        crate::whole_file::create_private_folder(identity.folder()).unwrap();
+        RealFiles.replace(&identity.epoch_key(0), "05".repeat(32).as_bytes(), Readable::ByOwner).unwrap();
         Self {
-            scratch: tempfile::tempdir().unwrap(),
+            scratch,
             clock: Arc::default(),
             disk: Sick::default(),
             file_fault: Arc::new(std::sync::Mutex::new(FileFault::None)),
@@ -118,18 +141,24 @@ impl Machine {
         self.scratch.path().join("spool")
     }
 
+    fn identity(&self) -> IdentityFiles {
+        IdentityFiles::of(self.scratch.path())
+    }
+
     fn start(&self) -> Result<Keeper, SpoolError> {
         let slug = Slug::parse(SLUG).unwrap();
         let author = Author::agent("ws-01").unwrap();
-        let signer = NoteSigner::new(&slug.author_origin(&author), KeyType::Ed25519, &[5; 32]).unwrap();
-        let writer = Arc::new(Writer { slug, author, epoch: 0, signer });
+        let files: Arc<dyn Files> = Arc::new(SickFiles(Arc::clone(&self.file_fault)));
+        let keys = EpochKeys::new(self.identity(), &slug, &author, files);
+        let writer = Arc::new(Writer { slug, author, keys });
         let setup = Setup {
             path: self.path(),
             bytes_max: self.bytes_max,
+            epoch_every: Duration::from_secs(86_400),
             log_key: log_signer().verifier().clone(),
             disk: Arc::new(self.disk.clone()),
             files: Arc::new(SickFiles(Arc::clone(&self.file_fault))),
-            clock: Arc::clone(&self.clock) as Arc<dyn crate::clock::Clock>,
+            clock: Arc::clone(&self.clock) as Arc<dyn clock::Clock>,
         };
         Keeper::open(setup, writer).map(|(keeper, _)| keeper)
     }
@@ -142,6 +171,10 @@ impl Machine {
             if let Frame::Batch(batch) = item.unwrap().1 {
                 for entry in sealed(batch).unwrap().entries {
                     let event = entry.event().unwrap();
+                    // What keys do is told in a test of its own.
+                    if event.epoch.is_some() {
+                        continue;
+                    }
                     stored.push(match (event.gap, event.health) {
                         (Some(gap), _) => format!("gap {} {}", gap.cause, gap.lost.unwrap_or(0)),
                         (_, Some(health)) => format!("health {}", health.reason.unwrap()),
@@ -199,7 +232,7 @@ fn a_kill_loses_only_what_was_not_durable_and_the_next_start_tells_of_it() {
         machine.stored(),
         ["a", "b", "gap agent_restart 0", "health start", "health stop", "gap clean_stop 0"]
     );
-    let place = shelf::find(&keeper.progress().reader, 6).unwrap().unwrap();
+    let place = shelf::find(&keeper.progress().reader, 8).unwrap().unwrap();
     assert_eq!(place.note, keeper.progress().note.as_ref());
     assert_eq!(shelf::find(&keeper.progress().reader, 1).unwrap(), None, "no batch ends there");
 }
@@ -443,8 +476,7 @@ fn an_event_too_large_for_an_entry_becomes_a_gap() {
 #[test]
 fn the_thread_groups_events_and_ends_with_everything_durable() {
     let machine = Machine::new();
-    let thread =
-        thread::SpoolThread::start(machine.start().unwrap(), std::time::Duration::from_millis(5)).unwrap();
+    let thread = thread::SpoolThread::start(machine.start().unwrap(), Duration::from_millis(5)).unwrap();
     let (intake, progress) = (thread.intake(), thread.progress());
     for n in 0..2000 {
         let Incoming::Observed(event, bookmark) = event(&n.to_string()) else { unreachable!() };

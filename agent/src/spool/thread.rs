@@ -198,6 +198,7 @@ fn run(
 fn publish(progress: &watch::Sender<Progress>, now: &Progress) {
     progress.send_if_modified(|before| {
         let is_same = before.size == now.size
+            && before.epoch == now.epoch
             && before.position == now.position
             && before.bytes_on_disk == now.bytes_on_disk
             && before.n_lost == now.n_lost

@@ -13,7 +13,8 @@ use tonic::codec::CompressionEncoding;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity as TlsIdentity};
 
 use super::wire::{self, Heard};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
+use crate::host::Run;
 use crate::identity::Identity;
 
 /// Messages that may wait to be sent: the session's window of bytes, read from the spool as its smallest batches.
@@ -38,8 +39,7 @@ pub enum StreamEvent {
 #[derive(Clone, Debug)]
 pub struct Line {
     endpoint: Endpoint,
-    epoch: u32,
-    boot_id: String,
+    run: Run,
 }
 
 /// The line cannot be set up.
@@ -55,7 +55,7 @@ pub enum LineError {
 
 impl Line {
     /// A line to the identity's collector, or to another address of it.
-    pub fn new(identity: &Identity, address: Option<&str>, boot_id: String) -> Result<Self, LineError> {
+    pub fn new(identity: &Identity, address: Option<&str>, run: Run) -> Result<Self, LineError> {
         let address = address.unwrap_or(&identity.collector);
         let tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(&identity.authority_pem))
@@ -70,7 +70,7 @@ impl Line {
             .keep_alive_timeout(HTTP2_KEEPALIVE)
             .keep_alive_while_idle(true)
             .tcp_nodelay(true);
-        Ok(Self { endpoint, epoch: identity.epoch, boot_id })
+        Ok(Self { endpoint, run })
     }
 
     /// Connects, and nothing else: for `check`.
@@ -83,21 +83,31 @@ impl Line {
         &self,
         size: u64,
         note: &[u8],
+        epoch: u32,
         remembered_log_size: u64,
         clock: &dyn Clock,
     ) -> v1::AgentMessage {
         wire::said(Up::Hello(v1::Hello {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            boot_id: self.boot_id.clone(),
+            boot_id: self.run.boot_id.clone(),
             uptime_seconds: clock.uptime().as_secs(),
             size,
             note: note.to_vec(),
             remembered_log_size,
-            epoch: self.epoch,
+            epoch,
             unix_nanos: clock.now().unix_nanos(),
-            ..v1::Hello::default()
+            run_id: self.run.run_id.clone(),
+            monotonic_ms: millis(clock.monotonic()),
+            boottime_ms: millis(clock.uptime()),
+            started_unix_nanos: self.run.started.unix_nanos(),
+            last_shutdown: self.run.last_shutdown.map(clock::text).unwrap_or_default(),
         }))
     }
+}
+
+/// Milliseconds of a span, for the wire.
+pub(super) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Runs one stream to its end; `tell` says false when nobody listens any more.

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 use super::backoff;
 use super::session::{Input, Output, Session};
 use super::stream::{self, Line, StreamEvent};
-use super::wire;
+use super::wire::{self, Heard};
 use crate::clock::Clock;
 use crate::spool::keeper::Progress;
 use crate::spool::shelf;
@@ -35,6 +35,8 @@ pub struct UplinkStatus {
     pub last_receipt: Option<Moment>,
     /// Why there is no connection, or was none last.
     pub trouble: Option<String>,
+    /// Milliseconds by which this machine's clock was ahead of the collector's at the last greeting.
+    pub clock_ahead_ms: Option<i64>,
 }
 
 /// Everything that the uplink is joined to.
@@ -136,7 +138,12 @@ impl Running {
                         attempt.sender = Some(sender);
                         self.give(Input::Connected);
                     }
-                    StreamEvent::Heard(heard) => self.give(Input::Heard(heard)),
+                    StreamEvent::Heard(heard) => {
+                        if let Heard::Welcome(welcome) = &heard {
+                            self.compare_clocks(welcome.unix_nanos);
+                        }
+                        self.give(Input::Heard(heard));
+                    }
                     StreamEvent::Lost(why) => {
                         self.attempt = None;
                         self.trouble(why);
@@ -188,11 +195,14 @@ impl Running {
                 Output::Send(batch) => self.say(wire::batch(batch)),
                 Output::Keepalive(waiting) => {
                     let (uptime_seconds, unix_nanos) = self.times();
+                    let lost = self.uplink.progress.borrow().n_lost;
                     self.say(wire::said(Up::Keepalive(v1::Keepalive {
                         uptime_seconds,
                         unix_nanos,
                         waiting,
-                        ..v1::Keepalive::default()
+                        monotonic_ms: stream::millis(self.uplink.clock.monotonic()),
+                        boottime_ms: stream::millis(self.uplink.clock.uptime()),
+                        lost,
                     })));
                 }
                 Output::CheckpointSeen(size, refusal) => {
@@ -213,6 +223,16 @@ impl Running {
                 }
                 Output::Trouble(why) => self.trouble(why),
             }
+        }
+    }
+
+    /// How far this machine's clock is ahead of the collector's; the way of the greeting counts as nothing.
+    fn compare_clocks(&self, collector_unix_nanos: i64) {
+        const NANOS_PER_MILLI: i64 = 1_000_000;
+        if collector_unix_nanos > 0 {
+            let ahead = self.uplink.clock.now().unix_nanos().saturating_sub(collector_unix_nanos);
+            let ahead_ms = ahead.checked_div(NANOS_PER_MILLI);
+            self.uplink.status.send_modify(|status| status.clock_ahead_ms = ahead_ms);
         }
     }
 
@@ -238,7 +258,7 @@ impl Running {
             tokio::time::sleep(wait).await;
             let hello = {
                 let progress = progress.borrow();
-                line.hello(progress.size, &progress.note, remembered_log_size, &*clock)
+                line.hello(progress.size, &progress.note, progress.epoch, remembered_log_size, &*clock)
             };
             stream::run(&line, hello, |event| {
                 let events = events.clone();

@@ -26,6 +26,8 @@ pub struct Welcome {
     pub note: Vec<u8>,
     /// The proof that it holds it; absent for 0.
     pub receipt: Option<ReceiptFor>,
+    /// What the collector's clock said.
+    pub unix_nanos: i64,
 }
 
 /// A batch was not taken.
@@ -61,6 +63,7 @@ pub fn heard(message: v1::CollectorMessage) -> Result<Heard, FieldError> {
             size: welcome.size,
             note: convert::note("note", welcome.note)?,
             receipt: welcome.receipt.map(receipt).transpose()?,
+            unix_nanos: welcome.unix_nanos,
         }),
         Down::Receipt(message) => Heard::Receipt(receipt(message)?),
         Down::Checkpoint(round) => {

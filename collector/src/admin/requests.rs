@@ -25,6 +25,9 @@ const TOKEN_SECONDS_MAX: u64 = 7 * 86_400;
 pub struct NewEnrolment {
     /// The machine's name.
     pub machine: String,
+    /// Whether the machine was set up again and takes its own earlier place, which ends with that.
+    #[serde(default)]
+    pub replace: bool,
     /// How long the token holds, seconds.
     pub expires_seconds: u64,
     /// Address for this machine, where it is not the configured one.
@@ -219,12 +222,22 @@ pub fn offer(app: &App, request: &NewEnrolment) -> Result<MadeOffer, Failure> {
     if !(1..=TOKEN_SECONDS_MAX).contains(&request.expires_seconds) {
         return Err(Failure::bad("`--expires` is at least a second and at most 7 days"));
     }
-    if app.ledger.published().registry.machines.contains_key(&format!("agent/{}", request.machine)) {
-        return Err(Failure::bad(format!(
-            "a machine `{}` was enrolled before; choose another name",
-            request.machine
-        )));
-    }
+    let registry = app.ledger.published().registry;
+    let machine = &request.machine;
+    let replaces = match (registry.newest(machine), request.replace) {
+        (None, false) => None,
+        (Some((before, _)), true) => Some(before.to_string()),
+        (Some(_), false) => {
+            return Err(Failure::bad(format!(
+                "a machine `{machine}` was enrolled before; choose another name, or use `--replace {machine}` if it was set up anew"
+            )));
+        }
+        (None, true) => {
+            return Err(Failure::missing(format!(
+                "there is no machine `{machine}` to replace; see `ntk-collector enroll list`"
+            )));
+        }
+    };
     let secret = crate::home::random().map_err(|error| Failure::ours(&error))?;
     let (_, authority) = app.practice.authority().map_err(|error| Failure::ours(&error))?;
     let address = request.address.clone().or_else(|| app.practice.config.raw.address_for_agents.clone());
@@ -251,6 +264,7 @@ pub fn offer(app: &App, request: &NewEnrolment) -> Result<MadeOffer, Failure> {
         secret_sha256: Hash::of(&secret).to_hex(),
         expires,
         notice: Some(notice(request.notice.as_deref())?),
+        replaces,
     };
     Ok(MadeOffer { token: token.to_string(), body })
 }

@@ -148,6 +148,9 @@ fn check(home: Home) -> anyhow::Result<u8> {
         }
     };
     let said = |error: &dyn std::error::Error| crate::error_chain(error);
+    for found in crate::private::kept(&home) {
+        line("kept", found);
+    }
     match Practice::open(home.clone()) {
         Err(error) => line("configuration and trust file", Err(said(&error))),
         Ok(practice) => {
@@ -248,16 +251,17 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
 
 async fn enroll(client: &Client, what: Enroll) -> anyhow::Result<u8> {
     match what {
-        Enroll::New { machine, expires, address, users_notified, not_notified_because } => {
+        Enroll::New { machine, replace, expires, address, users_notified, not_notified_because } => {
             let notice = roster::notice(users_notified.as_deref(), not_notified_because.as_deref())?;
             let seconds = seconds(&expires).ok_or_else(|| {
                 Usage(format!("`--expires`: `{expires}` is not a time such as 30m, 1h, 2d"))
             })?;
+            let (is_replaced, machine) = (replace.is_some(), replace.or(machine).unwrap_or_default());
             let body = json(
                 &client
                     .post(
                         "/v1/enroll",
-                        &json!({"machine": machine, "expires_seconds": seconds, "address": address, "notice": notice}),
+                        &json!({"machine": machine, "replace": is_replaced, "expires_seconds": seconds, "address": address, "notice": notice}),
                     )
                     .await?,
             )?;
@@ -266,7 +270,15 @@ async fn enroll(client: &Client, what: Enroll) -> anyhow::Result<u8> {
                 "One-time token for {machine}, until {}. It is shown once. On that machine:",
                 text(&body, "expires")
             );
-            eprintln!("  ntk-agent enroll --token TOKEN");
+            if is_replaced {
+                eprintln!("  ntk-agent enroll --token TOKEN --replace");
+                eprintln!(
+                    "With that {machine} goes on as {}; nothing is taken from its earlier identity any more, and what it sent stays.",
+                    text(&body, "author").trim_start_matches("agent/")
+                );
+            } else {
+                eprintln!("  ntk-agent enroll --token TOKEN");
+            }
             println!("{}", text(&body, "token"));
             Ok(0)
         }

@@ -76,6 +76,14 @@ pub(super) fn machines(body: &Value) {
             number(machine, "/entries"),
             at(machine, "/machine/enrolled")
         );
+        if let Some(key) = machine.pointer("/machine/enrolment/replaces").and_then(Value::as_str) {
+            let before = key.split('+').next().and_then(|name| name.split_once("agent/"));
+            println!(
+                "{:24} the same machine as {}, set up anew",
+                "",
+                before.map_or("before", |(_, before)| before)
+            );
+        }
         let notice = machine.pointer("/machine/enrolment/notice").and_then(Value::as_str);
         println!("{:24} notice to its users: {}", "", notice.unwrap_or("not said at enrolment"));
     }

@@ -73,14 +73,17 @@ impl Rig {
     /// Enrols a machine and takes in its entries.
     pub(crate) async fn entries(&self, machine: &str, events: &[String]) {
         let app = self.app();
-        let log = AuthorLog::new(&app.practice.trust.slug, Author::agent(machine).unwrap());
-        let agent = NoteSigner::new(log.origin(), KeyType::Ed25519, &[7; 32]).unwrap();
+        let author = Author::agent(machine).unwrap();
+        let agent =
+            NoteSigner::new(&app.practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32])
+                .unwrap();
+        let log = AuthorLog::new(&app.practice.trust.slug, author, agent.verifier().clone());
         let body = json!({"author": format!("agent/{machine}"), "key": agent.verifier().to_string(), "epoch": 0, "certificate": "00".repeat(32)});
         let enrolment = act::event(act::kind::ENROLMENT, app.ledger.now(), body);
         let _appended = app.ledger.act(vec![enrolment]).await.unwrap();
         let entries = events.iter().map(|json| Entry::freeze(serde_json::from_str(json).unwrap()).unwrap());
         let (batch, _) = log.seal(entries.collect(), BatchKey::new([1; 32]), &agent).unwrap();
-        let checked = verify(&log, agent.verifier(), batch).unwrap().into_continuation();
+        let checked = verify(&log, batch).unwrap().into_continuation();
         let answer = app.ledger.append(checked).await.unwrap();
         let _appended = answer.await.unwrap().unwrap();
     }

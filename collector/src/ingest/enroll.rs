@@ -80,8 +80,7 @@ impl Enrolling {
 
     async fn decide(&self, request: v1::EnrollRequest) -> Result<v1::EnrollResponse, Status> {
         let offer = self.offer(&request)?;
-        let author =
-            Author::agent(&offer.machine).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let author = offer.author().ok_or_else(|| Status::internal("the offer's name cannot be read"))?;
         let origin = self.ledger.slug().author_origin(&author);
         let public = unbase64(&request.author_key).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
         let public = public
@@ -119,7 +118,7 @@ impl Enrolling {
             machine: text(request.machine),
             // The practice's own answer comes before what the machine says.
             notice: offer.notice.or_else(|| text(request.notice)),
-            replaces: None,
+            replaces: offer.replaces.as_deref().and_then(|before| self.key_of(before)),
             witness,
             begins: None,
         };
@@ -137,6 +136,16 @@ impl Enrolling {
             log_key: self.trust.log.to_string(),
             trust: self.trust_text.clone().into_bytes(),
         })
+    }
+
+    /// The key that speaks for an author, or spoke for it last as far as its enrolment says.
+    fn key_of(&self, author: &str) -> Option<String> {
+        let published = self.ledger.published();
+        let known =
+            Author::parse(author).ok().and_then(|author| published.authors.get(&author)?.key().cloned());
+        let enrolled =
+            || published.registry.machines.get(author).map(|machine| machine.enrolment.key.clone());
+        known.map(|key| key.to_string()).or_else(enrolled)
     }
 
     fn offer(&self, request: &v1::EnrollRequest) -> Result<Offer, Status> {
@@ -157,13 +166,18 @@ impl Enrolling {
         if self.until.is_none_or(|until| until < now) {
             return Err(refuse("the practice key's permission to enrol has ended; sign a new trust file"));
         }
-        let enrolled = registry.machines.values().filter(|machine| machine.revoked.is_none()).count();
+        // One that takes another's place does not add to their number.
+        let stays = |author: &String| offer.replaces.as_ref() != Some(author);
+        let enrolled =
+            registry.machines.iter().filter(|(author, machine)| machine.revoked.is_none() && stays(author));
+        let enrolled = enrolled.count();
         if u32::try_from(enrolled).unwrap_or(u32::MAX) >= self.trust.machines_max {
             return Err(refuse(
                 "as many machines as the practice key permits are enrolled; sign a new trust file",
             ));
         }
-        if registry.machines.contains_key(&format!("agent/{}", offer.machine)) {
+        let author = offer.author().map(|author| author.to_string()).unwrap_or_default();
+        if registry.machines.contains_key(&author) {
             return Err(refuse("a machine of this name was enrolled before; choose another name"));
         }
         Ok(offer.clone())

@@ -16,9 +16,9 @@ use tonic::codec::CompressionEncoding;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::AgentIdentity;
 use super::enroll::Enrolling;
 use super::session::{self, Shared};
+use super::{AgentIdentity, Unidentified};
 use crate::authority::Credentials;
 
 /// How many messages may wait for a slow agent.
@@ -73,8 +73,16 @@ impl Ledger for Service {
         let certificates = request.peer_certs();
         let registry = self.shared.ledger.published().registry;
         let identity =
-            AgentIdentity::from_certificates(certificates.as_deref().map(Vec::as_slice), &registry);
-        let identity = identity.inspect_err(|_| self.shared.refusals.count("certificate"))?;
+            match AgentIdentity::from_certificates(certificates.as_deref().map(Vec::as_slice), &registry) {
+                Ok(identity) => identity,
+                Err(Unidentified::Unknown(status)) => {
+                    self.shared.refusals.count("certificate");
+                    return Err(status);
+                }
+                Err(Unidentified::Revoked(machine)) => {
+                    return Err(session::revoked(&self.shared, &machine.enrolment.author).await);
+                }
+            };
         let (down, stream) = mpsc::channel(DOWNSTREAM_MAX);
         tokio::spawn(session::run(
             self.shared.clone(),

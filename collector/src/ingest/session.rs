@@ -10,7 +10,6 @@ use std::time::Duration;
 use ntk_evidence::act;
 use ntk_evidence::author_log::{AuthorLog, SealedBatch};
 use ntk_evidence::hash::base64;
-use ntk_evidence::note::VerifierKey;
 use ntk_evidence::witness::AddCheckpoint;
 use ntk_proto::v1::{self, agent_message, collector_message};
 use serde_json::json;
@@ -20,10 +19,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 use tracing::{info, warn};
 
+use super::clones::{Clones, Parting, Run};
 use super::verify::{self, Refusal};
 use super::{AgentIdentity, Refusals};
 use crate::follow::Lookup;
 use crate::ledger::{Appended, LedgerError, LedgerHandle, SignedCheckpoint};
+use crate::silence::task::Ear;
 use crate::watch::Liveness;
 
 /// How many batches of one stream may wait for the ledger; more wait in the agent's spool.
@@ -40,6 +41,10 @@ pub struct Shared {
     pub refusals: Refusals,
     /// Which machines are connected and when they last spoke.
     pub liveness: Liveness,
+    /// Hears every word of a machine, so that its silence is noticed.
+    pub ear: Ear,
+    /// Greetings that one machine alone cannot make.
+    pub clones: Clones,
     /// How often checkpoints go round.
     pub round: Duration,
 }
@@ -97,13 +102,29 @@ async fn talk(
             ));
         }
     };
+    shared.ear.greeted(author, &hello, shared.ledger.clock().now());
     let published = shared.ledger.published();
     let known = published
         .authors
         .get(author)
         .ok_or_else(|| Status::permission_denied("this machine is not enrolled"))?;
-    let key = known.key.clone().ok_or_else(|| Status::permission_denied("this machine was revoked"))?;
+    if known.key().is_none() {
+        return Err(Status::permission_denied("this machine was revoked"));
+    }
     let mut log = known.log.clone();
+    if let Some(pair) = shared.clones.greeted(author, Run::new(&hello.boot_id, &hello.run_id)) {
+        warn!(agent = %author, "a run of the agent speaks again that was over: two machines hold one identity");
+        act(shared, act::kind::CLONE, pair.body(author)).await?;
+    }
+    if log.size() > 0 && hello.size <= log.size() {
+        let held = shared.lookup.note(author.clone(), hello.size).await.map_err(internal)?;
+        let held = held.as_ref().map(|(_, note)| note.as_slice());
+        let parting = Parting::of_greeting(hello.size, &hello.note, log.size(), held);
+        if let Some(pair) = parting.and_then(|parting| shared.clones.parted(author, parting)) {
+            warn!(agent = %author, size = hello.size, held = log.size(), "an agent comes with another history than it sent");
+            act(shared, act::kind::CLONE, pair.body(author)).await?;
+        }
+    }
     let mut remembered = hello.remembered_log_size;
     let checkpoint = &published.checkpoint;
     if remembered > checkpoint.checkpoint.size {
@@ -121,7 +142,7 @@ async fn talk(
     let (answers, waiting) = mpsc::channel(IN_FLIGHT_MAX);
     let (finished, finish) = oneshot::channel::<()>();
     let reading = async {
-        let result = read(shared, &key, &mut log, up, &answers).await;
+        let result = read(shared, &mut log, up, &answers).await;
         drop(answers);
         drop(finished);
         result
@@ -152,7 +173,6 @@ async fn welcome(
 
 async fn read(
     shared: &Shared,
-    key: &VerifierKey,
     log: &mut AuthorLog,
     up: &mut Streaming<v1::AgentMessage>,
     answers: &mpsc::Sender<Answer>,
@@ -163,10 +183,12 @@ async fn read(
             _ => counted(shared, "bad_message", status),
         })?;
         shared.liveness.spoke(log.author(), &shared.ledger.clock().now());
+        shared.ear.spoke(log.author(), shared.ledger.clock().now());
         let batch = match message.message {
             Some(agent_message::Message::Batch(batch)) => batch,
             Some(agent_message::Message::Keepalive(keepalive)) => {
                 shared.liveness.keepalive(log.author(), &keepalive);
+                shared.ear.keepalive(log.author(), &keepalive, shared.ledger.clock().now());
                 continue;
             }
             Some(agent_message::Message::CheckpointSeen(seen)) => {
@@ -188,7 +210,7 @@ async fn read(
             }
         };
         let (first, note) = (batch.first, batch.note.clone());
-        let answer = match take(shared, key, log, batch).await? {
+        let answer = match take(shared, log, batch).await? {
             Ok(answer) => answer,
             Err(refusal) => Answer::Refuse { first, refusal, note },
         };
@@ -203,7 +225,6 @@ async fn read(
 /// Verifies one batch and hands it to the ledger.
 async fn take(
     shared: &Shared,
-    key: &VerifierKey,
     log: &mut AuthorLog,
     message: v1::Batch,
 ) -> Result<Result<Answer, Refusal>, Status> {
@@ -214,8 +235,8 @@ async fn take(
     if batch.first < log.size() {
         return known(shared, log, &batch).await;
     }
-    let (base, key, size, note) = (log.clone(), key.clone(), batch.size(), batch.note.clone());
-    let verified = tokio::task::spawn_blocking(move || verify::verify(&base, &key, batch))
+    let (base, size, note) = (log.clone(), batch.size(), batch.note.clone());
+    let verified = tokio::task::spawn_blocking(move || verify::verify(&base, batch))
         .await
         .map_err(|_| internal_text())?;
     let verified = match verified {
@@ -236,7 +257,10 @@ async fn known(
     let size = batch.size();
     let found = shared.lookup.note(log.author().clone(), size).await.map_err(internal)?;
     Ok(match found {
-        Some((leaf, note)) if note == batch.note => Ok(Answer::Known { size, leaf }),
+        Some((leaf, note)) if note == batch.note => {
+            shared.liveness.replayed(log.author());
+            Ok(Answer::Known { size, leaf })
+        }
         _ => Err(Refusal::Fork(size)),
     })
 }
@@ -273,6 +297,10 @@ async fn write(
                                 "another stream of this machine was faster; connect again",
                             ));
                         }
+                        Err(LedgerError::NotEnrolled(_)) => {
+                            let gone = Status::permission_denied("this machine was revoked");
+                            return Err(counted(shared, "revoked", gone));
+                        }
                         Err(error) => return Err(internal(error)),
                     };
                 let receipt =
@@ -301,19 +329,41 @@ async fn refuse(
 ) -> Result<(), Status> {
     let (author, code) = (identity.author().to_string(), refusal.code());
     warn!(agent = %author, first, code, "batch refused");
-    shared.refusals.count(code);
-    let body = json!({"author": author, "first": first, "code": code, "reason": refusal.to_string()});
-    if let Refusal::Fork(size) = refusal {
-        // Both notes are kept: together they prove that one key told two histories.
-        let held = shared.lookup.note(identity.author().clone(), size).await.map_err(internal)?;
-        let held = held.map(|(leaf, note)| json!({"leaf": leaf, "note": base64(&note)}));
-        let body = json!({"author": author, "size": size, "held": held, "offered": {"note": base64(note)}});
-        act(shared, act::kind::FORK, body).await?;
-    } else {
-        act(shared, act::kind::REFUSAL, body).await?;
+    let due = shared.refusals.count_of(&author, code, shared.ledger.clock().now());
+    match (&refusal, due) {
+        (_, None) => {}
+        (Refusal::Fork(size), Some(count)) => {
+            // Both notes are kept: together they prove that one key told two histories.
+            let held = shared.lookup.note(identity.author().clone(), *size).await.map_err(internal)?;
+            let held = held.map(|(leaf, note)| json!({"leaf": leaf, "note": base64(&note)}));
+            let body = json!({"author": author, "size": size, "held": held, "offered": {"note": base64(note)}, "count": count});
+            act(shared, act::kind::FORK, body).await?;
+        }
+        (_, Some(count)) => {
+            let body = json!({"author": author, "first": first, "code": code, "reason": refusal.to_string(), "count": count});
+            act(shared, act::kind::REFUSAL, body).await?;
+        }
+    }
+    if let Refusal::Fork(_) = refusal
+        && let Some(pair) = shared.clones.parted(identity.author(), Parting::Fork)
+    {
+        act(shared, act::kind::CLONE, pair.body(identity.author())).await?;
     }
     let message = v1::Refusal { first, code: code.to_owned(), reason: refusal.to_string(), retry: false };
     send(down, collector_message::Message::Refusal(message)).await
+}
+
+/// A machine speaks that was revoked, such as one in whose place another was enrolled: counted, and told in an act.
+pub(super) async fn revoked(shared: &Shared, author: &str) -> Status {
+    warn!(agent = %author, "a revoked machine was turned away");
+    let due = shared.refusals.count_of(author, "revoked", shared.ledger.clock().now());
+    if let Some(count) = due {
+        let body = json!({"author": author, "code": "revoked", "reason": "its certificate was revoked", "count": count});
+        if let Err(status) = act(shared, act::kind::REFUSAL, body).await {
+            return status;
+        }
+    }
+    Status::permission_denied("this machine was revoked; if it was set up anew, enrol it with a new token")
 }
 
 async fn act(shared: &Shared, kind: &str, body: serde_json::Value) -> Result<(), Status> {

@@ -2,7 +2,6 @@
 
 use ntk_evidence::author_log::{AuthorLog, BATCH_ENTRIES_MAX, BatchError, SealedBatch};
 use ntk_evidence::entry::{BatchKey, Entry, EntryError, Part};
-use ntk_evidence::note::VerifierKey;
 use ntk_proto::convert::{self, FieldError};
 use ntk_proto::v1;
 use serde::Deserialize;
@@ -62,7 +61,8 @@ impl Refusal {
             Self::Batch(BatchError::Gap { .. }) => "gap",
             Self::Batch(BatchError::WrongRoot | BatchError::WrongSize { .. }) => "wrong_root",
             Self::Batch(BatchError::Note(_)) => "bad_signature",
-            Self::Batch(BatchError::OtherEpoch { .. }) => "epoch",
+            Self::Batch(BatchError::OtherEpoch { .. } | BatchError::RollOver(_)) => "epoch",
+            Self::Batch(BatchError::Revoked | BatchError::OtherKey(_)) => "revoked",
             Self::Batch(BatchError::OtherAuthor) => "other_author",
             Self::Batch(BatchError::Empty) => "empty",
             Self::Batch(BatchError::Full(_)) => "full",
@@ -91,9 +91,9 @@ pub fn read(author: &AuthorLog, message: v1::Batch) -> Result<SealedBatch, Refus
     })
 }
 
-/// Checks that a batch continues `base` under the author's key and that every entry is an event.
-pub fn verify(base: &AuthorLog, key: &VerifierKey, batch: SealedBatch) -> Result<VerifiedBatch, Refusal> {
-    let next = base.follow(&batch, key)?;
+/// Checks that a batch continues `base` under the author's current key and that every entry is an event.
+pub fn verify(base: &AuthorLog, batch: SealedBatch) -> Result<VerifiedBatch, Refusal> {
+    let next = base.follow(&batch)?;
     for (number, entry) in batch.numbered() {
         is_event(entry).map_err(|source| Refusal::Entry { number, source })?;
     }

@@ -5,9 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use ntk_evidence::act::{self, Enrolment};
+use ntk_evidence::act::{self, Enrolment, Revocation};
 use ntk_evidence::event::Event;
+use ntk_evidence::name::Author;
 use serde::{Deserialize, Serialize};
+
+use crate::silence::{Silence, Step};
 
 /// Body of `act_enrolment_offered`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,16 +24,19 @@ pub struct Offer {
     /// Whether the machine's users were told that access is recorded, or why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
+    /// The author in whose place the machine is enrolled anew, for one that was set up again: `agent/<id>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
-/// Body of `act_revocation`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revocation {
-    /// `agent/<machine>`.
-    pub author: String,
-    /// Why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+impl Offer {
+    /// The author that the offer enrols.
+    pub fn author(&self) -> Option<Author> {
+        match &self.replaces {
+            None => Author::agent(&self.machine).ok(),
+            Some(before) => Author::parse(before).ok()?.successor(),
+        }
+    }
 }
 
 /// One machine as enrolled.
@@ -45,6 +51,9 @@ pub struct Machine {
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<String>,
+    /// Number of the act that revoked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_by: Option<u64>,
 }
 
 /// Offers and machines.
@@ -54,10 +63,26 @@ pub struct Registry {
     pub offers: BTreeMap<String, Offer>,
     /// Machines by author.
     pub machines: BTreeMap<String, Machine>,
+    /// Since when machines are silent, RFC 3339, for as long as they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub silent: BTreeMap<String, String>,
+    /// The last check of the whole ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
+}
+
+/// When the whole ledger was last checked, and how that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// When, RFC 3339.
+    pub time: String,
+    /// Whether everything verified.
+    pub passed: bool,
 }
 
 /// A change that an act brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one or two a batch of acts")]
 pub enum Change {
     /// From here on this key speaks for this author.
     Enrolled(Enrolment),
@@ -66,8 +91,12 @@ pub enum Change {
 }
 
 impl Registry {
-    /// Takes in one act with its number in the collector's log.
-    pub fn apply(&mut self, number: u64, event: &Event) -> Option<Change> {
+    /// Takes in one act with its number in the collector's log: what it changed, in order.
+    pub fn apply(&mut self, number: u64, event: &Event) -> Vec<Change> {
+        self.changes(number, event).unwrap_or_default()
+    }
+
+    fn changes(&mut self, number: u64, event: &Event) -> Option<Vec<Change>> {
         let body = act::body(event)?.clone();
         match event.kind.as_str() {
             act::kind::ENROLMENT_OFFERED => {
@@ -78,31 +107,63 @@ impl Registry {
             }
             act::kind::ENROLMENT => {
                 let enrolment: Enrolment = serde_json::from_value(body).ok()?;
-                let machine = enrolment.author.strip_prefix("agent/").unwrap_or_default().to_owned();
+                let author = Author::parse(&enrolment.author).ok()?;
+                let machine = author.machine().unwrap_or_default();
                 self.offers.retain(|_, offer| offer.machine != machine);
                 let entry = Machine {
                     enrolment: enrolment.clone(),
                     enrolled: event.time.clone(),
                     act: number,
                     revoked: None,
+                    revoked_by: None,
                 };
                 self.machines.insert(enrolment.author.clone(), entry);
-                Some(Change::Enrolled(enrolment))
+                // The word passes from the earlier author to this one in one act: there is no moment of both.
+                let replaced = enrolment.replaced();
+                let revoked = replaced.and_then(|before| self.revoke(before, number, event));
+                Some(revoked.into_iter().chain([Change::Enrolled(enrolment)]).collect())
             }
             act::kind::REVOCATION => {
                 let revocation: Revocation = serde_json::from_value(body).ok()?;
-                let machine = self.machines.get_mut(&revocation.author)?;
-                machine.revoked = Some(event.time.clone());
-                Some(Change::Revoked(revocation.author))
+                Some(self.revoke(revocation.author, number, event).into_iter().collect())
+            }
+            act::kind::SELF_CHECK => {
+                let passed = body.get("passed").and_then(serde_json::Value::as_bool).unwrap_or(false);
+                self.checked = Some(Checked { time: event.time.clone(), passed });
+                None
+            }
+            act::kind::SILENCE => {
+                let silence: Silence = serde_json::from_value(body).ok()?;
+                match silence.step {
+                    Step::Began => self.silent.insert(silence.author, silence.from),
+                    Step::Ended => self.silent.remove(&silence.author),
+                };
+                None
             }
             _ => None,
         }
     }
 
-    /// The machine that holds this certificate, unless it was revoked.
+    fn revoke(&mut self, author: String, number: u64, event: &Event) -> Option<Change> {
+        let machine = self.machines.get_mut(&author)?;
+        if machine.revoked.is_none() {
+            (machine.revoked, machine.revoked_by) = (Some(event.time.clone()), Some(number));
+        }
+        Some(Change::Revoked(author))
+    }
+
+    /// The author of a machine that was enrolled last, revoked or not.
+    pub fn newest(&self, machine: &str) -> Option<(Author, &Machine)> {
+        let (mut author, mut newest) = (Author::agent(machine).ok()?, None);
+        while let Some(found) = self.machines.get(&author.to_string()) {
+            newest = Some((author.clone(), found));
+            author = author.successor()?;
+        }
+        newest
+    }
+
+    /// The machine that holds this certificate, revoked or not.
     pub fn by_certificate(&self, sha256: &str) -> Option<&Machine> {
-        self.machines.values().find(|machine| {
-            machine.revoked.is_none() && machine.enrolment.certificate.as_deref() == Some(sha256)
-        })
+        self.machines.values().find(|machine| machine.enrolment.certificate.as_deref() == Some(sha256))
     }
 }

@@ -19,10 +19,15 @@ use super::{Continuation, LedgerError};
 /// One author as the ledger knows it.
 #[derive(Clone, Debug)]
 pub struct KnownAuthor {
-    /// How far its log reaches.
+    /// How far its log reaches, and the key of its epoch; none once it was revoked.
     pub log: AuthorLog,
+}
+
+impl KnownAuthor {
     /// The key that speaks for it now; none once it was revoked.
-    pub key: Option<VerifierKey>,
+    pub const fn key(&self) -> Option<&VerifierKey> {
+        self.log.key()
+    }
 }
 
 /// How far everything reaches.
@@ -40,8 +45,8 @@ pub struct LedgerState {
 impl LedgerState {
     /// The empty ledger of a practice.
     pub fn new(slug: Slug, collector: VerifierKey) -> Self {
-        let log = AuthorLog::new(&slug, Author::Collector);
-        let authors = BTreeMap::from([(Author::Collector, KnownAuthor { log, key: Some(collector) })]);
+        let log = AuthorLog::new(&slug, Author::Collector, collector);
+        let authors = BTreeMap::from([(Author::Collector, KnownAuthor { log })]);
         Self { slug, authors, registry: Registry::default(), range: CompactRange::empty() }
     }
 
@@ -53,9 +58,9 @@ impl LedgerState {
         for author in &state.authors {
             let name = Author::parse(&author.author)?;
             let range = CompactRange::new(author.size, hashes(&author.range))?;
-            let log = AuthorLog::resume(&read.slug, name.clone(), author.epoch, range);
             let key = if author.key.is_empty() { None } else { Some(VerifierKey::parse(&author.key)?) };
-            read.authors.insert(name, KnownAuthor { log, key });
+            let log = AuthorLog::resume(&read.slug, name.clone(), author.epoch, key, range);
+            read.authors.insert(name, KnownAuthor { log });
         }
         // The registry is rebuilt from the collector's acts: STATE carries it in `decided`, as JSON.
         if !state.decided.is_empty() {
@@ -70,7 +75,7 @@ impl LedgerState {
         let bytes = |range: &CompactRange| range.hashes().iter().map(|hash| *hash.as_bytes()).collect();
         let authors = self.authors.iter().map(|(name, known)| frame::AuthorState {
             author: name.to_string(),
-            key: known.key.as_ref().map(ToString::to_string).unwrap_or_default(),
+            key: known.key().map(ToString::to_string).unwrap_or_default(),
             epoch: known.log.epoch(),
             size: known.log.size(),
             range: bytes(known.log.range()),
@@ -101,7 +106,7 @@ impl LedgerState {
             .authors
             .get_mut(&batch.author)
             .ok_or_else(|| LedgerError::NotEnrolled(batch.author.to_string()))?;
-        if known.key.is_none() {
+        if known.key().is_none() {
             return Err(LedgerError::NotEnrolled(batch.author.to_string()));
         }
         if known.log != *base {
@@ -123,30 +128,33 @@ impl LedgerState {
             .authors
             .get(&batch.author)
             .ok_or_else(|| LedgerError::NotEnrolled(batch.author.to_string()))?;
-        let key = known.key.clone().ok_or_else(|| LedgerError::NotEnrolled(batch.author.to_string()))?;
+        if known.key().is_none() {
+            return Err(LedgerError::NotEnrolled(batch.author.to_string()));
+        }
         let base = known.log.clone();
-        let next = base
-            .follow(&batch, &key)
-            .map_err(|source| LedgerError::Damaged { leaf, source: source.into() })?;
+        let next =
+            base.follow(&batch).map_err(|source| LedgerError::Damaged { leaf, source: source.into() })?;
         self.apply(&Continuation { batch, base, next })
     }
 
     fn apply_acts(&mut self, batch: &SealedBatch) -> Result<(), LedgerError> {
         for (number, entry) in batch.numbered() {
             let Ok(event) = entry.event() else { continue };
-            match self.registry.apply(number, &event) {
-                Some(Change::Enrolled(enrolment)) => {
-                    let name = Author::parse(&enrolment.author)?;
-                    let key = Some(VerifierKey::parse(&enrolment.key)?);
-                    let log = AuthorLog::new(&self.slug, name.clone());
-                    self.authors.entry(name).or_insert(KnownAuthor { log, key });
-                }
-                Some(Change::Revoked(author)) => {
-                    if let Some(known) = self.authors.get_mut(&Author::parse(&author)?) {
-                        known.key = None;
+            for change in self.registry.apply(number, &event) {
+                match change {
+                    Change::Enrolled(enrolment) => {
+                        let name = Author::parse(&enrolment.author)?;
+                        let key = Some(VerifierKey::parse(&enrolment.key)?);
+                        let (slug, range) = (&self.slug, CompactRange::empty());
+                        let log = AuthorLog::resume(slug, name.clone(), enrolment.epoch, key, range);
+                        self.authors.entry(name).or_insert(KnownAuthor { log });
+                    }
+                    Change::Revoked(author) => {
+                        if let Some(known) = self.authors.get_mut(&Author::parse(&author)?) {
+                            known.log = known.log.clone().revoked();
+                        }
                     }
                 }
-                None => {}
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The ledger under a sick disk, two streams at once, and an operator who edits what is stored.
 
+mod epochs;
 mod sick_disk;
 
 use std::sync::Arc;
@@ -47,8 +48,10 @@ impl Rig {
         };
         init(&home, &options, &clock()).unwrap();
         let practice = Practice::open(home).unwrap();
-        let log = AuthorLog::new(&practice.trust.slug, Author::agent("ws-01").unwrap());
-        let agent = NoteSigner::new(log.origin(), KeyType::Ed25519, &[7; 32]).unwrap();
+        let author = Author::agent("ws-01").unwrap();
+        let agent =
+            NoteSigner::new(&practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32]).unwrap();
+        let log = AuthorLog::new(&practice.trust.slug, author, agent.verifier().clone());
         Self { _scratch: scratch, practice, agent, log }
     }
 
@@ -82,7 +85,7 @@ impl Rig {
     }
 
     fn checked(&self, base: &AuthorLog, batch: SealedBatch) -> Continuation {
-        verify(base, self.agent.verifier(), batch).unwrap().into_continuation()
+        verify(base, batch).unwrap().into_continuation()
     }
 
     fn self_check(&self) -> crate::self_check::SelfCheck {
@@ -178,7 +181,10 @@ fn a_machine_that_is_not_enrolled_or_was_revoked_writes_nothing() {
     assert!(matches!(append(&handle, rig.checked(&rig.log, one)), Err(LedgerError::NotEnrolled(_))));
     drop(handle);
     let reopened = rig.open(&SickDisk::default());
-    assert!(reopened.published().authors.get(rig.log.author()).unwrap().key.is_none(), "also after a start");
+    assert!(
+        reopened.published().authors.get(rig.log.author()).unwrap().key().is_none(),
+        "also after a start"
+    );
     drop(reopened);
     assert!(notes_of(&rig.practice, "agent/ws-01").is_empty());
 }

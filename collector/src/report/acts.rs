@@ -40,7 +40,32 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
         act::kind::ROSTER => signed(&roster_sentence(body), body, roster),
         act::kind::POLICY => policy_sentence(body, roster),
         act::kind::ENROLMENT => {
-            format!("The machine {} was enrolled.", text("author").trim_start_matches("agent/"))
+            let name = text("author").trim_start_matches("agent/");
+            match (name.split_once('.'), text("replaces")) {
+                (Some((machine, _)), replaces) if !replaces.is_empty() => format!(
+                    "The machine {machine} was set up anew and enrolled in its own place; nothing is taken from its earlier identity any more."
+                ),
+                _ => format!("The machine {name} was enrolled."),
+            }
+        }
+        act::kind::CLONE => {
+            is_prominent = true;
+            let name = text("author").trim_start_matches("agent/");
+            match text("what") {
+                "behind" => format!(
+                    "The machine {name} came back with less than it had sent before: it was put back to an older state, or a copy of it runs. Ask who restored or copied it, then enrol it anew with --replace."
+                ),
+                _ => format!(
+                    "Two machines, or two agents, speak with the keys of {name}: one of them is a copy. Ask who copied or restored it, then enrol the machine anew with --replace."
+                ),
+            }
+        }
+        act::kind::FORK => {
+            is_prominent = true;
+            format!(
+                "The machine {} signed two different histories; both notes are kept. Ask who restored or copied it, then enrol it anew with --replace.",
+                text("author").trim_start_matches("agent/")
+            )
         }
         act::kind::REVOCATION => {
             format!("The machine {} was revoked.", text("author").trim_start_matches("agent/"))
@@ -121,6 +146,7 @@ fn configuration_sentence(body: &Value) -> Option<String> {
         }
         "help-desk token revoked" => format!("The help desk {} may no longer ask for tickets.", text("name")),
         "collector.toml" => "The collector’s configuration file was changed.".to_owned(),
+        "stopped" => "The collector was stopped.".to_owned(),
         "recovered" => {
             "After a stop in the middle of a write the unfinished end of the ledger was cut; nothing acknowledged was in it.".to_owned()
         }
@@ -262,6 +288,13 @@ mod tests {
                 ("act_configuration", json!({"change": "collector.toml"})),
                 ("act_configuration", json!({"started": true})),
                 ("act_enrolment", json!({"author": "agent/ws-02"})),
+                (
+                    "act_enrolment",
+                    json!({"author": "agent/ws-02.2", "replaces": "maple/agent/ws-02+00000000+AA"}),
+                ),
+                ("act_clone", json!({"author": "agent/ws-02.2", "what": "run_id_returned"})),
+                ("act_clone", json!({"author": "agent/ws-02", "what": "behind"})),
+                ("act_fork", json!({"author": "agent/ws-02"})),
             ],
             expect![[r#"
                 A passphrase was set for Mary Lopez.
@@ -274,6 +307,10 @@ mod tests {
                 The collector’s configuration file was changed.
                 (nothing)
                 The machine ws-02 was enrolled.
+                The machine ws-02 was set up anew and enrolled in its own place; nothing is taken from its earlier identity any more.
+                ! Two machines, or two agents, speak with the keys of ws-02.2: one of them is a copy. Ask who copied or restored it, then enrol the machine anew with --replace.
+                ! The machine ws-02 came back with less than it had sent before: it was put back to an older state, or a copy of it runs. Ask who restored or copied it, then enrol it anew with --replace.
+                ! The machine ws-02 signed two different histories; both notes are kept. Ask who restored or copied it, then enrol it anew with --replace.
             "#]],
         );
     }

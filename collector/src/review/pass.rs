@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ntk_evidence::act;
+use ntk_evidence::event::Event;
 use serde_json::Value;
 
 use super::incidents::Paths;
+use super::silences::Silences;
 use crate::baseline::Survey;
 use crate::follow::answer::Seen;
 use crate::report::Note;
@@ -38,7 +40,8 @@ pub(super) struct Pass<'r> {
     pub(super) paths: Paths,
     pub(super) changes: Vec<Note>,
     pub(super) looks: Looks,
-    pub(super) self_check: Option<(bool, String)>,
+    pub(super) self_check: Option<(bool, String, Option<Timestamp>)>,
+    pub(super) silences: Silences,
     pub(super) first: Option<String>,
     pub(super) last: Option<String>,
 }
@@ -73,6 +76,7 @@ impl<'r> Pass<'r> {
             changes: Vec::new(),
             looks: Looks::default(),
             self_check: None,
+            silences: Silences::default(),
             first: None,
             last: None,
         }
@@ -88,6 +92,8 @@ impl<'r> Pass<'r> {
         let at = seen.access.local.map(|local| local.at);
         let is_in_week = at.is_some_and(|at| self.from <= at && at < self.to);
         if act::is_act(&seen.event.kind) {
+            self.silences.observe(seen.event);
+            self.check(seen.event, at);
             if is_in_week {
                 self.act(seen, at);
             }
@@ -116,10 +122,16 @@ impl<'r> Pass<'r> {
         if let Some(sentence) = look(seen.event) {
             self.looks.add(sentence, at);
         }
-        if let (act::kind::SELF_CHECK, Some(body)) = (seen.event.kind.as_str(), act::body(seen.event)) {
+    }
+
+    /// The last self-check before the end of the week, however long ago.
+    fn check(&mut self, event: &Event, at: Option<Timestamp>) {
+        let is_before = at.is_none_or(|at| at < self.to);
+        if let (act::kind::SELF_CHECK, Some(body), true) = (event.kind.as_str(), act::body(event), is_before)
+        {
             let passed = body.get("passed").and_then(Value::as_bool).unwrap_or(false);
             let sentence = body.get("sentence").and_then(Value::as_str).unwrap_or_default();
-            self.self_check = Some((passed, sentence.to_owned()));
+            self.self_check = Some((passed, sentence.to_owned(), at));
         }
     }
 

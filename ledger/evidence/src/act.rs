@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::event::{Event, Kind};
+use crate::name::Author;
+use crate::note::VerifierKey;
 
 /// The field of an event that holds an act's body.
 pub const FIELD: &str = "act";
@@ -114,7 +116,7 @@ pub struct Enrolment {
     /// Whether the machine's users were told that access is recorded, or why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
-    /// The key that this one replaces, for a re-imaged machine.
+    /// The key that this one replaces, for a re-imaged machine: its name says whose, and this act revokes that author.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
     /// The verifier key with which this machine cosigns checkpoints.
@@ -124,6 +126,28 @@ pub struct Enrolment {
     /// is gone, and these are the roots of its subtrees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begins: Option<Begins>,
+}
+
+impl Enrolment {
+    /// The author that this act revokes, where it enrols a machine in the place of an earlier one.
+    pub fn replaced(&self) -> Option<String> {
+        let key = VerifierKey::parse(self.replaces.as_deref()?).ok()?;
+        let author = Author::parse(key.name().split_once('/')?.1).ok()?;
+        // No act takes the word from anybody but the machine's own earlier key.
+        let own = Author::parse(&self.author).ok()?;
+        (author != own && author.machine().is_some() && author.machine() == own.machine())
+            .then(|| author.to_string())
+    }
+}
+
+/// Body of [`kind::REVOCATION`]: from here on nobody speaks for this author.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// `agent/<id>` or `import/<source>`.
+    pub author: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// The beginning of an author's log of which the first entries are gone.

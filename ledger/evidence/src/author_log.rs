@@ -2,11 +2,13 @@
 //!
 //! A [`SealedBatch`] holds the entries `[first, size)` of one author and the author's checkpoint note of
 //! that size. Size is the count and root is the chain: an edit, gap or reorder cannot be consistent. Whoever
-//! follows an author keeps an [`AuthorLog`] (a compact range) and extends it batch by batch. A signed batch
-//! is never cut anew.
+//! follows an author keeps an [`AuthorLog`] (a compact range, and the key that speaks now) and extends it batch by
+//! batch. A signed batch is never cut anew. A batch that is a roll-over ([`epoch`](crate::epoch)) is the last that
+//! its key signs: the log after it belongs to the next epoch, under the key that it names.
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::entry::{BatchKey, Entry, PART_BYTES_MAX};
+use crate::epoch::{self, RollOverError};
 use crate::hash::Hash;
 use crate::merkle::{CompactRange, ProofError};
 use crate::name::{Author, Slug};
@@ -56,6 +58,15 @@ pub enum BatchError {
         /// The batch's epoch.
         found: u32,
     },
+    /// An `epoch` entry that is no roll-over of this log as it stands.
+    #[error("the batch is no roll-over: {0}")]
+    RollOver(#[from] RollOverError),
+    /// Nobody speaks for this author any more.
+    #[error("the author was revoked: no key speaks for it")]
+    Revoked,
+    /// The key at hand is not the one that speaks for this author now.
+    #[error("the key at hand is not the one of epoch {0}")]
+    OtherKey(u32),
     /// The note is no checkpoint of this author under its key.
     #[error("the batch's note does not verify: {0}")]
     Note(#[from] CheckpointError),
@@ -109,18 +120,31 @@ pub struct AuthorLog {
     author: Author,
     origin: String,
     epoch: u32,
+    key: Option<VerifierKey>,
     range: CompactRange,
 }
 
 impl AuthorLog {
-    /// The empty log of an author.
-    pub fn new(slug: &Slug, author: Author) -> Self {
-        Self::resume(slug, author, 0, CompactRange::empty())
+    /// The empty log of an author in epoch 0.
+    pub fn new(slug: &Slug, author: Author, key: VerifierKey) -> Self {
+        Self::resume(slug, author, 0, Some(key), CompactRange::empty())
     }
 
-    /// A log that reaches this far.
-    pub fn resume(slug: &Slug, author: Author, epoch: u32, range: CompactRange) -> Self {
-        Self { origin: slug.author_origin(&author), author, epoch, range }
+    /// A log that reaches this far, in an epoch with its key; without one nobody speaks for the author any more.
+    pub fn resume(
+        slug: &Slug,
+        author: Author,
+        epoch: u32,
+        key: Option<VerifierKey>,
+        range: CompactRange,
+    ) -> Self {
+        Self { origin: slug.author_origin(&author), author, epoch, key, range }
+    }
+
+    /// The same log, for which nobody speaks from here on.
+    #[must_use]
+    pub fn revoked(self) -> Self {
+        Self { key: None, ..self }
     }
 
     /// Whose log.
@@ -136,6 +160,11 @@ impl AuthorLog {
     /// Current epoch of the author's keys.
     pub const fn epoch(&self) -> u32 {
         self.epoch
+    }
+
+    /// The key that speaks for the author now; none once it was revoked.
+    pub const fn key(&self) -> Option<&VerifierKey> {
+        self.key.as_ref()
     }
 
     /// How many entries it holds; the next entry's number.
@@ -160,6 +189,11 @@ impl AuthorLog {
         key: BatchKey,
         signer: &NoteSigner,
     ) -> Result<(SealedBatch, Self), BatchError> {
+        match &self.key {
+            None => return Err(BatchError::Revoked),
+            Some(key) if key != signer.verifier() => return Err(BatchError::OtherKey(self.epoch)),
+            Some(_) => {}
+        }
         let mut batch = SealedBatch {
             author: self.author.clone(),
             epoch: self.epoch,
@@ -173,8 +207,9 @@ impl AuthorLog {
         Ok((batch, next))
     }
 
-    /// Checks that a batch continues this log under the author's key: the log after it.
-    pub fn follow(&self, batch: &SealedBatch, key: &VerifierKey) -> Result<Self, BatchError> {
+    /// Checks that a batch continues this log under the author's current key: the log after it.
+    pub fn follow(&self, batch: &SealedBatch) -> Result<Self, BatchError> {
+        let key = self.key.as_ref().ok_or(BatchError::Revoked)?;
         if batch.author != self.author {
             return Err(BatchError::OtherAuthor);
         }
@@ -210,55 +245,15 @@ impl AuthorLog {
         for leaf in batch.leaves() {
             next.range.append(leaf)?;
         }
+        if let Some(rolled) = epoch::of_batch(&self.author, &self.origin, self.epoch, &batch.entries)? {
+            if self.key.as_ref() == Some(&rolled.key) {
+                return Err(RollOverError::SameKey.into());
+            }
+            (next.epoch, next.key) = (rolled.number, Some(rolled.key));
+        }
         Ok(next)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::note::KeyType;
-
-    fn entry(text: &str) -> Entry {
-        Entry::from_parts([text.as_bytes().to_vec(), Vec::new(), Vec::new()]).unwrap()
-    }
-
-    fn log() -> (AuthorLog, NoteSigner) {
-        let slug = Slug::new("maple-street", &[9; 32]).unwrap();
-        let log = AuthorLog::new(&slug, Author::agent("ws-01").unwrap());
-        let signer = NoteSigner::new(log.origin(), KeyType::Ed25519, &[1; 32]).unwrap();
-        (log, signer)
-    }
-
-    #[test]
-    fn a_follower_accepts_what_the_author_sealed_and_nothing_else() {
-        let (log, signer) = log();
-        let key = signer.verifier();
-        let (one, after_one) =
-            log.seal(vec![entry("a"), entry("b")], BatchKey::new([1; 32]), &signer).unwrap();
-        let (two, after_two) = after_one.seal(vec![entry("c")], BatchKey::new([2; 32]), &signer).unwrap();
-        assert_eq!(log.follow(&one, key).unwrap(), after_one);
-        assert_eq!(after_one.follow(&two, key).unwrap(), after_two);
-
-        assert_eq!(after_one.follow(&one, key), Err(BatchError::Gap { expected: 2, found: 0 }), "replayed");
-        assert_eq!(log.follow(&two, key), Err(BatchError::Gap { expected: 0, found: 2 }), "dropped");
-        let change = |edit: fn(&mut SealedBatch)| {
-            let mut batch = one.clone();
-            edit(&mut batch);
-            log.follow(&batch, key)
-        };
-        assert_eq!(change(|b| b.entries.swap(0, 1)), Err(BatchError::WrongRoot), "swapped");
-        assert_eq!(change(|b| b.entries[1] = entry("x")), Err(BatchError::WrongRoot), "edited");
-        assert_eq!(change(|b| b.key = BatchKey::new([9; 32])), Err(BatchError::WrongRoot), "other salts");
-        assert_eq!(
-            change(|b| drop(b.entries.pop())),
-            Err(BatchError::WrongSize { noted: 2, counted: 1 }),
-            "cut"
-        );
-        assert_eq!(change(|b| b.epoch = 1), Err(BatchError::OtherEpoch { expected: 0, found: 1 }));
-        assert_eq!(change(|b| b.author = Author::Collector), Err(BatchError::OtherAuthor));
-        assert!(matches!(change(|b| b.note[40] ^= 1), Err(BatchError::Note(_))), "note flipped");
-        assert_eq!(change(|b| b.entries = vec![entry("a"); 513]), Err(BatchError::TooLarge));
-        assert_eq!(log.seal(Vec::new(), BatchKey::new([1; 32]), &signer).err(), Some(BatchError::Empty));
-    }
-}
+mod tests;

@@ -66,9 +66,17 @@ pub fn entries_path(author: &Author) -> String {
     format!("{ENTRIES}{}.jsonl", author.file_stem())
 }
 
+/// How the path of a note ends.
+pub const NOTE_SUFFIX: &str = ".note";
+
+/// How the paths of an author's notes begin.
+pub fn notes_prefix(author: &Author) -> String {
+    format!("data/proofs/{}-", author.file_stem())
+}
+
 /// Path of an author's checkpoint note of a size.
 pub fn note_path(author: &Author, size: u64) -> String {
-    format!("data/proofs/{}-{size}.note", author.file_stem())
+    format!("{}{size}{NOTE_SUFFIX}", notes_prefix(author))
 }
 
 /// Path of the tlog-proof that this note stands in the collector log.

@@ -6,8 +6,10 @@
 
 mod anchor;
 mod bag;
+mod epochs;
 mod keys;
 mod ranges;
+mod receipt;
 mod report;
 mod rows;
 
@@ -18,6 +20,7 @@ use crate::checkpoint::Checkpoint;
 use crate::words;
 
 pub use bag::{Profile, bag_checks};
+pub use receipt::receipt;
 
 /// Names of the checks, in the order in which they are told.
 pub const NAMES: [&str; 17] = [

@@ -2,7 +2,7 @@
 //!
 //! The way down the page is the way of one event: an [`event::Event`] is frozen to an [`entry::Entry`] of
 //! three strings; an [`author_log::AuthorLog`] puts entries into the author's own Merkle tree
-//! ([`merkle`]) and signs its size and root as a [`checkpoint::Checkpoint`] in a signed [`note`]; the
+//! ([`merkle`]), under a key that changes from [`epoch`] to epoch, and signs its size and root as a [`checkpoint::Checkpoint`] in a signed [`note`]; the
 //! collector puts that note as a leaf into its log and answers with a [`receipt::Receipt`]; a
 //! [`bundle`] carries rows, proofs and a [`trust::TrustFile`] to a stranger, who runs [`checks`].
 //!
@@ -17,6 +17,7 @@ pub mod bundle;
 pub mod checkpoint;
 pub mod checks;
 pub mod entry;
+pub mod epoch;
 pub mod event;
 pub mod hash;
 pub mod merkle;

@@ -90,8 +90,9 @@ fn practice(folder: &Path) -> Result<Practice> {
 
 /// Entries of the made-up practice as one agent's batches, sealed and verified before anything is measured.
 fn batches(scenario: &Scenario, practice: &Practice) -> Result<(Vec<Continuation>, Event)> {
-    let mut log = AuthorLog::new(&practice.trust.slug, Author::agent("srv-01")?);
-    let agent = NoteSigner::new(log.origin(), KeyType::Ed25519, &[7; 32])?;
+    let author = Author::agent("srv-01")?;
+    let agent = NoteSigner::new(&practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32])?;
+    let mut log = AuthorLog::new(&practice.trust.slug, author, agent.verifier().clone());
     let enrolment = Enrolment {
         author: log.author().to_string(),
         key: agent.verifier().to_string(),
@@ -109,7 +110,7 @@ fn batches(scenario: &Scenario, practice: &Practice) -> Result<(Vec<Continuation
     for events in entries.chunks_exact(BATCH) {
         let entries = events.iter().cloned().map(Entry::freeze).collect::<Result<_, _>>()?;
         let (batch, next) = log.seal(entries, BatchKey::new([1; 32]), &agent)?;
-        batches.push(verify(&log, agent.verifier(), batch)?.into_continuation());
+        batches.push(verify(&log, batch)?.into_continuation());
         log = next;
     }
     Ok((batches, act::event(act::kind::ENROLMENT, Clock::system().now().to_rfc3339(3), to_value(enrolment)?)))

@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::server::TestCollector;
 use crate::clock::{Clock, RealClock};
 use crate::enroll::{Request, enroll};
+use crate::host::Run;
 use crate::identity::IdentityFiles;
+use crate::identity::epochs::EpochKeys;
 use crate::spool::Writer;
 use crate::spool::keeper::{Keeper, Setup};
 use crate::spool::thread::SpoolThread;
@@ -30,25 +32,21 @@ async fn events_reach_the_collector_once_over_streams_that_end() {
         collector: None,
         notice: "told".to_owned(),
         machine: "test".to_owned(),
+        replace: crate::enroll::Replace::No,
     };
     enroll(&request, &RealFiles).await.unwrap();
     let identity = IdentityFiles::of(scratch.path()).load(&RealFiles).unwrap();
     // The model knows only this key.
-    let signer = ntk_evidence::note::NoteSigner::new(
-        identity.signer().unwrap().verifier().name(),
-        ntk_evidence::note::KeyType::Ed25519,
-        &[5; 32],
-    );
-    let writer = Writer {
-        slug: identity.slug.clone(),
-        author: identity.author.clone(),
-        epoch: 0,
-        signer: signer.unwrap(),
-    };
+    let files = IdentityFiles::of(scratch.path());
+    std::fs::write(files.epoch_key(0), format!("{}\n", "05".repeat(32))).unwrap();
+    let (slug, author) = (identity.slug.clone(), identity.author.clone());
+    let keys = EpochKeys::new(files, &slug, &author, Arc::new(RealFiles));
+    let writer = Writer { slug, author, keys };
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let setup = Setup {
         path: scratch.path().join("spool"),
         bytes_max: 64 << 20,
+        epoch_every: Duration::from_secs(86_400),
         log_key: identity.log_key.clone(),
         disk: Arc::new(RealDisk),
         files: Arc::new(RealFiles),
@@ -60,7 +58,7 @@ async fn events_reach_the_collector_once_over_streams_that_end() {
 
     let (status_sender, mut status) = tokio::sync::watch::channel(UplinkStatus::default());
     let uplink = Uplink {
-        line: Line::new(&identity, None, "boot".to_owned()).unwrap(),
+        line: Line::new(&identity, None, Run::begin(RealClock.now())).unwrap(),
         log_key: identity.log_key.clone(),
         intake: spool.intake(),
         wishes: spool.wishes(),

@@ -33,7 +33,11 @@ impl FakeSpool {
     }
 
     pub(super) fn with_text(text: &'static str) -> Self {
-        Self { batches: Vec::new(), log: AuthorLog::new(&slug(), author()), text }
+        Self {
+            batches: Vec::new(),
+            log: AuthorLog::new(&slug(), author(), author_signer().verifier().clone()),
+            text,
+        }
     }
 
     pub(super) fn append(&mut self, n_entries: usize) {
@@ -82,7 +86,7 @@ impl Collector {
     pub(super) fn new() -> Self {
         Self {
             tree: MemoryTree::default(),
-            log: AuthorLog::new(&slug(), author()),
+            log: AuthorLog::new(&slug(), author(), author_signer().verifier().clone()),
             notes: Vec::new(),
             held: Vec::new(),
             remembered: 0,
@@ -119,7 +123,7 @@ impl Collector {
         self.remembered = remembered;
         let note = self.notes.last().map(|(note, ..)| note.clone()).unwrap_or_default();
         let receipt = self.receipt(&note);
-        Welcome { size: self.log.size(), note, receipt }
+        Welcome { size: self.log.size(), note, receipt, unix_nanos: 0 }
     }
 
     /// Takes a batch; an old one with an equal note is fine, too.
@@ -139,7 +143,7 @@ impl Collector {
             key: BatchKey::new(batch.batch_key),
             entries: batch.entries.iter().map(|parts| Entry::from_parts(parts.clone()).unwrap()).collect(),
         };
-        self.log = self.log.follow(&sealed, author_signer().verifier()).map_err(|_| "gap")?;
+        self.log = self.log.follow(&sealed).map_err(|_| "gap")?;
         self.held.extend(batch.entries.iter().map(|[core, ..]| String::from_utf8(core.clone()).unwrap()));
         self.notes.push((batch.note.clone(), self.tree.size(), self.log.size()));
         self.tree.append(leaf_hash(&batch.note));

@@ -83,8 +83,11 @@ impl Rig {
     /// Enrols `ws-01` and takes in its entries.
     async fn entries(&self, events: &[String]) {
         let app = &self.working.as_ref().unwrap().app;
-        let log = AuthorLog::new(&app.practice.trust.slug, Author::agent("ws-01").unwrap());
-        let agent = NoteSigner::new(log.origin(), KeyType::Ed25519, &[7; 32]).unwrap();
+        let author = Author::agent("ws-01").unwrap();
+        let agent =
+            NoteSigner::new(&app.practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32])
+                .unwrap();
+        let log = AuthorLog::new(&app.practice.trust.slug, author, agent.verifier().clone());
         let enrolment = Enrolment {
             author: "agent/ws-01".to_owned(),
             key: agent.verifier().to_string(),
@@ -102,7 +105,7 @@ impl Rig {
             Entry::freeze(event).unwrap()
         });
         let (batch, _) = log.seal(entries.collect(), BatchKey::new([1; 32]), &agent).unwrap();
-        let checked = verify(&log, agent.verifier(), batch).unwrap().into_continuation();
+        let checked = verify(&log, batch).unwrap().into_continuation();
         let answer = app.ledger.append(checked).await.unwrap();
         let _appended = answer.await.unwrap().unwrap();
     }

@@ -101,8 +101,9 @@ impl Rig {
     fn machine_says(&self, events: &[&str]) {
         let Client::Here(working) = &self.client else { unreachable!("opened here") };
         let (ledger, slug) = (&working.app.ledger, &working.app.practice.trust.slug);
-        let log = AuthorLog::new(slug, Author::agent("ws-01").unwrap());
-        let signer = NoteSigner::new(log.origin(), KeyType::Ed25519, &[7; 32]).unwrap();
+        let author = Author::agent("ws-01").unwrap();
+        let signer = NoteSigner::new(&slug.author_origin(&author), KeyType::Ed25519, &[7; 32]).unwrap();
+        let log = AuthorLog::new(slug, author, signer.verifier().clone());
         let enrolment = Enrolment {
             author: "agent/ws-01".into(),
             key: signer.verifier().to_string(),
@@ -119,7 +120,7 @@ impl Rig {
             ledger.act_blocking(vec![act::event(act::kind::ENROLMENT, ledger.now(), body)]).unwrap();
         let entries = events.iter().map(|text| Entry::freeze(serde_json::from_str(text).unwrap()).unwrap());
         let (batch, _) = log.seal(entries.collect(), BatchKey::new([1; 32]), &signer).unwrap();
-        let continuation = verify(&log, signer.verifier(), batch).unwrap().into_continuation();
+        let continuation = verify(&log, batch).unwrap().into_continuation();
         let _appended = self
             .runtime
             .block_on(async { ledger.append(continuation).await.unwrap().await.unwrap().unwrap() });

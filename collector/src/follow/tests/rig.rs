@@ -101,8 +101,10 @@ impl Desk {
         };
         init(&home, &options, &clock()).unwrap();
         let practice = Practice::open(home).unwrap();
-        let log = AuthorLog::new(&practice.trust.slug, Author::agent("ws-01").unwrap());
-        let agent = NoteSigner::new(log.origin(), KeyType::Ed25519, &[7; 32]).unwrap();
+        let author = Author::agent("ws-01").unwrap();
+        let agent =
+            NoteSigner::new(&practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32]).unwrap();
+        let log = AuthorLog::new(&practice.trust.slug, author, agent.verifier().clone());
         let mut desk = Self { scratch, practice, agent, log, working: None };
         desk.start();
         let enrolment = Enrolment {
@@ -178,7 +180,7 @@ impl Desk {
         let freeze = |json: &String| Entry::freeze(serde_json::from_str(json).unwrap()).unwrap();
         let entries = events.iter().map(freeze).collect();
         let (batch, next) = self.log.seal(entries, BatchKey::new([1; 32]), &self.agent).unwrap();
-        let verified = verify(&self.log, self.agent.verifier(), batch).unwrap().into_continuation();
+        let verified = verify(&self.log, batch).unwrap().into_continuation();
         let ledger = &self.working().ledger;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let appended = runtime.block_on(async { ledger.append(verified).await?.await.unwrap() });

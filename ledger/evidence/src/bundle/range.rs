@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::row::Row;
 use crate::bundle::{note_path, proof_path};
 use crate::hash::Hash;
 use crate::merkle::{CompactRange, ProofError};
@@ -80,10 +81,20 @@ impl Range {
 
     /// The compact range before the first row, if sizes and number of hashes fit `first`.
     pub fn compact_range(&self) -> Result<CompactRange, ProofError> {
-        let hashes = self.compact_range_before.iter().map(|subtree| subtree.hash).collect();
-        let range = CompactRange::new(self.first, hashes)?;
-        if subtrees(&range) == self.compact_range_before { Ok(range) } else { Err(ProofError::RangeLength) }
+        compact_range(self.first, &self.compact_range_before)
     }
+}
+
+impl RolledBy {
+    /// The compact range before the entry, if sizes and number of hashes fit its number.
+    pub fn compact_range(&self) -> Result<CompactRange, ProofError> {
+        compact_range(self.number, &self.before)
+    }
+}
+
+fn compact_range(size: u64, before: &[Subtree]) -> Result<CompactRange, ProofError> {
+    let range = CompactRange::new(size, before.iter().map(|subtree| subtree.hash).collect())?;
+    if subtrees(&range) == before { Ok(range) } else { Err(ProofError::RangeLength) }
 }
 
 /// A compact range as it is written in JSON.
@@ -101,9 +112,45 @@ pub struct ListedKey {
     pub epoch: u32,
     /// The verifier key.
     pub key: String,
-    /// The entry that enrolled it; absent for the collector, whose key stands in the trust file.
+    /// The entry that enrolled it; absent for the collector, whose key stands in the trust file, and for every key
+    /// that another one named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrolled_by: Option<EntryRef>,
+    /// The roll-over that named it, signed by the key of the epoch before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_by: Option<RolledBy>,
+    /// The collector's act that revoked the author, with every epoch of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_by: Option<ActRef>,
+}
+
+/// A roll-over: the entry, what ties it to its batch's note, and the note's place in the collector log.
+///
+/// `before` and the row's leaf lead to the root of `note`, which the key of the epoch before signed; a roll-over is
+/// alone in its batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RolledBy {
+    /// The entry's number in the author's log.
+    pub number: u64,
+    /// The entry, its core disclosed.
+    pub row: Row,
+    /// Roots of the full subtrees before it, largest first.
+    pub before: Vec<Subtree>,
+    /// The author's note of `number + 1` entries.
+    pub note: String,
+    /// The note's index in the collector log.
+    pub index: u64,
+    /// From that leaf upwards to the final checkpoint's root.
+    pub inclusion: Vec<Hash>,
+}
+
+/// Points to an act of the collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActRef {
+    /// Number in the collector's log.
+    pub number: u64,
 }
 
 /// Points to an entry of an author's log.
@@ -119,13 +166,35 @@ pub struct EntryRef {
 impl ListedKey {
     /// The collector's own key, which the trust file names.
     pub fn of_collector(epoch: u32, key: &VerifierKey) -> Self {
-        Self { author: Author::Collector.to_string(), epoch, key: key.to_string(), enrolled_by: None }
+        Self::new(&Author::Collector, epoch, key)
+    }
+
+    fn new(author: &Author, epoch: u32, key: &VerifierKey) -> Self {
+        Self {
+            author: author.to_string(),
+            epoch,
+            key: key.to_string(),
+            enrolled_by: None,
+            rolled_by: None,
+            revoked_by: None,
+        }
     }
 
     /// A key that the collector's act of this number enrolled.
     pub fn enrolled(author: &Author, epoch: u32, key: &VerifierKey, act: u64) -> Self {
         let enrolled_by = EntryRef { author: Author::Collector.to_string(), number: act };
-        Self { author: author.to_string(), epoch, key: key.to_string(), enrolled_by: Some(enrolled_by) }
+        Self { enrolled_by: Some(enrolled_by), ..Self::new(author, epoch, key) }
+    }
+
+    /// A key that the key of the epoch before named.
+    pub fn rolled(author: &Author, epoch: u32, key: &VerifierKey, by: RolledBy) -> Self {
+        Self { rolled_by: Some(by), ..Self::new(author, epoch, key) }
+    }
+
+    /// The same, of an author that the collector's act of this number revoked.
+    #[must_use]
+    pub fn revoked(self, act: u64) -> Self {
+        Self { revoked_by: Some(ActRef { number: act }), ..self }
     }
 }
 

@@ -1,14 +1,16 @@
-//! Whose key is whose: the collector's stands in the trust file, every other one in an enrolment that the
-//! collector's verified rows disclose. The check author-keys.
+//! Whose key is whose: the collector's stands in the trust file, every other author's first one in an enrolment
+//! that the collector's verified rows disclose, and each later one in a roll-over under the key before it. The
+//! check author-keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::act::{self, Enrolment};
+use crate::act::{self, Enrolment, Revocation};
 use crate::bundle::KEYS;
 use crate::bundle::bag::Files;
 use crate::bundle::range::ListedKey;
 use crate::bundle::row::Row;
 use crate::checks::anchor::{Anchor, FinalCheckpoint};
+use crate::checks::epochs::{self, Bounds};
 use crate::checks::ranges::{Listed, RangeFaults};
 use crate::checks::rows::Rows;
 use crate::checks::{Check, Faults, Status};
@@ -21,7 +23,13 @@ use crate::trust::TrustFile;
 pub(super) struct Keys {
     collector: Option<VerifierKey>,
     collector_epochs: BTreeSet<u32>,
-    enrolled: BTreeMap<(Author, u32), VerifierKey>,
+    shown: BTreeMap<(Author, u32), Shown>,
+}
+
+/// A key that is shown to be its author's, and what it may have signed.
+pub(super) struct Shown {
+    pub(super) key: VerifierKey,
+    pub(super) bounds: Bounds,
 }
 
 impl Keys {
@@ -29,8 +37,48 @@ impl Keys {
     pub(super) fn of(&self, author: &Author, epoch: u32) -> Option<&VerifierKey> {
         match author {
             Author::Collector => self.collector.as_ref().filter(|_| self.collector_epochs.contains(&epoch)),
-            Author::Agent(_) | Author::Import(_) => self.enrolled.get(&(author.clone(), epoch)),
+            Author::Agent(_) | Author::Import(_) => {
+                self.shown.get(&(author.clone(), epoch)).map(|shown| &shown.key)
+            }
         }
+    }
+
+    /// Whether a note of that size, at that index of the collector log, lies within its epoch; else why not.
+    pub(super) fn within(&self, author: &Author, epoch: u32, size: u64, index: u64) -> Result<(), String> {
+        let shown = self.shown.get(&(author.clone(), epoch));
+        shown.map_or(Ok(()), |shown| shown.bounds.hold(size, index))
+    }
+}
+
+/// What the collector's disclosed acts say about keys.
+#[derive(Default)]
+pub(super) struct Acts {
+    enrolments: BTreeMap<u64, (Enrolment, Option<Moment>)>,
+    /// Author and act, in the order of the acts.
+    pub(super) revocations: Vec<(String, u64)>,
+}
+
+impl Acts {
+    fn take(&mut self, row: &Row) {
+        let Ok(Some(event)) = row.event() else { return };
+        let Some(body) = act::body(&event).cloned() else { return };
+        match event.kind.as_str() {
+            act::kind::ENROLMENT => {
+                let Ok(enrolment) = serde_json::from_value::<Enrolment>(body) else { return };
+                self.revocations.extend(enrolment.replaced().map(|author| (author, row.number())));
+                self.enrolments.insert(row.number(), (enrolment, Moment::parse(&event.time)));
+            }
+            act::kind::REVOCATION => {
+                let Ok(revocation) = serde_json::from_value::<Revocation>(body) else { return };
+                self.revocations.push((revocation.author, row.number()));
+            }
+            _ => {}
+        }
+    }
+
+    /// The act that revoked an author first.
+    pub(super) fn revoked(&self, author: &str) -> Option<u64> {
+        self.revocations.iter().find(|(revoked, _)| revoked == author).map(|(_, act)| *act)
     }
 }
 
@@ -50,34 +98,24 @@ pub(super) fn judge(
     let mut keys = Keys {
         collector: anchor.trust().map(|trust| trust.collector.clone()),
         collector_epochs: list.iter().flatten().flatten().filter(of_collector).map(|key| key.epoch).collect(),
-        enrolled: BTreeMap::new(),
+        shown: BTreeMap::new(),
     };
     let mut faults = Faults::default();
-    let mut acts: BTreeMap<u64, (Enrolment, Option<Moment>)> = BTreeMap::new();
+    let mut acts = Acts::default();
     for range in listed.of_collector() {
-        if let Some(found) = range.verify(&keys, files, last, rows, range_faults) {
-            acts.extend(found.iter().filter_map(enrolment));
+        for row in range.verify(&keys, files, last, rows, range_faults).unwrap_or_default() {
+            acts.take(row);
         }
     }
+    let mut rolled = 0usize;
     match (list, anchor.trust()) {
         (_, None) => faults.add(Status::NotVerifiable, "without a trust file no key is anybody's"),
         (None, _) => faults.add(Status::Incomplete, format!("{KEYS} is missing")),
         (Some(Err(_)), _) => faults.add(Status::Altered, format!("{KEYS} is not a list of keys")),
         (Some(Ok(list)), Some(trust)) => {
-            for key in &list {
-                match shown(key, &acts, trust) {
-                    Ok((Author::Collector, _)) => {}
-                    Ok((author, verifier)) => {
-                        if keys.enrolled.insert((author, key.epoch), verifier).is_some() {
-                            faults.add(
-                                Status::Altered,
-                                format!("{} epoch {} has two keys", key.author, key.epoch),
-                            );
-                        }
-                    }
-                    Err((status, wrong)) => faults.add(status, wrong),
-                }
-            }
+            let read = read(&list, trust, &mut faults);
+            rolled = list.iter().filter(|key| key.rolled_by.is_some()).count();
+            keys.shown = epochs::chain(&read, &acts, trust, files, last, &mut faults);
             enrolments_allowed(&acts, trust, &mut faults);
         }
     }
@@ -101,68 +139,92 @@ pub(super) fn judge(
         }
     }
     checks.push(faults.into_check("author-keys", || {
-        format!(
+        let mut sentence = format!(
             "{} keys: the collector's of the trust file, and each other one enrolled by a disclosed act",
             used.len()
-        )
+        );
+        if rolled > 0 {
+            sentence.push_str(&format!(" or named by the key before it ({rolled} roll-overs)"));
+        }
+        sentence
     }));
     keys
 }
 
-fn enrolment(row: &Row) -> Option<(u64, (Enrolment, Option<Moment>))> {
-    let event = row.event().ok()??;
-    if event.kind.as_str() != act::kind::ENROLMENT {
-        return None;
-    }
-    let body = serde_json::from_value(act::body(&event)?.clone()).ok()?;
-    Some((row.number(), (body, Moment::parse(&event.time))))
+/// A key as it is listed.
+pub(super) struct Read<'a> {
+    pub(super) listed: &'a ListedKey,
+    pub(super) key: VerifierKey,
+    pub(super) name: String,
 }
 
-/// A listed key, if the entry that it points to enrols exactly it.
-fn shown(
-    key: &ListedKey,
-    acts: &BTreeMap<u64, (Enrolment, Option<Moment>)>,
+/// The listed keys of all authors but the collector, each once, by author and epoch.
+fn read<'a>(
+    list: &'a [ListedKey],
     trust: &TrustFile,
-) -> Result<(Author, VerifierKey), (Status, String)> {
-    let name = format!("the key of {} in epoch {}", crate::checks::quoted(&key.author), key.epoch);
-    let author = Author::parse(&key.author).map_err(|error| (Status::Altered, format!("{KEYS}: {error}")))?;
-    let verifier =
-        VerifierKey::parse(&key.key).map_err(|error| (Status::Altered, format!("{name}: {error}")))?;
-    if verifier.name() != trust.slug.author_origin(&author) || verifier.key_type() != KeyType::Ed25519 {
+    faults: &mut Faults,
+) -> BTreeMap<(Author, u32), Read<'a>> {
+    let mut read = BTreeMap::new();
+    for listed in list {
+        match read_one(listed, trust) {
+            Ok((Author::Collector, _)) => {}
+            Ok((author, key)) => {
+                if read.insert((author, listed.epoch), key).is_some() {
+                    faults.add(
+                        Status::Altered,
+                        format!("{} epoch {} has two keys", listed.author, listed.epoch),
+                    );
+                }
+            }
+            Err((status, wrong)) => faults.add(status, wrong),
+        }
+    }
+    read
+}
+
+fn read_one<'a>(listed: &'a ListedKey, trust: &TrustFile) -> Result<(Author, Read<'a>), (Status, String)> {
+    let name = format!("the key of {} in epoch {}", crate::checks::quoted(&listed.author), listed.epoch);
+    let author =
+        Author::parse(&listed.author).map_err(|error| (Status::Altered, format!("{KEYS}: {error}")))?;
+    let key =
+        VerifierKey::parse(&listed.key).map_err(|error| (Status::Altered, format!("{name}: {error}")))?;
+    if key.name() != trust.slug.author_origin(&author) || key.key_type() != KeyType::Ed25519 {
         return Err((Status::NotVerifiable, format!("{name} bears another name")));
     }
-    if author == Author::Collector {
-        return if verifier == trust.collector {
-            Ok((author, verifier))
-        } else {
-            Err((Status::NotVerifiable, "the collector's key is not the one of the trust file".to_owned()))
-        };
+    if author == Author::Collector && key != trust.collector {
+        return Err((
+            Status::NotVerifiable,
+            "the collector's key is not the one of the trust file".to_owned(),
+        ));
     }
-    let at = key.enrolled_by.as_ref().filter(|at| at.author == Author::Collector.to_string());
+    Ok((author, Read { listed, key, name }))
+}
+
+/// Whether the act that a listed key points to enrols exactly it.
+pub(super) fn enrolled(read: &Read<'_>, acts: &Acts) -> Result<(), (Status, String)> {
+    let (listed, name) = (read.listed, &read.name);
+    let at = listed.enrolled_by.as_ref().filter(|at| at.author == Author::Collector.to_string());
     let at = at.ok_or_else(|| (Status::NotVerifiable, format!("{name} names no act that enrolled it")))?;
-    let (enrolment, _) = acts.get(&at.number).ok_or_else(|| {
+    let (enrolment, _) = acts.enrolments.get(&at.number).ok_or_else(|| {
         (
             Status::NotVerifiable,
             format!("{name} points to act {}, which no verified row discloses as an enrolment", at.number),
         )
     })?;
-    if enrolment.author == key.author && enrolment.key == key.key && enrolment.epoch == key.epoch {
-        Ok((author, verifier))
+    if enrolment.author == listed.author && enrolment.key == listed.key && enrolment.epoch == listed.epoch {
+        Ok(())
     } else {
         Err((Status::NotVerifiable, format!("act {} enrols another key than {name}", at.number)))
     }
 }
 
 /// The practice key delegated so many machines until such a time.
-fn enrolments_allowed(
-    acts: &BTreeMap<u64, (Enrolment, Option<Moment>)>,
-    trust: &TrustFile,
-    faults: &mut Faults,
-) {
-    let machines: BTreeSet<&str> = acts
+fn enrolments_allowed(acts: &Acts, trust: &TrustFile, faults: &mut Faults) {
+    // A machine that was enrolled anew in its own place is still one machine.
+    let machines: BTreeSet<String> = acts
+        .enrolments
         .values()
-        .map(|(enrolment, _)| enrolment.author.as_str())
-        .filter(|author| author.starts_with("agent/"))
+        .filter_map(|(enrolment, _)| Author::parse(&enrolment.author).ok()?.machine().map(str::to_owned))
         .collect();
     let max = usize::try_from(trust.machines_max).unwrap_or(usize::MAX);
     if machines.len() > max {
@@ -172,7 +234,7 @@ fn enrolments_allowed(
         );
     }
     let until = Moment::parse(&trust.enrolment_until);
-    for (number, (_, time)) in acts {
+    for (number, (_, time)) in &acts.enrolments {
         if until.is_none() || time.is_none() || *time > until {
             faults.add(
                 Status::NotVerifiable,

@@ -261,7 +261,13 @@ impl ListedRange {
         faults.n_notes = faults.n_notes.saturating_add(1);
         let index = included(note, proof_path, files, last);
         match index {
-            Ok(index) => Some((checkpoint, index)),
+            Ok(index) => match keys.within(&self.author, epoch, size, index) {
+                Ok(()) => Some((checkpoint, index)),
+                Err(wrong) => {
+                    faults.notes.add(Status::Altered, format!("{}: {wrong}", quoted(note_path)));
+                    None
+                }
+            },
             Err((status, wrong)) => {
                 faults.inclusion.add(status, format!("{}: {wrong}", quoted(proof_path)));
                 None
@@ -324,7 +330,7 @@ impl ListedRange {
 }
 
 /// Where a note stands in the log of the final checkpoint.
-fn included(
+pub(super) fn included(
     note: &[u8],
     proof_path: &str,
     files: &Files,

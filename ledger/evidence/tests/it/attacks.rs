@@ -15,7 +15,12 @@ use crate::practice::{Dice, Draft, Keys, Practice, agent, nothing};
 
 /// Forges a draft, seals it, and expects this check to fail with this status.
 #[track_caller]
-fn forged(practice: &Practice, name: &str, status: Status, edit: impl FnOnce(&mut Draft)) -> String {
+pub(crate) fn forged(
+    practice: &Practice,
+    name: &str,
+    status: Status,
+    edit: impl FnOnce(&mut Draft),
+) -> String {
     let mut draft = practice.draft();
     edit(&mut draft);
     let verification = check(&practice.seal(draft), Some(practice.keys.trust_text().as_bytes()));

@@ -6,8 +6,10 @@
 mod attacks;
 mod bagit;
 mod differential;
+mod epochs;
 mod noise;
 mod practice;
+mod receipts;
 mod schema;
 mod tampering;
 mod vectors;

@@ -8,18 +8,19 @@ use std::collections::BTreeMap;
 use ntk_evidence::act;
 use ntk_evidence::author_log::{AuthorLog, SealedBatch};
 use ntk_evidence::bundle::bag::{Bag, BagInfo, Files};
-use ntk_evidence::bundle::range::{ListedKey, Range, to_json};
+use ntk_evidence::bundle::range::{ListedKey, Range, RolledBy, subtrees, to_json};
 use ntk_evidence::bundle::readme::{ReadmeFacts, readme_html, readme_text};
 use ntk_evidence::bundle::row::{Paths, Row};
 use ntk_evidence::bundle::timeline::timeline_csv;
 use ntk_evidence::bundle::{self, entries_path};
 use ntk_evidence::checkpoint::{Checkpoint, cosign};
 use ntk_evidence::entry::{BatchKey, Entry};
+use ntk_evidence::epoch::{RollOver, is_roll_over};
 use ntk_evidence::event::{Action, Actor, Class, Event, Kind, Object, Outcome, Process, Source};
 use ntk_evidence::hash::Hash;
 use ntk_evidence::merkle::{CompactRange, leaf_hash};
 use ntk_evidence::name::{Author, Slug};
-use ntk_evidence::note::{KeyType, NoteSigner};
+use ntk_evidence::note::{KeyType, NoteSigner, VerifierKey};
 use ntk_evidence::tlog_proof::TlogProof;
 use ntk_evidence::tree::{MemoryTree, inclusion_proof, root};
 use ntk_evidence::trust::TrustFile;
@@ -40,6 +41,7 @@ pub(crate) struct Keys {
     pub(crate) agent: NoteSigner,
     pub(crate) witness: NoteSigner,
     pub(crate) trust: TrustFile,
+    practice_seed: u8,
 }
 
 impl Keys {
@@ -71,7 +73,13 @@ impl Keys {
             committee_quorum: 0,
             outside_quorum: 1,
         };
-        Self { slug, practice, log, collector, bundle, agent, witness, trust }
+        Self { slug, practice, log, collector, bundle, agent, witness, trust, practice_seed: seed }
+    }
+
+    /// The agent's key of an epoch; 0 is the enrolled one.
+    pub(crate) fn epoch(&self, epoch: u8) -> NoteSigner {
+        let seed = self.practice_seed.wrapping_add(if epoch == 0 { 4 } else { 100 + epoch });
+        NoteSigner::new(&self.slug.author_origin(&agent()), KeyType::Ed25519, &[seed; 32]).unwrap()
     }
 
     /// The trust file, signed.
@@ -85,6 +93,7 @@ pub(crate) struct Practice {
     pub(crate) keys: Keys,
     pub(crate) batches: Vec<SealedBatch>,
     pub(crate) tree: MemoryTree,
+    pub(crate) logs: BTreeMap<Author, AuthorLog>,
 }
 
 fn file_access(minute: u32, path: &str) -> Event {
@@ -129,9 +138,11 @@ impl Practice {
         let init = act::event(act::kind::INIT, "2026-11-20T20:00:00Z", json!({"practice": "Maple Street"}));
         let export = act::event(act::kind::EXPORT, "2026-11-20T22:00:00Z", json!({"case": "C-1"}));
         let acts: Vec<Event> = std::iter::once(init).chain((0..machines).map(enrol)).collect();
-        let mut authors = BTreeMap::from(
-            [Author::Collector, agent()].map(|author| (author.clone(), AuthorLog::new(&keys.slug, author))),
-        );
+        let mut authors = BTreeMap::from([(Author::Collector, &keys.collector), (agent(), &keys.agent)].map(
+            |(author, signer)| {
+                (author.clone(), AuthorLog::new(&keys.slug, author, signer.verifier().clone()))
+            },
+        ));
         let mut batches = Vec::new();
         let mut seal = |author: Author, signer: &NoteSigner, events: Vec<Event>| {
             let entries = events.into_iter().map(|event| Entry::freeze(event).unwrap()).collect();
@@ -149,7 +160,74 @@ impl Practice {
         seal(Author::Collector, &keys.collector, vec![export]);
         seal(agent(), &keys.agent, paths(5, 8));
         let tree = MemoryTree::of(batches.iter().map(|batch| leaf_hash(&batch.note)));
-        Self { keys, batches, tree }
+        Self { keys, batches, tree, logs: authors }
+    }
+
+    /// The same practice after the agent rolled over twice: entry 8 begins epoch 1, entry 11 begins epoch 2.
+    pub(crate) fn rolled() -> Self {
+        let mut practice = Self::new();
+        let paths =
+            |from: u32| (from..from + 2).map(|n| file_access(n, &format!("/srv/exports/patient-{n}.csv")));
+        for epoch in 0..2u8 {
+            let next = RollOver {
+                number: u32::from(epoch) + 1,
+                key: practice.keys.epoch(epoch + 1).verifier().clone(),
+            };
+            practice.seal_as(epoch, vec![next.entry("daily", "2026-11-20T21:30:00Z").unwrap()]);
+            let events = paths(30 + 2 * u32::from(epoch)).map(|event| Entry::freeze(event).unwrap());
+            practice.seal_as(epoch + 1, events.collect());
+        }
+        practice
+    }
+
+    /// The agent seals entries with the key of an epoch, its log's own or another one.
+    fn seal_as(&mut self, epoch: u8, entries: Vec<Entry>) {
+        let key = BatchKey::new([u8::try_from(self.batches.len()).unwrap() + 1; 32]);
+        let (batch, next) = self.logs[&agent()].seal(entries, key, &self.keys.epoch(epoch)).unwrap();
+        self.push(batch);
+        self.logs.insert(agent(), next);
+    }
+
+    /// The collector writes one more act.
+    pub(crate) fn act(&mut self, kind: &str, body: serde_json::Value) -> u64 {
+        let entry = Entry::freeze(act::event(kind, "2026-11-20T23:00:00Z", body)).unwrap();
+        let log = &self.logs[&Author::Collector];
+        let number = log.size();
+        let (batch, next) = log.seal(vec![entry], BatchKey::new([77; 32]), &self.keys.collector).unwrap();
+        self.push(batch);
+        self.logs.insert(Author::Collector, next);
+        number
+    }
+
+    /// Puts a batch into the log, whoever sealed it.
+    pub(crate) fn push(&mut self, batch: SealedBatch) {
+        self.batches.push(batch);
+        self.tree = MemoryTree::of(self.batches.iter().map(|batch| leaf_hash(&batch.note)));
+    }
+
+    /// The agent's keys as a bundle lists them: the enrolled one, then each that a roll-over named.
+    pub(crate) fn agent_keys(&self) -> Vec<ListedKey> {
+        let mut keys = vec![ListedKey::enrolled(&agent(), 0, self.keys.agent.verifier(), 1)];
+        for (index, batch) in
+            self.batches.iter().enumerate().filter(|(_, batch)| is_roll_over(&batch.entries[0]))
+        {
+            // Of the honest log: what a thief put in stands behind.
+            let before = self.batches[..index].iter().filter(|batch| batch.author == agent());
+            let before: Vec<_> = before.flat_map(SealedBatch::leaves).collect();
+            let index = u64::try_from(index).unwrap();
+            let event = batch.entries[0].event().unwrap().epoch.unwrap();
+            let by = RolledBy {
+                number: batch.first,
+                row: Row::disclosed(batch.first, &batch.entries[0], &batch.key, Paths::Shown),
+                before: subtrees(&CompactRange::of(&before).unwrap()),
+                note: String::from_utf8(batch.note.clone()).unwrap(),
+                index,
+                inclusion: inclusion_proof(&self.tree, index, self.tree.size()).unwrap(),
+            };
+            let key = VerifierKey::parse(&event.key).unwrap();
+            keys.push(ListedKey::rolled(&agent(), event.number, &key, by));
+        }
+        keys
     }
 
     /// The cosigned final checkpoint.
@@ -168,7 +246,7 @@ impl Practice {
         of.flat_map(|batch| batch.numbered().map(|(number, entry)| (number, entry, batch.key))).collect()
     }
 
-    fn note_files(&self, author: &Author, size: u64) -> [(String, Vec<u8>); 2] {
+    pub(crate) fn note_files(&self, author: &Author, size: u64) -> [(String, Vec<u8>); 2] {
         let index =
             self.batches.iter().position(|batch| batch.author == *author && batch.size() == size).unwrap();
         let place = u64::try_from(index).unwrap();
@@ -191,7 +269,7 @@ impl Practice {
         let n_acts = u64::try_from(acts.len()).unwrap();
         let ranges = vec![
             Range::new(&Author::Collector, 0, &CompactRange::empty(), 0, n_acts),
-            Range::new(&agent(), 0, &before, 0, 8),
+            Range::new(&agent(), self.logs[&agent()].epoch(), &before, 0, self.logs[&agent()].size()),
         ];
         let mut rows = BTreeMap::new();
         let shown = |number: u64| !matches!(number, 4 | 6);
@@ -207,7 +285,7 @@ impl Practice {
             }
         });
         rows.insert(agent(), of_agent.collect());
-        let notes = [(Author::Collector, n_acts), (agent(), 3), (agent(), 8)];
+        let notes = [(Author::Collector, n_acts), (agent(), 3), (agent(), self.logs[&agent()].size())];
         let mut files: Files =
             notes.iter().flat_map(|(author, size)| self.note_files(author, *size)).collect();
         let report = json!({"log": {"size": checkpoint.size, "root": checkpoint.root}}).to_string();
@@ -225,10 +303,8 @@ impl Practice {
             ]
             .map(|(path, text)| (path.to_owned(), text.into_bytes())),
         );
-        let keys = vec![
-            ListedKey::of_collector(0, self.keys.collector.verifier()),
-            ListedKey::enrolled(&agent(), 0, self.keys.agent.verifier(), 1),
-        ];
+        let mut keys = vec![ListedKey::of_collector(0, self.keys.collector.verifier())];
+        keys.extend(self.agent_keys());
         let count = |disclosed: bool| {
             rows.values().flatten().filter(|row: &&Row| row.is_disclosed() == disclosed).count()
         };

@@ -44,7 +44,7 @@ impl Example {
         let agent = signer(&slug.author_origin(&author), "agent_epoch_0", KeyType::Ed25519);
         let log = signer(&slug.log_origin(), "log", KeyType::Ed25519);
         let witness = signer(&slug.witness_name("ws-01"), "witness", KeyType::CosignatureV1);
-        let mut logs = vec![AuthorLog::new(&slug, author)];
+        let mut logs = vec![AuthorLog::new(&slug, author, agent.verifier().clone())];
         let mut batches = Vec::new();
         for batch in given["batches"].as_array().unwrap() {
             let entries = batch["entries"].as_array().unwrap().iter().map(|entry| {

@@ -1,0 +1,81 @@
+//! The rows of one author: what is shown, what stays a commitment, and the notes at both ends.
+
+use ntk_evidence::bundle::bag::Bag;
+use ntk_evidence::bundle::range::Range;
+use ntk_evidence::bundle::row::{Paths, Row};
+use ntk_evidence::merkle::CompactRange;
+use ntk_evidence::name::Author;
+
+use super::shown::Shown;
+use super::{ExportError, Part, boundary, range_before};
+use crate::engine::Entry;
+use crate::follow::answer::{read, store_error};
+use crate::follow::{Lookup, Rules};
+use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint};
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one author's part of one bundle; a struct would only rename them"
+)]
+pub(super) fn part(
+    lookup: &Lookup,
+    ledger: &LedgerHandle,
+    checkpoint: &SignedCheckpoint,
+    shown: &Shown<'_>,
+    author: &str,
+    first: u64,
+    size: u64,
+    bag: &mut Bag,
+    done: &mut dyn FnMut(u64),
+) -> Result<Part, ExportError> {
+    let name = Author::parse(author).map_err(LedgerError::from)?;
+    let reader = ledger.reader();
+    let (mut rows, mut at, mut epoch) = (Vec::new(), first, 0);
+    let mut rules = Rules::new();
+    let first_leaf = lookup.store().leaf_of_entry(author, first).map_err(store_error)?;
+    while at < size {
+        let record = lookup.store().leaf_of_entry(author, at).map_err(store_error)?;
+        let record = record.ok_or(LedgerError::Behind)?;
+        let batch = read(&reader, &record)?;
+        rules.at(lookup.store(), record.leaf)?;
+        for (number, entry) in batch.numbered() {
+            let event = entry.event().ok();
+            let is_shown = event.as_ref().is_some_and(|event| {
+                let host = name.machine().unwrap_or(author);
+                let around = record.around(number);
+                let received = record.received();
+                let access = around.access(Entry { author, host, number, event, received }, lookup.zone());
+                let decision = rules.decide(&access);
+                let who = decision.who.as_ref();
+                let person = who.and_then(|who| who.person.clone().or_else(|| who.account.clone()));
+                shown.entry(event, person.as_deref(), access.local.map(|local| local.at))
+            });
+            let paths = if shown.question.redact_paths { Paths::Withheld } else { Paths::Shown };
+            rows.push(if is_shown {
+                Row::disclosed(number, entry, &batch.key, paths)
+            } else {
+                Row::withheld(number, batch.key.leaf(number, entry))
+            });
+        }
+        done(record.size.saturating_sub(record.first));
+        (at, epoch) = (record.size, record.epoch);
+        if at == size {
+            boundary(ledger, checkpoint, &name, &record, &batch.note, bag)?;
+        }
+    }
+    let (before, before_epoch) = match (first, first_leaf) {
+        (0, _) | (_, None) => (CompactRange::empty(), epoch),
+        (_, Some(record)) => {
+            let earlier = lookup
+                .store()
+                .leaf_of_note(author, first)
+                .map_err(store_error)?
+                .ok_or(LedgerError::Behind)?;
+            let batch = read(&reader, &earlier)?;
+            boundary(ledger, checkpoint, &name, &earlier, &batch.note, bag)?;
+            (range_before(ledger, &name, &record)?, earlier.epoch)
+        }
+    };
+    let range = Range::new(&name, epoch, &before, before_epoch, size);
+    Ok(Part { author: name, range, rows })
+}

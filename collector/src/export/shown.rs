@@ -1,0 +1,69 @@
+//! What a question shows, and what stays withheld as a commitment.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use ntk_evidence::act;
+use ntk_evidence::event::{Event, Kind};
+use serde_json::Value;
+
+use super::Question;
+use crate::follow::Lookup;
+use crate::ledger::LedgerError;
+
+/// What a question shows, and what stays withheld as a commitment.
+pub(super) struct Shown<'q> {
+    pub(super) question: &'q Question,
+    /// Tickets and break-glass of the person asked about.
+    tickets: BTreeSet<String>,
+}
+
+impl<'q> Shown<'q> {
+    pub(super) fn new(question: &'q Question, lookup: &Lookup) -> Result<Self, LedgerError> {
+        let (book, (roster, _)) = (lookup.tickets_now()?, lookup.rules_now()?);
+        let wanted = question.person.as_deref();
+        let person = wanted.and_then(|id| roster.person(id));
+        let own =
+            person.into_iter().flat_map(|person| book.of(person, &roster)).map(|ticket| ticket.id.clone());
+        let asked = book.records().filter(|record| wanted == Some(record.request.assignee.as_str()));
+        let glasses = book.glasses().filter(|glass| wanted == Some(glass.glass.person.as_str()));
+        let asked = asked.map(|record| record.request.id.clone());
+        let tickets = own.chain(asked).chain(glasses.map(|glass| glass.glass.id.clone())).collect();
+        Ok(Self { question, tickets })
+    }
+
+    /// Whether an entry is shown: the person's own in the time asked for, and what belongs to nobody in it.
+    pub(super) fn entry(&self, event: &Event, person: Option<&str>, at: Option<Timestamp>) -> bool {
+        if act::is_act(&event.kind) {
+            return self.act(event);
+        }
+        let question = self.question;
+        let in_time = at.is_none_or(|at| at >= question.from && at <= question.to);
+        let about = question.person.as_ref().is_none_or(|wanted| person == Some(wanted.as_str()));
+        // Gaps, tampering and health are about the machine: exculpatory or not, they belong to every question.
+        let machine = matches!(event.kind, Kind::Gap | Kind::Tamper | Kind::Health | Kind::Epoch);
+        in_time && (about || machine)
+    }
+
+    fn act(&self, event: &Event) -> bool {
+        let body = act::body(event);
+        let text = |key: &str| body.and_then(|body| body.get(key)).and_then(Value::as_str);
+        let wanted = self.question.person.as_deref();
+        match event.kind.as_str() {
+            act::kind::FINDING_OPENED | act::kind::FINDING_CLOSED => {
+                let finding = body.and_then(|body| body.get("finding"));
+                let name = |key: &str| finding.and_then(|finding| finding.get(key)).and_then(Value::as_str);
+                wanted.is_none() || name("person").or_else(|| name("account")) == wanted
+            }
+            act::kind::FINDING_STEP => wanted.is_none() || text("about") == wanted,
+            act::kind::DEPARTURE => wanted.is_none() || text("person") == wanted,
+            act::kind::TICKET | act::kind::BREAK_GLASS => {
+                let asked = body.and_then(|body| body.pointer("/ticket/id")).and_then(Value::as_str);
+                let id = asked.or_else(|| text("id"));
+                wanted.is_none() || id.is_some_and(|id| self.tickets.contains(id))
+            }
+            act::kind::ENROLMENT_OFFERED | act::kind::VIEWED | act::kind::REFUSAL => false,
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The ledger verifies itself without being asked: when the last check is older than a day, and so at a start, too.
+//!
+//! One check at a time, on a thread of its own; the result is an act, so the weekly review can tell how long ago the
+//! last one was, and that there was none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ntk_evidence::act;
+use ntk_evidence::time::Moment;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::self_check;
+use crate::app::App;
+
+/// How often the age of the last check is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+const SECONDS_PER_HOUR: i64 = 3600;
+
+/// Checks whenever a check is due, until stopped.
+pub async fn run(app: App, stop: CancellationToken) {
+    let every = i64::from(app.practice.config.raw.self_check_hours).saturating_mul(SECONDS_PER_HOUR);
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let last =
+            app.ledger.published().registry.checked.as_ref().and_then(|last| Moment::parse(&last.time));
+        if last.is_some_and(|last| last.plus_seconds(every) > app.ledger.clock().now()) {
+            continue;
+        }
+        let checking = app.clone();
+        let checked = tokio::task::spawn_blocking(move || check(&checking)).await;
+        if let Ok(Err(failure)) = checked {
+            error!(reason = %crate::error_chain(&failure), "the daily self-check could not be made");
+        }
+    }
+}
+
+fn check(app: &App) -> Result<(), crate::ledger::LedgerError> {
+    let job = Arc::clone(&app.job);
+    let total = app.ledger.published().checkpoint.checkpoint.size;
+    let found = self_check(&app.practice, &app.ledger.reader(), |done| job.set(done, total))?;
+    if found.passed {
+        info!(entries = found.entries, "the daily self-check passed");
+    } else {
+        error!(faults = found.faults.len(), "the daily self-check failed: run `ntk-collector self-check`");
+    }
+    let body = serde_json::to_value(&found).unwrap_or_default();
+    app.ledger.act_blocking(vec![act::event(act::kind::SELF_CHECK, app.ledger.now(), body)]).map(|_| ())
+}

@@ -1,0 +1,129 @@
+//! Listens to the streams and writes the acts of [`super::Silences`], once a second.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ntk_evidence::event::Kind;
+use ntk_evidence::name::Author;
+use ntk_evidence::time::Moment;
+use ntk_proto::v1;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::{Facts, Meanwhile, Silence, Silences, is_inside};
+use crate::app::App;
+use crate::follow::Lookup;
+use crate::ledger::registry::Registry;
+
+/// How often silences are looked for.
+const EVERY: Duration = Duration::from_secs(1);
+/// Health entries come every five minutes: the last one before a silence is not older than this.
+const LOOK_BACK_SECONDS: i64 = 900;
+
+/// Where streams tell that they heard a machine.
+#[derive(Clone, Debug)]
+pub struct Ear(Arc<Mutex<Silences>>);
+
+impl Ear {
+    /// An ear for machines that may be silent for so long.
+    pub fn new(silences: Silences) -> Self {
+        Self(Arc::new(Mutex::new(silences)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Silences> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A machine greeted.
+    pub fn greeted(&self, author: &Author, hello: &v1::Hello, at: Moment) {
+        self.lock().greeted(&author.to_string(), Facts::from(hello), at);
+    }
+
+    /// A machine's sign of life.
+    pub fn keepalive(&self, author: &Author, keepalive: &v1::Keepalive, at: Moment) {
+        self.lock().keepalive(&author.to_string(), keepalive.monotonic_ms, keepalive.boottime_ms, at);
+    }
+
+    /// A machine said anything.
+    pub fn spoke(&self, author: &Author, at: Moment) {
+        self.lock().spoke(&author.to_string(), at);
+    }
+}
+
+/// Writes silences until stopped.
+pub async fn run(app: App, ear: Ear, stop: CancellationToken) {
+    let began = app.ledger.clock().now();
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let (app, ear) = (app.clone(), ear.clone());
+        let written = tokio::task::spawn_blocking(move || tick(&app, &ear, began)).await;
+        if let Ok(Err(failure)) = written {
+            error!(reason = %crate::error_chain(&failure), "a silence could not be written");
+            return;
+        }
+    }
+}
+
+fn tick(app: &App, ear: &Ear, began: Moment) -> Result<(), crate::ledger::LedgerError> {
+    let registry = app.ledger.published().registry;
+    let now = app.ledger.clock().now();
+    let acts = {
+        let mut silences = ear.lock();
+        expect(&mut silences, &registry, began);
+        // The log is read only for a machine that has come back: rare, and its streams may wait that long.
+        silences.tick(now, |author, from, to| meanwhile(&app.lookup, author, from, to))
+    };
+    if acts.is_empty() {
+        return Ok(());
+    }
+    for act in &acts {
+        info!(agent = %act.author, step = ?act.step, cause = ?act.cause, "silence");
+    }
+    let events = acts.iter().map(|act: &Silence| act.event(app.ledger.now())).collect();
+    app.ledger.act_blocking(events).map(|_| ())
+}
+
+/// Every machine that is enrolled and not revoked is expected, from its enrolment or the collector's start on.
+fn expect(silences: &mut Silences, registry: &Registry, began: Moment) {
+    silences.forget_all_but(|author| {
+        registry.machines.get(author).is_some_and(|machine| machine.revoked.is_none())
+    });
+    for (author, machine) in registry.machines.iter().filter(|(_, machine)| machine.revoked.is_none()) {
+        let enrolled = Moment::parse(&machine.enrolled).unwrap_or(began);
+        let silent_from = registry.silent.get(author).and_then(|from| Moment::parse(from));
+        silences.expect(author, enrolled.max(began), silent_from);
+    }
+}
+
+/// What a machine's own log says about a time, by its own clock.
+fn meanwhile(lookup: &Lookup, author: &str, from: Moment, to: Moment) -> Meanwhile {
+    let mut own = Meanwhile::default();
+    let (first, last) =
+        (from.plus_seconds(LOOK_BACK_SECONDS.wrapping_neg()), to.plus_seconds(LOOK_BACK_SECONDS));
+    let read = lookup.events(first.unix_nanos(), last.unix_nanos(), |seen| {
+        if seen.access.author != author {
+            return;
+        }
+        let Some(at) = Moment::parse(&seen.event.time) else { return };
+        if let Some(health) = seen.event.health.as_ref().filter(|_| at <= from) {
+            own.before = health.boot_id.clone().zip(health.run_id.clone()).or(own.before.take());
+        }
+        if let Some(gap) = &seen.event.gap {
+            let touches = |edge: &Option<String>| edge.as_deref().and_then(Moment::parse);
+            let overlaps = touches(&gap.from).zip(touches(&gap.to)).is_some_and(|(a, b)| a < to && b > from);
+            own.frozen |= overlaps && gap.cause == "frozen";
+            own.asleep |= overlaps && gap.cause == "asleep";
+        } else if is_inside(at, from, to) && !matches!(seen.event.kind, Kind::Epoch) {
+            own.recorded = own.recorded.saturating_add(1);
+        }
+    });
+    if let Err(failure) = read {
+        error!(reason = %crate::error_chain(&failure), "a machine's own log could not be read for its silence");
+    }
+    own
+}

@@ -1,0 +1,345 @@
+//! The lines, in the order of the design's list.
+
+use super::Attack;
+use super::Ends::{Indirectly, NotYet, Seen, Unseen};
+
+const CHECKED: &str = "when it is checked: at every start of the collector, daily, before an export";
+const CONTACT: &str = "at the agent's next contact, seconds while it is connected";
+const AT_ONCE: &str = "at once";
+
+/// Every line.
+pub const TABLE: &[Attack] = &[
+    Attack {
+        id: "edit",
+        what: "edit a stored record, all checkpoints signed again",
+        ends: Seen {
+            by: "self-check",
+            check: "the author's signed root",
+            after: CHECKED,
+            test: "attacks::operator::an_edited_record_no_longer_leads_to_the_agents_signed_root",
+        },
+    },
+    Attack {
+        id: "flip",
+        what: "flip a byte of a stored segment",
+        ends: Seen {
+            by: "self-check",
+            check: "frame checksum and segment chain",
+            after: CHECKED,
+            test: "attacks::operator::one_changed_byte_of_a_stored_segment_is_named",
+        },
+    },
+    Attack {
+        id: "drop",
+        what: "take a batch out of the middle",
+        ends: Seen {
+            by: "self-check",
+            check: "the author's numbers",
+            after: CHECKED,
+            test: "attacks::operator::a_batch_taken_out_of_the_middle_leaves_a_hole_in_the_authors_numbers",
+        },
+    },
+    Attack {
+        id: "insert",
+        what: "insert a backdated batch",
+        ends: Seen {
+            by: "self-check",
+            check: "the author's signature and numbers",
+            after: CHECKED,
+            test: "attacks::operator::a_batch_put_in_backdated_is_signed_by_nobody",
+        },
+    },
+    Attack {
+        id: "reorder",
+        what: "reorder batches",
+        ends: Seen {
+            by: "self-check",
+            check: "the author's numbers",
+            after: CHECKED,
+            test: "attacks::operator::batches_in_another_order_do_not_follow_each_other",
+        },
+    },
+    Attack {
+        id: "cut",
+        what: "cut the end off the ledger",
+        ends: Seen {
+            by: "each agent that remembers more",
+            check: "consistency with the remembered checkpoint",
+            after: CONTACT,
+            test: "attacks::history::a_suffix_cut_off_the_ledger_is_seen_by_the_agent_that_remembers_more",
+        },
+    },
+    Attack {
+        id: "wipe",
+        what: "delete the whole log and begin again with the same keys",
+        ends: Seen {
+            by: "each agent",
+            check: "consistency with the remembered checkpoint",
+            after: CONTACT,
+            test: "attacks::history::a_log_begun_anew_with_the_same_keys_is_refused_by_the_agents",
+        },
+    },
+    Attack {
+        id: "rollback",
+        what: "roll the collector back to a copy",
+        ends: Seen {
+            by: "each agent",
+            check: "consistency with the remembered checkpoint",
+            after: CONTACT,
+            test: "attacks::history::a_collector_rolled_back_to_a_copy_is_seen_by_its_agents",
+        },
+    },
+    Attack {
+        id: "unacknowledge",
+        what: "acknowledge a batch and drop it later",
+        ends: Seen {
+            by: "whoever holds the receipt",
+            check: "`ntk-verify receipt`",
+            after: "when receipt and bundle are compared; the agent sees it as a rollback",
+            test: "attacks::history::an_acknowledged_batch_that_was_dropped_is_proved_by_its_receipt",
+        },
+    },
+    Attack {
+        id: "replay",
+        what: "replay a batch, or send another one of the same size",
+        ends: Seen {
+            by: "ingest",
+            check: "byte-equal note: the old receipt; another note: both are kept as an act",
+            after: AT_ONCE,
+            test: "refusals::a_replayed_batch_gets_its_old_receipt_and_a_second_history_is_a_fork",
+        },
+    },
+    Attack {
+        id: "store",
+        what: "edit the query store",
+        ends: Seen {
+            by: "`ntk-collector rebuild`",
+            check: "the store made again from the ledger",
+            after: "when it is rebuilt",
+            test: "attacks::operator::an_edited_query_store_is_named_by_rebuild_and_changes_no_proof",
+        },
+    },
+    Attack {
+        id: "spool-edit",
+        what: "edit the agent's spool",
+        ends: Seen {
+            by: "the agent",
+            check: "frame checksum, signature and root of each batch",
+            after: "at its next start",
+            test: "attacks::agent::an_edited_spool_is_refused_by_its_own_agent",
+        },
+    },
+    Attack {
+        id: "spool-cut",
+        what: "cut the agent's spool",
+        ends: Seen {
+            by: "agent and collector",
+            check: "the collector holds a later note of the same author",
+            after: CONTACT,
+            test: "attacks::agent::a_spool_cut_behind_what_was_acknowledged_is_seen_at_the_next_contact",
+        },
+    },
+    Attack {
+        id: "spool-rewind",
+        what: "set the agent's machine or folder back to a copy (a snapshot reverted)",
+        ends: Seen {
+            by: "agent and collector",
+            check: "the collector holds a later note of the same author",
+            after: CONTACT,
+            test: "attacks::agent::a_spool_set_back_to_a_copy_is_a_fork_with_both_notes_or_known_to_be_behind",
+        },
+    },
+    Attack {
+        id: "kill",
+        what: "kill the agent with -9",
+        ends: Seen {
+            by: "the agent at its next start, the collector meanwhile",
+            check: "gap entry with its bounds; silence act",
+            after: "two keepalives (30 s)",
+            test: "attacks::agent::a_killed_agent_says_at_its_next_start_from_when_to_when_nothing_was_recorded",
+        },
+    },
+    Attack {
+        id: "disk",
+        what: "fill the agent's disk",
+        ends: Seen {
+            by: "the agent",
+            check: "gap entry with the number of lost events",
+            after: "when there is room again",
+            test: "attacks::agent::a_full_disk_costs_events_that_a_gap_counts",
+        },
+    },
+    Attack {
+        id: "enrol",
+        what: "enrol a second agent under a used name, or with a used token",
+        ends: Seen {
+            by: "enrolment",
+            check: "one-time token; the name is taken",
+            after: AT_ONCE,
+            test: "attacks::operator::a_used_name_and_a_used_token_enrol_nobody",
+        },
+    },
+    Attack {
+        id: "row",
+        what: "drop a row from an export, sealed again with the bundle key",
+        ends: Seen {
+            by: "`ntk-verify`",
+            check: "entries",
+            after: AT_ONCE,
+            test: "attacks::bundle::a_row_dropped_from_an_export_is_missing_by_its_number",
+        },
+    },
+    Attack {
+        id: "swap",
+        what: "rewrite a row of an export, sealed again with the bundle key",
+        ends: Seen {
+            by: "`ntk-verify`",
+            check: "entries",
+            after: AT_ONCE,
+            test: "attacks::bundle::a_row_of_another_account_put_in_its_place_leads_to_another_root",
+        },
+    },
+    Attack {
+        id: "reviewed",
+        what: "show a finding as reviewed that was not",
+        ends: Seen {
+            by: "`ntk-verify`",
+            check: "entries: decisions are acts of the ledger",
+            after: AT_ONCE,
+            test: "attacks::bundle::an_act_that_was_never_recorded_cannot_be_shown",
+        },
+    },
+    Attack {
+        id: "policy",
+        what: "change the policy, act, change it back",
+        ends: Seen {
+            by: "the weekly review",
+            check: "two acts with the whole text; no decision changes",
+            after: "in the week's review",
+            test: "attacks::operator::a_policy_changed_and_changed_back_leaves_both_texts_and_its_decisions",
+        },
+    },
+    Attack {
+        id: "proxy",
+        what: "proxy or DNS with an own root certificate between agent and collector",
+        ends: Seen {
+            by: "the agent",
+            check: "pinned authority",
+            after: AT_ONCE,
+            test: "attacks::operator::a_stranger_with_an_authority_of_his_own_reads_nothing_between_agent_and_collector",
+        },
+    },
+    Attack {
+        id: "rename",
+        what: "a program renamed to a trusted job's name",
+        ends: Seen {
+            by: "need-to-know",
+            check: "a job is its path, host, account and pins, and nobody who logged in",
+            after: AT_ONCE,
+            test: "attacks::need_to_know::a_program_renamed_to_a_trusted_jobs_name_is_not_that_job",
+        },
+    },
+    Attack {
+        id: "own-ticket",
+        what: "approve the own firm's ticket",
+        ends: Seen {
+            by: "the ticket book",
+            check: "TK-1; that it was tried is an act",
+            after: AT_ONCE,
+            test: "attacks::need_to_know::an_own_ticket_is_approved_by_nobody_of_the_same_firm",
+        },
+    },
+    Attack {
+        id: "broad-ticket",
+        what: "a broad ticket approved without understanding",
+        ends: Seen {
+            by: "who approves",
+            check: "the echo in plain words; 72 hours and one class at most; an item of its own",
+            after: "before the approval, and in the week's review",
+            test: "attacks::need_to_know::a_broad_ticket_says_in_plain_words_what_it_opens_before_anybody_approves",
+        },
+    },
+    Attack {
+        id: "flood",
+        what: "a flood of findings to bury one",
+        ends: Seen {
+            by: "the weekly review",
+            check: "IN-3: what is never allowed is part of no flood",
+            after: AT_ONCE,
+            test: "attacks::need_to_know::a_flood_of_findings_buries_nothing_that_is_never_allowed",
+        },
+    },
+    Attack {
+        id: "answer",
+        what: "answer or decide in another's name",
+        ends: Seen {
+            by: "the collector",
+            check: "the passphrase of whoever decides (RV-1)",
+            after: AT_ONCE,
+            test: "attacks::need_to_know::an_answer_in_anothers_name_needs_that_persons_passphrase_and_decides_nothing",
+        },
+    },
+    Attack {
+        id: "audit-off",
+        what: "switch the kernel audit off, delete rules, forge the login uid",
+        ends: NotYet("the live sensor records it while it runs; scripted attacks come with Linux sensing"),
+    },
+    Attack {
+        id: "windows",
+        what: "clear the Windows log, change audit policy or SACL",
+        ends: NotYet("comes with the Windows agent"),
+    },
+    Attack {
+        id: "blind-first",
+        what: "blind a machine before the agent's first run",
+        ends: NotYet(
+            "an on-site acceptance test (`commission`); until then what the first health entry says is all there is",
+        ),
+    },
+    Attack {
+        id: "modified-agent",
+        what: "push a modified agent with the same keys",
+        ends: NotYet("reports of each agent's own binary hash come with updates"),
+    },
+    Attack {
+        id: "vm-clone",
+        what: "clone or snapshot a virtual machine and read the copy elsewhere",
+        ends: Unseen("no sensor runs in the copy; an agent that runs there speaks as a clone, see above"),
+    },
+    Attack {
+        id: "no-agent",
+        what: "act from a machine without an agent",
+        ends: Indirectly(
+            "the server that is read has an agent: its entries name the address it was read from",
+        ),
+    },
+    Attack {
+        id: "remote-support",
+        what: "a shell inside the user's session through a remote-support tool",
+        ends: NotYet(
+            "no sensor delivers remote-control intervals yet; the judgement of them is built and tested",
+        ),
+    },
+    Attack {
+        id: "mail-app",
+        what: "an application registration, new secret or reset password that reads mail as its owner",
+        ends: NotYet(
+            "comes with the Microsoft 365 importers; a reset password that reads as its owner is a signal already",
+        ),
+    },
+    Attack {
+        id: "offline",
+        what: "read an offline disk, another boot medium, a photograph of a screen",
+        ends: Unseen("no sensor runs"),
+    },
+    Attack {
+        id: "live-root",
+        what: "write false entries live as root with the machine's current key",
+        ends: Indirectly("other machines' entries may contradict them"),
+    },
+    Attack {
+        id: "all-hosts",
+        what: "own the collector and every agent",
+        ends: Unseen("for what came after the last checkpoint that somebody outside remembers"),
+    },
+];
