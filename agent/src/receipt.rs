@@ -32,7 +32,9 @@ pub enum ReceiptError {
     )]
     Damaged,
     /// A file could not be written.
-    #[error("could not write `{path}`; check free space and permissions, or choose another folder with --out")]
+    #[error(
+        "could not write `{path}`; check free space and permissions, or choose another folder with --out"
+    )]
     Write {
         /// The file.
         path: PathBuf,

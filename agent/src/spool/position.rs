@@ -158,13 +158,21 @@ impl PositionFile {
         if written.receipt.as_ref().is_some_and(|receipt| !receipt.verifies(log_key)) {
             return Ok(Recalled::Damaged);
         }
-        Ok(Recalled::Known(Position { released: written.released, seen, receipt: written.receipt.map(Arc::new) }))
+        Ok(Recalled::Known(Position {
+            released: written.released,
+            seen,
+            receipt: written.receipt.map(Arc::new),
+        }))
     }
 
     /// Writes it, durably.
     pub fn write(&self, files: &dyn Files, position: &Position) -> Result<(), PositionError> {
         let checkpoint = position.seen.as_ref().map(|seen| String::from_utf8_lossy(seen.note()).into_owned());
-        let written = Written { released: position.released, checkpoint, receipt: position.receipt.as_deref().cloned() };
+        let written = Written {
+            released: position.released,
+            checkpoint,
+            receipt: position.receipt.as_deref().cloned(),
+        };
         let failed = |source| PositionError::Write { path: self.path.clone(), source };
         let content = serde_json::to_vec(&written).map_err(|error| failed(error.into()))?;
         files.replace(&self.path, &content, Readable::ByOwner).map_err(failed)

@@ -37,7 +37,8 @@ pub(super) fn of_author(
     }
     let Some(act) = machine.revoked_by else { return Ok(keys) };
     let collector = Author::Collector.to_string();
-    let leaf = lookup.store().leaf_of_entry(&collector, act).map_err(store_error)?.ok_or(LedgerError::Behind)?;
+    let leaf =
+        lookup.store().leaf_of_entry(&collector, act).map_err(store_error)?.ok_or(LedgerError::Behind)?;
     if leaf.leaf >= size {
         // It came after the bundle's checkpoint: no row discloses it, and every note is earlier.
         return Ok(keys);

@@ -4,6 +4,7 @@
 //! Shared by all: input from a file or standard input within a bound, output, and the exit code for usage.
 
 pub(crate) mod check;
+pub(crate) mod receipt;
 pub(crate) mod witness;
 
 use std::fs;
@@ -23,6 +24,8 @@ const INPUT_BYTES_MAX: u64 = 1 << 20;
 pub(crate) enum Command {
     /// Cosign a checkpoint if it continues the newest one that this witness saw
     Witness(witness::WitnessArgs),
+    /// Check that the log acknowledged what an agent's receipt says, and that a bundle does not contradict it
+    Receipt(receipt::ReceiptArgs),
 }
 
 impl Command {
@@ -30,6 +33,7 @@ impl Command {
     pub(crate) fn run(self) -> anyhow::Result<u8> {
         match self {
             Self::Witness(args) => witness::run(args),
+            Self::Receipt(args) => receipt::run(&args),
         }
     }
 }
