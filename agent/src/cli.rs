@@ -18,6 +18,7 @@ use crate::enroll::{self, EnrollError, Replace};
 use crate::error_chain;
 use crate::host;
 use crate::identity::IdentityError;
+use crate::receipt::{self, ReceiptError};
 use crate::replay::{self, Format, ReplayError};
 use crate::run::{self, RunError};
 use crate::spool::SpoolError;
@@ -85,6 +86,17 @@ enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Write the collector's newest acknowledgement as two files that can be checked without it; exit 1 when none is
+    #[command(after_help = "Example:
+  ntk-agent receipt --out /media/usb
+  ntk-verify receipt agent-ws-01-812.note agent-ws-01-812.tlog-proof --trust trust.txt")]
+    Receipt {
+        #[command(flatten)]
+        place: Place,
+        /// Where the two files go
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
     },
     /// Print the events of recorded records as JSON lines
     #[command(after_help = "Example:
@@ -184,6 +196,13 @@ impl Command {
                 })
             }
             Self::Status { place, json } => status(&place, json),
+            Self::Receipt { place, out } => {
+                let written = receipt::write(&place.dir, &out, &RealFiles)
+                    .map_err(|error| Failure::new(receipt_code(&error), error))?;
+                println!("{}", written.sentence);
+                println!("{}\n{}", written.note.display(), written.proof.display());
+                Ok(0)
+            }
             Self::Replay { format, files, watches } => replay(&format, &files, &watches),
             Self::Completions { shell } => {
                 clap_complete::generate(
@@ -252,6 +271,14 @@ fn enroll_code(error: &EnrollError) -> u8 {
         EnrollError::Identity(_) | EnrollError::Keys(_) | EnrollError::Answer(_) => CONFIG,
         EnrollError::Running { .. } => UNAVAILABLE,
         EnrollError::Folder { .. } | EnrollError::Aside { .. } | EnrollError::Random(_) => IO,
+    }
+}
+
+fn receipt_code(error: &ReceiptError) -> u8 {
+    match error {
+        ReceiptError::Nothing => 1,
+        ReceiptError::Damaged | ReceiptError::Identity(_) => CONFIG,
+        ReceiptError::Position(_) | ReceiptError::Write { .. } => IO,
     }
 }
 

@@ -11,6 +11,7 @@ pub mod enroll;
 pub mod host;
 pub mod identity;
 pub mod log_output;
+pub mod receipt;
 pub mod record;
 pub mod replay;
 pub mod run;

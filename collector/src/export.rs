@@ -187,7 +187,7 @@ pub fn bundle(
     }
     let mut keys = vec![ListedKey::of_collector(0, &practice.trust.collector)];
     for part in parts.iter().filter(|part| part.author != Author::Collector) {
-        keys.extend(keys::of_author(lookup, ledger, &published, &part.author, part.range.epoch, &mut bag)?);
+        keys.extend(keys::of_author(lookup, ledger, checkpoint, &part.author, part.range.epoch, &mut bag)?);
     }
     bag.insert(bundle::KEYS, to_json(&keys)?)?;
     bag.insert(bundle::RANGES, to_json(&parts.iter().map(|part| &part.range).collect::<Vec<_>>())?)?;

@@ -232,6 +232,68 @@ fn a_machine_that_was_set_up_anew_takes_its_own_place() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_receipt_stands_without_agent_and_collector_and_a_bundle_cannot_deny_it() -> Result<()> {
+    let practice = Practice::start()?;
+    let (machine, _) = three_epochs(&practice)?;
+    let out = practice.folder().join("receipt");
+    fs::create_dir(&out)?;
+    let receipt = |machine: &Machine| {
+        let (dir, out) = (machine.dir().to_string_lossy(), out.to_string_lossy());
+        program::run("ntk-agent", &["receipt", "--dir", &dir, "--out", &out])
+    };
+    let said = receipt(&machine)?;
+    ensure!(said.status.success(), "{}", program::text(&said.stderr));
+    let said = program::text(&said.stdout);
+    let held = practice.size_of("ws-01")?;
+    assert!(said.contains(&format!("acknowledged {held} entries of agent/ws-01")), "{said}");
+    let path = |ending: &str| out.join(format!("agent-ws-01-{held}.{ending}"));
+    let trust = practice.dir().join("trust.txt");
+    let judge = |bundle: Option<&Path>| -> Result<(Option<i32>, String)> {
+        let [note, proof, trust] =
+            [path("note"), path("tlog-proof"), trust.clone()].map(|path| path.to_string_lossy().into_owned());
+        let bundle = bundle.map(|bundle| bundle.to_string_lossy().into_owned());
+        let mut arguments = vec!["receipt", &note, &proof, "--trust", &trust];
+        if let Some(bundle) = &bundle {
+            arguments.extend(["--bundle", bundle]);
+        }
+        let output = program::run("ntk-verify", &arguments)?;
+        Ok((output.status.code(), program::text(&output.stdout) + &program::text(&output.stderr)))
+    };
+    let (code, said) = judge(None)?;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("the log key acknowledged"), "{said}");
+    assert_eq!(export(&practice)?.0, Some(0));
+    let bundle = practice.folder().join("epochs.zip");
+    let (code, said) = judge(Some(&bundle))?;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("the same note at the same leaf"), "{said}");
+
+    // One changed byte, and a bundle whose rows lead elsewhere.
+    let note = fs::read(path("note"))?;
+    let mut changed = note.clone();
+    changed[20] ^= 1;
+    fs::write(path("note"), &changed)?;
+    assert!(judge(None)?.0 != Some(0));
+    fs::write(path("note"), &note)?;
+    let folder = crate::bundle::unpack(&bundle, &practice.folder().join("edited"))?;
+    let rows = folder.join("data/entries/agent-ws-01.jsonl");
+    fs::write(&rows, fs::read_to_string(&rows)?.replacen("clean_stop", "agent_restart", 1))?;
+    let (code, said) = judge(Some(&folder))?;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("entries were changed after the receipt"), "{said}");
+
+    // A receipt that somebody changed in the spool is not passed on.
+    let position = machine.dir().join("spool/position.json");
+    let text = fs::read_to_string(&position)?;
+    fs::write(&position, text.replacen("\"leaf_index\":", "\"leaf_index\":1", 1))?;
+    let said = receipt(&machine)?;
+    assert_eq!(said.status.code(), Some(78), "{}", program::text(&said.stderr));
+    // A machine that sent nothing has none.
+    assert_eq!(receipt(&practice.enroll("ws-02")?)?.status.code(), Some(1));
+    Ok(())
+}
+
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir(to)?;
     fs::set_permissions(to, fs::metadata(from)?.permissions())?;

@@ -1,13 +1,18 @@
-//! How far the collector acknowledged, and the newest checkpoint of its log that this machine has seen.
+//! How far the collector acknowledged, the newest receipt whole, and the newest checkpoint of its log that this machine
+//! has seen.
 //!
 //! INVARIANT SP-4: the file is durable before anything is deleted, and before a checkpoint counts as seen towards
 //! the collector. What it remembers never shrinks. A lost file loses nothing that waits: everything counts as not
 //! yet released, and the log gets an entry that says so.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use ntk_evidence::checkpoint::Checkpoint;
+use ntk_evidence::hash::Hash;
 use ntk_evidence::note::VerifierKey;
-use ntk_evidence::receipt::SeenCheckpoint;
+use ntk_evidence::receipt::{Receipt, SeenCheckpoint};
+use ntk_evidence::tlog_proof::TlogProof;
 use serde::{Deserialize, Serialize};
 
 use crate::whole_file::{Files, Readable};
@@ -42,6 +47,48 @@ pub struct Position {
     pub released: u64,
     /// The newest checkpoint of the collector log that verified.
     pub seen: Option<SeenCheckpoint>,
+    /// The receipt that released so much: it proves without collector and agent what was acknowledged.
+    pub receipt: Option<Arc<KeptReceipt>>,
+}
+
+/// A receipt that verified, with the note that it acknowledges.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptReceipt {
+    /// How many entries of this machine it acknowledges.
+    pub size: u64,
+    /// This machine's note of that size.
+    pub note: String,
+    /// Index of the note in the collector log.
+    pub leaf_index: u64,
+    /// From the leaf upwards.
+    pub inclusion: Vec<Hash>,
+    /// The log's checkpoint note.
+    pub checkpoint: String,
+}
+
+impl KeptReceipt {
+    /// A receipt that verified for this note.
+    pub fn new(size: u64, note: &[u8], receipt: &Receipt) -> Self {
+        Self {
+            size,
+            note: String::from_utf8_lossy(note).into_owned(),
+            leaf_index: receipt.leaf_index,
+            inclusion: receipt.inclusion.clone(),
+            checkpoint: String::from_utf8_lossy(&receipt.checkpoint).into_owned(),
+        }
+    }
+
+    /// The proof in the form that other programs read: c2sp.org/tlog-proof@v1.
+    pub fn proof(&self) -> TlogProof {
+        let (index, hashes) = (self.leaf_index, self.inclusion.clone());
+        TlogProof { index, hashes, checkpoint: self.checkpoint.clone() }
+    }
+
+    fn verifies(&self, log_key: &VerifierKey) -> bool {
+        let speaks = Checkpoint::unverified(self.note.as_bytes()).is_ok_and(|note| note.size == self.size);
+        speaks && self.proof().verify(self.note.as_bytes(), log_key).is_ok()
+    }
 }
 
 impl Position {
@@ -56,6 +103,10 @@ impl Position {
         if newer.log_size() >= self.log_size() && newer.seen.is_some() {
             self.seen = newer.seen;
         }
+        let size = |receipt: &Option<Arc<KeptReceipt>>| receipt.as_ref().map_or(0, |receipt| receipt.size);
+        if newer.receipt.is_some() && size(&newer.receipt) >= size(&self.receipt) {
+            self.receipt = newer.receipt;
+        }
     }
 }
 
@@ -65,6 +116,8 @@ struct Written {
     released: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     checkpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    receipt: Option<KeptReceipt>,
 }
 
 /// What was found at start.
@@ -102,13 +155,24 @@ impl PositionFile {
             Some(Ok(seen)) => Some(seen),
             Some(Err(_)) => return Ok(Recalled::Damaged),
         };
-        Ok(Recalled::Known(Position { released: written.released, seen }))
+        if written.receipt.as_ref().is_some_and(|receipt| !receipt.verifies(log_key)) {
+            return Ok(Recalled::Damaged);
+        }
+        Ok(Recalled::Known(Position {
+            released: written.released,
+            seen,
+            receipt: written.receipt.map(Arc::new),
+        }))
     }
 
     /// Writes it, durably.
     pub fn write(&self, files: &dyn Files, position: &Position) -> Result<(), PositionError> {
         let checkpoint = position.seen.as_ref().map(|seen| String::from_utf8_lossy(seen.note()).into_owned());
-        let written = Written { released: position.released, checkpoint };
+        let written = Written {
+            released: position.released,
+            checkpoint,
+            receipt: position.receipt.as_deref().cloned(),
+        };
         let failed = |source| PositionError::Write { path: self.path.clone(), source };
         let content = serde_json::to_vec(&written).map_err(|error| failed(error.into()))?;
         files.replace(&self.path, &content, Readable::ByOwner).map_err(failed)

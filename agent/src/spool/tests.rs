@@ -349,7 +349,7 @@ fn a_full_spool_counts_what_it_cannot_keep_and_says_so_when_there_is_room() {
     assert_eq!(stored[stored.len() - 2..], ["gap spool_full 2", "health periodic"], "one was told of before");
     // Released segments make room.
     keeper.take(event(&large));
-    keeper.release(position::Position { released: size_when_full, seen: None });
+    keeper.release(position::Position { released: size_when_full, ..position::Position::default() });
     keeper.flush();
     keeper.take(event("after"));
     keeper.flush();
@@ -392,7 +392,7 @@ fn released_segments_are_kept_for_ninety_days() {
         keeper.flush();
     }
     let size = keeper.progress().size;
-    keeper.release(position::Position { released: size, seen: None });
+    keeper.release(position::Position { released: size, ..position::Position::default() });
     machine.clock.advance(89 * 86_400);
     keeper.tidy();
     assert!(shelf::find(&keeper.progress().reader, 0).unwrap().is_some());
@@ -409,7 +409,7 @@ fn a_position_that_could_not_be_written_releases_nothing() {
         keeper.take(event("a"));
         keeper.flush();
         *machine.file_fault.lock().unwrap() = fault;
-        keeper.release(position::Position { released: 1, seen: None });
+        keeper.release(position::Position { released: 1, ..position::Position::default() });
         assert_eq!(keeper.progress().position.released, 0, "{fault:?}");
         assert!(keeper.progress().fault.is_some());
         *machine.file_fault.lock().unwrap() = FileFault::None;
@@ -418,9 +418,9 @@ fn a_position_that_could_not_be_written_releases_nothing() {
         let mut keeper = machine.start().unwrap();
         let expected = if fault == FileFault::NotWritten { 0 } else { 1 };
         assert_eq!(keeper.progress().position.released, expected);
-        keeper.release(position::Position { released: 1, seen: None });
+        keeper.release(position::Position { released: 1, ..position::Position::default() });
         assert_eq!((keeper.progress().position.released, keeper.progress().fault.clone()), (1, None));
-        keeper.release(position::Position { released: 0, seen: None });
+        keeper.release(position::Position { released: 0, ..position::Position::default() });
         assert_eq!(keeper.progress().position.released, 1, "it never shrinks");
     }
 }
@@ -432,7 +432,7 @@ fn a_removed_or_damaged_position_becomes_a_gap_and_loses_nothing() {
         let mut keeper = machine.start().unwrap();
         keeper.take(event("a"));
         keeper.flush();
-        keeper.release(position::Position { released: 1, seen: None });
+        keeper.release(position::Position { released: 1, ..position::Position::default() });
         drop(keeper);
         let path = machine.path().join("position.json");
         match damage {
@@ -458,7 +458,7 @@ fn a_position_reads_back_with_its_checkpoint() {
     };
     let note = checkpoint.sign(&signer).unwrap();
     let seen = ntk_evidence::receipt::SeenCheckpoint::recall(note.as_bytes(), signer.verifier()).unwrap();
-    let position = position::Position { released: 7, seen: Some(seen) };
+    let position = position::Position { released: 7, seen: Some(seen), receipt: None };
     file.write(&RealFiles, &position).unwrap();
     assert_eq!(file.read(&RealFiles, signer.verifier()).unwrap(), position::Recalled::Known(position));
 }
@@ -482,7 +482,7 @@ fn the_thread_groups_events_and_ends_with_everything_durable() {
         let Incoming::Observed(event, bookmark) = event(&n.to_string()) else { unreachable!() };
         intake.observed(event, bookmark).unwrap();
     }
-    thread.wishes().release(position::Position { released: 1, seen: None });
+    thread.wishes().release(position::Position { released: 1, ..position::Position::default() });
     thread.end();
     assert_eq!((progress.borrow().size, progress.borrow().position.released), (2000, 1));
     let Incoming::Own(event) = health("late") else { unreachable!() };

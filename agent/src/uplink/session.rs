@@ -10,6 +10,7 @@
 //! notes and answers with the old receipt.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use ntk_evidence::note::VerifierKey;
 use ntk_evidence::receipt::ReceiptError;
@@ -19,7 +20,7 @@ use ntk_segment::pointer::Pointer;
 
 use super::incident::Incident;
 use super::wire::{Heard, ReceiptFor, Refusal, Welcome};
-use crate::spool::position::Position;
+use crate::spool::position::{KeptReceipt, Position};
 use crate::spool::shelf::{self, Place};
 
 /// Bytes that may be in flight: a collector that is slow costs this much memory, not more.
@@ -304,7 +305,12 @@ impl Session {
                 receipt.receipt.verify(&place.note, self.position.seen.as_ref(), &self.log_key)
             });
             match verified {
-                Some(Ok(seen)) => self.accept(Position { released: welcome.size, seen: Some(seen) }, out),
+                Some(Ok(seen)) => {
+                    let kept = welcome.receipt.as_ref().map(|receipt| {
+                        Arc::new(KeptReceipt::new(welcome.size, &place.note, &receipt.receipt))
+                    });
+                    self.accept(Position { released: welcome.size, seen: Some(seen), receipt: kept }, out);
+                }
                 Some(Err(error)) => return self.distrust(&error, &welcome.receipt, out),
                 None => return self.part("the collector greeted without a receipt", out),
             }
@@ -368,10 +374,12 @@ impl Session {
         // INVARIANT UP-1: our own note, in a log that continues the one seen before.
         match receipt.receipt.verify(&flying.note, self.position.seen.as_ref(), &self.log_key) {
             Ok(seen) => {
+                let kept = Arc::new(KeptReceipt::new(receipt.size, &flying.note, &receipt.receipt));
                 while let Some(done) = streaming.flying.pop_front_if(|flying| flying.size <= receipt.size) {
                     streaming.flying_bytes = streaming.flying_bytes.saturating_sub(done.bytes);
                 }
-                self.accept(Position { released: receipt.size, seen: Some(seen) }, out);
+                let position = Position { released: receipt.size, seen: Some(seen), receipt: Some(kept) };
+                self.accept(position, out);
                 self.advance(Phase::Streaming(streaming), out)
             }
             Err(error) => self.distrust(&error, &Some(receipt.clone()), out),
@@ -394,7 +402,7 @@ impl Session {
         match considered {
             Ok((seen, _)) => {
                 let size = seen.checkpoint().size;
-                self.position.merge(Position { released: self.position.released, seen: Some(seen) });
+                self.position.merge(Position { seen: Some(seen), ..Position::default() });
                 self.answers.push_back(size);
                 out.push(Output::Persist(self.position.clone()));
             }

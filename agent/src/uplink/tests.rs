@@ -257,7 +257,7 @@ fn a_round_is_answered_only_when_it_is_durable_and_conflicts_say_the_size() {
     let out = walk.give(Input::Heard(Heard::Round(body.clone())));
     assert_eq!(short(&out), ["persist 3 3"]);
     let Output::Persist(position) = out[0].clone() else { unreachable!() };
-    let older = Position { released: position.released, seen: None };
+    let older = Position { released: position.released, ..Position::default() };
     walk.check(Input::Persisted(older), &[]);
     walk.check(Input::Persisted(position), &["CheckpointSeen(3, \"\")"]);
     let again = walk.give(Input::Heard(Heard::Round(body)));

@@ -12,25 +12,25 @@ use ntk_evidence::note::VerifierKey;
 use super::{ExportError, boundary};
 use crate::follow::Lookup;
 use crate::follow::answer::{read, store_error};
-use crate::ledger::writer::Published;
-use crate::ledger::{LedgerError, LedgerHandle};
+use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint};
 use crate::store::RollOverRecord;
 
 /// The keys of an author up to the epoch after this one: the roll-over to that one bounds it.
 pub(super) fn of_author(
     lookup: &Lookup,
     ledger: &LedgerHandle,
-    published: &Published,
+    checkpoint: &SignedCheckpoint,
     author: &Author,
     epoch: u32,
     bag: &mut Bag,
 ) -> Result<Vec<ListedKey>, ExportError> {
     let name = author.to_string();
-    let Some(machine) = published.registry.machines.get(&name) else { return Ok(Vec::new()) };
+    let registry = ledger.published().registry;
+    let Some(machine) = registry.machines.get(&name) else { return Ok(Vec::new()) };
     let first = machine.enrolment.epoch;
     let key = VerifierKey::parse(&machine.enrolment.key).map_err(LedgerError::from)?;
     let mut keys = vec![ListedKey::enrolled(author, first, &key, machine.act)];
-    let size = published.checkpoint.checkpoint.size;
+    let size = checkpoint.checkpoint.size;
     let rolled = lookup.store().roll_overs(&name, epoch.saturating_add(1)).map_err(store_error)?;
     for record in rolled.into_iter().filter(|record| record.epoch > first && record.leaf < size) {
         keys.push(of_roll_over(lookup, ledger, author, size, &record)?);
@@ -39,10 +39,14 @@ pub(super) fn of_author(
     let collector = Author::Collector.to_string();
     let leaf =
         lookup.store().leaf_of_entry(&collector, act).map_err(store_error)?.ok_or(LedgerError::Behind)?;
+    if leaf.leaf >= size {
+        // It came after the bundle's checkpoint: no row discloses it, and every note is earlier.
+        return Ok(keys);
+    }
     // The note may be there already: it ends the collector's range, or revoked another machine, too.
     if !bag.payload().contains_key(&note_path(&Author::Collector, leaf.size)) {
         let note = read(&ledger.reader(), &leaf)?.note;
-        boundary(ledger, &published.checkpoint, &Author::Collector, &leaf, &note, bag)?;
+        boundary(ledger, checkpoint, &Author::Collector, &leaf, &note, bag)?;
     }
     Ok(keys.into_iter().map(|key| key.revoked(act)).collect())
 }
