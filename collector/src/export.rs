@@ -85,7 +85,7 @@ pub enum ExportError {
 const NOT_INCLUDED: &[&str] = &[
     "no witness has cosigned the checkpoint: compare its twelve words with a printed weekly review",
     "no RFC 3161 time-stamp: times are what the machines claim and when the collector received them",
-    "report.pdf, interchange renderings, acknowledgements, certification form and verifier source are not made by this version",
+    "report.pdf, interchange renderings, acknowledgements and certification form are not made by this version",
 ];
 
 struct Part {
@@ -162,6 +162,7 @@ pub fn bundle(
         made: made.clone(),
         not_included: NOT_INCLUDED.iter().map(|&sentence| sentence.to_owned()).collect(),
     };
+    bundle::verifier_source::insert(&mut bag)?;
     bag.insert(bundle::README_TXT, readme_text(&facts))?;
     bag.insert(bundle::README_HTML, readme_html(&facts))?;
     bag.insert(

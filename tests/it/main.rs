@@ -10,6 +10,7 @@ mod crash;
 mod decisions;
 mod detection;
 mod epochs;
+mod expert;
 mod findings;
 mod foreign;
 mod live;
