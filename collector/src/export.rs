@@ -17,9 +17,9 @@ mod zip;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use ntk_evidence::bundle::bag::{Bag, BagError, BagInfo, Files};
 use ntk_evidence::bundle::certification::CertificationFacts;
 use ntk_evidence::bundle::interchange::{fhir_lines, ocsf_lines};
-use ntk_evidence::bundle::bag::{Bag, BagError, BagInfo, Files};
 use ntk_evidence::bundle::range::{ListedKey, Range, to_json};
 use ntk_evidence::bundle::readme::{ReadmeFacts, readme_html, readme_text};
 use ntk_evidence::bundle::row::Row;
@@ -105,7 +105,7 @@ pub enum ExportError {
 const NOT_INCLUDED: &[&str] = &[
     "no witness has cosigned the checkpoint: compare its twelve words with a printed weekly review",
     "no RFC 3161 time-stamp: times are what the machines claim and when the collector received them",
-    "report.pdf and the verifier's source are not made by this version",
+    "report.pdf is not made by this version",
 ];
 
 fn not_included(question: &Question) -> Vec<String> {
@@ -141,7 +141,11 @@ fn account_in_question(question: &Question, roster: &Roster, administrators: &[S
         .filter(|line| names.into_iter().flatten().any(|name| line.ends_with(name.as_str())))
         .map(String::as_str)
         .collect();
-    let administers = if theirs.is_empty() { "is not named as administrator of host, hypervisor, network or backup".to_owned() } else { format!("administers {}", theirs.join(", ")) };
+    let administers = if theirs.is_empty() {
+        "is not named as administrator of host, hypervisor, network or backup".to_owned()
+    } else {
+        format!("administers {}", theirs.join(", "))
+    };
     Some(format!("those of {} (roles: {}), who {administers}", person.name, person.roles.join(", ")))
 }
 
@@ -221,7 +225,8 @@ pub fn bundle(
     let mut not_included = not_included(question);
     not_included.extend(reviewed.weekly(&mut bag, &parts)?);
     if !bag.payload().contains_key(bundle::ACKNOWLEDGEMENTS) {
-        not_included.push("data/acknowledgements: no acknowledgement of a notice stands in what is shown".to_owned());
+        not_included
+            .push("data/acknowledgements: no acknowledgement of a notice stands in what is shown".to_owned());
     }
     let (roster, _) = lookup.rules_now()?;
     let findings = lookup.store().findings().map_err(store_error)?;
@@ -259,6 +264,7 @@ pub fn bundle(
         made: made.clone(),
         not_included,
     };
+    bundle::verifier_source::insert(&mut bag)?;
     bag.insert(bundle::README_TXT, readme_text(&facts))?;
     bag.insert(bundle::README_HTML, readme_html(&facts))?;
     let shown = parts.iter().flat_map(|part| &part.rows).filter(|row| row.is_disclosed()).count();

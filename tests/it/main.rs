@@ -11,6 +11,7 @@ mod custody;
 mod decisions;
 mod detection;
 mod epochs;
+mod expert;
 mod findings;
 mod foreign;
 mod hold;

@@ -31,7 +31,8 @@ pub(super) fn rules(bag: &mut Bag, parts: &[Part], question: &Question) -> Resul
         }
         bag.insert(&format!("{}{name}-act-{number}.toml", bundle::POLICIES), text)?;
         // A roster that this version cannot read never came into force here either.
-        let Some(roster) = Some(text).filter(|_| name == "roster").and_then(|text| Roster::parse(text).ok()) else {
+        let Some(roster) = Some(text).filter(|_| name == "roster").and_then(|text| Roster::parse(text).ok())
+        else {
             continue;
         };
         for notice in roster.notices() {

@@ -11,6 +11,7 @@ pub mod range;
 pub mod readme;
 pub mod row;
 pub mod timeline;
+pub mod verifier_source;
 pub mod wording;
 
 use crate::name::Author;

@@ -1,4 +1,8 @@
 //! README-how-to-verify, as plain text and as HTML: one list of paragraphs, two renderings.
+//!
+//! Commands stand in the page as they are typed, `$ ` before each, and under "Expected:" a part of what they print. A
+//! test reads both from the page and does what it says, with nothing but the bundle, the trust file and Debian's
+//! packages.
 
 /// What the README names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,11 +30,13 @@ enum Block {
     Heading(&'static str),
     Text(String),
     Code(String),
+    /// What to type, and lines that must stand in what it prints.
+    Run(&'static str, &'static [&'static str]),
     Items(Vec<String>),
 }
 
 fn blocks(facts: &ReadmeFacts) -> Vec<Block> {
-    use Block::{Code, Heading, Items, Text, Title};
+    use Block::{Code, Heading, Items, Run, Text, Title};
     let text = |text: &str| Text(text.to_owned());
     let mut blocks = vec![
         Title("How to verify this bundle".to_owned()),
@@ -49,29 +55,96 @@ fn blocks(facts: &ReadmeFacts) -> Vec<Block> {
         text(
             "Reports sent later carry the words of later checkpoints; ask for one and check that it continues this log.",
         ),
-        Heading("2. Check that no file was changed"),
-        text("On any Linux or macOS computer, in the folder that holds bagit.txt (macOS: shasum -a 256 -c):"),
-        Code("sha256sum -c manifest-sha256.txt".to_owned()),
-        text("Expected: one line for every file, each ending in"),
-        Code(": OK".to_owned()),
-        text("Or with the Library of Congress's tool from PyPI:"),
-        Code("pip install bagit\nbagit.py --validate .".to_owned()),
-        text("Expected: a last line that ends in"),
-        Code("is valid".to_owned()),
-        text("These two find damage. They do not find a forger who also wrote new sums: step 3 does."),
-        Heading("3. Check signatures and completeness"),
-        text("Use ntk-verify with a trust file that came to you by another way than this bundle:"),
-        Code(format!("ntk-verify {} --trust trust.txt", facts.zip_name)),
-        text("Expected: a mark of success before every check, and at the end"),
-        Code("verified: ...".to_owned()),
+        Heading("2. Unpack"),
+        Text(format!(
+            "You need two files in one folder: the bundle, here called {}, and the practice's trust file trust.txt, which must have come to you by another way than the bundle (the printed review says where to get it). The commands are for a Debian or Ubuntu computer; type them one after the other in one terminal. No network is needed.",
+            facts.zip_name
+        )),
+        Code(format!("$ python3 -m zipfile -e {} unpacked", facts.zip_name)),
+        Run("cd unpacked/*/ && ls bagit.txt", &["bagit.txt"]),
+        text(
+            "There are three ways from here. They do not share a line of program: one that says no is enough to ask.",
+        ),
+        Heading("Way A. Tools of the operating system only"),
+        text("sha256sum: every file has the sum that is written for it, and the list of sums its own."),
+        Run(
+            "sha256sum --quiet --strict -c manifest-sha256.txt && echo \"every file has its sum\"",
+            &["every file has its sum"],
+        ),
+        Run(
+            "sha256sum --quiet --strict -c tagmanifest-sha256.txt && echo \"every list has its sum\"",
+            &["every list has its sum"],
+        ),
+        Run(
+            "grep -c \"$(sha256sum tagmanifest-sha256.txt | cut -c1-64)\" tagmanifest-sha256.txt.note",
+            &["1"],
+        ),
+        text(
+            "openssl: these four lines make a command `signed` that takes the key of a word in the trust file and checks the first signature of a note with it. A note is a text, an empty line, and its signatures.",
+        ),
+        Run(
+            "signed() { n=$(grep -n '^$' \"$2\" | tail -n 1 | cut -d: -f1); head -n $((n - 1)) \"$2\" > ../text",
+            &[],
+        ),
+        Run("sed -n $((n + 1))p \"$2\" | cut -d' ' -f3 | base64 -d | tail -c 64 > ../signature", &[]),
+        Run(
+            "{ printf '\\060\\052\\060\\005\\006\\003\\053\\145\\160\\003\\041\\000'; grep \"^$1 \" ../../trust.txt | cut -d+ -f3- | base64 -d | tail -c 32; } > ../key",
+            &[],
+        ),
+        Run(
+            "openssl pkeyutl -verify -pubin -keyform DER -inkey ../key -rawin -in ../text -sigfile ../signature; }",
+            &[],
+        ),
+        text(
+            "The practice key signed the trust file that you brought; its bundle key signed the list of sums; its log key signed the log's last state:",
+        ),
+        Run("signed practice-key ../../trust.txt", &["Signature Verified Successfully"]),
+        Run("signed bundle tagmanifest-sha256.txt.note", &["Signature Verified Successfully"]),
+        Run("signed log data/proofs/checkpoint.txt", &["Signature Verified Successfully"]),
+        text(
+            "Go's packages for transparency logs (Debian: golang-go golang-golang-x-mod-dev): each machine's signed note stands in that log, and the rows lead to the note. The program that calls them is in the bundle and short; read it first.",
+        ),
+        Run(
+            "GO111MODULE=off GOPATH=/usr/share/gocode go run data/verify/check_proofs.go . ../../trust.txt",
+            &["checks hold"],
+        ),
+        Heading("Way B. A Python script"),
+        text(
+            "Python's standard library and the package cryptography (Debian: python3-cryptography). The script is in the bundle; read it, or take the same file from the program's public source.",
+        ),
+        Run(
+            "python3 data/verify/verify_bundle.py . --trust ../../trust.txt",
+            &["ok   bundle-signature", "ok   author-keys", "ok   inclusion", "ok   entries", "verified"],
+        ),
+        Heading("Way C. ntk-verify"),
+        text(
+            "One file without libraries. Take it from the program's public source, or build it from data/verify/ntk-verify-source.tar with `cargo build --release -p ntk-verify`. It checks the most: also the timeline and each rendering, made again and compared.",
+        ),
+        Run(
+            "ntk-verify . --trust ../../trust.txt",
+            &[
+                "ok   bundle-signature",
+                "ok   author-keys",
+                "ok   inclusion",
+                "ok   entries",
+                "ok   timeline",
+                "verified: all",
+            ],
+        ),
+        text("Ways B and C name their checks alike and end with the same code, which `echo $?` shows:"),
         Items(vec![
             "exit code 0: verified".to_owned(),
             "exit code 1: altered; the check that failed is named".to_owned(),
             "exit code 2: incomplete; something that belongs here is missing".to_owned(),
             "exit code 3: not verifiable; for example, no trust file was given".to_owned(),
         ]),
+        text("To see that a check can fail, change one letter anywhere and ask again:"),
+        Run(
+            "cp -r . ../changed && sed -i '1s/[0-9]/x/' ../changed/data/timeline.csv ../changed/data/entries/collector.jsonl && python3 ../changed/data/verify/verify_bundle.py ../changed --trust ../../trust.txt; echo \"exit code $?\"",
+            &["FAIL bag-manifests", "altered", "exit code 1"],
+        ),
         text(
-            "The proofs are text files in published formats (C2SP signed-note, tlog-checkpoint, tlog-proof; RFC 6962 hashes), so other programs can check data/proofs/ as well.",
+            "The proofs are text files in published formats (C2SP signed-note, tlog-checkpoint, tlog-proof, tlog-cosignature; RFC 6962 hashes; RFC 3161 time-stamps), and the whole is a BagIt 1.0 bag (RFC 8493; PyPI: bagit), so other programs can check them as well.",
         ),
         Heading("What this shows, and what it does not"),
         text(
@@ -99,6 +172,14 @@ pub fn readme_text(facts: &ReadmeFacts) -> String {
             Block::Heading(heading) => format!("\n{heading}\n{}\n", "-".repeat(heading.chars().count())),
             Block::Text(text) => format!("{}\n", wrapped(&text, "")),
             Block::Code(code) => code.lines().map(|line| format!("    {line}\n")).collect(),
+            Block::Run(command, expected) => {
+                let mut piece = format!("    $ {command}\n");
+                if !expected.is_empty() {
+                    piece.push_str("Expected:\n");
+                    expected.iter().for_each(|line| piece.push_str(&format!("    {line}\n")));
+                }
+                piece
+            }
             Block::Items(items) => items.iter().map(|item| format!("{}\n", wrapped(item, "- "))).collect(),
         };
         out.push_str(&piece);
@@ -116,6 +197,12 @@ pub fn readme_html(facts: &ReadmeFacts) -> String {
             Block::Heading(heading) => format!("<h2>{}</h2>\n", escaped(heading)),
             Block::Text(text) => format!("<p>{}</p>\n", escaped(&text)),
             Block::Code(code) => format!("<pre>{}</pre>\n", escaped(&code)),
+            Block::Run(command, []) => format!("<pre>$ {}</pre>\n", escaped(command)),
+            Block::Run(command, expected) => format!(
+                "<pre>$ {}</pre>\n<p>Expected:</p>\n<pre>{}</pre>\n",
+                escaped(command),
+                escaped(&expected.join("\n"))
+            ),
             Block::Items(items) => {
                 let items: String =
                     items.iter().map(|item| format!("<li>{}</li>\n", escaped(item))).collect();
@@ -191,14 +278,16 @@ mod tests {
         for needed in [
             "ribbon absent crawl",
             "visual assist meat",
-            "sha256sum -c",
-            "bagit.py",
-            "ntk-verify bundle.zip",
+            "sha256sum --quiet --strict -c manifest",
+            "verify_bundle.py",
+            "openssl pkeyutl",
+            "ntk-verify . --trust",
             "No time-stamps",
         ] {
             assert!(text.contains(needed) && html.contains(needed), "{needed}");
         }
         assert!(html.contains("Maple &amp; &lt;b&gt;Oak") && !html.contains("<b>"));
-        assert!(text.lines().all(|line| line.chars().count() <= 80));
+        // A command is one line, however long.
+        assert!(text.lines().all(|line| line.chars().count() <= 80 || line.starts_with("    $ ")));
     }
 }

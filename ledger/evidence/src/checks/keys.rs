@@ -164,10 +164,13 @@ fn read<'a>(
     trust: &TrustFile,
     faults: &mut Faults,
 ) -> BTreeMap<(Author, u32), Read<'a>> {
-    let mut read = BTreeMap::new();
+    let (mut read, mut of_collector) = (BTreeMap::new(), BTreeSet::new());
     for listed in list {
         match read_one(listed, trust) {
-            Ok((Author::Collector, _)) => {}
+            Ok((Author::Collector, _)) if of_collector.insert(listed.epoch) => {}
+            Ok((Author::Collector, _)) => {
+                faults.add(Status::Altered, format!("collector epoch {} has two keys", listed.epoch));
+            }
             Ok((author, key)) => {
                 if read.insert((author, listed.epoch), key).is_some() {
                     faults.add(

@@ -2,12 +2,15 @@
 //! a whole practice with its bundle and every attack on it, and noise.
 #![expect(clippy::unwrap_used, reason = "test code")]
 #![expect(clippy::indexing_slicing, reason = "test code")]
+#![expect(clippy::panic, reason = "test code")]
 
 mod agree;
 mod attacks;
 mod bagit;
 mod differential;
 mod epochs;
+mod mutate;
+mod mutations;
 mod noise;
 mod practice;
 mod receipts;

@@ -30,7 +30,10 @@ pub(super) fn event(line: &Line<'_>) -> Value {
     if let Some(outcome) = &event.outcome {
         put("outcome", if *outcome == Outcome::Success { "0" } else { "4" }.into());
     }
-    put("outcomeDesc", format!("{}; does not show {}", wording::verb(event), wording::does_not_show(event)).into());
+    put(
+        "outcomeDesc",
+        format!("{}; does not show {}", wording::verb(event), wording::does_not_show(event)).into(),
+    );
     put("agent", agents(line));
     put(
         "source",
@@ -76,7 +79,9 @@ fn kind(line: &Line<'_>) -> ((&'static str, &'static str), Option<(&'static str,
 fn action(line: &Line<'_>) -> Option<&'static str> {
     match (&line.event.kind, &line.event.action) {
         (Kind::FileAccess, Some(Action::Read | Action::List)) => Some("R"),
-        (Kind::FileAccess, Some(Action::Write | Action::Rename | Action::Link | Action::Attributes)) => Some("U"),
+        (Kind::FileAccess, Some(Action::Write | Action::Rename | Action::Link | Action::Attributes)) => {
+            Some("U")
+        }
         (Kind::FileAccess, Some(Action::Create)) => Some("C"),
         (Kind::FileAccess, Some(Action::Delete)) => Some("D"),
         (Kind::Login | Kind::Logout | Kind::ProcessStart | Kind::Elevation, _) => Some("E"),

@@ -129,7 +129,9 @@ fn actor(line: &Line<'_>) -> Value {
     }
     let mut actor = json!({"user": user});
     let process = process(line);
-    if let (false, Some(actor)) = (process == json!({"name": "not named by the record"}), actor.as_object_mut()) {
+    if let (false, Some(actor)) =
+        (process == json!({"name": "not named by the record"}), actor.as_object_mut())
+    {
         actor.insert("process".to_owned(), process);
     }
     actor

@@ -1,0 +1,553 @@
+#!/usr/bin/env python3
+"""Checks an evidence bundle of Need-to-Know: the core facts, without any program of its maker.
+
+    python3 verify_bundle.py BUNDLE --trust trust.txt        BUNDLE is a .zip or the folder with bagit.txt
+
+Needs Python 3.9 or later and the package `cryptography` (Debian: python3-cryptography) for Ed25519.
+Names of checks and exit codes are those of ntk-verify: 0 verified (only with --trust), 1 altered, 2 incomplete,
+3 not verifiable, 64 usage. It does not make the timeline or renderings again; ntk-verify does.
+"""
+import argparse, base64, hashlib, json, os, re, sys, zipfile
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+ALTERED, INCOMPLETE, NOT_VERIFIABLE = 1, 2, 3
+RANK = {ALTERED: 3, NOT_VERIFIABLE: 2, INCOMPLETE: 1}
+FILES_MAX, BYTES_MAX = 100_000, 1 << 30
+SAFE = re.compile(r"(?!\.)[A-Za-z0-9._-]*[A-Za-z0-9_-]")
+
+
+class Wrong(Exception):
+    """A check failed: how that counts, and what to say."""
+
+    def __init__(self, status, sentence):
+        super().__init__(sentence)
+        self.status = status
+
+
+def sha256(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def un64(text):
+    return base64.b64decode(text, validate=True)
+
+
+# ---- Merkle trees (RFC 6962) -----------------------------------------------------------------------------------
+def leaf_hash(data):
+    return sha256(b"\x00", data)
+
+
+def node(left, right):
+    return sha256(b"\x01", left, right)
+
+
+def root_from_inclusion(leaf, index, size, proof):
+    """RFC 9162 2.1.3.2: the root to which a proof leads."""
+    if index >= size:
+        raise ValueError("the index lies outside the tree")
+    at, last, root = index, size - 1, leaf
+    for hash_ in proof:
+        if last == 0:
+            raise ValueError("the proof is too long")
+        if at & 1 or at == last:
+            root = node(hash_, root)
+            while at and not at & 1:
+                at, last = at >> 1, last >> 1
+        else:
+            root = node(root, hash_)
+        at, last = at >> 1, last >> 1
+    if last:
+        raise ValueError("the proof is too short")
+    return root
+
+
+def subtrees_of(before, first):
+    """A compact range: the roots of the full subtrees of `first`, largest first, as a list of (leaves, root)."""
+    sizes = [1 << bit for bit in range(63, -1, -1) if first >> bit & 1]
+    if [one["size"] for one in before] != sizes:
+        raise ValueError("the compact range does not fit its size")
+    return [(one["size"], bytes.fromhex(one["hash"])) for one in before]
+
+
+def append(stack, leaf):
+    size = 1
+    while stack and stack[-1][0] == size:
+        leaf = node(stack.pop()[1], leaf)
+        size *= 2
+    stack.append((size, leaf))
+
+
+def root_of(stack):
+    if not stack:
+        return sha256()
+    root = stack[-1][1]
+    for _, left in reversed(stack[:-1]):
+        root = node(left, root)
+    return root
+
+
+# ---- signed notes and checkpoints (c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature) --------------------
+class Key:
+    def __init__(self, vkey):
+        self.text = vkey
+        self.name, key_id, encoded = vkey.split("+", 2)
+        raw = un64(encoded)
+        self.kind, self.raw, self.id = raw[0], raw[1:], bytes.fromhex(key_id)
+        if len(raw) != 33 or self.kind not in (1, 4) or sha256(self.name.encode(), b"\n", raw)[:4] != self.id:
+            raise ValueError("not a verifier key: " + vkey)
+
+    def verify(self, signature, message):
+        Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
+
+
+def read_note(note):
+    """Text, and signatures as (name, key id, bytes)."""
+    text, _, lines = note.decode("utf-8").rpartition("\n\n")
+    if not text or not lines.endswith("\n"):
+        raise ValueError("not a signed note")
+    signatures = []
+    for line in lines[:-1].split("\n"):
+        dash, name, encoded = line.split(" ")
+        if dash != "\u2014":
+            raise ValueError("a line after the text is no signature")
+        raw = un64(encoded)
+        signatures.append((name, raw[:4], raw[4:]))
+    return text + "\n", signatures
+
+
+def signed_by(note, key, what):
+    """The text, if this key signed it."""
+    try:
+        text, signatures = read_note(note)
+        own = [raw for name, key_id, raw in signatures if (name, key_id) == (key.name, key.id)]
+        for raw in own:
+            key.verify(raw, text.encode())
+    except (ValueError, InvalidSignature) as error:
+        raise Wrong(ALTERED, f"{what}: the signature by {key.name} does not fit ({error or 'other text'})")
+    if not own:
+        raise Wrong(NOT_VERIFIABLE, f"{what}: no signature by {key.name} ({key.id.hex()})")
+    return text
+
+
+def checkpoint(note, key, what):
+    """Size and root that this key signed for the log of its name."""
+    lines = signed_by(note, key, what).split("\n")
+    if len(lines) != 4 or lines[0] != key.name or not re.fullmatch(r"0|[1-9][0-9]*", lines[1]):
+        raise Wrong(ALTERED, f"{what}: not a checkpoint of {key.name}")
+    return int(lines[1]), un64(lines[2])
+
+
+def cosigned(note, key):
+    """Whether this witness cosigned; a false cosignature is an alteration."""
+    text, signatures = read_note(note)
+    found = False
+    for name, key_id, raw in signatures:
+        if (name, key_id) == (key.name, key.id):
+            time = int.from_bytes(raw[:8], "big")
+            try:
+                key.verify(raw[8:], f"cosignature/v1\ntime {time}\n{text}".encode())
+            except InvalidSignature:
+                raise Wrong(ALTERED, f"the cosignature by {name} does not fit the checkpoint")
+            found = True
+    return found
+
+
+def read_trust(note):
+    """The trust file: a dictionary of its lines, checked under the practice key that it names."""
+    text, _ = read_note(note)
+    head, *lines = text.split("\n")[:-1]
+    trust = {"committee": [], "outside": [], "slug": head[: -len("/trust")]}
+    for line in lines:
+        word, value = line.split(" ", 1)
+        if word in ("committee", "outside"):
+            trust[word].append(Key(value))
+        else:
+            trust[word] = value
+    for word in ("practice-key", "log", "collector", "bundle"):
+        trust[word] = Key(trust[word])
+    if not trust["slug"].endswith("." + hashlib.sha256(trust["practice-key"].raw).hexdigest()[:8]):
+        raise Wrong(NOT_VERIFIABLE, "the trust file's name does not belong to its practice key")
+    signed_by(note, trust["practice-key"], "trust file")
+    _, inside, _, outside = trust["quorum"].split(" ")
+    trust["quorums"] = {"committee": int(inside), "outside": int(outside)}
+    return trust
+
+
+# ---- the bundle ------------------------------------------------------------------------------------------------
+def read_bundle(path):
+    """All files by name, within bounds, without writing any."""
+    files, total = {}, 0
+    if os.path.isdir(path):
+        found = ((os.path.join(at, name), None) for at, _, names in os.walk(path) for name in names)
+        names = [(os.path.relpath(full, path).replace(os.sep, "/"), full) for full, _ in found]
+        opened = ((name, lambda full=full: open(full, "rb")) for name, full in names)
+    else:
+        archive = zipfile.ZipFile(path)
+        members = [one for one in archive.infolist() if not one.is_dir()]
+        opened = ((one.filename, lambda one=one: archive.open(one)) for one in members)
+    for name, open_ in opened:
+        if name in files or len(files) >= FILES_MAX or not all(SAFE.fullmatch(part) for part in name.split("/")):
+            raise Wrong(ALTERED, f"{name!r} stands twice, or is no path for a bundle, or is one file too many")
+        with open_() as file:
+            files[name] = file.read(BYTES_MAX - total + 1)
+        total += len(files[name])
+        if total > BYTES_MAX:
+            raise Wrong(NOT_VERIFIABLE, "more than 1 GiB is not read")
+    top = min(files).split("/")[0] + "/" if files else ""
+    if "bagit.txt" not in files and all(name.startswith(top) for name in files):
+        files = {name[len(top):]: content for name, content in files.items()}
+    return files
+
+
+class Bundle:
+    def __init__(self, files, given):
+        self.files, self.given, self.results, self.trust, self.last = files, given, [], None, None
+        self.rows, self.indexes, self.keys, self.bounds, self.notes = {}, {}, {}, {}, 0
+
+    def need(self, path):
+        if path not in self.files:
+            raise Wrong(INCOMPLETE, f"{path} is missing")
+        return self.files[path]
+
+    def check(self, name, function):
+        """Runs one check; whatever it raises is a failure with its name, never a traceback."""
+        try:
+            status, sentence = 0, function()
+        except Wrong as wrong:
+            status, sentence = wrong.status, str(wrong)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            status, sentence = ALTERED, f"not in form: {type(error).__name__} {error}"
+        self.results.append((name, status, sentence))
+
+    def info(self, label):
+        values = re.findall(rf"(?m)^{label}: (.*)$", self.need("bag-info.txt").decode())
+        if len(values) != 1:
+            raise Wrong(INCOMPLETE, f"bag-info.txt has not exactly one {label}")
+        return values[0]
+
+    def manifest(self, name, digest, wanted):
+        listed = {}
+        for line in self.need(name).decode().splitlines():
+            total, path = line.split("  ", 1)
+            if path in listed:
+                raise Wrong(ALTERED, f"{name} lists {path} twice")
+            listed[path] = total
+        for path in sorted(set(listed) | wanted):
+            if path not in self.files:
+                raise Wrong(INCOMPLETE, f"{path}, listed in {name}, is missing")
+            if listed.get(path) != digest(self.files[path]).hexdigest():
+                raise Wrong(ALTERED, f"{path} does not have its sum in {name}, or was added")
+
+    def bag_structure(self):
+        if self.need("bagit.txt") != b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n":
+            raise Wrong(ALTERED, "bagit.txt does not declare BagIt 1.0")
+        return f"a BagIt 1.0 bag with {len(self.files)} files"
+
+    def bag_manifests(self):
+        payload = {path for path in self.files if path.startswith("data/")}
+        self.manifest("manifest-sha256.txt", hashlib.sha256, payload)
+        self.manifest("manifest-sha512.txt", hashlib.sha512, payload)
+        return f"{len(payload)} payload files have the sums of 2 manifests, none is missing, none added"
+
+    def bag_tagmanifest(self):
+        tags = {path for path in self.files if not path.startswith(("data/", "tagmanifest-"))}
+        self.manifest("tagmanifest-sha256.txt", hashlib.sha256, tags)
+        return f"{len(tags)} tag files have their sums"
+
+    def trust_file(self):
+        own = read_trust(self.need("data/proofs/trust.txt"))
+        self.trust = read_trust(self.given) if self.given is not None else own
+        self.own = own
+        return "it is signed by the practice key that it names"
+
+    def practice_key(self):
+        if self.given is None:
+            raise Wrong(NOT_VERIFIABLE, "consistent in itself; nobody vouched for the practice key: give --trust")
+        if self.trust is None or self.own["practice-key"].text != self.trust["practice-key"].text:
+            raise Wrong(NOT_VERIFIABLE, "the bundle stands under another practice key than the one that was given")
+        return "the bundle stands under the practice key that was given"
+
+    def bundle_signature(self):
+        note, key = self.need("tagmanifest-sha256.txt.note"), self.trust["bundle"]
+        total = hashlib.sha256(self.need("tagmanifest-sha256.txt")).hexdigest()
+        if signed_by(note, key, "bundle") != f"{key.name}\n{total}\n" or len(read_note(note)[1]) != 1:
+            raise Wrong(ALTERED, "the bundle key signed another tag manifest")
+        return "the bundle key of the trust file signed the tag manifest"
+
+    def checkpoint(self):
+        note = self.need("data/proofs/checkpoint.txt")
+        size, root = checkpoint(note, self.trust["log"], "checkpoint.txt")
+        told = [self.info("Log-Origin"), self.info("Log-Size"), self.info("Log-Root")]
+        self.last = (size, root, note)
+        if told != [self.trust["log"].name, str(size), base64.b64encode(root).decode()]:
+            raise Wrong(ALTERED, "bag-info.txt names another log than the checkpoint")
+        return f"the log key signed the final checkpoint of size {size}, which bag-info.txt names too"
+
+    def witnesses(self):
+        note, told = self.need("data/proofs/checkpoint.txt"), []
+        for group, quorum in self.trust["quorums"].items():
+            count = sum(cosigned(note, key) for key in self.trust[group])
+            count = max([count] + [self.older(path, group) for path in self.witnessed()])
+            if count < quorum:
+                raise Wrong(INCOMPLETE, f"{count} of {group} cosigned where {quorum} are needed")
+            told.append(f"{count} of {len(self.trust[group])} in {group} cosigned ({quorum} needed)")
+        return "; ".join(told)
+
+    def witnessed(self):
+        """Older checkpoints that somebody cosigned, each with the proof that the final one continues it."""
+        return [path for path in self.files if re.fullmatch(r"data/proofs/witnessed/[0-9]+\.txt", path)]
+
+    def older(self, path, group):
+        size, root = checkpoint(self.files[path], self.trust["log"], path)
+        lines = self.need(path[: -len(".txt")] + ".consistency").decode().split()
+        if not self.grows(size, root, [un64(line) for line in lines]):
+            raise Wrong(ALTERED, f"{path} does not lead to the final checkpoint")
+        return sum(cosigned(self.files[path], key) for key in self.trust[group])
+
+    def grows(self, old, old_root, proof):
+        """RFC 9162 2.1.4.2: whether the tree of `old` leaves is a prefix of the final one."""
+        new, new_root = self.last[0], self.last[1]
+        if not 0 < old <= new or old == new:
+            return old == new and not proof and old_root == new_root
+        proof = ([] if old & (old - 1) else [old_root]) + proof
+        at, last = old - 1, new - 1
+        while at & 1:
+            at, last = at >> 1, last >> 1
+        before = after = proof[0]
+        for hash_ in proof[1:]:
+            if last == 0:
+                return False
+            if at & 1 or at == last:
+                before, after = node(hash_, before), node(hash_, after)
+                while at and not at & 1:
+                    at, last = at >> 1, last >> 1
+            else:
+                after = node(after, hash_)
+            at, last = at >> 1, last >> 1
+        return last == 0 and (before, after) == (old_root, new_root)
+
+    def included(self, note, index, proof, what):
+        """Whether a batch note stands at an index of the final checkpoint's log."""
+        size, root, _ = self.last
+        try:
+            held = root_from_inclusion(leaf_hash(note), index, size, proof) == root
+        except ValueError as error:
+            raise Wrong(ALTERED, f"{what}: {error}")
+        if not held:
+            raise Wrong(ALTERED, f"{what}: the proof leads to another root")
+        return index
+
+    def proved(self, note_path, proof_path):
+        """Where the note of a file stands in the log, by its tlog-proof."""
+        head, note = self.need(proof_path).decode().split("\n\n", 1)
+        magic, index, *hashes = head.split("\n")
+        if magic != "c2sp.org/tlog-proof@v1" or note.encode() != self.last[2] or not index.startswith("index "):
+            raise Wrong(ALTERED, f"{proof_path} is no proof against the final checkpoint")
+        return self.included(self.need(note_path), int(index[6:]), [un64(line) for line in hashes], proof_path)
+
+    def read_rows(self):
+        """Rows by author, in the order of their numbers."""
+        for path in self.files:
+            if path.startswith("data/entries/"):
+                rows = [json.loads(line) for line in self.files[path].decode().split("\n")[:-1]]
+                self.rows[path[len("data/entries/"):-len(".jsonl")].replace("-", "/", 1)] = rows
+                numbers = [row["number"] for row in rows]
+                if not rows or any(one >= two for one, two in zip(numbers, numbers[1:])):
+                    raise Wrong(ALTERED, f"rows of {path} are out of order, or there is none")
+
+    def ranges(self):
+        found = json.loads(self.need("data/proofs/ranges.json"))
+        if not found:
+            raise Wrong(INCOMPLETE, "ranges.json names no range")
+        return found
+
+    def acts(self, wanted):
+        """The collector's disclosed acts of a kind: number and body. Their rows are tied by the check entries."""
+        for row in self.rows.get("collector", []):
+            if row.get("parts") and row["parts"][0].get("text"):
+                event = json.loads(row["parts"][0]["text"])
+                if event.get("kind") == wanted:
+                    yield row["number"], event["act"], event["time"]
+
+    def author_keys(self):
+        """The collector's key is the trust file's; an agent's first key is enrolled, each later one rolled over to."""
+        self.read_rows()
+        enrolments = {number: (body, time) for number, body, time in self.acts("act_enrolment")}
+        slug, rolled = self.trust["slug"], 0
+        for one in sorted(json.loads(self.need("data/proofs/keys.json")), key=lambda one: one["epoch"]):
+            author, epoch, key = one["author"], one["epoch"], Key(one["key"])
+            name = f"the key of {author} in epoch {epoch}"
+            if (author, epoch) in self.keys or key.name != f"{slug}/{author}" or key.kind != 1:
+                raise Wrong(ALTERED, f"{name} is listed twice or bears another name")
+            begins = (0, -1)
+            if author == "collector":
+                if key.text != self.trust["collector"].text:
+                    raise Wrong(NOT_VERIFIABLE, "the collector's key is not the one of the trust file")
+            elif "rolled_by" in one:
+                begins, rolled = self.rolled(one, key, name), rolled + 1
+                earlier = self.bounds[author, epoch - 1]
+                self.bounds[author, epoch - 1] = (*earlier[:2], *begins)
+            else:
+                body, time = enrolments.get(one.get("enrolled_by", {}).get("number"), ({}, ""))
+                if [body.get("author"), body.get("key"), body.get("epoch")] != [author, one["key"], epoch]:
+                    raise Wrong(NOT_VERIFIABLE, f"no disclosed act enrols {name}")
+                if time[:19] > self.trust["enrolment-until"][:19]:
+                    raise Wrong(NOT_VERIFIABLE, f"{name} was enrolled after the delegation had ended")
+            self.keys[author, epoch] = key
+            self.bounds[author, epoch] = (*begins, 1 << 64, 1 << 64)
+        machines = {re.sub(r"\.[0-9]+$", "", body["author"]) for body, _ in enrolments.values()}
+        if len(machines) > int(self.trust["machines-max"]):
+            raise Wrong(NOT_VERIFIABLE, f"{len(machines)} machines are enrolled: more than the trust file allows")
+        return f"{len(self.keys)} keys, enrolled or named by the key before ({rolled} roll-overs)"
+
+    def rolled(self, one, key, name):
+        """A roll-over: signed by the key before, in the log, and the entry names the new key. Size and index."""
+        by, author, epoch = one["rolled_by"], one["author"], one["epoch"]
+        before = self.keys.get((author, epoch - 1))
+        if before is None or "enrolled_by" in one or by["row"]["number"] != by["number"]:
+            raise Wrong(NOT_VERIFIABLE, f"{name} follows no key that is shown to be its author's")
+        note = by["note"].encode()
+        size, root = checkpoint(note, before, f"the roll-over to {name}")
+        stack = subtrees_of(by["before"], by["number"])
+        append(stack, row_leaf(by["row"]))
+        event = json.loads(by["row"]["parts"][0]["text"])
+        named = event.get("epoch", {})
+        if event["kind"] != "epoch" or (named.get("number"), named.get("key")) != (epoch, key.text):
+            raise Wrong(NOT_VERIFIABLE, f"the roll-over to {name} names another key")
+        if (size, root) != (by["number"] + 1, root_of(stack)):
+            raise Wrong(ALTERED, f"the roll-over to {name} does not lead to the root that the key before signed")
+        hashes = [bytes.fromhex(hash_) for hash_ in by["inclusion"]]
+        return size, self.included(note, by["index"], hashes, f"the roll-over to {name}")
+
+    def revoked(self, author):
+        """Index in the log of the note of the act that revoked an author; a large number for none."""
+        acts = [number for number, body, _ in self.acts("act_revocation") if body["author"] == author]
+        acts += [number for number, body, _ in self.acts("act_enrolment")
+                 if body.get("replaces", "").split("+")[0] == f"{self.trust['slug']}/{author}"]
+        if not acts:
+            return 1 << 64
+        found = [re.fullmatch(r"data/proofs/collector-([0-9]+)\.note", path) for path in self.files]
+        size = min(int(one[1]) for one in found if one and int(one[1]) > min(acts))
+        path = f"data/proofs/collector-{size}"
+        checkpoint(self.files[path + ".note"], self.trust["collector"], path)
+        return self.proved(path + ".note", path + ".tlog-proof")
+
+    def batch_notes(self):
+        for one in self.ranges():
+            for at, size in ((one, one["size"]), (one.get("before"), one["first"])):
+                if at is None:
+                    continue
+                key = self.keys.get((one["author"], at["epoch"]))
+                if key is None:
+                    raise Wrong(NOT_VERIFIABLE, f"no key of {one['author']} in epoch {at['epoch']} is shown")
+                signed, root = checkpoint(self.need(at["note"]), key, at["note"])
+                if signed != size:
+                    raise Wrong(ALTERED, f"{at['note']} speaks of {signed} entries where the range needs {size}")
+                self.indexes[at["note"]] = (size, root)
+                self.notes += 1
+        return f"{self.notes} notes are signed by their authors' keys"
+
+    def inclusion(self):
+        for one in self.ranges():
+            places = []
+            for at, size in ((one.get("before"), one["first"]), (one, one["size"])):
+                if at is not None:
+                    index = self.proved(at["note"], at["proof"])
+                    from_size, from_index, to_size, to_index = self.bounds[one["author"], at["epoch"]]
+                    if not (from_size < size <= to_size and from_index < index <= to_index):
+                        raise Wrong(ALTERED, f"{at['note']} lies outside epoch {at['epoch']}")
+                    if index >= self.revoked(one["author"]):
+                        raise Wrong(ALTERED, f"{at['note']} came after its author was revoked")
+                    places.append(index)
+            if places != sorted(set(places)):
+                raise Wrong(ALTERED, "the notes of a range stand in the log in the wrong order")
+        return f"{self.notes} notes stand in the log of the final checkpoint"
+
+    def entries(self):
+        told, seen = [], dict.fromkeys(self.rows, 0)
+        for one in sorted(self.ranges(), key=lambda one: (one["author"], one["first"])):
+            author, first, size = one["author"], one["first"], one["size"]
+            if (one.get("before") is None) != (first == 0) or first >= size:
+                raise Wrong(INCOMPLETE, f"{author} [{first}, {size}) has no note of its beginning, or is empty")
+            stack = subtrees_of(one["compact_range_before"], first)
+            if first and root_of(stack) != self.indexes[one["before"]["note"]][1]:
+                raise Wrong(ALTERED, f"what stands before {author} {first} does not lead to its note")
+            rows = [row for row in self.rows.get(author, []) if first <= row["number"] < size]
+            if [row["number"] for row in rows] != list(range(first, size)):
+                raise Wrong(INCOMPLETE, f"an entry of {author} [{first}, {size}) is missing")
+            for row in rows:
+                append(stack, row_leaf(row))
+            if root_of(stack) != self.indexes[one["note"]][1]:
+                raise Wrong(ALTERED, f"the rows of {author} do not lead to the root that the author signed")
+            shown = sum("parts" in row for row in rows)
+            seen[author] += len(rows)
+            told.append(f"of entries {first}..{size - 1} of {author}, {shown} shown, "
+                        f"{len(rows) - shown} withheld, none missing")
+        for author, rows in self.rows.items():
+            if seen[author] != len(rows):
+                raise Wrong(NOT_VERIFIABLE, f"a row of {author} lies in no range")
+        return "; ".join(told)
+
+    def counts(self):
+        rows = [row for rows in self.rows.values() for row in rows]
+        shown = sum("parts" in row for row in rows)
+        if [self.info("Disclosed-Events"), self.info("Withheld-Events")] != [str(shown), str(len(rows) - shown)]:
+            raise Wrong(ALTERED, "bag-info.txt counts other rows than there are")
+        return f"{shown} rows are disclosed and {len(rows) - shown} withheld, as noted"
+
+    CHECKS = ("bag-structure bag-manifests bag-tagmanifest trust-file practice-key bundle-signature checkpoint "
+              "witnesses author-keys batch-notes inclusion entries counts").split()
+
+    def run(self):
+        for name in self.CHECKS:
+            self.check(name, getattr(self, name.replace("-", "_")))
+
+
+def row_leaf(row):
+    """The leaf hash to which a row leads: given, or from its three parts."""
+    if set(row) == {"number", "leaf"}:
+        return bytes.fromhex(row["leaf"])
+    if set(row) != {"number", "parts"} or len(row["parts"]) != 3:
+        raise ValueError("a row has either a leaf or three parts")
+    commitments = []
+    for part in row["parts"]:
+        if "commitment" in part:
+            commitments.append(bytes.fromhex(part["commitment"]))
+        else:
+            commitments.append(sha256(bytes.fromhex(part["salt"]), part["text"].encode()))
+    return leaf_hash(b"".join(commitments))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle")
+    parser.add_argument("--trust", help="the practice's trust file, from another source than the bundle")
+    try:
+        asked = parser.parse_args()
+    except SystemExit as ended:
+        return 64 if ended.code else 0
+    try:
+        with open(asked.trust, "rb") if asked.trust else open(os.devnull, "rb") as file:
+            given = file.read(1 << 20) if asked.trust else None
+        bundle = Bundle(read_bundle(asked.bundle), given)
+        bundle.run()
+        results = bundle.results
+    except OSError as error:
+        print(f"verify_bundle: {error}", file=sys.stderr)
+        return 64
+    except Wrong as wrong:
+        results = [("archive", wrong.status, str(wrong))]
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        results = [("archive", ALTERED, f"the ZIP file is damaged: {error}")]
+    for name, status, sentence in results:
+        mark = {0: "ok  ", NOT_VERIFIABLE: "??  "}.get(status, "FAIL")
+        print(mark, f"{name:<16}", re.sub(r"[^ -~]", "?", sentence))
+    code = max((status for _, status, _ in results), key=lambda status: RANK.get(status, 0))
+    print("\n" + ("verified", "altered", "incomplete", "not verifiable")[code])
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
