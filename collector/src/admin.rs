@@ -243,9 +243,12 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
         None => Week::of(now, app.lookup.zone()),
     };
     let leaf = record(&app, act::kind::REPORT_MADE, json!({"week": week.to_string()})).await?;
+    // Its page names a checkpoint that as many as can have seen.
+    let _vouched = witness::vouched(&app).await?;
     let (report, html) = blocking(move || {
         app.lookup.up_to_date()?;
-        let report = review(&app.practice, &app.lookup, &app.ledger.published(), now, week, None)?;
+        let report =
+            review(&app.practice, &app.lookup, &app.ledger.published(), &app.trust.now().0, now, week, None)?;
         let html = render_html(&report);
         // Kept as it was made: a bundle shows this page, not what the same question gives later.
         let folder = app.practice.home.path("reports");
@@ -283,14 +286,20 @@ async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -
     }
     let body = json!({"case": question.case, "question": question});
     record(&app, act::kind::EXPORT, body).await?;
+    let vouched = witness::vouched(&app).await?;
     let (case, app_for_custody) = (question.case.clone(), app.clone());
     let zip = blocking(move || {
         let key = app.practice.bundle_key().map_err(|error| Failure::ours(&error))?;
         let job = std::sync::Arc::clone(&app.job);
-        let files =
-            export::bundle(&app.practice, &app.lookup, &app.ledger, &key, &question, |done, total| {
-                job.set(done, total)
-            });
+        let files = export::bundle(
+            &app.practice,
+            &app.lookup,
+            &app.ledger,
+            &key,
+            &question,
+            &vouched,
+            |done, total| job.set(done, total),
+        );
         let files = files.map_err(|error| Failure::ours(&error))?;
         export::zip(&files, &format!("bundle-{}", question.case)).map_err(|error| Failure::ours(&error))
     })

@@ -12,9 +12,13 @@ mod rules;
 mod shown;
 mod system;
 mod weekly;
+mod witnessed;
+
+pub use witnessed::Vouched;
 mod zip;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use ntk_evidence::bundle::bag::{Bag, BagError, BagInfo, Files};
@@ -37,6 +41,7 @@ use crate::coverage::coverage;
 use crate::follow::Lookup;
 use crate::follow::answer::store_error;
 use crate::ledger::state::LedgerState;
+use crate::ledger::writer::Published;
 use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint, from_frame};
 use crate::practice::Practice;
 use crate::roster::Roster;
@@ -103,7 +108,6 @@ pub enum ExportError {
 
 /// Parts of the design that bundles of this version do not hold yet.
 const NOT_INCLUDED: &[&str] = &[
-    "no witness has cosigned the checkpoint: compare its twelve words with a printed weekly review",
     "no RFC 3161 time-stamp: times are what the machines claim and when the collector received them",
     "report.pdf is not made by this version",
 ];
@@ -162,21 +166,25 @@ pub fn bundle(
     ledger: &LedgerHandle,
     bundle_key: &NoteSigner,
     question: &Question,
+    vouched: &Vouched,
     mut tell: impl FnMut(u64, u64),
 ) -> Result<Files, ExportError> {
     lookup.up_to_date()?;
     let what = Shown::new(question, lookup)?;
-    let published = ledger.published();
+    let published = Published { checkpoint: Arc::new(vouched.checkpoint.clone()), ..ledger.published() };
     let checkpoint = &published.checkpoint;
+    // What came after the round of witnessing is for the next bundle.
+    let is_covered = |record: &LeafRecord| record.leaf < checkpoint.checkpoint.size;
     let (from, to) = (nanos(question.from), nanos(question.to));
     let mut spans: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for record in lookup.store().leaves_between(from, to).map_err(store_error)? {
-        if record.author != "collector" {
+        if record.author != "collector" && is_covered(&record) {
             let span = spans.entry(record.author).or_insert((record.first, record.size));
             *span = (span.0.min(record.first), span.1.max(record.size));
         }
     }
-    let acts = published.authors.get(&Author::Collector).map_or(0, |known| known.log.size());
+    let acts = lookup.store().leaves_of(&Author::Collector.to_string()).map_err(store_error)?;
+    let acts = acts.iter().filter(|record| is_covered(record)).map(|record| record.size).max().unwrap_or(0);
     spans.insert("collector".into(), (0, acts));
     let total = spans.values().map(|(first, size)| size.saturating_sub(*first)).fold(0, u64::saturating_add);
 
@@ -196,8 +204,9 @@ pub fn bundle(
     bag.insert(bundle::KEYS, to_json(&keys)?)?;
     bag.insert(bundle::RANGES, to_json(&parts.iter().map(|part| &part.range).collect::<Vec<_>>())?)?;
     bag.insert(bundle::CHECKPOINT, checkpoint.note.clone())?;
-    bag.insert(bundle::TRUST, practice.trust_text.clone())?;
-    bag.insert(bundle::POLICY, practice.trust.tlog_policy())?;
+    bag.insert(bundle::TRUST, vouched.trust_text.as_bytes())?;
+    bag.insert(bundle::POLICY, vouched.trust.tlog_policy())?;
+    vouched.older(ledger, &mut bag)?;
     for part in &parts {
         bag.insert(&bundle::entries_path(&part.author), part.rows.iter().map(Row::line).collect::<String>())?;
     }
@@ -221,8 +230,10 @@ pub fn bundle(
     let made = ledger.now();
     let now: Timestamp = made.parse().unwrap_or(question.to);
     weekly::weekly(&mut bag, lookup, ledger, &practice.trust.log, checkpoint, question, now)?;
-    let reviewed = Reviewed { practice, lookup, published: &published, now, shown: &what };
+    let reviewed =
+        Reviewed { practice, trust: &vouched.trust, lookup, published: &published, now, shown: &what };
     let mut not_included = not_included(question);
+    not_included.extend(vouched.absent(&published.registry.witnessed));
     not_included.extend(reviewed.weekly(&mut bag, &parts)?);
     if !bag.payload().contains_key(bundle::ACKNOWLEDGEMENTS) {
         not_included

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use ntk_evidence::name::Author;
+use ntk_evidence::time::Moment;
+use ntk_evidence::trust::TrustFile;
 use ntk_evidence::words;
 
 use crate::baseline::Survey;
@@ -30,6 +32,7 @@ use crate::report::{Footer, RosterPart, WeekInput, WeeklyReport, build};
 use crate::roster::Roster;
 use crate::store::{FindingRecord, StoreError};
 use crate::ticket::items::{Period, Usage};
+use crate::witness::Until;
 use incidents::weigh;
 use pass::Pass;
 
@@ -44,6 +47,7 @@ pub fn review(
     practice: &Practice,
     lookup: &Lookup,
     published: &Published,
+    trust: &TrustFile,
     made_at: Timestamp,
     week: Week,
     only: Filter<'_>,
@@ -133,7 +137,7 @@ pub fn review(
             roster_version: roster.version().to_owned(),
             self_check_passed: pass.self_check.as_ref().map(|(passed, ..)| *passed),
             self_check: self_check_in_words(pass.self_check, made_at.min(to)),
-            provable_until: provable(&practice.trust.outside),
+            provable_until: provable(published.registry.witnessed.until(trust)),
             administers: practice.config.raw.administers.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
@@ -179,16 +183,21 @@ fn roster_at(lookup: &Lookup, at: Timestamp) -> Result<Roster, LedgerError> {
     Ok(text.and_then(|text| Roster::parse(&text).ok()).unwrap_or_default())
 }
 
-fn provable(outside: &[ntk_evidence::note::VerifierKey]) -> String {
-    let inside = "No checkpoint of this ledger has been kept outside the collector and its agents yet";
-    let outer = if outside.is_empty() {
-        "no outside witness is set up"
-    } else {
-        "see the trust file for outside witnesses"
-    };
-    format!(
-        "{inside}; {outer}: whoever administers the collector and every agent could still rewrite what no printed page or outside witness holds. Keep this page."
-    )
+/// "Provable up to": the newest time at which somebody remembered the log.
+fn provable(until: Until) -> String {
+    let text = |moment: Option<Moment>| moment.map(|moment| moment.to_rfc3339(0));
+    match (text(until.inside), text(until.outside)) {
+        (inside, Some(outside)) => {
+            let inside = inside.map_or_else(String::new, |at| format!(" (inside, by the computers of the committee, until {at})"));
+            format!(
+                "Provable up to {outside}, when a witness outside the building cosigned the log{inside}: nothing before that can be changed without being noticed. What came later rests on the computers inside and on this page."
+            )
+        }
+        (Some(inside), None) => format!(
+            "Provable up to {inside} by the computers of the committee alone; no witness outside the building has cosigned a checkpoint: whoever administers all of them and the collector could still rewrite what no printed page holds. Keep this page."
+        ),
+        (None, None) => "Provable up to no time: nobody outside the collector has cosigned a checkpoint of this ledger yet. Whoever administers the collector and every agent could still rewrite what no printed page or outside witness holds. Keep this page.".to_owned(),
+    }
 }
 
 fn nanos(at: Timestamp) -> i64 {

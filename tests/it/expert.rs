@@ -88,7 +88,11 @@ fn the_page_of_a_bundle_works_as_written() -> Result<()> {
     let tools = tempfile::tempdir()?;
     fs::copy(program::binary("ntk-verify")?, tools.path().join("ntk-verify"))?;
     let mut archive = zip::ZipArchive::new(fs::File::open(&exported.bundle)?)?;
-    let name = archive.file_names().find(|name| name.ends_with("README-how-to-verify.txt"));
+    let name = archive
+        .file_names()
+        .flatten()
+        .map(std::borrow::Cow::into_owned)
+        .find(|name| name.ends_with("README-how-to-verify.txt"));
     let name = name.context("a page in the bundle")?.to_owned();
     let page = std::io::read_to_string(archive.by_name(&name)?)?;
     let steps = steps(&page);

@@ -29,3 +29,4 @@ mod ssh;
 mod store;
 mod tickets;
 mod tidy;
+mod witness;

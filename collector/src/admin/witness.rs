@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
+use crate::export::Vouched;
 use crate::home::write_file;
 use crate::ledger::LedgerError;
 use crate::witness::{self, By, WitnessedAct};
@@ -134,8 +135,10 @@ async fn add(State(app): State<App>, Json(cosignature): Json<Cosignature>) -> An
     Ok(Json(json!({"size": size, "by": by})))
 }
 
-/// The checkpoint for a bundle or report: of a round that is held now, so that as many as can have seen it.
-pub(super) async fn newest(app: &App) -> Result<crate::ledger::SignedCheckpoint, LedgerError> {
-    let (trust, _) = app.trust.now();
-    app.rounds.hold(&app.ledger, &app.liveness, &trust).await
+/// What vouches for a bundle: a round that is held now, so that as many as can have seen its checkpoint.
+pub(super) async fn vouched(app: &App) -> Result<Vouched, LedgerError> {
+    let (trust, trust_text) = app.trust.now();
+    let checkpoint = app.rounds.hold(&app.ledger, &app.liveness, &trust).await?;
+    let outside = app.ledger.published().registry.witnessed.outside.clone();
+    Ok(Vouched { checkpoint, trust, trust_text, outside })
 }

@@ -15,6 +15,8 @@ use super::page_one::PageOne;
 use super::rules::acts;
 use super::shown::Shown;
 use super::{ExportError, Part};
+use ntk_evidence::trust::TrustFile;
+
 use crate::follow::Lookup;
 use crate::follow::answer::Seen;
 use crate::ledger::LedgerError;
@@ -32,6 +34,8 @@ const REVIEW_BYTES_MAX: u64 = 8 << 20;
 
 /// What reviews are made of.
 pub(super) struct Reviewed<'a> {
+    /// The trust file in force.
+    pub(super) trust: &'a TrustFile,
     pub(super) practice: &'a Practice,
     pub(super) lookup: &'a Lookup,
     pub(super) published: &'a Published,
@@ -116,7 +120,8 @@ impl Reviewed<'_> {
             let person = who.and_then(|who| who.person.clone().or_else(|| who.account.clone()));
             shown.entry(seen.event, person.as_deref(), seen.access.local.map(|local| local.at))
         };
-        let mut report = review(self.practice, self.lookup, self.published, self.now, week, Some(&of_case))?;
+        let mut report =
+            review(self.practice, self.lookup, self.published, self.trust, self.now, week, Some(&of_case))?;
         if shown.question.redact_paths {
             report.items.iter_mut().for_each(|item| item.paths.clear());
         }

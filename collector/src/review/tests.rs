@@ -167,7 +167,16 @@ async fn a_case_shows_its_own_tickets_alone() {
         let week = crate::report::week::Week::parse("2026-W48").unwrap();
         let now = "2026-11-27T19:00:00Z".parse().unwrap();
         let none = |_: &crate::follow::answer::Seen<'_>| false;
-        super::review(&app.practice, &app.lookup, &app.ledger.published(), now, week, Some(&none)).unwrap()
+        super::review(
+            &app.practice,
+            &app.lookup,
+            &app.ledger.published(),
+            &app.practice.trust,
+            now,
+            week,
+            Some(&none),
+        )
+        .unwrap()
     })
     .await
     .unwrap();

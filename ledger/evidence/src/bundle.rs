@@ -57,6 +57,8 @@ pub const TRUST: &str = "data/proofs/trust.txt";
 pub const POLICY: &str = "data/proofs/policy.txt";
 /// Consistency proof (base64 lines) from the report's checkpoint to the final one, where they differ.
 pub const REPORT_CONSISTENCY: &str = "data/proofs/report.consistency";
+/// The folder of older checkpoints that witnesses outside cosigned.
+pub const WITNESSED: &str = "data/proofs/witnessed/";
 /// The folder of need-to-know tables that were in force.
 pub const POLICIES: &str = "data/policies/";
 /// Who collected, viewed, exported, handed over.
@@ -105,6 +107,16 @@ pub fn note_path(author: &Author, size: u64) -> String {
 /// Path of the tlog-proof that this note stands in the collector log.
 pub fn proof_path(author: &Author, size: u64) -> String {
     format!("data/proofs/{}-{size}.tlog-proof", author.file_stem())
+}
+
+/// Path of an older checkpoint, of this size, that was witnessed outside.
+pub fn witnessed_path(size: u64) -> String {
+    format!("{WITNESSED}{size}.txt")
+}
+
+/// Path of the consistency proof (base64 lines) from that size to the final checkpoint.
+pub fn witnessed_consistency_path(size: u64) -> String {
+    format!("{WITNESSED}{size}.consistency")
 }
 
 /// Whether a path can be written below any folder on any desktop without meaning another place.

@@ -14,6 +14,7 @@ mod receipt;
 mod report;
 mod rows;
 mod weekly;
+mod witnesses;
 
 use serde::Serialize;
 
@@ -149,9 +150,9 @@ pub fn check(files: &Files, trust: Option<&[u8]>) -> Verification {
     checks.push(anchor.bundle_signature(files));
     let (checkpoint, check) = anchor.checkpoint(files, info.as_ref());
     checks.push(check);
-    checks.push(anchor.witnesses(files));
     let rows = rows::Rows::read(files);
     let (listed, mut range_faults) = ranges::Listed::read(files, &rows);
+    checks.push(witnesses::witnesses(&anchor, files, checkpoint.as_ref(), &listed, &rows));
     let keys =
         keys::judge(files, &listed, &anchor, &rows, checkpoint.as_ref(), &mut range_faults, &mut checks);
     for range in listed.of_others() {

@@ -2,12 +2,11 @@
 //! and its witnesses.
 
 use crate::bundle::bag::{Files, signed_text};
-use crate::bundle::{CHECKPOINT, POLICY, TAG_MANIFEST, TAG_MANIFEST_NOTE, TRUST};
-use crate::checkpoint::{Checkpoint, cosigned_at};
+use crate::bundle::{CHECKPOINT, TAG_MANIFEST, TAG_MANIFEST_NOTE, TRUST};
+use crate::checkpoint::Checkpoint;
 use crate::checks::bag::Info;
 use crate::checks::{Check, Faults, Status, quoted, weekly};
-use crate::note::{NoteError, SignedNote, VerifierKey};
-use crate::time::Moment;
+use crate::note::{NoteError, SignedNote};
 use crate::trust::{TrustError, TrustFile};
 
 /// The keys under which a bundle is judged: those of the given trust file, else the bundle's own.
@@ -104,6 +103,11 @@ impl Anchor {
         self.trust.as_ref()
     }
 
+    /// The bundle's own trust file.
+    pub(super) const fn own(&self) -> Option<&TrustFile> {
+        self.own.as_ref()
+    }
+
     /// The check bundle-signature.
     pub(super) fn bundle_signature(&self, files: &Files) -> Check {
         let mut faults = Faults::default();
@@ -194,58 +198,6 @@ impl Anchor {
         });
         (seen, check)
     }
-
-    /// The check witnesses: whether enough of the trust file's witnesses cosigned.
-    pub(super) fn witnesses(&self, files: &Files) -> Check {
-        let mut faults = Faults::default();
-        match (files.get(POLICY), &self.own) {
-            (None, _) => faults.add(Status::Incomplete, format!("{POLICY} is missing")),
-            (Some(policy), Some(own)) if *policy != own.tlog_policy().into_bytes() => {
-                faults.add(Status::Altered, format!("{POLICY} is not the policy of {TRUST}"));
-            }
-            _ => {}
-        }
-        let (Some(trust), Some(note)) = (&self.trust, files.get(CHECKPOINT)) else {
-            let status = if self.trust.is_none() { Status::NotVerifiable } else { Status::Incomplete };
-            faults.add(status, "without trust file and checkpoint no witness can be judged");
-            return faults.into_check("witnesses", String::new);
-        };
-        let Ok(note) = SignedNote::parse(note) else {
-            faults.add(Status::Altered, format!("{CHECKPOINT} is not a signed note"));
-            return faults.into_check("witnesses", String::new);
-        };
-        let inside = cosigned(&note, "the committee", &trust.committee, trust.committee_quorum, &mut faults);
-        let outside =
-            cosigned(&note, "the outside witnesses", &trust.outside, trust.outside_quorum, &mut faults);
-        let asked = trust.committee_quorum > 0 || trust.outside_quorum > 0;
-        faults.into_check("witnesses", || {
-            if asked {
-                format!("{inside}; {outside}")
-            } else {
-                format!("none asked for by the trust file: {inside}; {outside}")
-            }
-        })
-    }
-}
-
-fn cosigned(note: &SignedNote, who: &str, keys: &[VerifierKey], quorum: u32, faults: &mut Faults) -> String {
-    let (mut count, mut latest) = (0u32, None);
-    for key in keys {
-        match cosigned_at(note, key) {
-            Ok(time) => {
-                count = count.saturating_add(1);
-                latest = latest.max(Some(time));
-            }
-            Err(NoteError::NotSigned(_)) => {}
-            Err(error) => faults.add(Status::Altered, format!("{CHECKPOINT}: {error}")),
-        }
-    }
-    if count < quorum {
-        faults.add(Status::Incomplete, format!("{count} of {who} cosigned where {quorum} are needed"));
-    }
-    let moment = latest.and_then(|time| Moment::from_unix_seconds(i64::try_from(time).ok()?));
-    let until = moment.map(|moment| format!(", the last at {}", moment.to_rfc3339(0))).unwrap_or_default();
-    format!("{count} of {} in {who} cosigned{until} ({quorum} needed)", keys.len())
 }
 
 /// A signature that fails is an alteration; a key that is not the asked one vouches for nothing.

@@ -1,0 +1,192 @@
+//! Who else remembers: a committee of three agents, a stick outside, a trust file signed again; and a collector that
+//! shows another history than it did.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use ntk_tests::forge::Forge;
+use ntk_tests::machine::Machine;
+use ntk_tests::practice::Practice;
+use ntk_tests::{program, recording, wait};
+
+use crate::bundle::verify;
+use crate::crash::reaches;
+
+const WITHIN: Duration = Duration::from_secs(60);
+
+fn machine(practice: &Practice, name: &str, uid: u32) -> Result<Machine> {
+    let mut machine = practice.enroll(name)?;
+    let file = practice.folder().join(format!("{name}.log"));
+    recording::write(&file, name, uid, 40, 3)?;
+    machine.configure(&recording::configuration(&[&file], None))?;
+    machine.start()?;
+    reaches(practice, &mut machine, 41)?;
+    Ok(machine)
+}
+
+fn committee() -> Result<(Practice, Vec<Machine>)> {
+    let practice = Practice::start()?;
+    let machines = [("ws-01", 1001), ("ws-02", 1002), ("ws-03", 1003)]
+        .into_iter()
+        .map(|(name, uid)| machine(&practice, name, uid))
+        .collect::<Result<Vec<_>>>()?;
+    Ok((practice, machines))
+}
+
+fn keys(practice: &Practice) -> String {
+    practice.folder().join("keys-to-take-away.txt").to_string_lossy().into_owned()
+}
+
+fn export(practice: &Practice, name: &str) -> Result<std::path::PathBuf> {
+    let out = practice.folder().join(format!("{name}.zip"));
+    let path = out.to_string_lossy().into_owned();
+    practice.collector(&[
+        "export",
+        "--from",
+        "2026-01-01",
+        "--to",
+        "2036-12-31",
+        "--case",
+        name,
+        "--out",
+        &path,
+    ])?;
+    Ok(out)
+}
+
+/// Signs the committee; the agents hear of it when they greet again.
+fn sign(practice: &mut Practice, more: &[&str]) -> Result<String> {
+    let keys = keys(practice);
+    let said = practice.collector(&[&["trust", "sign", "--key", &keys][..], more].concat())?;
+    practice.stop_collector()?;
+    practice.start_collector()?;
+    wait::until_so("three agents to be back", WITHIN, || {
+        let status = practice.status()?;
+        let streams = status["streams"].as_object().context("streams")?;
+        Ok(streams.values().filter(|stream| stream["connected"] == true).count() >= 3)
+    })?;
+    Ok(said)
+}
+
+#[test]
+fn a_committee_cosigns_and_a_stick_outside_and_the_bundle_says_until_when() -> Result<()> {
+    let (mut practice, machines) = committee()?;
+    let trust = practice.dir().join("trust.txt");
+    let (code, said) = verify(&export(&practice, "nobody")?, Some(&trust))?;
+    ensure!(code == Some(0) && said.contains("none asked for by the trust file"), "{said}");
+
+    let said = sign(&mut practice, &["--committee", "ws-01,ws-02,ws-03"])?;
+    ensure!(said.contains("2 needed"), "a majority by itself: {said}");
+    let note = practice.collector(&["witness", "round"])?;
+    ensure!(note.matches("/witness/ws-0").count() == 3, "three cosigned: {note}");
+    let (code, said) = verify(&export(&practice, "inside")?, Some(&trust))?;
+    ensure!(code == Some(0) && said.contains("3 of 3 in the committee cosigned"), "{said}");
+
+    // One machine fewer is still a majority; two fewer are not.
+    let mut machines = machines;
+    machines.pop().context("a machine")?.stop()?;
+    let (code, said) = verify(&export(&practice, "two")?, Some(&trust))?;
+    ensure!(code == Some(0) && said.contains("2 of 3 in the committee"), "{said}");
+    machines.pop().context("a machine")?.stop()?;
+    let (code, said) = verify(&export(&practice, "one")?, Some(&trust))?;
+    ensure!(code == Some(2) && said.contains("where 2 are needed"), "{said}");
+    for machine in &mut machines {
+        machine.agent()?.ensure_running()?;
+    }
+
+    // The stick: its key, the trust file, a body, its cosignature.
+    let folder = practice.folder().to_owned();
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let trust_path = trust.to_string_lossy().into_owned();
+    let stick = ["witness", "--state", &path("usb.state"), "--trust", &trust_path].map(str::to_owned);
+    let stick: Vec<&str> = stick.iter().map(String::as_str).collect();
+    let key = program::succeed("ntk-verify", &stick)?;
+    let key = key.split_whitespace().find(|word| word.contains("+")).context("the stick's key")?.to_owned();
+    let keys = keys(&practice);
+    practice.collector(&["trust", "sign", "--key", &keys, "--witness", &key, "--quorum-committee", "1"])?;
+    let (code, said) = verify(&export(&practice, "unseen")?, Some(&trust))?;
+    ensure!(code == Some(2) && said.contains("outside witnesses cosigned where 1"), "{said}");
+    practice.collector(&["witness", "body", "--out", &path("body.txt")])?;
+    let line = program::succeed("ntk-verify", &[&stick[..], &[&path("body.txt")]].concat())?;
+    fs::write(folder.join("line.txt"), &line)?;
+    let said = practice.collector(&["witness", "add", &path("line.txt")])?;
+    ensure!(said.contains("Witnessed outside up to size"), "{said}");
+    let bundle = export(&practice, "outside")?;
+    let (code, said) = verify(&bundle, Some(&trust))?;
+    ensure!(code == Some(0) && said.contains("1 of 1 in the outside witnesses cosigned"), "{said}");
+
+    // Somebody else's cosignature, and one over nothing that was handed out, are not taken.
+    let stranger = program::succeed(
+        "ntk-verify",
+        &["witness", "--state", &path("other.state"), "--trust", &trust_path, &path("body.txt")],
+    )?;
+    fs::write(folder.join("stranger.txt"), &stranger)?;
+    let (code, said) = practice.try_collector(&["witness", "add", &path("stranger.txt")])?;
+    ensure!(code == Some(1) && said.contains("no outside witness of the trust file"), "{said}");
+    let out = practice.folder().join("review");
+    practice.collector(&["report", "--out", &out.to_string_lossy()])?;
+    let report = fs::read_to_string(out.join("report.json"))?;
+    ensure!(report.contains("Provable up to 20"), "the review says until when");
+    practice.collector(&["self-check"])?;
+    Ok(())
+}
+
+#[test]
+fn a_trust_file_is_signed_by_the_practice_key_and_nobody_else() -> Result<()> {
+    let practice = Practice::start()?;
+    let other = Practice::make(&practice.folder().join("other"), None)?;
+    let strangers = other.folder().join("keys-to-take-away.txt").to_string_lossy().into_owned();
+    let (code, said) =
+        practice.try_collector(&["trust", "sign", "--key", &strangers, "--reviewer", "mary"])?;
+    ensure!(code == Some(64) && said.contains("not this practice's"), "{code:?} {said}");
+    let keys = keys(&practice);
+    for (more, says) in [
+        (vec!["--committee", "ws-99"], "there is no machine `ws-99`"),
+        (vec!["--witness", "nonsense"], "nonsense"),
+        (vec!["--quorum-outside", "3"], "more witnesses than are named"),
+        (vec!["--until", "soon"], "soon"),
+    ] {
+        let (code, said) =
+            practice.try_collector(&[&["trust", "sign", "--key", &keys][..], &more].concat())?;
+        ensure!(code.is_some_and(|code| code != 0) && said.contains(says), "{more:?}: {code:?} {said}");
+    }
+    practice.collector(&["trust", "sign", "--key", &keys, "--reviewer", "mary", "--machines-max", "7"])?;
+    let shown = practice.collector(&["trust", "show"])?;
+    ensure!(shown.contains("mary") && shown.contains("at most 7"), "{shown}");
+    let acts = practice.events(&["--acts"])?;
+    ensure!(acts.iter().filter(|row| row["event"]["kind"] == "act_trust").count() == 1, "one act");
+    Ok(())
+}
+
+#[test]
+fn a_collector_that_shows_another_history_is_refused_and_both_notes_are_kept_by_both_sides() -> Result<()> {
+    let (mut practice, mut machines) = committee()?;
+    for machine in &mut machines {
+        machine.stop()?;
+    }
+    practice.stop_collector()?;
+    // The same log key tells another tree: one agent's last batches are left out, others follow in their place.
+    let mut forge = Forge::open(&practice.dir())?;
+    let at = forge.place("agent/ws-02", 1).or_else(|_| forge.place("agent/ws-02", 0))?;
+    let kept: Vec<_> = forge.batches.drain(at..).collect();
+    let (theirs, rest): (Vec<_>, Vec<_>) =
+        kept.into_iter().partition(|(batch, _)| batch.author == "agent/ws-02");
+    forge.batches.extend(rest.into_iter().filter(|(batch, _)| batch.author != "collector"));
+    drop(theirs);
+    forge.write()?;
+    practice.start_collector()?;
+    machines[0].start()?;
+    let kept = wait::until("both notes in a file of the agent", WITHIN, || {
+        let names = fs::read_dir(machines[0].dir())?.filter_map(Result::ok);
+        let mut found =
+            names.filter(|entry| entry.file_name().to_string_lossy().starts_with("disagreement-"));
+        Ok(found.next().map(|entry| entry.path()))
+    })
+    .with_context(|| machines[0].log())?;
+    let kept: serde_json::Value = serde_json::from_slice(&fs::read(kept)?)?;
+    ensure!(kept["remembered"].as_str().is_some_and(|note| note.contains("/log\n")), "{kept}");
+    ensure!(kept["offered"].as_str().is_some_and(|note| note.contains("/log\n")), "{kept}");
+    ensure!(kept["remembered"] != kept["offered"], "{kept}");
+    Ok(())
+}
