@@ -300,6 +300,38 @@ fn a_receipt_stands_without_agent_and_collector_and_a_bundle_cannot_deny_it() ->
     Ok(())
 }
 
+#[test]
+fn a_loose_key_is_refused_by_both_programs_with_what_mends_it() -> Result<()> {
+    let practice = Practice::start()?;
+    let machine = practice.enroll("ws-01")?;
+    machine.configure(QUIET)?;
+    let dir = machine.dir().to_string_lossy().into_owned();
+    let agent = |command: &str| -> Result<(Option<i32>, String)> {
+        let output = program::run("ntk-agent", &[command, "--dir", &dir])?;
+        Ok((output.status.code(), program::text(&output.stdout) + &program::text(&output.stderr)))
+    };
+    let mode =
+        |path: &Path, mode| fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode));
+    let (code, said) = agent("check")?;
+    assert_eq!(code, Some(0), "{said}");
+    let key = machine.dir().join("identity/epoch-0.key");
+    mode(&key, 0o644)?;
+    let mends = format!("run `chmod 0600 {}`", key.display());
+    for command in ["check", "run"] {
+        let (code, said) = agent(command)?;
+        assert_eq!(code, Some(78), "{command}: {said}");
+        assert!(said.contains(&mends), "{command}: {said}");
+    }
+    let (code, said) = practice.try_collector(&["check"])?;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("log.key` mode 0600, owner uid"), "{said}");
+    let key = practice.dir().join("private/collector.key");
+    mode(&key, 0o640)?;
+    let (code, said) = practice.try_collector(&["check"])?;
+    assert!(code != Some(0) && said.contains(&format!("run: chmod 0600 {}", key.display())), "{said}");
+    Ok(())
+}
+
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir(to)?;
     fs::set_permissions(to, fs::metadata(from)?.permissions())?;
