@@ -286,7 +286,11 @@ fn run_code(error: &RunError) -> u8 {
     match error {
         RunError::Spool(SpoolError::Segment { source: SegmentError::Locked { .. }, .. }) => UNAVAILABLE,
         RunError::Spool(
-            SpoolError::OtherAuthor { .. } | SpoolError::Altered { .. } | SpoolError::Foreign(_),
+            SpoolError::OtherAuthor { .. }
+            | SpoolError::Altered { .. }
+            | SpoolError::Foreign(_)
+            | SpoolError::Key(_)
+            | SpoolError::NoKey,
         ) => CONFIG,
         RunError::Spool(_) | RunError::Folder { .. } | RunError::Threads(_) => IO,
         RunError::Config(_) | RunError::Identity(_) | RunError::Line(_) => CONFIG,

@@ -12,7 +12,7 @@ use ntk_evidence::words;
 use crate::identity::{IdentityError, IdentityFiles};
 use crate::run::spool_path;
 use crate::spool::position::{PositionError, PositionFile, Recalled};
-use crate::whole_file::{Files, Readable};
+use crate::whole_file::{Files, Readable, create_private_folder};
 
 /// There is no receipt, or it could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +65,8 @@ pub fn write(dir: &Path, out: &Path, files: &dyn Files) -> Result<Written, Recei
     };
     let receipt = position.receipt.ok_or(ReceiptError::Nothing)?;
     let log = Checkpoint::unverified(receipt.checkpoint.as_bytes()).map_err(|_| ReceiptError::Damaged)?;
+    let folder = |source| ReceiptError::Write { path: out.to_owned(), source };
+    create_private_folder(out).map_err(folder)?;
     let stem = format!("{}-{}", identity.author.file_stem(), receipt.size);
     let (note, proof) = (out.join(format!("{stem}.note")), out.join(format!("{stem}.tlog-proof")));
     let written = |path: &PathBuf, text: &str| {

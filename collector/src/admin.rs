@@ -166,12 +166,9 @@ async fn machines(State(app): State<App>) -> Json<Value> {
         .machines
         .iter()
         .map(|(author, machine)| {
-            let size = published
-                .authors
-                .iter()
-                .find(|(name, _)| name.to_string() == *author)
-                .map_or(0, |(_, known)| known.log.size());
-            json!({"author": author, "machine": machine, "entries": size, "stream": streams.get(author)})
+            let known = published.authors.iter().find(|(name, _)| name.to_string() == *author);
+            let (size, epoch) = known.map_or((0, 0), |(_, known)| (known.log.size(), known.log.epoch()));
+            json!({"author": author, "machine": machine, "entries": size, "epoch": epoch, "stream": streams.get(author)})
         })
         .collect();
     let offers: Vec<Value> = published

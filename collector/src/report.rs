@@ -9,6 +9,7 @@
 //! [`WeekInput`]. The data is `report.json`; [`html::render_html`] makes `report.html` of it.
 
 pub mod acts;
+pub mod alarms;
 mod build;
 pub mod coverage;
 mod drawing;

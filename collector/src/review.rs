@@ -28,7 +28,7 @@ use crate::report::coverage::MachineInput;
 use crate::report::matters::{break_glass, roster_part, tickets};
 use crate::report::usual::UsualWeeks;
 use crate::report::week::Week;
-use crate::report::{Footer, RosterPart, WeekInput, WeeklyReport, build};
+use crate::report::{Footer, Note, RosterPart, WeekInput, WeeklyReport, build};
 use crate::roster::Roster;
 use crate::store::{FindingRecord, StoreError};
 use crate::ticket::items::{Period, Usage};
@@ -105,6 +105,7 @@ pub fn review(
             roster_part(new.collect(), &pass.accounts.finish(&roster), &programs, &roster)
         }
     };
+    let alarms = pass.alarms.notes().into_iter().map(|note| Note { is_prominent: true, ..note });
     let input = WeekInput {
         practice: practice.config.raw.practice.clone(),
         zone_name: practice.config.raw.timezone.clone(),
@@ -119,7 +120,7 @@ pub fn review(
         break_glass: glasses,
         tickets,
         roster: roster_part,
-        changes: pass.changes,
+        changes: alarms.chain(pass.changes).collect(),
         previous_opens: pass.looks.notes(),
         medians: pass.usual.medians(),
         is_extract: only.is_some(),

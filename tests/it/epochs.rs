@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use ntk_evidence::epoch::RollOver;
 use ntk_evidence::hash::unhex;
 use ntk_evidence::note::{KeyType, NoteSigner};
+use ntk_tests::attack_table::noticed;
 use ntk_tests::crafted::{Answer, Crafted, Stream, core, entry, message};
 use ntk_tests::machine::Machine;
 use ntk_tests::practice::Practice;
@@ -136,6 +137,8 @@ fn a_stolen_key_signs_nothing_once_its_epoch_is_over_and_the_attempt_is_recorded
     let next = NoteSigner::new(thief.log().origin(), KeyType::Ed25519, &[66; 32])?;
     let hijack =
         RollOver { number: 1, key: next.verifier().clone() }.entry("start", "2026-11-27T12:00:00Z")?;
+    let told = || acts(&practice, "act_refusal").map(|acts| acts.iter().any(|act| act["code"] == "epoch"));
+    assert!(!told()?, "the twin: three honest epochs are refused nothing");
     runtime()?.block_on(async {
         for (what, epoch, entries, code) in [
             ("the old epoch", 0, forged()?, "epoch"),
@@ -149,6 +152,7 @@ fn a_stolen_key_signs_nothing_once_its_epoch_is_over_and_the_attempt_is_recorded
         }
         anyhow::Ok(())
     })?;
+    noticed("old-key", || wait::until_so("the refusal to be an act", WITHIN, &told))?;
     assert_eq!(practice.size_of("ws-01")?, held, "nothing is stored");
     let refusals = acts(&practice, "act_refusal")?;
     let codes: Vec<_> = refusals.iter().map(|act| act["code"].as_str().unwrap_or_default()).collect();
@@ -202,9 +206,11 @@ fn a_machine_that_was_set_up_anew_takes_its_own_place() -> Result<()> {
         &["run", "--dir", &before.to_string_lossy()],
         &before.join("log"),
     )?;
-    let refusals = wait::until("the earlier identity to be turned away", WITHIN, || {
-        ghost.ensure_running()?;
-        Ok(Some(acts(&practice, "act_refusal")?).filter(|acts| !acts.is_empty()))
+    let refusals = noticed("replaced", || {
+        wait::until("the earlier identity to be turned away", WITHIN, || {
+            ghost.ensure_running()?;
+            Ok(Some(acts(&practice, "act_refusal")?).filter(|acts| !acts.is_empty()))
+        })
     })?;
     assert_eq!(
         (&refusals[0]["author"], &refusals[0]["code"]),
@@ -294,6 +300,38 @@ fn a_receipt_stands_without_agent_and_collector_and_a_bundle_cannot_deny_it() ->
     Ok(())
 }
 
+#[test]
+fn a_loose_key_is_refused_by_both_programs_with_what_mends_it() -> Result<()> {
+    let practice = Practice::start()?;
+    let machine = practice.enroll("ws-01")?;
+    machine.configure(QUIET)?;
+    let dir = machine.dir().to_string_lossy().into_owned();
+    let agent = |command: &str| -> Result<(Option<i32>, String)> {
+        let output = program::run("ntk-agent", &[command, "--dir", &dir])?;
+        Ok((output.status.code(), program::text(&output.stdout) + &program::text(&output.stderr)))
+    };
+    let mode =
+        |path: &Path, mode| fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode));
+    let (code, said) = agent("check")?;
+    assert_eq!(code, Some(0), "{said}");
+    let key = machine.dir().join("identity/epoch-0.key");
+    mode(&key, 0o644)?;
+    let mends = format!("run `chmod 0600 {}`", key.display());
+    for command in ["check", "run"] {
+        let (code, said) = agent(command)?;
+        assert_eq!(code, Some(78), "{command}: {said}");
+        assert!(said.contains(&mends), "{command}: {said}");
+    }
+    let (code, said) = practice.try_collector(&["check"])?;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("log.key` mode 0600, owner uid"), "{said}");
+    let key = practice.dir().join("private/collector.key");
+    mode(&key, 0o640)?;
+    let (code, said) = practice.try_collector(&["check"])?;
+    assert!(code != Some(0) && said.contains(&format!("run: chmod 0600 {}", key.display())), "{said}");
+    Ok(())
+}
+
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir(to)?;
     fs::set_permissions(to, fs::metadata(from)?.permissions())?;
@@ -323,10 +361,12 @@ fn a_copy_of_a_machine_that_runs_beside_it_is_told() -> Result<()> {
         &["run", "--dir", &clone.to_string_lossy()],
         &clone.join("log"),
     )?;
-    let clones = wait::until("the clone to be told", WITHIN, || {
-        other.ensure_running()?;
-        machine.agent()?.ensure_running()?;
-        Ok(Some(acts(&practice, "act_clone")?).filter(|acts| !acts.is_empty()))
+    let clones = noticed("clone", || {
+        wait::until("the clone to be told", WITHIN, || {
+            other.ensure_running()?;
+            machine.agent()?.ensure_running()?;
+            Ok(Some(acts(&practice, "act_clone")?).filter(|acts| !acts.is_empty()))
+        })
     })?;
     assert_eq!(clones[0]["author"], "agent/ws-01", "{clones:?}");
     let what: Vec<_> = clones.iter().filter_map(|act| act["what"].as_str()).collect();

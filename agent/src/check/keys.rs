@@ -102,7 +102,7 @@ fn file(lines: &mut Vec<Finding>, path: &Path, _wanted: u32) {
     say(lines, verdict, format!("keys: `{}`", path.display()));
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -290,8 +290,9 @@ impl Session {
     fn resume(&mut self, welcome: Welcome, place: Option<Place>, out: &mut Vec<Output>) -> Phase {
         let from = welcome.size.max(self.position.released);
         let Some(place) = place else {
-            // Only a spool that was altered has no batch that ends at a size which was acknowledged or signed.
-            return if from == welcome.size && from > self.position.released {
+            // Only a spool that was altered has no batch that ends at a size which was acknowledged or signed: where the
+            // collector holds that size, the spool was cut or set back, and has grown again since.
+            return if from == welcome.size {
                 self.halt(Incident::SpoolBehind, out)
             } else {
                 self.halt(Incident::SpoolUnreadable, out)

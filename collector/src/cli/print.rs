@@ -71,9 +71,10 @@ pub(super) fn machines(body: &Value) {
             (None, false) => "not connected".to_owned(),
         };
         println!(
-            "{:<24} {:>8} entries  enrolled {}  {state}",
+            "{:<24} {:>8} entries  epoch {:<5} enrolled {}  {state}",
             at(machine, "/author").trim_start_matches("agent/"),
             number(machine, "/entries"),
+            number(machine, "/epoch"),
             at(machine, "/machine/enrolled")
         );
         if let Some(key) = machine.pointer("/machine/enrolment/replaces").and_then(Value::as_str) {

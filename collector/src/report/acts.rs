@@ -48,25 +48,6 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
                 _ => format!("The machine {name} was enrolled."),
             }
         }
-        act::kind::CLONE => {
-            is_prominent = true;
-            let name = text("author").trim_start_matches("agent/");
-            match text("what") {
-                "behind" => format!(
-                    "The machine {name} came back with less than it had sent before: it was put back to an older state, or a copy of it runs. Ask who restored or copied it, then enrol it anew with --replace."
-                ),
-                _ => format!(
-                    "Two machines, or two agents, speak with the keys of {name}: one of them is a copy. Ask who copied or restored it, then enrol the machine anew with --replace."
-                ),
-            }
-        }
-        act::kind::FORK => {
-            is_prominent = true;
-            format!(
-                "The machine {} signed two different histories; both notes are kept. Ask who restored or copied it, then enrol it anew with --replace.",
-                text("author").trim_start_matches("agent/")
-            )
-        }
         act::kind::REVOCATION => {
             format!("The machine {} was revoked.", text("author").trim_start_matches("agent/"))
         }
@@ -292,9 +273,6 @@ mod tests {
                     "act_enrolment",
                     json!({"author": "agent/ws-02.2", "replaces": "maple/agent/ws-02+00000000+AA"}),
                 ),
-                ("act_clone", json!({"author": "agent/ws-02.2", "what": "run_id_returned"})),
-                ("act_clone", json!({"author": "agent/ws-02", "what": "behind"})),
-                ("act_fork", json!({"author": "agent/ws-02"})),
             ],
             expect![[r#"
                 A passphrase was set for Mary Lopez.
@@ -308,9 +286,6 @@ mod tests {
                 (nothing)
                 The machine ws-02 was enrolled.
                 The machine ws-02 was set up anew and enrolled in its own place; nothing is taken from its earlier identity any more.
-                ! Two machines, or two agents, speak with the keys of ws-02.2: one of them is a copy. Ask who copied or restored it, then enrol the machine anew with --replace.
-                ! The machine ws-02 came back with less than it had sent before: it was put back to an older state, or a copy of it runs. Ask who restored or copied it, then enrol it anew with --replace.
-                ! The machine ws-02 signed two different histories; both notes are kept. Ask who restored or copied it, then enrol it anew with --replace.
             "#]],
         );
     }

@@ -14,6 +14,7 @@ use crate::baseline::Survey;
 use crate::follow::answer::Seen;
 use crate::report::Note;
 use crate::report::acts::{Looks, change, look};
+use crate::report::alarms::alarm;
 use crate::report::matters::Rested;
 use crate::report::tally::WeekTally;
 use crate::report::usual::UsualWeeks;
@@ -40,6 +41,7 @@ pub(super) struct Pass<'r> {
     pub(super) paths: Paths,
     pub(super) changes: Vec<Note>,
     pub(super) looks: Looks,
+    pub(super) alarms: Looks,
     pub(super) self_check: Option<(bool, String, Option<Timestamp>)>,
     pub(super) silences: Silences,
     pub(super) first: Option<String>,
@@ -75,6 +77,7 @@ impl<'r> Pass<'r> {
             paths: Paths::new(),
             changes: Vec::new(),
             looks: Looks::default(),
+            alarms: Looks::default(),
             self_check: None,
             silences: Silences::default(),
             first: None,
@@ -121,6 +124,9 @@ impl<'r> Pass<'r> {
         self.changes.extend(change(seen.event, at, self.roster));
         if let Some(sentence) = look(seen.event) {
             self.looks.add(sentence, at);
+        }
+        if let Some(sentence) = alarm(seen.event) {
+            self.alarms.add(sentence, at);
         }
     }
 

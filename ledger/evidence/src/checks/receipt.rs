@@ -174,8 +174,9 @@ fn against(
     if agrees.is_empty() && faults.worst.is_none() {
         let (size, author) = (receipt.note.size, &receipt.author);
         let wrong = format!(
-            "the bundle shows nothing of {author} at {size} entries, nor of leaf {}: it neither agrees nor contradicts",
-            receipt.index
+            "the bundle shows nothing of {author} at {size} entries, nor of leaf {}: it neither agrees nor contradicts; ask for one that shows entry {}, which a log that has kept what it acknowledged can",
+            receipt.index,
+            size.saturating_sub(1)
         );
         faults.add(Status::NotVerifiable, wrong);
     }

@@ -1,0 +1,70 @@
+//! What the ledger refused or saw of machines' keys, in words: copies, two histories, keys that are over. Counted, because
+//! a machine that tries once a second must not fill the review.
+
+use ntk_evidence::act;
+use ntk_evidence::event::Event;
+use serde_json::Value;
+
+/// The sentence of an act that a manager should ask about; none for others.
+pub fn alarm(event: &Event) -> Option<String> {
+    let body = act::body(event)?;
+    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
+    let name = text("author").trim_start_matches("agent/");
+    let sentence = match (event.kind.as_str(), text("what"), text("code")) {
+        (act::kind::CLONE, "behind", _) => format!(
+            "The machine {name} came back with less than it had sent before: it was put back to an older state, or a copy of it runs. Ask who restored or copied it, then enrol it anew with --replace."
+        ),
+        (act::kind::CLONE, ..) => format!(
+            "Two machines, or two agents, speak with the keys of {name}: one of them is a copy. Ask who copied or restored it, then enrol the machine anew with --replace."
+        ),
+        (act::kind::FORK, ..) => format!(
+            "The machine {name} signed two different histories; both notes are kept. Ask who restored or copied it, then enrol it anew with --replace."
+        ),
+        (act::kind::REFUSAL, _, "epoch" | "bad_signature") => format!(
+            "Entries in the name of {name} were refused: the key that signed them was not the machine’s, or no longer. Ask who had access to that machine."
+        ),
+        (act::kind::REFUSAL, _, "wrong_root" | "gap") => format!(
+            "Entries of {name} were refused: they do not continue what it had sent. Ask who restored or changed that machine."
+        ),
+        (act::kind::REFUSAL, _, "revoked") => format!(
+            "An identity of {name} that was revoked or replaced tried to send, and was turned away. Ask where it still runs."
+        ),
+        _ => return None,
+    };
+    Some(sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_has_its_sentence_and_accuses_nobody() {
+        for (kind, body, expected) in [
+            (
+                "act_clone",
+                json!({"author": "agent/ws-02.2", "what": "run_id_returned"}),
+                "the keys of ws-02.2: one",
+            ),
+            ("act_clone", json!({"author": "agent/ws-02", "what": "behind"}), "came back with less"),
+            ("act_fork", json!({"author": "agent/ws-02"}), "two different histories"),
+            (
+                "act_refusal",
+                json!({"author": "agent/ws-02", "code": "epoch"}),
+                "not the machine’s, or no longer",
+            ),
+            ("act_refusal", json!({"author": "agent/ws-02", "code": "gap"}), "do not continue"),
+            ("act_refusal", json!({"author": "agent/ws-02", "code": "revoked"}), "was turned away"),
+        ] {
+            let said = alarm(&act::event(kind, "2026-11-18T15:00:00Z", body)).unwrap();
+            assert!(said.contains(expected), "{said}");
+            for word in crate::finding::wording::ACCUSING_WORDS {
+                assert!(!said.to_lowercase().contains(word), "RP-3: `{word}` in {said}");
+            }
+        }
+        let other = act::event("act_refusal", "2026-11-18T15:00:00Z", json!({"code": "enrolment"}));
+        assert_eq!(alarm(&other), None);
+    }
+}
