@@ -1,5 +1,8 @@
 //! What ours wrote, checked by programs that nobody here wrote; each with a twin that must fail. Not part of
-//! `tests/run quick`. The proofs themselves: npm's @sigstore/verify. Shape and checksums: PyPI's bagit, jsonschema.
+//! `tests/run quick`. Here npm's @sigstore/verify checks proofs, PyPI's bagit and jsonschema shape and checksums; the
+//! other checkers of proofs are in `proofs`.
+
+mod proofs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +16,7 @@ use crate::bundle::{exported, unpack};
 use crate::tidy::top;
 
 /// The interpreter that `tests/run` prepared; a skipped test where there is none.
-fn tool(variable: &str, test: &str) -> Option<PathBuf> {
+pub(crate) fn tool(variable: &str, test: &str) -> Option<PathBuf> {
     let found = std::env::var_os(variable).map(PathBuf::from);
     if found.is_none() {
         skip::skip(test, &format!("{variable} is not set; tests/run installs it"));
@@ -21,12 +24,12 @@ fn tool(variable: &str, test: &str) -> Option<PathBuf> {
     found
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     top().join("tests/it/foreign").join(name)
 }
 
 /// Runs a command; whether it succeeded, and what it said.
-fn run(mut command: Command) -> Result<(bool, String)> {
+pub(crate) fn run(mut command: Command) -> Result<(bool, String)> {
     let output = command.stdin(Stdio::null()).output()?;
     Ok((output.status.success(), program::text(&output.stdout) + &program::text(&output.stderr)))
 }
