@@ -15,6 +15,7 @@ mod findings;
 mod foreign;
 mod live;
 mod mistakes;
+mod mutations;
 mod newer;
 mod policy;
 mod power;
