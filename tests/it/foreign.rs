@@ -1,5 +1,6 @@
 //! What ours wrote, checked by programs that nobody here wrote; each with a twin that must fail. Not part of
-//! `tests/run quick`. Here npm's @sigstore/verify checks proofs, PyPI's bagit and jsonschema shape and checksums; the
+//! `tests/run quick`. Here npm's @sigstore/verify checks proofs, PyPI's bagit, jsonschema,
+//! ocsf-json-schema and fhir.resources shape and checksums; the
 //! other checkers of proofs are in `proofs`.
 
 mod proofs;
@@ -100,6 +101,29 @@ fn jsonschema_accepts_what_replay_prints() -> Result<()> {
         let (valid, said) = check(&lines)?;
         ensure!(!valid, "jsonschema should refuse a wrong `{field}`: {said}");
         broken[field] = good;
+    }
+    Ok(())
+}
+
+#[test]
+fn interchange_files_have_the_shapes_of_ocsf_and_fhir() -> Result<()> {
+    let Some(python) = tool("NTK_PYTHON", "foreign::interchange") else { return Ok(()) };
+    let exported = exported(30)?;
+    let bag = unpack(&exported.bundle, &exported.practice.folder().join("bag"))?;
+    let folder = bag.join("data/interchange");
+    if !folder.is_dir() {
+        // Only where the bundle says so itself.
+        let info = fs::read_to_string(bag.join("bag-info.txt"))?;
+        ensure!(info.contains("interchange"), "no interchange files, and bag-info.txt does not say so");
+        skip::skip("foreign::interchange", "bundles of this build have no interchange files and say so");
+        return Ok(());
+    }
+    for (kind, file) in [("ocsf", "ocsf.jsonl"), ("fhir", "fhir-auditevents.ndjson")] {
+        let mut command = Command::new(&python);
+        command.arg(script("interchange.py")).arg(kind).arg(folder.join(file));
+        let (fits, said) = run(command)?;
+        println!("{said}");
+        ensure!(fits && said.contains("3 twins refused"), "{said}");
     }
     Ok(())
 }
