@@ -24,6 +24,7 @@ mod quickstart;
 mod refusals;
 mod silence;
 mod ssh;
+mod static_verifier;
 mod store;
 mod tickets;
 mod tidy;
