@@ -21,7 +21,9 @@ const PARTS: [&str; 11] = [
 ];
 
 fn main() -> io::Result<()> {
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).ok_or_else(|| io::Error::other(name.to_owned()));
+    let variable = |name: &str| {
+        std::env::var_os(name).map(PathBuf::from).ok_or_else(|| io::Error::other(name.to_owned()))
+    };
     let root = variable("CARGO_MANIFEST_DIR")?.join("../..");
     let mut files = Vec::new();
     for part in PARTS {

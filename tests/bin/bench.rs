@@ -65,7 +65,10 @@ fn run() -> Result<()> {
     let (tables, reports): (Vec<Table>, Vec<Report>) = match words.as_slice() {
         [] => {
             let reports = detection::run(&detection::Wanted::parse(&[])?)?;
-            (vec![storage::measure()?, transport::measure()?, decisions::measure()?, evidence::measure()?], reports)
+            (
+                vec![storage::measure()?, transport::measure()?, decisions::measure()?, evidence::measure()?],
+                reports,
+            )
         }
         ["storage"] => (vec![storage::measure()?], Vec::new()),
         ["transport"] => (vec![transport::measure()?], Vec::new()),
@@ -76,7 +79,8 @@ fn run() -> Result<()> {
             return Err(Usage(format!("`{more}` is not understood here; only --json is")).into());
         }
         [other, ..] => {
-            let words = format!("`{other}` is no bench; write transport, storage, decisions, evidence or detection");
+            let words =
+                format!("`{other}` is no bench; write transport, storage, decisions, evidence or detection");
             return Err(Usage(words).into());
         }
     };

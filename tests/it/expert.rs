@@ -55,7 +55,8 @@ fn typed(folder: &Path, tools: &Path, steps: &[Step]) -> Result<Vec<String>> {
         .env("HOME", folder)
         .current_dir(folder)
         .output()?;
-    let mut parts = program::text(&output.stdout).split(MARK).map(str::to_owned).collect::<Vec<_>>().into_iter();
+    let mut parts =
+        program::text(&output.stdout).split(MARK).map(str::to_owned).collect::<Vec<_>>().into_iter();
     let mut printed = Vec::new();
     let mut open = false;
     for step in steps {
@@ -71,7 +72,8 @@ fn has(command: &str, arguments: &[&str]) -> bool {
 
 #[test]
 fn the_page_of_a_bundle_works_as_written() -> Result<()> {
-    let go = Path::new("/usr/share/gocode/src/golang.org/x/mod/sumdb/note").is_dir() && has("/usr/bin/go", &["version"]);
+    let go = Path::new("/usr/share/gocode/src/golang.org/x/mod/sumdb/note").is_dir()
+        && has("/usr/bin/go", &["version"]);
     let cryptography = has("/usr/bin/python3", &["-c", "import cryptography"]);
     if !go || !cryptography || !has("/usr/bin/openssl", &["version"]) {
         let wanted = "golang-go, golang-golang-x-mod-dev, python3-cryptography and openssl are needed; tests/run installs them";
@@ -93,7 +95,11 @@ fn the_page_of_a_bundle_works_as_written() -> Result<()> {
     let mut compared = 0;
     for (step, printed) in steps.iter().zip(&printed) {
         for line in &step.expected {
-            ensure!(printed.contains(line.as_str()), "`{}` printed\n{printed}\nand not `{line}`", step.command);
+            ensure!(
+                printed.contains(line.as_str()),
+                "`{}` printed\n{printed}\nand not `{line}`",
+                step.command
+            );
             compared += 1;
         }
     }

@@ -68,7 +68,8 @@ fn no_mutation_of_a_real_full_or_redacted_bundle_verifies() -> Result<()> {
     let Exported { practice, bundle, trust } = exported(30)?;
     let redacted = practice.folder().join("redacted.zip");
     let out = redacted.to_string_lossy().into_owned();
-    let question = ["export", "--from", "2026-01-01", "--to", "2036-12-31", "--case", "T-2", "--redact", "paths"];
+    let question =
+        ["export", "--from", "2026-01-01", "--to", "2036-12-31", "--case", "T-2", "--redact", "paths"];
     practice.collector(&[&question[..], &["--out", &out]].concat())?;
     let key = ntk_collector::practice::Practice::open(Home::new(practice.dir()))?.bundle_key()?;
     let trust = fs::read(&trust)?;

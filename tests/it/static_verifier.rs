@@ -34,7 +34,8 @@ fn no_crate_of_the_verifier_can_reach_a_network() -> Result<()> {
         .other_options(vec!["--locked".to_owned(), "--filter-platform=x86_64-unknown-linux-gnu".to_owned()])
         .exec()?;
     let resolve = metadata.resolve.as_ref().context("a resolved graph")?;
-    let verifier = metadata.packages.iter().find(|package| package.name == "ntk-verify").context("ntk-verify")?;
+    let verifier =
+        metadata.packages.iter().find(|package| package.name == "ntk-verify").context("ntk-verify")?;
     let (mut todo, mut seen) = (vec![verifier.id.clone()], std::collections::BTreeSet::new());
     while let Some(id) = todo.pop() {
         let node = resolve.nodes.iter().find(|node| node.id == id).context("a node of the graph")?;

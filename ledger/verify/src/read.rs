@@ -139,7 +139,9 @@ impl Bounded<'_> {
             let sentence = if left == total {
                 format!("more than {bytes_max} bytes are not read")
             } else if left == by_ratio {
-                format!("`{name}` unpacks to more than {ratio_max} times its size: such an archive is not read")
+                format!(
+                    "`{name}` unpacks to more than {ratio_max} times its size: such an archive is not read"
+                )
             } else {
                 format!("`{name}` is larger than {file_bytes_max} bytes: such a file is not read")
             };

@@ -91,7 +91,11 @@ fn made() -> Result<Ledger> {
     };
     let enrolment = json!({"author": machine.to_string(), "key": agent.verifier().to_string(), "epoch": 0});
     let acts = vec![Entry::freeze(act::event(act::kind::ENROLMENT, "2026-11-20T06:30:00Z", enrolment))?];
-    let mut batches = vec![AuthorLog::new(&slug, Author::Collector, collector.verifier().clone()).seal(acts, BatchKey::new([1; 32]), &collector)?.0];
+    let mut batches = vec![
+        AuthorLog::new(&slug, Author::Collector, collector.verifier().clone())
+            .seal(acts, BatchKey::new([1; 32]), &collector)?
+            .0,
+    ];
     let mut known = AuthorLog::new(&slug, machine.clone(), agent.verifier().clone());
     for first in (0..ENTRIES).step_by(usize::try_from(GROUP)?) {
         let group = first..(first + GROUP).min(ENTRIES);
@@ -107,7 +111,8 @@ fn made() -> Result<Ledger> {
     let mut bag = Bag::new();
     let mut ranges = Vec::new();
     for (author, size) in [(Author::Collector, 1), (machine.clone(), ENTRIES)] {
-        let place = batches.iter().rposition(|batch| batch.author == author).context("a batch of each author")?;
+        let place =
+            batches.iter().rposition(|batch| batch.author == author).context("a batch of each author")?;
         let batch = batches.get(place).context("a batch")?;
         let index = count(place)?;
         let hashes = inclusion_proof(&tree, index, checkpoint.size)?;
@@ -119,7 +124,8 @@ fn made() -> Result<Ledger> {
     let rows: Vec<(Author, Row)> = batches
         .iter()
         .flat_map(|batch| {
-            let row = |(number, entry): (u64, &Entry)| Row::disclosed(number, entry, &batch.key, Paths::Shown);
+            let row =
+                |(number, entry): (u64, &Entry)| Row::disclosed(number, entry, &batch.key, Paths::Shown);
             batch.numbered().map(move |numbered| (batch.author.clone(), row(numbered)))
         })
         .collect();
@@ -150,7 +156,8 @@ fn made() -> Result<Ledger> {
     };
     bag.insert(bundle::README_TXT, readme_text(&facts))?;
     bag.insert(bundle::README_HTML, readme_html(&facts))?;
-    let absent = [bundle::CUSTODY, bundle::COVERAGE, bundle::VERSIONS].map(|path| format!("{path}: a bench has none"));
+    let absent =
+        [bundle::CUSTODY, bundle::COVERAGE, bundle::VERSIONS].map(|path| format!("{path}: a bench has none"));
     let info = BagInfo {
         source_organization: "Bench".into(),
         external_identifier: "B-1".into(),
@@ -172,7 +179,10 @@ fn count(n: usize) -> Result<u64> {
     Ok(u64::try_from(n)?)
 }
 
-#[expect(clippy::disallowed_methods, reason = "memory is looked at every few milliseconds; no test waits here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "memory is looked at every few milliseconds; no test waits here"
+)]
 fn pause() {
     std::thread::sleep(Duration::from_millis(2));
 }
@@ -207,7 +217,8 @@ pub(crate) fn measure() -> Result<Table> {
     table.row("packed into one ZIP file", began.elapsed().as_secs_f64(), "s");
     let own = usage::of(std::process::id())?.resident_max;
     table.row("peak memory of making and packing", float(own) / MIB, "MiB");
-    let bytes = files.values().map(Vec::len).fold(0u64, |sum, n| sum.saturating_add(n.try_into().unwrap_or(0)));
+    let bytes =
+        files.values().map(Vec::len).fold(0u64, |sum, n| sum.saturating_add(n.try_into().unwrap_or(0)));
     table.row("the bundle's files", float(bytes) / MIB, "MiB");
     table.row("the ZIP file", float(count(packed.len())?) / MIB, "MiB");
     let began = Instant::now();

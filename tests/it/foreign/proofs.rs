@@ -115,7 +115,8 @@ fn openssl_and_rfc3161_client_accept_a_token_over_the_checkpoint_and_no_changed_
     authority.succeeds("ts -reply -config tsa.cnf -section t -queryfile query -out token")?;
     let python = tool("NTK_PYTHON", "foreign::rfc3161-client");
     let both = || -> Result<Vec<(bool, String)>> {
-        let mut all = vec![authority.openssl("ts -verify -data text -in token -CAfile ca.crt -untrusted tsa.crt")?];
+        let mut all =
+            vec![authority.openssl("ts -verify -data text -in token -CAfile ca.crt -untrusted tsa.crt")?];
         if let Some(python) = &python {
             let mut command = Command::new(python);
             command.arg(script("timestamp.py")).args(["token", "text", "tsa.crt", "ca.crt"]);
@@ -133,7 +134,11 @@ fn openssl_and_rfc3161_client_accept_a_token_over_the_checkpoint_and_no_changed_
     let imprint = token.windows(32).position(|bytes| bytes == imprint.as_bytes()).context("an imprint")?;
     // In the token: the imprint, and the signature at its end.
     let places = [("text", text.as_bytes(), [0, text.len() / 2, text.len() - 2])];
-    let places = places.into_iter().chain([("token", token.as_slice(), [imprint + 3, token.len() - 200, token.len() - 2])]);
+    let places = places.into_iter().chain([(
+        "token",
+        token.as_slice(),
+        [imprint + 3, token.len() - 200, token.len() - 2],
+    )]);
     for (name, good, places) in places {
         for at in places {
             let mut bad = good.to_vec();
@@ -172,7 +177,9 @@ fn the_python_script_says_what_ntk_verify_says() -> Result<()> {
     let mut compared = 0;
     let entries = fs::read_dir(bag.join("data/proofs"))?.chain(fs::read_dir(bag.join("data/entries"))?);
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    paths.extend(["bag-info.txt", "manifest-sha512.txt", "tagmanifest-sha256.txt.note"].map(|name| bag.join(name)));
+    paths.extend(
+        ["bag-info.txt", "manifest-sha512.txt", "tagmanifest-sha256.txt.note"].map(|name| bag.join(name)),
+    );
     for path in paths.iter().filter(|path| path.is_file()) {
         let good = fs::read(path)?;
         for at in [0, good.len() / 2, good.len() - 1] {
@@ -181,7 +188,10 @@ fn the_python_script_says_what_ntk_verify_says() -> Result<()> {
             fs::write(path, bad)?;
             let (ours, theirs) = (verify(&bag, Some(&exported.trust))?, say(&bag, true)?);
             let place = format!("byte {at} of {}", path.display());
-            ensure!(theirs.0 == ours.0 && theirs.0 != Some(0), "{place}: {theirs:?} where ntk-verify says {ours:?}");
+            ensure!(
+                theirs.0 == ours.0 && theirs.0 != Some(0),
+                "{place}: {theirs:?} where ntk-verify says {ours:?}"
+            );
             ensure!(!theirs.1.contains("Traceback"), "{place}: {}", theirs.1);
             compared += 1;
         }

@@ -62,7 +62,9 @@ fn blocks(facts: &ReadmeFacts) -> Vec<Block> {
         )),
         Code(format!("$ python3 -m zipfile -e {} unpacked", facts.zip_name)),
         Run("cd unpacked/*/ && ls bagit.txt", &["bagit.txt"]),
-        text("There are three ways from here. They do not share a line of program: one that says no is enough to ask."),
+        text(
+            "There are three ways from here. They do not share a line of program: one that says no is enough to ask.",
+        ),
         Heading("Way A. Tools of the operating system only"),
         text("sha256sum: every file has the sum that is written for it, and the list of sums its own."),
         Run(
@@ -80,11 +82,22 @@ fn blocks(facts: &ReadmeFacts) -> Vec<Block> {
         text(
             "openssl: these four lines make a command `signed` that takes the key of a word in the trust file and checks the first signature of a note with it. A note is a text, an empty line, and its signatures.",
         ),
-        Run("signed() { n=$(grep -n '^$' \"$2\" | tail -n 1 | cut -d: -f1); head -n $((n - 1)) \"$2\" > ../text", &[]),
+        Run(
+            "signed() { n=$(grep -n '^$' \"$2\" | tail -n 1 | cut -d: -f1); head -n $((n - 1)) \"$2\" > ../text",
+            &[],
+        ),
         Run("sed -n $((n + 1))p \"$2\" | cut -d' ' -f3 | base64 -d | tail -c 64 > ../signature", &[]),
-        Run("{ printf '\\060\\052\\060\\005\\006\\003\\053\\145\\160\\003\\041\\000'; grep \"^$1 \" ../../trust.txt | cut -d+ -f3- | base64 -d | tail -c 32; } > ../key", &[]),
-        Run("openssl pkeyutl -verify -pubin -keyform DER -inkey ../key -rawin -in ../text -sigfile ../signature; }", &[]),
-        text("The practice key signed the trust file that you brought; its bundle key signed the list of sums; its log key signed the log's last state:"),
+        Run(
+            "{ printf '\\060\\052\\060\\005\\006\\003\\053\\145\\160\\003\\041\\000'; grep \"^$1 \" ../../trust.txt | cut -d+ -f3- | base64 -d | tail -c 32; } > ../key",
+            &[],
+        ),
+        Run(
+            "openssl pkeyutl -verify -pubin -keyform DER -inkey ../key -rawin -in ../text -sigfile ../signature; }",
+            &[],
+        ),
+        text(
+            "The practice key signed the trust file that you brought; its bundle key signed the list of sums; its log key signed the log's last state:",
+        ),
         Run("signed practice-key ../../trust.txt", &["Signature Verified Successfully"]),
         Run("signed bundle tagmanifest-sha256.txt.note", &["Signature Verified Successfully"]),
         Run("signed log data/proofs/checkpoint.txt", &["Signature Verified Successfully"]),
@@ -112,7 +125,14 @@ fn blocks(facts: &ReadmeFacts) -> Vec<Block> {
         ),
         Run(
             "ntk-verify . --trust ../../trust.txt",
-            &["ok   bundle-signature", "ok   author-keys", "ok   inclusion", "ok   entries", "ok   timeline", "verified: all"],
+            &[
+                "ok   bundle-signature",
+                "ok   author-keys",
+                "ok   inclusion",
+                "ok   entries",
+                "ok   timeline",
+                "verified: all",
+            ],
         ),
         text("Ways B and C name their checks alike and end with the same code, which `echo $?` shows:"),
         Items(vec![

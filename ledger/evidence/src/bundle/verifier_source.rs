@@ -44,7 +44,9 @@ mod tests {
         }
         assert_eq!(tar.len(), at + 1024);
         assert!(names.is_sorted() && names.windows(2).all(|two| two[0] != two[1]), "{names:?}");
-        for needed in ["Cargo.lock", "Cargo.toml", "ledger/evidence/src/checks.rs", "ledger/verify/src/main.rs"] {
+        for needed in
+            ["Cargo.lock", "Cargo.toml", "ledger/evidence/src/checks.rs", "ledger/verify/src/main.rs"]
+        {
             assert!(names.iter().any(|name| name == needed), "{needed}");
         }
         assert!(tar.len() < 1 << 20, "{} bytes", tar.len());

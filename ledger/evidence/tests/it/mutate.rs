@@ -168,7 +168,9 @@ fn walk(value: &Value, at: String, places: &mut Vec<String>) {
         places.push(at.clone());
     }
     match value {
-        Value::Object(fields) => fields.iter().for_each(|(key, value)| walk(value, format!("{at}/{key}"), places)),
+        Value::Object(fields) => {
+            fields.iter().for_each(|(key, value)| walk(value, format!("{at}/{key}"), places))
+        }
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(n, value)| walk(value, format!("{at}/{n}"), places));
         }
@@ -224,7 +226,8 @@ pub(crate) fn sealed_again(files: &Files, power: Power, bundle_key: &NoteSigner)
         payload().map(|(path, bytes)| format!("{}  {path}\n", digest(bytes))).collect::<String>().into_bytes()
     };
     if let Some(info) = sealed.get_mut(BAG_INFO) {
-        let oxum = format!("{}.{}", payload().map(|(_, bytes)| bytes.len()).sum::<usize>(), payload().count());
+        let oxum =
+            format!("{}.{}", payload().map(|(_, bytes)| bytes.len()).sum::<usize>(), payload().count());
         let lines = String::from_utf8_lossy(info).into_owned();
         let line = |line: &str| match line.strip_prefix("Payload-Oxum: ") {
             Some(_) => format!("Payload-Oxum: {oxum}\n"),
@@ -294,7 +297,8 @@ pub(crate) fn storm(
                 continue;
             }
             let verified = judge(&sealed) == 0;
-            let by_seal = power == Power::BundleKey && unlike.iter().all(|path| seal_alone(path, &whole, &sealed));
+            let by_seal =
+                power == Power::BundleKey && unlike.iter().all(|path| seal_alone(path, &whole, &sealed));
             match (verified, by_seal) {
                 (false, _) => tally.refused += 1,
                 (true, true) => tally.seal_alone += 1,

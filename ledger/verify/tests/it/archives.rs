@@ -178,9 +178,15 @@ fn hostile_archives_are_refused_before_anything_is_judged() {
     let bomb = zipped([("data/zeros".to_owned(), vec![0; (1 << 20) + 1].as_slice())]);
     assert!(bomb.len() < 10_000);
     refused(&scene, &bomb, Status::NotVerifiable, "200 times its size");
-    let noise: Vec<u8> = (0..(1u32 << 20) + 9).map(|n| (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+    let noise: Vec<u8> =
+        (0..(1u32 << 20) + 9).map(|n| (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
     let three = noise.repeat(3);
-    refused(&scene, &zipped([("data/one".to_owned(), three.as_slice())]), Status::NotVerifiable, "larger than 2097152");
+    refused(
+        &scene,
+        &zipped([("data/one".to_owned(), three.as_slice())]),
+        Status::NotVerifiable,
+        "larger than 2097152",
+    );
     let names = (0..5).map(|n| (format!("data/{n}"), noise.as_slice()));
     refused(&scene, &zipped(names), Status::NotVerifiable, "more than 4194304 bytes are not read");
     // A bomb that claims to be small is still measured by what comes out.
