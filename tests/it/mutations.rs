@@ -19,7 +19,7 @@ use mutate::{Power, storm};
 mod mutate;
 
 /// How often each file of a bundle is mutated under each power.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 8;
 /// How often the ledger is mutated.
 const LEDGER_ROUNDS: usize = 1500;
 
