@@ -1,5 +1,9 @@
 //! What ours wrote, checked by programs that nobody here wrote; each with a twin that must fail. Not part of
-//! `tests/run quick`. The proofs themselves: npm's @sigstore/verify. Shape and checksums: PyPI's bagit, jsonschema.
+//! `tests/run quick`. Here npm's @sigstore/verify checks proofs, PyPI's bagit, jsonschema,
+//! ocsf-json-schema and fhir.resources shape and checksums; the
+//! other checkers of proofs are in `proofs`.
+
+mod proofs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +17,7 @@ use crate::bundle::{exported, unpack};
 use crate::tidy::top;
 
 /// The interpreter that `tests/run` prepared; a skipped test where there is none.
-fn tool(variable: &str, test: &str) -> Option<PathBuf> {
+pub(crate) fn tool(variable: &str, test: &str) -> Option<PathBuf> {
     let found = std::env::var_os(variable).map(PathBuf::from);
     if found.is_none() {
         skip::skip(test, &format!("{variable} is not set; tests/run installs it"));
@@ -21,12 +25,12 @@ fn tool(variable: &str, test: &str) -> Option<PathBuf> {
     found
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     top().join("tests/it/foreign").join(name)
 }
 
 /// Runs a command; whether it succeeded, and what it said.
-fn run(mut command: Command) -> Result<(bool, String)> {
+pub(crate) fn run(mut command: Command) -> Result<(bool, String)> {
     let output = command.stdin(Stdio::null()).output()?;
     Ok((output.status.success(), program::text(&output.stdout) + &program::text(&output.stderr)))
 }
@@ -97,6 +101,29 @@ fn jsonschema_accepts_what_replay_prints() -> Result<()> {
         let (valid, said) = check(&lines)?;
         ensure!(!valid, "jsonschema should refuse a wrong `{field}`: {said}");
         broken[field] = good;
+    }
+    Ok(())
+}
+
+#[test]
+fn interchange_files_have_the_shapes_of_ocsf_and_fhir() -> Result<()> {
+    let Some(python) = tool("NTK_PYTHON", "foreign::interchange") else { return Ok(()) };
+    let exported = exported(30)?;
+    let bag = unpack(&exported.bundle, &exported.practice.folder().join("bag"))?;
+    let folder = bag.join("data/interchange");
+    if !folder.is_dir() {
+        // Only where the bundle says so itself.
+        let info = fs::read_to_string(bag.join("bag-info.txt"))?;
+        ensure!(info.contains("interchange"), "no interchange files, and bag-info.txt does not say so");
+        skip::skip("foreign::interchange", "bundles of this build have no interchange files and say so");
+        return Ok(());
+    }
+    for (kind, file) in [("ocsf", "ocsf.jsonl"), ("fhir", "fhir-auditevents.ndjson")] {
+        let mut command = Command::new(&python);
+        command.arg(script("interchange.py")).arg(kind).arg(folder.join(file));
+        let (fits, said) = run(command)?;
+        println!("{said}");
+        ensure!(fits && said.contains("3 twins refused"), "{said}");
     }
     Ok(())
 }
