@@ -238,7 +238,7 @@ fn a_bundle_holds_every_part_of_its_layout_or_says_that_it_does_not() -> Result<
     }
     // The twin: a rendering that says something else than the rows.
     let path = folder.join("data/interchange/ocsf.jsonl");
-    fs::write(&path, read("interchange/ocsf.jsonl")?.replacen("itadmin1", "itadmin2", 1))?;
+    fs::write(&path, read("interchange/ocsf.jsonl")?.replacen("opened for reading", "opened for writing", 1))?;
     let (code, said) = verify(&folder, Some(&trust))?;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("ocsf.jsonl is not what the rows tell"), "{said}");
