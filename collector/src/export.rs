@@ -37,7 +37,7 @@ use crate::coverage::coverage;
 use crate::follow::Lookup;
 use crate::follow::answer::store_error;
 use crate::ledger::state::LedgerState;
-use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint, from_frame};
+use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint, from_frame, from_pruned};
 use crate::practice::Practice;
 use crate::roster::Roster;
 use crate::store::LeafRecord;
@@ -149,6 +149,8 @@ struct Part {
     author: Author,
     range: Range,
     rows: Vec<Row>,
+    /// Entries that were removed after their retention: first and last number, and how many.
+    removed: Option<(u64, u64, u64)>,
 }
 
 /// Builds the bundle's files. `tell` hears done and total batches.
@@ -219,6 +221,13 @@ pub fn bundle(
     weekly::weekly(&mut bag, lookup, ledger, &practice.trust.log, checkpoint, question, now)?;
     let reviewed = Reviewed { practice, lookup, published: &published, now, shown: &what };
     let mut not_included = not_included(question);
+    not_included.extend(parts.iter().filter_map(|part| {
+        let (first, last, n) = part.removed?;
+        Some(format!(
+            "{n} entries of {} between {first} and {last} were removed after their retention; their hashes and notes stand",
+            part.author
+        ))
+    }));
     not_included.extend(reviewed.weekly(&mut bag, &parts)?);
     if !bag.payload().contains_key(bundle::ACKNOWLEDGEMENTS) {
         not_included.push("data/acknowledgements: no acknowledgement of a notice stands in what is shown".to_owned());
@@ -319,12 +328,13 @@ fn range_before(
         if pointer >= record.pointer() {
             break;
         }
-        if let Frame::Batch(batch) = frame
-            && batch.author == author.to_string()
-        {
-            for leaf in from_frame(record.leaf, batch)?.leaves() {
-                range.append(leaf)?;
-            }
+        let batch = match frame {
+            Frame::Batch(batch) if batch.author == author.to_string() => from_frame(record.leaf, batch)?,
+            Frame::Pruned(pruned) if pruned.author == author.to_string() => from_pruned(record.leaf, pruned)?,
+            _ => continue,
+        };
+        for leaf in batch.leaves() {
+            range.append(leaf)?;
         }
     }
     Ok(range)

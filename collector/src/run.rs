@@ -144,6 +144,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     };
     let _appended = app.ledger.act(vec![change("started")]).await?;
     let checks = tokio::spawn(self_check::daily::run(app.clone(), stop.clone()));
+    let retention = tokio::spawn(crate::prune::daily(app.clone(), stop.clone()));
 
     let silences = tokio::spawn(silence::task::run(app.clone(), ear, stop.clone()));
     let mut agents =
@@ -169,6 +170,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     stop.cancel();
     let mut running =
         vec![agents.abort_handle(), admin.abort_handle(), silences.abort_handle(), checks.abort_handle()];
+    running.push(retention.abort_handle());
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     let drained = async {
         if !agents.is_finished() {
@@ -182,6 +184,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         }
         let _ = silences.await;
         let _ = checks.await;
+        let _ = retention.await;
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());
