@@ -17,9 +17,9 @@ mod zip;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use ntk_evidence::bundle::bag::{Bag, BagError, BagInfo, Files};
 use ntk_evidence::bundle::certification::CertificationFacts;
 use ntk_evidence::bundle::interchange::{fhir_lines, ocsf_lines};
-use ntk_evidence::bundle::bag::{Bag, BagError, BagInfo, Files};
 use ntk_evidence::bundle::range::{ListedKey, Range, to_json};
 use ntk_evidence::bundle::readme::{ReadmeFacts, readme_html, readme_text};
 use ntk_evidence::bundle::row::Row;
@@ -141,7 +141,11 @@ fn account_in_question(question: &Question, roster: &Roster, administrators: &[S
         .filter(|line| names.into_iter().flatten().any(|name| line.ends_with(name.as_str())))
         .map(String::as_str)
         .collect();
-    let administers = if theirs.is_empty() { "is not named as administrator of host, hypervisor, network or backup".to_owned() } else { format!("administers {}", theirs.join(", ")) };
+    let administers = if theirs.is_empty() {
+        "is not named as administrator of host, hypervisor, network or backup".to_owned()
+    } else {
+        format!("administers {}", theirs.join(", "))
+    };
     Some(format!("those of {} (roles: {}), who {administers}", person.name, person.roles.join(", ")))
 }
 
@@ -149,8 +153,6 @@ struct Part {
     author: Author,
     range: Range,
     rows: Vec<Row>,
-    /// Entries that were removed after their retention: first and last number, and how many.
-    removed: Option<(u64, u64, u64)>,
 }
 
 /// Builds the bundle's files. `tell` hears done and total batches.
@@ -221,16 +223,11 @@ pub fn bundle(
     weekly::weekly(&mut bag, lookup, ledger, &practice.trust.log, checkpoint, question, now)?;
     let reviewed = Reviewed { practice, lookup, published: &published, now, shown: &what };
     let mut not_included = not_included(question);
-    not_included.extend(parts.iter().filter_map(|part| {
-        let (first, last, n) = part.removed?;
-        Some(format!(
-            "{n} entries of {} between {first} and {last} were removed after their retention; their hashes and notes stand",
-            part.author
-        ))
-    }));
+    not_included.extend(rules::removed(&parts, question));
     not_included.extend(reviewed.weekly(&mut bag, &parts)?);
     if !bag.payload().contains_key(bundle::ACKNOWLEDGEMENTS) {
-        not_included.push("data/acknowledgements: no acknowledgement of a notice stands in what is shown".to_owned());
+        not_included
+            .push("data/acknowledgements: no acknowledgement of a notice stands in what is shown".to_owned());
     }
     let (roster, _) = lookup.rules_now()?;
     let findings = lookup.store().findings().map_err(store_error)?;

@@ -174,11 +174,13 @@ mod tests {
     #[test]
     fn a_hold_covers_its_span_until_it_is_released_once() {
         let mut holds = Holds::default();
-        holds.apply(4, &act(json!({"step": "began", "id": "H-1", "case": "C-1", "reason": "letter of counsel",
-            "person": "sam", "from": "2026-11-01T00:00:00Z", "to": "2026-11-30T00:00:00Z"})));
-        let covers = |holds: &Holds, from: &str, to: &str| {
-            holds.in_force().any(|hold| hold.covers(at(from), at(to)))
-        };
+        holds.apply(
+            4,
+            &act(json!({"step": "began", "id": "H-1", "case": "C-1", "reason": "letter of counsel",
+            "person": "sam", "from": "2026-11-01T00:00:00Z", "to": "2026-11-30T00:00:00Z"})),
+        );
+        let covers =
+            |holds: &Holds, from: &str, to: &str| holds.in_force().any(|hold| hold.covers(at(from), at(to)));
         assert!(covers(&holds, "2026-10-01T00:00:00Z", "2026-11-02T00:00:00Z"));
         assert!(covers(&holds, "2026-11-30T00:00:00Z", "2026-12-02T00:00:00Z"));
         assert!(!covers(&holds, "2026-12-01T00:00:00Z", "2026-12-02T00:00:00Z"));

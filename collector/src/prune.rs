@@ -113,7 +113,9 @@ pub fn prune(
     let now = ledger.clock().now();
     let at = Timestamp::from_nanosecond(i128::from(now.unix_nanos())).unwrap_or(Timestamp::UNIX_EPOCH);
     let zoned = at.to_zoned(jiff::tz::TimeZone::UTC);
-    let limit = zoned.checked_sub(i64::from(raw_months).months()).map_or(Timestamp::UNIX_EPOCH, |limit| limit.timestamp());
+    let limit = zoned
+        .checked_sub(i64::from(raw_months).months())
+        .map_or(Timestamp::UNIX_EPOCH, |limit| limit.timestamp());
     let limit_ns = i64::try_from(limit.as_nanosecond()).unwrap_or(0);
     let mut outcome = Outcome { before: limit.to_string(), dry_run, ..Outcome::default() };
     let reader = ledger.reader();
@@ -122,8 +124,12 @@ pub fn prune(
         ledger.finish_segment_blocking()?;
     }
     let last = reader.committed_end().segment;
-    let segments: Vec<SegmentNumber> =
-        reader.segments()?.iter().map(|segment| segment.number).filter(|number| *number < last || dry_run).collect();
+    let segments: Vec<SegmentNumber> = reader
+        .segments()?
+        .iter()
+        .map(|segment| segment.number)
+        .filter(|number| *number < last || dry_run)
+        .collect();
     let total = u64::try_from(segments.len()).unwrap_or(u64::MAX);
     for (done, segment) in (0u64..).zip(segments) {
         tell(done, total);

@@ -146,7 +146,10 @@ pub fn self_check(
             count(check.checkpoints, "checkpoint", "checkpoints"),
         ) + &match check.removed {
             0 => String::new(),
-            n => format!(" {} removed after retention; notes and leaf hashes stand.", count(n, "entry was", "entries were")),
+            n => format!(
+                " {} removed after retention; notes and leaf hashes stand.",
+                count(n, "entry was", "entries were")
+            ),
         }
     } else {
         format!("The ledger does NOT verify: {}.", check.faults.join("; "))

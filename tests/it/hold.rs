@@ -14,8 +14,18 @@ fn a_hold_is_listed_stands_in_bag_info_and_ends_only_once() -> Result<()> {
     let practice = &made.practice;
     let dir = practice.dir().to_string_lossy().into_owned();
     let said = practice.collector(&[
-        "hold", "add", "--case", "T-1", "--person", "northwind", "--from", "2026-01-01", "--reason", "letter of counsel",
-        "--by", "mary",
+        "hold",
+        "add",
+        "--case",
+        "T-1",
+        "--person",
+        "northwind",
+        "--from",
+        "2026-01-01",
+        "--reason",
+        "letter of counsel",
+        "--by",
+        "mary",
     ])?;
     assert!(said.contains("H-1"), "{said}");
     let bag_info = |name: &str| -> Result<String> {
@@ -34,7 +44,20 @@ fn a_hold_is_listed_stands_in_bag_info_and_ends_only_once() -> Result<()> {
         vec!["hold", "release", "H-9", "--by", "mary"],
         vec!["hold", "add", "--case", "T-1", "--reason", "x", "--by", "nobody"],
         vec!["hold", "add", "--case", "T-1", "--person", "nobody", "--reason", "x", "--by", "mary"],
-        vec!["hold", "add", "--case", "T-1", "--from", "2026-02-01", "--to", "2026-01-01", "--reason", "x", "--by", "mary"],
+        vec![
+            "hold",
+            "add",
+            "--case",
+            "T-1",
+            "--from",
+            "2026-02-01",
+            "--to",
+            "2026-01-01",
+            "--reason",
+            "x",
+            "--by",
+            "mary",
+        ],
     ] {
         let arguments = [vec!["--dir", &dir], refused.clone()].concat();
         assert_eq!(program::run("ntk-collector", &arguments)?.status.code(), Some(1), "{refused:?}");
@@ -57,7 +80,9 @@ fn preserve_takes_every_step_says_what_is_not_set_up_and_names_nobody() -> Resul
         found["outcome"].as_str().unwrap_or_default().to_owned()
     };
     assert_eq!(first["hold"], "H-1");
-    for (step, expected) in [("hold", "done"), ("inventory", "done"), ("self-check", "done"), ("time-stamp", "not_configured")] {
+    for (step, expected) in
+        [("hold", "done"), ("inventory", "done"), ("self-check", "done"), ("time-stamp", "not_configured")]
+    {
         assert_eq!(outcome(&first, step), expected, "{step}: {first}");
     }
     assert_eq!(run(&made.practice)?["hold"], "H-1", "a second run finds the hold of the first");
@@ -72,7 +97,10 @@ fn preserve_takes_every_step_says_what_is_not_set_up_and_names_nobody() -> Resul
     made.practice.stop_collector()?;
     let segment = made.practice.dir().join("ledger/00000000000000000000.seg");
     let mut bytes = fs::read(&segment)?;
-    let at = bytes.windows(12).position(|window| window == b"week/week-00").or_else(|| bytes.windows(8).position(|window| window == b"itadmin1"));
+    let at = bytes
+        .windows(12)
+        .position(|window| window == b"week/week-00")
+        .or_else(|| bytes.windows(8).position(|window| window == b"itadmin1"));
     bytes[at.unwrap()] ^= 1;
     fs::write(&segment, bytes)?;
     let dir = made.practice.dir().to_string_lossy().into_owned();

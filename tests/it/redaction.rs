@@ -62,7 +62,10 @@ fn a_bundle_of_one_person_withholds_the_others_and_agrees_with_the_whole_one() -
     let (whole, all) = made("whole", &[])?;
     assert!(all.contains("north-0000003") && all.contains("south-0000003"));
     let (one, text) = made("one", &["--person", "northwind"])?;
-    assert!(text.contains("north-0000003") && !text.contains("south-0000003"), "others are withheld by default");
+    assert!(
+        text.contains("north-0000003") && !text.contains("south-0000003"),
+        "others are withheld by default"
+    );
     let (_, text) = made("people", &["--person", "northwind", "--redact", "people"])?;
     for word in ["south-0000003", "Sam Ortiz", "frontdesk1", "Mary Lopez"] {
         assert!(!text.contains(word), "`{word}` stands in a bundle without other people");
@@ -104,8 +107,19 @@ fn withholding_people_needs_a_person_and_unknown_words_are_refused() -> Result<(
     let dir = practice.dir().to_string_lossy().into_owned();
     let out = practice.folder().join("none.zip").to_string_lossy().into_owned();
     let code = |more: &[&str]| -> Result<Option<i32>> {
-        let always =
-            ["--dir", &dir, "export", "--from", "2026-01-01", "--to", "2036-12-31", "--case", "T-1", "--out", &out];
+        let always = [
+            "--dir",
+            &dir,
+            "export",
+            "--from",
+            "2026-01-01",
+            "--to",
+            "2036-12-31",
+            "--case",
+            "T-1",
+            "--out",
+            &out,
+        ];
         Ok(program::run("ntk-collector", &[&always, more].concat())?.status.code())
     };
     assert_eq!(code(&["--redact", "people"])?, Some(1));

@@ -116,7 +116,8 @@ async fn add(State(app): State<App>, Json(request): Json<HoldRequest>) -> Answer
     case_id(&request.case)?;
     one_text("--reason", &request.reason)?;
     let zone = app.lookup.zone().clone();
-    let edge = |text: &Option<String>, edge| text.as_deref().map(|text| moment(text, &zone, edge)).transpose();
+    let edge =
+        |text: &Option<String>, edge| text.as_deref().map(|text| moment(text, &zone, edge)).transpose();
     let (from, to) = (edge(&request.from, Edge::Start)?, edge(&request.to, Edge::End)?);
     if let (Some(from), Some(to)) = (from, to)
         && from > to
@@ -197,9 +198,10 @@ async fn custody(State(app): State<App>, Query(query): Query<CustodyQuery>) -> A
             for (number, entry) in read(&reader, &leaf)?.numbered() {
                 let Ok(event) = entry.event() else { continue };
                 let (kind, Some(body)) = (event.kind.as_str(), act::body(&event)) else { continue };
-                let is_of_case = query.case.as_deref().is_none_or(|case| {
-                    body.get("case").and_then(Value::as_str) == Some(case)
-                });
+                let is_of_case = query
+                    .case
+                    .as_deref()
+                    .is_none_or(|case| body.get("case").and_then(Value::as_str) == Some(case));
                 if [act::kind::CUSTODY, act::kind::EXPORT].contains(&kind) && is_of_case {
                     lines.push(json!({"act": number, "time": event.time, "kind": kind, "body": body}));
                 }
@@ -317,7 +319,11 @@ async fn inventory(app: &App) -> (Value, Step) {
             .collect();
         let said = format!(
             "{} recording, {} known and not recording, log of {} batches",
-            crate::report::text::count(u64::try_from(machines.len()).unwrap_or(u64::MAX), "machine", "machines"),
+            crate::report::text::count(
+                u64::try_from(machines.len()).unwrap_or(u64::MAX),
+                "machine",
+                "machines"
+            ),
             without.len(),
             published.checkpoint.checkpoint.size
         );

@@ -112,7 +112,11 @@ pub(super) async fn hold(client: &Client, what: HoldCommand) -> anyhow::Result<u
                 "case": args.case, "person": args.person, "from": args.from, "to": args.to, "reason": args.reason,
             });
             let body = json(&send(client, "/v1/hold", request, &args.by).await?)?;
-            println!("{} holds case {}: nothing of its time is removed until it is released.", text(&body, "id"), args.case);
+            println!(
+                "{} holds case {}: nothing of its time is removed until it is released.",
+                text(&body, "id"),
+                args.case
+            );
         }
         HoldCommand::Release { id, by, because } => {
             let request = json!({"id": id, "because": because});
@@ -130,7 +134,9 @@ pub(super) async fn hold(client: &Client, what: HoldCommand) -> anyhow::Result<u
                 println!("There is no hold.");
             }
             for hold in &holds {
-                let at = |pointer: &str, or: &str| hold.pointer(pointer).and_then(Value::as_str).unwrap_or(or).to_owned();
+                let at = |pointer: &str, or: &str| {
+                    hold.pointer(pointer).and_then(Value::as_str).unwrap_or(or).to_owned()
+                };
                 let state = hold.get("released").and_then(Value::as_str);
                 println!(
                     "{:<6} case {:<20} {} to {}  {}  {}",

@@ -78,7 +78,11 @@ pub(super) fn page_one(
 ) -> PageOne {
     let whose = question.person.as_deref().map_or_else(
         || "every account".to_owned(),
-        |id| roster.person(id).map_or_else(|| format!("account {id}"), |person| format!("the accounts of {}", person.name)),
+        |id| {
+            roster
+                .person(id)
+                .map_or_else(|| format!("account {id}"), |person| format!("the accounts of {}", person.name))
+        },
     );
     let mut page = PageOne {
         question: format!(
@@ -112,7 +116,9 @@ impl PageOne {
         for (exhibit, record) in (1usize..).zip(of_case.iter().take(FINDINGS_MAX)) {
             let finding = &record.finding;
             let part = parts.iter().find(|part| part.author.to_string() == finding.author);
-            let of_part = |say: fn(&Part) -> String| part.map_or_else(|| "outside the range of this bundle".to_owned(), say);
+            let of_part = |say: fn(&Part) -> String| {
+                part.map_or_else(|| "outside the range of this bundle".to_owned(), say)
+            };
             self.findings.push(Exhibit {
                 exhibit,
                 finding: finding.id.clone(),
@@ -157,8 +163,17 @@ impl PageOne {
                 }
                 let verb = verbs.entry(wording::verb(&event)).or_insert((0, wording::does_not_show(&event)));
                 verb.0 = verb.0.saturating_add(1);
-                let line = || format!("{} {}, {}: {}", part.author, row.number(), event.time, wording::message(&event, part.author.machine()));
-                let is_clock = event.tamper.as_ref().is_some_and(|tamper| tamper.what == TamperKind::ClockChanged);
+                let line = || {
+                    format!(
+                        "{} {}, {}: {}",
+                        part.author,
+                        row.number(),
+                        event.time,
+                        wording::message(&event, part.author.machine())
+                    )
+                };
+                let is_clock =
+                    event.tamper.as_ref().is_some_and(|tamper| tamper.what == TamperKind::ClockChanged);
                 match event.kind {
                     Kind::Tamper if is_clock => moved.push(line()),
                     Kind::Gap | Kind::Tamper => gaps.push(line()),
@@ -183,7 +198,8 @@ impl PageOne {
             .collect();
         let none = "No gap and no touch of the recording stands in the rows shown.";
         self.coverage = cut(gaps, none);
-        self.clocks = cut(moved, "No clock that was moved, and none more than 2 s off, stands in the rows shown.");
+        self.clocks =
+            cut(moved, "No clock that was moved, and none more than 2 s off, stands in the rows shown.");
         self.clocks.push("Times are those of each computer's own clock; order is by number.".to_owned());
     }
 
@@ -193,7 +209,11 @@ impl PageOne {
         for (number, event) in acts(parts) {
             let is_rule = matches!(
                 event.kind.as_str(),
-                act::kind::ROSTER | act::kind::POLICY | act::kind::DEPARTURE | act::kind::REVIEWER | act::kind::CONFIGURATION
+                act::kind::ROSTER
+                    | act::kind::POLICY
+                    | act::kind::DEPARTURE
+                    | act::kind::REVIEWER
+                    | act::kind::CONFIGURATION
             );
             let at = event.time.parse::<Timestamp>().ok();
             if !is_rule || at.is_some_and(|at| at < since || at > question.to) {
@@ -204,7 +224,10 @@ impl PageOne {
             }
         }
         if self.changes.is_empty() {
-            self.changes.push("Nothing in roster, table or leave dates was changed in that time, in the acts shown.".to_owned());
+            self.changes.push(
+                "Nothing in roster, table or leave dates was changed in that time, in the acts shown."
+                    .to_owned(),
+            );
         }
     }
 

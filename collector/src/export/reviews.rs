@@ -63,7 +63,9 @@ impl Reviewed<'_> {
         let (zone, question) = (self.lookup.zone(), self.shown.question);
         let weeks: BTreeSet<Week> = acts(parts)
             .filter(|(_, event)| event.kind.as_str() == act::kind::REPORT_MADE)
-            .filter_map(|(_, event)| Week::parse(act::body(&event)?.get("week").and_then(Value::as_str)?).ok())
+            .filter_map(|(_, event)| {
+                Week::parse(act::body(&event)?.get("week").and_then(Value::as_str)?).ok()
+            })
             .filter(|week| {
                 let (from, to) = week.bounds(zone);
                 to > question.from && from <= question.to
@@ -87,7 +89,11 @@ impl Reviewed<'_> {
                 ]
             };
             for (name, bytes) in files {
-                let label = if is_kept { "as it was made" } else { "made again for this bundle, of the entries shown" };
+                let label = if is_kept {
+                    "as it was made"
+                } else {
+                    "made again for this bundle, of the entries shown"
+                };
                 let line = json!({"file": name, "week": week.to_string(), "label": label, "sha256": sha256_hex(&bytes)});
                 index.push_str(&format!("{line}\n"));
                 bag.insert(&format!("{}{name}", bundle::REVIEWS), bytes)?;
@@ -96,7 +102,11 @@ impl Reviewed<'_> {
         if !index.is_empty() {
             bag.insert(&format!("{}index.jsonl", bundle::REVIEWS), index)?;
         }
-        Ok(if more == 0 { Vec::new() } else { vec![format!("reviews of {more} earlier weeks are not put in")] })
+        Ok(if more == 0 {
+            Vec::new()
+        } else {
+            vec![format!("reviews of {more} earlier weeks are not put in")]
+        })
     }
 
     fn made_again(&self, week: Week) -> Result<WeeklyReport, LedgerError> {
@@ -122,7 +132,8 @@ impl Reviewed<'_> {
             .filter_map(|file| {
                 let name = file.file_name().into_string().ok()?;
                 let fits = file.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= REVIEW_BYTES_MAX);
-                let is_one = name.starts_with(&prefix) && (name.ends_with(".html") || name.ends_with(".json"));
+                let is_one =
+                    name.starts_with(&prefix) && (name.ends_with(".html") || name.ends_with(".json"));
                 (fits && is_one && bundle::is_safe_path(&name)).then_some(())?;
                 Some((name, std::fs::read(file.path()).ok()?))
             })

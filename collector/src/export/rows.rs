@@ -31,7 +31,6 @@ pub(super) fn part(
     let name = Author::parse(author).map_err(LedgerError::from)?;
     let reader = ledger.reader();
     let (mut rows, mut at, mut epoch) = (Vec::new(), first, 0);
-    let mut removed = None;
     let mut rules = Rules::new();
     let first_leaf = lookup.store().leaf_of_entry(author, first).map_err(store_error)?;
     while at < size {
@@ -59,11 +58,8 @@ pub(super) fn part(
             });
         }
         if batch.is_removed() {
-            for (number, leaf) in (batch.first..).zip(batch.leaves()) {
-                rows.push(Row::withheld(number, leaf));
-                let (first, _, n): (u64, u64, u64) = removed.unwrap_or((number, number, 0));
-                removed = Some((first, number, n.saturating_add(1)));
-            }
+            let left = (batch.first..).zip(batch.leaves());
+            rows.extend(left.map(|(number, leaf)| Row::withheld(number, leaf)));
         }
         done(record.size.saturating_sub(record.first));
         (at, epoch) = (record.size, record.epoch);
@@ -85,5 +81,5 @@ pub(super) fn part(
         }
     };
     let range = Range::new(&name, epoch, &before, before_epoch, size);
-    Ok(Part { author: name, range, rows, removed })
+    Ok(Part { author: name, range, rows })
 }

@@ -68,9 +68,10 @@ pub(super) fn system(
             act::kind::ROSTER => {
                 let text = body.get("text").and_then(Value::as_str).unwrap_or_default();
                 let Ok(roster) = Roster::parse(text) else { continue };
-                let holders = roster.persons().iter().filter(|person| {
-                    ADMINISTERING.iter().any(|role| person.has_role(role))
-                });
+                let holders = roster
+                    .persons()
+                    .iter()
+                    .filter(|person| ADMINISTERING.iter().any(|role| person.has_role(role)));
                 let holders: Vec<Value> = holders
                     .map(|person| {
                         json!({
@@ -88,13 +89,8 @@ pub(super) fn system(
             _ => {}
         }
     }
-    facts.administrators = practice
-        .config
-        .raw
-        .administers
-        .iter()
-        .map(|(what, who)| format!("{what}: {who}"))
-        .collect();
+    facts.administrators =
+        practice.config.raw.administers.iter().map(|(what, who)| format!("{what}: {who}")).collect();
     let value = json!({
         "made_from": "the rows shown in this bundle, the collector's configuration now, and its program file",
         "collector": {"version": env!("CARGO_PKG_VERSION"), "sha256": facts.collector_sha256},
@@ -106,7 +102,11 @@ pub(super) fn system(
     bag.insert(bundle::SYSTEM, serde_json::to_vec_pretty(&value)?)?;
     bag.insert(bundle::SBOM, SBOM)?;
     // Of other people's machines nothing is told where people are withheld: sessions of theirs stand in there.
-    let machines = if question.redact_people { json!(published.registry.machines.keys().collect::<Vec<_>>()) } else { json!(published.registry.machines) };
+    let machines = if question.redact_people {
+        json!(published.registry.machines.keys().collect::<Vec<_>>())
+    } else {
+        json!(published.registry.machines)
+    };
     bag.insert(
         bundle::VERSIONS,
         serde_json::to_vec_pretty(&json!({
@@ -143,8 +143,13 @@ fn agents(parts: &[Part], facts: &mut SystemFacts) -> Vec<Value> {
                 *most = (*most).max(lost.unwrap_or(0));
             }
         }
-        let seen = if sensors.is_empty() { "sensors not said in these rows".to_owned() } else { sensors.join(", ") };
-        facts.machines.push(format!("{}: {seen}, version {}", part.author, version.as_deref().unwrap_or("not said")));
+        let seen =
+            if sensors.is_empty() { "sensors not said in these rows".to_owned() } else { sensors.join(", ") };
+        facts.machines.push(format!(
+            "{}: {seen}, version {}",
+            part.author,
+            version.as_deref().unwrap_or("not said")
+        ));
         found.push(json!({
             "author": part.author.to_string(), "self_tests": tests, "most_lost_since_a_start": losses, "gaps": gaps,
         }));

@@ -72,7 +72,9 @@ fn last_before(
     for frame in ledger.reader().frames_from(record.pointer()) {
         if let Frame::Commit(commit) = frame?.1 {
             // After a refill the log goes on under another key: what the old one signed proves nothing under this one.
-            return Ok(Checkpoint::verify(&commit.checkpoint, log).ok().map(|seen| (seen, commit.checkpoint)));
+            return Ok(Checkpoint::verify(&commit.checkpoint, log)
+                .ok()
+                .map(|seen| (seen, commit.checkpoint)));
         }
     }
     Ok(None)

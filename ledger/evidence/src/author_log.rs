@@ -121,7 +121,9 @@ impl SealedBatch {
 
     fn fits(&self) -> bool {
         let bytes = self.entries.iter().map(Entry::len).fold(0, usize::saturating_add);
-        self.entries.len() <= BATCH_ENTRIES_MAX && self.removed.len() <= BATCH_ENTRIES_MAX && bytes <= BATCH_BYTES_MAX
+        self.entries.len() <= BATCH_ENTRIES_MAX
+            && self.removed.len() <= BATCH_ENTRIES_MAX
+            && bytes <= BATCH_BYTES_MAX
     }
 }
 

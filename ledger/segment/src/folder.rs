@@ -28,7 +28,8 @@ pub enum Form {
 }
 
 impl Form {
-    const ALL: [Self; 5] = [Self::Plain, Self::Sealed, Self::Pruned, Self::QuarantinedPlain, Self::QuarantinedSealed];
+    const ALL: [Self; 5] =
+        [Self::Plain, Self::Sealed, Self::Pruned, Self::QuarantinedPlain, Self::QuarantinedSealed];
 
     fn suffix(self) -> &'static str {
         match self {

@@ -133,7 +133,8 @@ impl Pruner {
         file.sync_data().map_err(|source| SegmentError::Sync { path: path.clone(), source })?;
         let read_error = |source: io::Error| SegmentError::Read { path: path.clone(), source };
         let unreadable = || io::Error::new(io::ErrorKind::InvalidData, "the file reads back differently");
-        let sealed = SealedFile::open(file).map_err(read_error)?.ok_or_else(unreadable).map_err(write_error)?;
+        let sealed =
+            SealedFile::open(file).map_err(read_error)?.ok_or_else(unreadable).map_err(write_error)?;
         if sealed.was != Some(was) || !sealed.verify().map_err(read_error)? {
             return Err(write_error(unreadable()));
         }

@@ -174,13 +174,9 @@ impl SealedFile {
             return Ok(None);
         }
         let blocks: Option<Vec<Block>> = table.chunks_exact(ENTRY_BYTES).map(parse_block).collect();
-        Ok(blocks.filter(|blocks| are_contiguous(blocks, blocks_begin, table_offset, logical_bytes)).map(|blocks| Self {
-            file,
-            blocks,
-            logical_bytes,
-            content_hash,
-            was,
-        }))
+        Ok(blocks
+            .filter(|blocks| are_contiguous(blocks, blocks_begin, table_offset, logical_bytes))
+            .map(|blocks| Self { file, blocks, logical_bytes, content_hash, was }))
     }
 
     /// The block that holds this logical offset.

@@ -52,7 +52,8 @@ impl Source {
         read_ahead: usize,
     ) -> Result<Option<Self>, SegmentError> {
         // Plain first: sealing publishes the sealed form before it removes the plain one.
-        for form in [Form::Plain, Form::Sealed, Form::Pruned, Form::QuarantinedPlain, Form::QuarantinedSealed] {
+        for form in [Form::Plain, Form::Sealed, Form::Pruned, Form::QuarantinedPlain, Form::QuarantinedSealed]
+        {
             if let Some(source) = Self::open_form(folder, segment, form, read_ahead)? {
                 return Ok(Some(source));
             }

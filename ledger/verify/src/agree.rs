@@ -30,7 +30,9 @@ pub fn run(args: &AgreeArgs) -> Result<(String, u8), ReadError> {
     let read = |path: &Path, name: &str| -> Result<Result<Files, String>, ReadError> {
         match read::bundle(path, Limits::default()) {
             Ok(files) => Ok(Ok(files)),
-            Err(ReadError::Refused { sentence, .. }) => Ok(Err(format!("{name} cannot be read: {sentence}\n"))),
+            Err(ReadError::Refused { sentence, .. }) => {
+                Ok(Err(format!("{name} cannot be read: {sentence}\n")))
+            }
             Err(error) => Err(error),
         }
     };

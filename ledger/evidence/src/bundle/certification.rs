@@ -53,7 +53,8 @@ enum Block {
 fn blocks(facts: &CertificationFacts) -> Vec<Block> {
     use Block::{Blank, Heading, Items, Text, Title};
     let text = |text: &str| Text(text.to_owned());
-    let or_none = |items: &[String]| if items.is_empty() { vec!["none known".to_owned()] } else { items.to_vec() };
+    let or_none =
+        |items: &[String]| if items.is_empty() { vec!["none known".to_owned()] } else { items.to_vec() };
     vec![
         Title("Certification of records of an electronic process"),
         text(
@@ -140,7 +141,9 @@ pub fn certification_text(facts: &CertificationFacts) -> String {
                 items.iter().for_each(|item| out.push_str(&format!("- {item}\n")));
                 out.push('\n');
             }
-            Block::Blank(what) => out.push_str(&format!("[ {what}: ____________________________________ ]\n\n")),
+            Block::Blank(what) => {
+                out.push_str(&format!("[ {what}: ____________________________________ ]\n\n"))
+            }
         }
     }
     out
@@ -155,7 +158,8 @@ pub fn certification_html(facts: &CertificationFacts) -> String {
             Block::Heading(heading) => format!("<h2>{}</h2>\n", escaped(heading)),
             Block::Text(text) => format!("<p>{}</p>\n", escaped(&text)),
             Block::Items(items) => {
-                let items: String = items.iter().map(|item| format!("<li>{}</li>\n", escaped(item))).collect();
+                let items: String =
+                    items.iter().map(|item| format!("<li>{}</li>\n", escaped(item))).collect();
                 format!("<ul>\n{items}</ul>\n")
             }
             Block::Blank(what) => format!("<p class=\"blank\"><span>{}</span></p>\n", escaped(what)),
@@ -206,8 +210,18 @@ mod tests {
         };
         let (text, html) = (certification_text(&facts), certification_html(&facts));
         for needed in [
-            "902(13)", "902(14)", "1746", "C-1", "cm9vdA==", "visual assist meat", "who administers the host",
-            "who sat at the keyboard", "penalty of perjury", "Signature", "opened for reading", "not known",
+            "902(13)",
+            "902(14)",
+            "1746",
+            "C-1",
+            "cm9vdA==",
+            "visual assist meat",
+            "who administers the host",
+            "who sat at the keyboard",
+            "penalty of perjury",
+            "Signature",
+            "opened for reading",
+            "not known",
         ] {
             assert!(text.contains(needed) && html.contains(needed), "{needed}");
         }

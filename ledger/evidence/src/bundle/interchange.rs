@@ -101,7 +101,10 @@ mod tests {
     fn both(rows: &[Row]) -> [Vec<serde_json::Value>; 2] {
         let author = Author::agent("ws-01").unwrap();
         let read = |text: String| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        [read(ocsf_lines(rows.iter().map(|row| (&author, row)))), read(fhir_lines(rows.iter().map(|row| (&author, row))))]
+        [
+            read(ocsf_lines(rows.iter().map(|row| (&author, row)))),
+            read(fhir_lines(rows.iter().map(|row| (&author, row)))),
+        ]
     }
 
     #[test]
@@ -121,7 +124,10 @@ mod tests {
             let type_uid = class * 100 + ocsf["activity_id"].as_u64().unwrap();
             assert_eq!(ocsf["type_uid"], type_uid);
         }
-        assert_eq!((&ocsf[0]["file"]["name"], &ocsf[0]["activity_name"]), (&"patient-1.csv".into(), &"Open".into()));
+        assert_eq!(
+            (&ocsf[0]["file"]["name"], &ocsf[0]["activity_name"]),
+            (&"patient-1.csv".into(), &"Open".into())
+        );
         assert_eq!((&ocsf[1]["class_uid"], &ocsf[1]["status_id"]), (&3002.into(), &2.into()));
         assert_eq!(fhir[1]["outcome"], "4");
     }

@@ -174,7 +174,9 @@ impl Found {
                 match of_b.get(&row.number()) {
                     Some(other) => self.row(author, row, other),
                     None if of_b.is_empty() => {}
-                    None => self.differ(format!("A has rows of {author} that B does not reach"), row.number()),
+                    None => {
+                        self.differ(format!("A has rows of {author} that B does not reach"), row.number())
+                    }
                 }
             }
         }
@@ -212,10 +214,16 @@ impl Found {
                             }
                         }
                         (Some(_), None) => {
-                            self.differ(format!("A shows the {part} part of entries of {author} that B withholds"), number);
+                            self.differ(
+                                format!("A shows the {part} part of entries of {author} that B withholds"),
+                                number,
+                            );
                         }
                         (None, Some(_)) => {
-                            self.differ(format!("B shows the {part} part of entries of {author} that A withholds"), number);
+                            self.differ(
+                                format!("B shows the {part} part of entries of {author} that A withholds"),
+                                number,
+                            );
                         }
                         (None, None) => {}
                     }

@@ -188,7 +188,9 @@ impl Anchor {
             n => format!("; {n} weekly checkpoints lead to it"),
         };
         let check = faults.into_check("checkpoint", || {
-            format!("the log key signed the final checkpoint of size {size}, which bag-info.txt names too{also}")
+            format!(
+                "the log key signed the final checkpoint of size {size}, which bag-info.txt names too{also}"
+            )
         });
         (seen, check)
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::bundle::bag::Files;
-use crate::bundle::row::Row;
 use crate::bundle::interchange::{fhir_lines, ocsf_lines};
+use crate::bundle::row::Row;
 use crate::bundle::timeline::timeline_csv;
 use crate::bundle::{ENTRIES, FHIR, OCSF, TIMELINE, entries_path};
 use crate::checks::bag::Info;
@@ -122,9 +122,8 @@ impl Rows {
             }
         }
         let verb = if also.is_empty() { "is" } else { "are" };
-        faults.into_check("timeline", || {
-            format!("the timeline{also} {verb} what the rows tell, byte for byte")
-        })
+        faults
+            .into_check("timeline", || format!("the timeline{also} {verb} what the rows tell, byte for byte"))
     }
 
     /// The check events-readable: unknown kinds and fields are counted and named.

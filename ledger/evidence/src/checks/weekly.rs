@@ -19,7 +19,9 @@ pub(super) fn judge(files: &Files, log: &VerifierKey, last: &Checkpoint, faults:
     let weekly = files.range(WEEKLY.to_owned()..).take_while(|(path, _)| path.starts_with(WEEKLY));
     for (path, note) in weekly {
         let Some(stem) = path.strip_suffix(".txt") else {
-            let paired = path.strip_suffix(".consistency").is_some_and(|stem| files.contains_key(&format!("{stem}.txt")));
+            let paired = path
+                .strip_suffix(".consistency")
+                .is_some_and(|stem| files.contains_key(&format!("{stem}.txt")));
             if !paired {
                 faults.add(Status::Incomplete, format!("{} stands without its checkpoint", quoted(path)));
             }
@@ -40,12 +42,14 @@ fn leads(
     log: &VerifierKey,
     last: &Checkpoint,
 ) -> Result<(), (Status, String)> {
-    let checkpoint = Checkpoint::verify(note, log).map_err(|error| (status_of_checkpoint(&error), error.to_string()))?;
+    let checkpoint =
+        Checkpoint::verify(note, log).map_err(|error| (status_of_checkpoint(&error), error.to_string()))?;
     let proof = files.get(&format!("{stem}.consistency"));
     let proof = proof.ok_or_else(|| (Status::Incomplete, "its consistency proof is missing".to_owned()))?;
     let lines = String::from_utf8_lossy(proof);
     let hashes = lines.lines().take(HASHES_MAX).map(Hash::from_base64).collect::<Result<Vec<_>, _>>();
-    let hashes = hashes.map_err(|_| (Status::Altered, "its consistency proof is no list of hashes".to_owned()))?;
+    let hashes =
+        hashes.map_err(|_| (Status::Altered, "its consistency proof is no list of hashes".to_owned()))?;
     verify_consistency(checkpoint.size, last.size, &hashes, &checkpoint.root, &last.root)
         .map_err(|error| (Status::Altered, format!("it does not lead to the final checkpoint: {error}")))
 }

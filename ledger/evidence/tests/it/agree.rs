@@ -65,7 +65,11 @@ fn a_text_a_leaf_or_a_note_that_differs_is_a_contradiction() {
     assert_eq!(broken.outcome, Outcome::Agree);
     let mut files = practice.bundle();
     files.insert(entries_path(&agent()), b"no row\n".to_vec());
-    assert_eq!(agree(&whole(&practice), &files).outcome, Outcome::Contradict, "what cannot be read agrees with nothing");
+    assert_eq!(
+        agree(&whole(&practice), &files).outcome,
+        Outcome::Contradict,
+        "what cannot be read agrees with nothing"
+    );
 }
 
 #[test]

@@ -59,7 +59,11 @@ fn what_is_taken_out_is_gone_and_everything_else_stands_where_it_stood() {
         let keep_the_third = |batch: &Batch| if batch.first == 2 { None } else { leaf(batch) };
         let prepared = log.pruner().prepare(SegmentNumber::FIRST, keep_the_third).unwrap();
         assert_eq!((prepared.n_pruned, prepared.n_kept), (3, 0));
-        assert_eq!(reader.read_batch(pointers[0]).unwrap(), batch(0), "until it is published nothing has changed");
+        assert_eq!(
+            reader.read_batch(pointers[0]).unwrap(),
+            batch(0),
+            "until it is published nothing has changed"
+        );
         log.pruner().publish(&prepared).unwrap();
         assert_eq!(disk.names(), ["00000000000000000000.segp", "00000000000000000001.seg"]);
         assert!(log.pruner().is_pruned(SegmentNumber::FIRST).unwrap());
@@ -68,13 +72,17 @@ fn what_is_taken_out_is_gone_and_everything_else_stands_where_it_stood() {
         let Kept::Pruned(kept) = fresh.read_kept(pointers[1]).unwrap() else { panic!("whole") };
         assert_eq!((kept.note, kept.leaves, kept.first), (b"note 1".to_vec(), vec![[1; 32]], 1));
         assert_eq!(fresh.read_batch(pointers[2]).unwrap(), batch(2));
-        let commits = fresh.frames().unwrap().filter(|item| matches!(item, Ok((_, Frame::Commit(_))))).count();
+        let commits =
+            fresh.frames().unwrap().filter(|item| matches!(item, Ok((_, Frame::Commit(_))))).count();
         assert_eq!(commits, 5);
         let report = verify_chain_on(disk.shared(), Path::new(DIR)).unwrap();
         assert!(report.is_sound(), "{report:?}");
         assert_eq!((report.n_batches, report.pruned.len()), (5, 1));
         assert_eq!((report.pruned[0].was, report.pruned[0].is), (prepared.was, prepared.is));
-        assert!(matches!(log.pruner().prepare(SegmentNumber::FIRST, leaf), Err(SegmentError::Missing { .. })));
+        assert!(matches!(
+            log.pruner().prepare(SegmentNumber::FIRST, leaf),
+            Err(SegmentError::Missing { .. })
+        ));
         log.seal(SegmentNumber::FIRST).unwrap();
         drop(log);
         let (mut log, _) = SegmentLog::open_on(disk.shared(), Path::new(DIR), Options::default()).unwrap();
@@ -125,14 +133,20 @@ fn every_flipped_byte_and_another_past_are_seen() {
         disk.put(Path::new(PRUNED), &bad);
         let report = verify_chain_on(disk.shared(), Path::new(DIR));
         let seen = match &report {
-            Ok(report) => !report.is_sound() || report.pruned.first().map(|found| (found.was, found.is)) != Some((prepared.was, prepared.is)),
+            Ok(report) => {
+                !report.is_sound()
+                    || report.pruned.first().map(|found| (found.was, found.is))
+                        != Some((prepared.was, prepared.is))
+            }
             Err(_) => true,
         };
         assert!(seen, "byte {at}: {report:?}");
     }
     // A segment that was never there, pruned: the next STATE does not vouch for it.
     let other_disk = MemoryDisk::default();
-    let mut log = SegmentLog::create_on(other_disk.shared(), Path::new("/other"), Options::default(), state(0)).unwrap();
+    let mut log =
+        SegmentLog::create_on(other_disk.shared(), Path::new("/other"), Options::default(), state(0))
+            .unwrap();
     log.append(&batch(0)).unwrap();
     let _durable = log.commit(&commit(0)).unwrap();
     log.roll(state(1)).unwrap();

@@ -27,7 +27,8 @@ fn two_bundles_agree_contradict_or_have_nothing_in_common() {
     let entries = forged.get_mut("data/entries/agent-ws-01.jsonl").unwrap();
     *entries = String::from_utf8(entries.clone()).unwrap().replacen("itadmin1", "itadmin2", 1).into_bytes();
     let forged = write(scratch.path(), "forged", &forged);
-    let other = write(scratch.path(), "other", &Practice::with(Keys::of(80), "2026-11-20T20:30:00Z", 1).bundle());
+    let other =
+        write(scratch.path(), "other", &Practice::with(Keys::of(80), "2026-11-20T20:30:00Z", 1).bundle());
     for (b, expected, said) in
         [(&one, 0, "agree: "), (&forged, 1, "contradiction: "), (&other, 3, "nothing in common")]
     {

@@ -30,7 +30,10 @@ pub(super) fn event(line: &Line<'_>) -> Value {
     if let Some(outcome) = &event.outcome {
         put("outcome", if *outcome == Outcome::Success { "0" } else { "4" }.into());
     }
-    put("outcomeDesc", format!("{}; does not show {}", wording::verb(event), wording::does_not_show(event)).into());
+    put(
+        "outcomeDesc",
+        format!("{}; does not show {}", wording::verb(event), wording::does_not_show(event)).into(),
+    );
     put("agent", agents(line));
     put(
         "source",
@@ -76,7 +79,9 @@ fn kind(line: &Line<'_>) -> ((&'static str, &'static str), Option<(&'static str,
 fn action(line: &Line<'_>) -> Option<&'static str> {
     match (&line.event.kind, &line.event.action) {
         (Kind::FileAccess, Some(Action::Read | Action::List)) => Some("R"),
-        (Kind::FileAccess, Some(Action::Write | Action::Rename | Action::Link | Action::Attributes)) => Some("U"),
+        (Kind::FileAccess, Some(Action::Write | Action::Rename | Action::Link | Action::Attributes)) => {
+            Some("U")
+        }
         (Kind::FileAccess, Some(Action::Create)) => Some("C"),
         (Kind::FileAccess, Some(Action::Delete)) => Some("D"),
         (Kind::Login | Kind::Logout | Kind::ProcessStart | Kind::Elevation, _) => Some("E"),
@@ -91,7 +96,7 @@ fn agents(line: &Line<'_>) -> Value {
     let name = account.unwrap_or_else(|| "not named by the record".to_owned());
     let mut user = json!({"altId": name, "who": {"display": name}, "requestor": is_account});
     if let (Some(from), Some(user)) = (from, user.as_object_mut()) {
-        let kind = if from.parse::<std::net::IpAddr>().is_ok() { "2" } else { "1" };
+        let kind = if from.parse::<core::net::IpAddr>().is_ok() { "2" } else { "1" };
         user.insert("network".to_owned(), json!({"address": from, "type": kind}));
     }
     let mut agents = vec![user];

@@ -31,22 +31,44 @@ const AGENT: &str = "agent";
 const COLLECTOR: &str = "collector";
 const ANY: &str = "any sensor";
 
-const OPENED: &str = "whether anything was read, changed or copied after the open, and who sat at the keyboard";
+const OPENED: &str =
+    "whether anything was read, changed or copied after the open, and who sat at the keyboard";
 const REFUSED: &str = "why it was asked for; nothing was opened by it";
 const CHANGED: &str = "what the contents were before and after, and who sat at the keyboard";
 const NAMES: &str = "what was done with the file under either name, and who sat at the keyboard";
 const SESSION: &str = "who sat at the keyboard, and what was looked at without opening a watched file";
 const RIGHTS: &str = "what was then done with those rights: that is in other records, if in any";
-const MEANS: &str = "why, and whether by a person or by maintenance; what was not recorded meanwhile is unknown";
+const MEANS: &str =
+    "why, and whether by a person or by maintenance; what was not recorded meanwhile is unknown";
 const STATE: &str = "anything about a person";
 
 /// The table.
 pub const TABLE: &[Line] = &[
     line(WINDOWS, "4656", "asked for access", "whether access was given, or used"),
-    line(WINDOWS, "4663", "used access, first use on this handle", "how much was read or written, and later uses of the same handle"),
-    line(WINDOWS, "5145", "was checked for access over the share", "whether the file was then opened or read"),
-    line(MAIL, "MailItemsAccessed, Bind", "message accessed", "whether it was read by a person: a program may have fetched it"),
-    line(MAIL, "MailItemsAccessed, Sync", "folder synchronised, items unknown", "which messages, and whether any was read"),
+    line(
+        WINDOWS,
+        "4663",
+        "used access, first use on this handle",
+        "how much was read or written, and later uses of the same handle",
+    ),
+    line(
+        WINDOWS,
+        "5145",
+        "was checked for access over the share",
+        "whether the file was then opened or read",
+    ),
+    line(
+        MAIL,
+        "MailItemsAccessed, Bind",
+        "message accessed",
+        "whether it was read by a person: a program may have fetched it",
+    ),
+    line(
+        MAIL,
+        "MailItemsAccessed, Sync",
+        "folder synchronised, items unknown",
+        "which messages, and whether any was read",
+    ),
     line(AUDIT, "open for reading", "opened for reading", OPENED),
     line(AUDIT, "open for reading, denied", "asked to open for reading, refused", REFUSED),
     line(AUDIT, "open for reading, failed", "asked to open for reading, failed", REFUSED),
@@ -56,7 +78,12 @@ pub const TABLE: &[Line] = &[
     line(AUDIT, "create", "created", CHANGED),
     line(AUDIT, "create, denied", "asked to create, refused", REFUSED),
     line(AUDIT, "create, failed", "asked to create, failed", REFUSED),
-    line(AUDIT, "unlink, rmdir", "removed", "the contents, whether other names or copies remain, and who sat at the keyboard"),
+    line(
+        AUDIT,
+        "unlink, rmdir",
+        "removed",
+        "the contents, whether other names or copies remain, and who sat at the keyboard",
+    ),
     line(AUDIT, "unlink, rmdir, denied", "asked to remove, refused", REFUSED),
     line(AUDIT, "unlink, rmdir, failed", "asked to remove, failed", REFUSED),
     line(AUDIT, "rename", "renamed", NAMES),
@@ -72,14 +99,29 @@ pub const TABLE: &[Line] = &[
     line(AUDIT, "open of a folder, denied", "asked to open for listing, refused", REFUSED),
     line(AUDIT, "open of a folder, failed", "asked to open for listing, failed", REFUSED),
     line(AUDIT, "open, denied", "asked to open, refused", REFUSED),
-    line(ANY, "file access of another kind", "touched, in a way that this version has no word for", "what that way was: see the entry's own text"),
+    line(
+        ANY,
+        "file access of another kind",
+        "touched, in a way that this version has no word for",
+        "what that way was: see the entry's own text",
+    ),
     line(ANY, "login", "session began", SESSION),
-    line(ANY, "login, refused", "asked for a session, refused", "who typed, and why it was refused beyond what the record says"),
+    line(
+        ANY,
+        "login, refused",
+        "asked for a session, refused",
+        "who typed, and why it was refused beyond what the record says",
+    ),
     line(ANY, "logout", "session ended", "whether a person or the computer ended it"),
     line(ANY, "elevation", "took on another account's rights", RIGHTS),
     line(ANY, "elevation, refused", "asked for another account's rights, refused", REFUSED),
     line(ANY, "process start", "process started", "whether a person started it, and what it did"),
-    line(ANY, "remote control", "session under remote control", "who held the other end, and which of both moved the mouse"),
+    line(
+        ANY,
+        "remote control",
+        "session under remote control",
+        "who held the other end, and which of both moved the mouse",
+    ),
     line(ANY, "account change", "account, group or right changed", "why, and whether it was asked for"),
     line(AGENT, "tamper", "recording touched", MEANS),
     line(AGENT, "audit off", "kernel audit was switched off", MEANS),
@@ -88,17 +130,37 @@ pub const TABLE: &[Line] = &[
     line(AGENT, "agent ended", "the recording program was ended", MEANS),
     line(AGENT, "log cleared", "a log was cleared", MEANS),
     line(AGENT, "audit policy", "the audit policy was changed", MEANS),
-    line(AGENT, "clock", "the clock was moved", "which of the times before and after was right: order is by number"),
+    line(
+        AGENT,
+        "clock",
+        "the clock was moved",
+        "which of the times before and after was right: order is by number",
+    ),
     line(AGENT, "access list for auditing", "an access list for auditing was changed", MEANS),
     line(AGENT, "service", "a service was installed", MEANS),
     line(AGENT, "record gap", "records are missing from a sequence", MEANS),
     line(AGENT, "tamper of another kind", "the means of recording was touched", MEANS),
-    line(AGENT, "gap", "something was not recorded", "what: nothing can be concluded about that time, in either direction"),
+    line(
+        AGENT,
+        "gap",
+        "something was not recorded",
+        "what: nothing can be concluded about that time, in either direction",
+    ),
     line(AGENT, "health", "state of the recording program", STATE),
     line(AGENT, "inventory", "inventory of the computer", STATE),
     line(AGENT, "epoch", "next signing key", STATE),
-    line(COLLECTOR, "act", "act recorded by the collector", "that the person named stood behind it, unless it says how that was proved"),
-    line(ANY, "event of another kind", "an event of a kind that this version does not know", "what it means: see the entry's own text"),
+    line(
+        COLLECTOR,
+        "act",
+        "act recorded by the collector",
+        "that the person named stood behind it, unless it says how that was proved",
+    ),
+    line(
+        ANY,
+        "event of another kind",
+        "an event of a kind that this version does not know",
+        "what it means: see the entry's own text",
+    ),
 ];
 
 /// The line of a verb; the last one for a verb that is not in the table, which a test rules out.
@@ -114,6 +176,24 @@ pub fn of_verb(verb: &str) -> &'static Line {
 
 /// Words that no generated text may hold (RP-3).
 pub const ACCUSING_WORDS: &[&str] = &[
-    "stole", "steal", "stolen", "theft", "thief", "snoop", "spy", "spied", "illegal", "unlawful", "suspicious",
-    "suspect", "guilty", "culprit", "offender", "perpetrator", "attacker", "malicious", "crime", "criminal",
+    "stole",
+    "steal",
+    "stolen",
+    "theft",
+    "thief",
+    "snoop",
+    "spy",
+    "spied",
+    "illegal",
+    "unlawful",
+    "suspicious",
+    "suspect",
+    "guilty",
+    "culprit",
+    "offender",
+    "perpetrator",
+    "attacker",
+    "malicious",
+    "crime",
+    "criminal",
 ];
