@@ -22,6 +22,7 @@ mod newer;
 mod policy;
 mod power;
 mod promises;
+mod prune;
 mod quickstart;
 mod redaction;
 mod refusals;
