@@ -173,7 +173,13 @@ fn dotted(oid: &[u8]) -> Result<String, TimeStampError> {
         open = byte & 0x80 != 0;
         if !open {
             if numbers.is_empty() {
-                let first = if number < 40 { 0 } else if number < 80 { 1 } else { 2u64 };
+                let first = if number < 40 {
+                    0
+                } else if number < 80 {
+                    1
+                } else {
+                    2u64
+                };
                 numbers.push(first);
                 number = number.saturating_sub(first.saturating_mul(40));
             }
