@@ -4,6 +4,8 @@
 //! recursion. What it reads is a claim of whoever wrote the response; `openssl ts -verify` with the authority's
 //! certificate says who that was. SHA-256 imprints only.
 
+pub mod bracket;
+
 use crate::hash::{Hash, hex};
 use crate::time::Moment;
 
