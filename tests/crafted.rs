@@ -174,6 +174,7 @@ impl Crafted {
                 Frame::Batch(batch) => {
                     let entries = batch.entries.into_iter().map(Entry::from_parts);
                     let batch = SealedBatch {
+                        removed: Vec::new(),
                         author: Author::parse(&batch.author)?,
                         epoch: batch.epoch,
                         first: batch.first,
@@ -184,7 +185,7 @@ impl Crafted {
                     log = Some(log.context("STATE comes first")?.follow(&batch)?);
                     notes.insert(batch.size(), batch.note);
                 }
-                Frame::State(_) | Frame::Commit(_) => {}
+                Frame::State(_) | Frame::Commit(_) | Frame::Pruned(_) => {}
             }
         }
         let name = first.context("a key in the spool")?.name().to_owned();

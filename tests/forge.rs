@@ -46,12 +46,22 @@ impl Forge {
             match frame?.1 {
                 Frame::State(state) => first = first.or(Some(state)),
                 Frame::Batch(batch) => waiting.push(batch),
+                Frame::Pruned(_) => {}
                 Frame::Commit(commit) => {
                     batches.extend(waiting.drain(..).map(|batch| (batch, commit.received_unix_ns)));
                 }
             }
         }
         Ok(Self { collector: collector.to_owned(), log, state: first.context("a STATE")?, batches })
+    }
+
+    /// Lets every batch have been received so many days earlier.
+    #[must_use]
+    pub fn aged(mut self, days: i64) -> Self {
+        for (_, received) in &mut self.batches {
+            *received -= days * 86_400_000_000_000;
+        }
+        self
     }
 
     /// Where the n-th batch of an author stands.

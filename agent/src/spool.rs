@@ -367,6 +367,7 @@ impl Past {
     fn replay(&mut self, frame: Frame, found: &mut Found) -> Result<(), SpoolError> {
         match frame {
             Frame::State(_) => Ok(()),
+            Frame::Pruned(_) => Err(SpoolError::Foreign("a frame of a collector's retention")),
             Frame::Commit(commit) => {
                 found.last_commit = Some(Moment::from_unix_nanos(commit.received_unix_ns));
                 self.bookmark = bookmark::decode(&commit.checkpoint)
@@ -400,7 +401,7 @@ impl Past {
                     self.last_note.clone_from(&batch.note);
                     found.ending = sealed(batch).map_or(Ending::Cut, |batch| ending(&batch));
                 }
-                Frame::State(_) => {}
+                Frame::State(_) | Frame::Pruned(_) => {}
             }
         }
         Ok(())
@@ -433,6 +434,7 @@ fn framed(batch: SealedBatch) -> frame::Batch {
 fn sealed(batch: frame::Batch) -> Option<SealedBatch> {
     let entries = batch.entries.into_iter().map(Entry::from_parts).collect::<Result<Vec<_>, _>>().ok()?;
     Some(SealedBatch {
+        removed: Vec::new(),
         author: Author::parse(&batch.author).ok()?,
         epoch: batch.epoch,
         first: batch.first,

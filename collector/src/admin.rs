@@ -113,6 +113,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/export", post(export_bundle))
         .route("/v1/progress", get(progress))
         .route("/v1/self-check", post(check_ledger))
+        .route("/v1/prune", post(preservation::prune))
         .route("/v1/rebuild", post(rebuild::rebuild))
         .fallback(|| async { Failure::missing("there is no such request in this version of the collector") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

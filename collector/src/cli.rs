@@ -140,6 +140,8 @@ pub enum Command {
     },
     /// Secure everything for a case at once; names nobody, safe to run twice
     Preserve(preservation::PreserveArgs),
+    /// Take out entries whose retention is over; notes, leaf hashes and acts stay, holds are respected
+    Prune(preservation::PruneArgs),
     /// Who had a bundle or a copy, when
     Custody {
         /// What to do

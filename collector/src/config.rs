@@ -50,6 +50,34 @@ pub struct RawConfig {
     /// Who administers host, hypervisor, network and backup: for the reports' footer.
     #[serde(default)]
     pub administers: std::collections::BTreeMap<String, String>,
+    /// How long entries and acts are kept.
+    #[serde(default)]
+    pub retention: Retention,
+}
+
+/// `[retention]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Entries of agents are removed after so many months; notes and leaf hashes stay.
+    #[serde(default = "default_raw_months")]
+    pub raw_months: u32,
+    /// Acts are kept at least so many years. This version removes none.
+    #[serde(default = "default_acts_years")]
+    pub acts_years: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { raw_months: default_raw_months(), acts_years: default_acts_years() }
+    }
+}
+
+fn default_raw_months() -> u32 {
+    24
+}
+fn default_acts_years() -> u32 {
+    6
 }
 
 fn default_listen() -> String {
@@ -148,6 +176,12 @@ impl Config {
         }
         if !(1..=720).contains(&raw.self_check_hours) {
             faults.push("`self_check_hours` is a number from 1 to 720".into());
+        }
+        if !(1..=600).contains(&raw.retention.raw_months) {
+            faults.push("`retention.raw_months` is a number from 1 to 600".into());
+        }
+        if !(6..=100).contains(&raw.retention.acts_years) {
+            faults.push("`retention.acts_years` is a number from 6 to 100".into());
         }
         if !["human", "json"].contains(&raw.log.as_str()) {
             faults.push("`log` is `human` or `json`".into());

@@ -42,7 +42,7 @@ use crate::follow::Lookup;
 use crate::follow::answer::store_error;
 use crate::ledger::state::LedgerState;
 use crate::ledger::writer::Published;
-use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint, from_frame};
+use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint, from_frame, from_pruned};
 use crate::practice::Practice;
 use crate::roster::Roster;
 use crate::store::LeafRecord;
@@ -234,6 +234,7 @@ pub fn bundle(
         Reviewed { practice, trust: &vouched.trust, lookup, published: &published, now, shown: &what };
     let mut not_included = not_included(question);
     not_included.extend(vouched.absent(&published.registry.witnessed));
+    not_included.extend(rules::removed(&parts, question));
     not_included.extend(reviewed.weekly(&mut bag, &parts)?);
     if !bag.payload().contains_key(bundle::ACKNOWLEDGEMENTS) {
         not_included
@@ -336,12 +337,13 @@ fn range_before(
         if pointer >= record.pointer() {
             break;
         }
-        if let Frame::Batch(batch) = frame
-            && batch.author == author.to_string()
-        {
-            for leaf in from_frame(record.leaf, batch)?.leaves() {
-                range.append(leaf)?;
-            }
+        let batch = match frame {
+            Frame::Batch(batch) if batch.author == author.to_string() => from_frame(record.leaf, batch)?,
+            Frame::Pruned(pruned) if pruned.author == author.to_string() => from_pruned(record.leaf, pruned)?,
+            _ => continue,
+        };
+        for leaf in batch.leaves() {
+            range.append(leaf)?;
         }
     }
     Ok(range)

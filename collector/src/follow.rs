@@ -35,7 +35,7 @@ use tracing::{error, info, warn};
 use crate::engine::{Effect, Engine, Entry, Snapshot};
 use crate::finding::step::StepAct;
 use crate::finding::{Finding, FindingStep};
-use crate::ledger::{LedgerError, LedgerHandle, from_frame};
+use crate::ledger::{LedgerError, LedgerHandle, from_frame, from_pruned};
 use crate::policy::Policy;
 use crate::roster::Roster;
 use crate::store::{Changes, Cursor, FindingRecord, LeafRecord, Store, StoreError, TicketAct};
@@ -201,6 +201,11 @@ impl Follower {
                     let leaf =
                         self.next.leaf.saturating_add(u64::try_from(self.group.len()).unwrap_or(u64::MAX));
                     self.group.push((pointer, from_frame(leaf, frame)?));
+                }
+                Frame::Pruned(frame) => {
+                    let leaf =
+                        self.next.leaf.saturating_add(u64::try_from(self.group.len()).unwrap_or(u64::MAX));
+                    self.group.push((pointer, from_pruned(leaf, frame)?));
                 }
                 Frame::Commit(commit) => {
                     let n = u64::try_from(self.group.len()).unwrap_or(u64::MAX);

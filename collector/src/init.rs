@@ -132,6 +132,7 @@ pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, I
         log: "human".into(),
         log_level: "info".into(),
         administers: options.administers.clone(),
+        retention: crate::config::Retention::default(),
     };
     let text = format!(
         "# Need-to-Know collector. Changes are read while it runs.\n{}",

@@ -9,7 +9,8 @@
 //!   checkpoint, and no checkpoint leaves this process before its COMMIT is durable.
 //! - LG-2: after a write that failed the state is unknown: the thread stops, and a new start recovers by the
 //!   code that runs at every start.
-//! - LG-3: there is no delete here.
+//! - LG-3: there is no delete here: retention takes entries out of finished segments and leaves notes and leaves
+//!   ([`crate::prune`]), the log stays what it was.
 
 pub mod hashes;
 pub mod registry;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use ntk_evidence::author_log::{AuthorLog, BatchError, SealedBatch};
 use ntk_evidence::checkpoint::{Checkpoint, CheckpointError};
 use ntk_evidence::entry::{BatchKey, Entry, EntryError};
+use ntk_evidence::hash::Hash;
 use ntk_evidence::merkle::ProofError;
 use ntk_evidence::name::{Author, NameError};
 use ntk_evidence::note::NoteError;
@@ -148,12 +150,27 @@ pub fn from_frame(leaf: u64, frame: frame::Batch) -> Result<SealedBatch, LedgerE
     let author = Author::parse(&frame.author).map_err(|error| damaged(Box::new(error)))?;
     let entries = frame.entries.into_iter().map(Entry::from_parts).collect::<Result<Vec<_>, _>>();
     Ok(SealedBatch {
+        removed: Vec::new(),
         author,
         epoch: frame.epoch,
         first: frame.first,
         note: frame.note,
         key: BatchKey::new(frame.batch_key),
         entries: entries.map_err(|error| damaged(Box::new(error)))?,
+    })
+}
+
+/// What stays of a batch out of a segment: its note and leaf hashes.
+pub fn from_pruned(leaf: u64, frame: frame::Pruned) -> Result<SealedBatch, LedgerError> {
+    let author = Author::parse(&frame.author);
+    Ok(SealedBatch {
+        author: author.map_err(|error| LedgerError::Damaged { leaf, source: Box::new(error) })?,
+        epoch: frame.epoch,
+        first: frame.first,
+        note: frame.note,
+        key: BatchKey::new([0; 32]),
+        entries: Vec::new(),
+        removed: frame.leaves.into_iter().map(Hash::from_bytes).collect(),
     })
 }
 

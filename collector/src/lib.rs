@@ -33,6 +33,7 @@ mod noise;
 pub mod policy;
 pub mod practice;
 pub mod private;
+pub mod prune;
 pub mod recovery;
 pub mod report;
 pub mod rest;

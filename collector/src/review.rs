@@ -144,7 +144,14 @@ pub fn review(
         },
         names: roster,
     };
-    Ok(build(input))
+    let mut report = build(input);
+    let removed = lookup.removed(nanos(from), nanos(to))?;
+    if removed > 0 {
+        report.could_not_see.push(format!(
+            "The entries of {removed} batches of this week were removed after retention: what they said is told by acts alone."
+        ));
+    }
+    Ok(report)
 }
 
 /// The machine's name, the same for all that were enrolled there.

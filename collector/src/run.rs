@@ -140,6 +140,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     };
     let _appended = app.ledger.act(vec![change("started")]).await?;
     let checks = tokio::spawn(self_check::daily::run(app.clone(), stop.clone()));
+    let retention = tokio::spawn(crate::prune::daily(app.clone(), stop.clone()));
 
     let rounds = tokio::spawn(witness::rounds::run(app.clone(), stop.clone()));
     let silences = tokio::spawn(silence::task::run(app.clone(), ear, stop.clone()));
@@ -170,6 +171,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         silences.abort_handle(),
         checks.abort_handle(),
         rounds.abort_handle(),
+        retention.abort_handle(),
     ];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     let drained = async {
@@ -185,6 +187,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         let _ = silences.await;
         let _ = checks.await;
         let _ = rounds.await;
+        let _ = retention.await;
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());

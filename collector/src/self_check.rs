@@ -8,8 +8,9 @@ use ntk_segment::verify::verify_chain;
 pub mod daily;
 
 use crate::ledger::state::LedgerState;
-use crate::ledger::{LedgerError, from_frame};
+use crate::ledger::{LedgerError, from_frame, from_pruned};
 use crate::practice::Practice;
+use crate::prune;
 use crate::report::text::count;
 use ntk_segment::reader::Reader;
 
@@ -24,6 +25,9 @@ pub struct SelfCheck {
     pub batches: u64,
     /// Entries that were hashed.
     pub entries: u64,
+    /// Entries that were removed after their retention; their leaf hashes were verified.
+    #[serde(default)]
+    pub removed: u64,
     /// Checkpoints whose signatures and roots were verified.
     pub checkpoints: u64,
     /// Size and root at the end.
@@ -45,6 +49,7 @@ pub fn self_check(
         sentence: String::new(),
         batches: 0,
         entries: 0,
+        removed: 0,
         checkpoints: 0,
         log_size: 0,
         log_root: String::new(),
@@ -57,6 +62,7 @@ pub fn self_check(
             .iter()
             .map(|damage| format!("segment {} at {}: {:?}", damage.segment, damage.offset, damage.kind)),
     );
+    let mut written = Vec::new();
     let oldest = reader.segments()?.first().map_or(SegmentNumber::FIRST, |segment| segment.number);
     let begin = reader.state_of(oldest)?;
     let mut state =
@@ -85,6 +91,17 @@ pub fn self_check(
                 }
                 let leaf = state.range.size();
                 from_frame(leaf, batch)
+                    .inspect(|batch| written.extend(prune::segments_of(batch)))
+                    .and_then(|batch| state.follow(batch))
+                    .map(|_| ())
+                    .map_err(|fault| crate::error_chain(&fault))
+            }
+            Frame::Pruned(pruned) => {
+                check.batches = check.batches.saturating_add(1);
+                check.removed =
+                    check.removed.saturating_add(u64::try_from(pruned.leaves.len()).unwrap_or(u64::MAX));
+                let leaf = state.range.size();
+                from_pruned(leaf, pruned)
                     .and_then(|batch| state.follow(batch))
                     .map(|_| ())
                     .map_err(|fault| crate::error_chain(&fault))
@@ -107,6 +124,15 @@ pub fn self_check(
             break;
         }
     }
+    // Whoever takes entries out writes both hashes down before: a pruned segment without its act is a fault.
+    for pruned in &chain.pruned {
+        if !written.iter().any(|segment| segment.is_of(pruned)) {
+            check.faults.push(format!(
+                "segment {} lost its entries, and no act says that retention removed them",
+                pruned.segment.value()
+            ));
+        }
+    }
     tell(check.batches);
     let end = state.checkpoint();
     (check.log_size, check.log_root) = (end.size, end.root.to_base64());
@@ -118,7 +144,13 @@ pub fn self_check(
             count(check.batches, "batch", "batches"),
             count(state.authors.len(), "author", "authors"),
             count(check.checkpoints, "checkpoint", "checkpoints"),
-        )
+        ) + &match check.removed {
+            0 => String::new(),
+            n => format!(
+                " {} removed after retention; notes and leaf hashes stand.",
+                count(n, "entry was", "entries were")
+            ),
+        }
     } else {
         format!("The ledger does NOT verify: {}.", check.faults.join("; "))
     };

@@ -110,6 +110,86 @@ pub const TABLE: &[Attack] = &[
         },
     },
     Attack {
+        id: "old-key",
+        what: "steal an epoch's key and sign with it after the epoch has ended",
+        ends: Seen {
+            by: "ingest",
+            check: "the batch is out of its epoch; the refusal is an act",
+            after: AT_ONCE,
+            test: "epochs::a_stolen_key_signs_nothing_once_its_epoch_is_over_and_the_attempt_is_recorded",
+        },
+    },
+    Attack {
+        id: "clone",
+        what: "run a copy of a machine beside it",
+        ends: Seen {
+            by: "ingest and the weekly review",
+            check: "a run that was over speaks again, or a greeting with another history: act CLONE",
+            after: CONTACT,
+            test: "epochs::a_copy_of_a_machine_that_runs_beside_it_is_told",
+        },
+    },
+    Attack {
+        id: "replaced",
+        what: "go on with the identity of a machine that was set up anew",
+        ends: Seen {
+            by: "ingest",
+            check: "its certificate ended with the enrolment; the attempt is an act",
+            after: AT_ONCE,
+            test: "epochs::a_machine_that_was_set_up_anew_takes_its_own_place",
+        },
+    },
+    Attack {
+        id: "fork",
+        what: "show another history of the log than before",
+        ends: Seen {
+            by: "each agent and witness that remembers a checkpoint",
+            check: "consistency; the agent keeps both notes, and so does the collector's act where it is honest",
+            after: "at the next contact or round (60 s)",
+            test: "witness::a_collector_that_shows_another_history_is_refused_and_both_notes_are_kept_by_both_sides",
+        },
+    },
+    Attack {
+        id: "stop",
+        what: "stop the agent, act, start it again",
+        ends: Seen {
+            by: "collector and agent",
+            check: "silence act `stopped` with its bounds; gap entry",
+            after: "two keepalives (35 s)",
+            test: "silence::a_killed_agent_was_stopped",
+        },
+    },
+    Attack {
+        id: "freeze",
+        what: "freeze the agent (SIGSTOP), act, let it go on",
+        ends: Seen {
+            by: "agent and collector",
+            check: "the agent's own clocks: gap `frozen`; silence act `frozen`",
+            after: "two keepalives (35 s), and the hole at the resume",
+            test: "silence::an_agent_that_was_held_still_shows_its_own_hole_and_the_collector_says_so",
+        },
+    },
+    Attack {
+        id: "firewall",
+        what: "cut the way to the collector",
+        ends: Seen {
+            by: "the collector",
+            check: "silence act `firewalled`; what was recorded meanwhile arrives later",
+            after: "two keepalives (35 s)",
+            test: "silence::a_machine_whose_way_is_cut_recorded_meanwhile",
+        },
+    },
+    Attack {
+        id: "clock",
+        what: "move the machine's clock back and forth, or slow it through NTP",
+        ends: Seen {
+            by: "the agent",
+            check: "its clocks against each other: tamper `clock_changed`; judged by the time of receipt",
+            after: "one second; a slew within five minutes",
+            test: "a_clock_set_back_and_forth_is_told_both_times",
+        },
+    },
+    Attack {
         id: "store",
         what: "edit the query store",
         ends: Seen {

@@ -5,6 +5,8 @@
 mod decisions;
 #[path = "bench/detection.rs"]
 mod detection;
+#[path = "bench/evidence.rs"]
+mod evidence;
 #[path = "bench/ingest.rs"]
 mod ingest;
 #[path = "bench/limit.rs"]
@@ -63,17 +65,22 @@ fn run() -> Result<()> {
     let (tables, reports): (Vec<Table>, Vec<Report>) = match words.as_slice() {
         [] => {
             let reports = detection::run(&detection::Wanted::parse(&[])?)?;
-            (vec![storage::measure()?, transport::measure()?, decisions::measure()?], reports)
+            (
+                vec![storage::measure()?, transport::measure()?, decisions::measure()?, evidence::measure()?],
+                reports,
+            )
         }
         ["storage"] => (vec![storage::measure()?], Vec::new()),
         ["transport"] => (vec![transport::measure()?], Vec::new()),
+        ["evidence"] => (vec![evidence::measure()?], Vec::new()),
         ["decisions"] => (vec![decisions::measure()?], Vec::new()),
         ["detection", flags @ ..] => (Vec::new(), detection::run(&detection::Wanted::parse(flags)?)?),
-        ["transport" | "storage" | "decisions", more, ..] => {
+        ["transport" | "storage" | "decisions" | "evidence", more, ..] => {
             return Err(Usage(format!("`{more}` is not understood here; only --json is")).into());
         }
         [other, ..] => {
-            let words = format!("`{other}` is no bench; write transport, storage, decisions or detection");
+            let words =
+                format!("`{other}` is no bench; write transport, storage, decisions, evidence or detection");
             return Err(Usage(words).into());
         }
     };

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use ntk_tests::{program, skip};
 
-use crate::bundle::exported;
+use crate::bundle::{exported, unpack};
 
 /// A command of the page, and what must stand in what it prints.
 #[derive(Debug)]
@@ -87,14 +87,8 @@ fn the_page_of_a_bundle_works_as_written() -> Result<()> {
     // Way C takes ntk-verify from elsewhere: a folder with this one program.
     let tools = tempfile::tempdir()?;
     fs::copy(program::binary("ntk-verify")?, tools.path().join("ntk-verify"))?;
-    let mut archive = zip::ZipArchive::new(fs::File::open(&exported.bundle)?)?;
-    let name = archive
-        .file_names()
-        .flatten()
-        .map(std::borrow::Cow::into_owned)
-        .find(|name| name.ends_with("README-how-to-verify.txt"));
-    let name = name.context("a page in the bundle")?.to_owned();
-    let page = std::io::read_to_string(archive.by_name(&name)?)?;
+    let unpacked = unpack(&exported.bundle, &exported.practice.folder().join("page"))?;
+    let page = fs::read_to_string(unpacked.join("data/README-how-to-verify.txt"))?;
     let steps = steps(&page);
     ensure!(steps.len() >= 15, "commands of the page: {steps:?}");
     let printed = typed(desk.path(), tools.path(), &steps)?;

@@ -1,5 +1,9 @@
 //! What ours wrote, checked by programs that nobody here wrote; each with a twin that must fail. Not part of
-//! `tests/run quick`. The proofs themselves: npm's @sigstore/verify. Shape and checksums: PyPI's bagit, jsonschema.
+//! `tests/run quick`. Here npm's @sigstore/verify checks proofs, PyPI's bagit, jsonschema,
+//! ocsf-json-schema and fhir.resources shape and checksums; the
+//! other checkers of proofs are in `proofs`.
+
+mod proofs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +17,7 @@ use crate::bundle::{exported, unpack};
 use crate::tidy::top;
 
 /// The interpreter that `tests/run` prepared; a skipped test where there is none.
-fn tool(variable: &str, test: &str) -> Option<PathBuf> {
+pub(crate) fn tool(variable: &str, test: &str) -> Option<PathBuf> {
     let found = std::env::var_os(variable).map(PathBuf::from);
     if found.is_none() {
         skip::skip(test, &format!("{variable} is not set; tests/run installs it"));
@@ -21,12 +25,12 @@ fn tool(variable: &str, test: &str) -> Option<PathBuf> {
     found
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     top().join("tests/it/foreign").join(name)
 }
 
 /// Runs a command; whether it succeeded, and what it said.
-fn run(mut command: Command) -> Result<(bool, String)> {
+pub(crate) fn run(mut command: Command) -> Result<(bool, String)> {
     let output = command.stdin(Stdio::null()).output()?;
     Ok((output.status.success(), program::text(&output.stdout) + &program::text(&output.stderr)))
 }
@@ -112,5 +116,37 @@ fn sigstore_accepts_checkpoint_and_inclusion() -> Result<()> {
     println!("{said}");
     ensure!(accepted, "{said}");
     ensure!(said.contains("proofs accepted") && said.contains("twins refused"), "{said}");
+    Ok(())
+}
+
+/// Shape only: OCSF's own schema and fhir.resources; the twin has a field of a wrong type and one that does not exist.
+#[test]
+fn ocsf_and_fhir_schemas_accept_the_renderings_of_a_bundle() -> Result<()> {
+    let Some(python) = tool("NTK_PYTHON", "foreign::interchange") else { return Ok(()) };
+    let mut imports = Command::new(&python);
+    imports.args(["-c", "import fhir.resources, jsonschema, ocsf_json_schema"]);
+    if !run(imports)?.0 {
+        skip::skip("foreign::interchange", "ocsf-json-schema and fhir.resources are not installed");
+        return Ok(());
+    }
+    let exported = exported(5)?;
+    let folder = unpack(&exported.bundle, &exported.practice.folder().join("bag"))?.join("data/interchange");
+    let (ocsf, fhir) = (folder.join("ocsf.jsonl"), folder.join("fhir-auditevents.ndjson"));
+    let judge = || {
+        let mut command = Command::new(&python);
+        command.arg(script("interchange.py")).args([&ocsf, &fhir]);
+        run(command)
+    };
+    let (valid, said) = judge()?;
+    ensure!(valid, "our renderings do not have the shape: {said}");
+    for (path, from, to) in
+        [(&ocsf, "\"activity_id\":", "\"activity_id\":7"), (&fhir, "\"requestor\":", "\"bogus\":")]
+    {
+        let good = fs::read_to_string(path)?;
+        fs::write(path, good.replacen(from, to, 1))?;
+        let (valid, said) = judge()?;
+        ensure!(!valid, "a changed {} should be refused: {said}", path.display());
+        fs::write(path, good)?;
+    }
     Ok(())
 }

@@ -140,7 +140,7 @@ fn nothing_can_be_asked_to_delete() -> Result<()> {
             assert!([404, 405].contains(&status), "{method} {path} answered {status}");
         }
     }
-    for command in ["delete", "prune", "purge", "truncate", "reset", "forget"] {
+    for command in ["delete", "purge", "truncate", "reset", "forget"] {
         let (code, said) = practice.try_collector(&[command])?;
         assert_eq!(code, Some(64), "{command}: {said}");
     }

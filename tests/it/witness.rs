@@ -162,6 +162,7 @@ fn a_trust_file_is_signed_by_the_practice_key_and_nobody_else() -> Result<()> {
 #[test]
 fn a_collector_that_shows_another_history_is_refused_and_both_notes_are_kept_by_both_sides() -> Result<()> {
     let (mut practice, mut machines) = committee()?;
+    practice.collector(&["witness", "round"])?;
     for machine in &mut machines {
         machine.stop()?;
     }
@@ -176,14 +177,15 @@ fn a_collector_that_shows_another_history_is_refused_and_both_notes_are_kept_by_
     drop(theirs);
     forge.write()?;
     practice.start_collector()?;
-    machines[0].start()?;
+    // The machine that was stopped last remembers the most.
+    machines[2].start()?;
     let kept = wait::until("both notes in a file of the agent", WITHIN, || {
-        let names = fs::read_dir(machines[0].dir())?.filter_map(Result::ok);
+        let names = fs::read_dir(machines[2].dir())?.filter_map(Result::ok);
         let mut found =
             names.filter(|entry| entry.file_name().to_string_lossy().starts_with("disagreement-"));
         Ok(found.next().map(|entry| entry.path()))
     })
-    .with_context(|| machines[0].log())?;
+    .with_context(|| machines[2].log())?;
     let kept: serde_json::Value = serde_json::from_slice(&fs::read(kept)?)?;
     ensure!(kept["remembered"].as_str().is_some_and(|note| note.contains("/log\n")), "{kept}");
     ensure!(kept["offered"].as_str().is_some_and(|note| note.contains("/log\n")), "{kept}");

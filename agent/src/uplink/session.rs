@@ -134,12 +134,17 @@ pub struct Session {
     told: BTreeSet<Incident>,
     /// Sizes whose answer waits until they are durable.
     answers: VecDeque<u64>,
+    /// Size of the collector's log up to which what is remembered is durable.
+    persisted: u64,
+    /// A round that came before the greeting was judged.
+    deferred: Option<String>,
     phase: Phase,
 }
 
 impl Session {
     /// A session that begins by connecting.
     pub fn start(log_key: VerifierKey, position: Position, durable: u64) -> (Self, Vec<Output>) {
+        let persisted = position.log_size();
         let session = Self {
             log_key,
             position,
@@ -148,6 +153,8 @@ impl Session {
             ticket: Ticket(0),
             told: BTreeSet::new(),
             answers: VecDeque::new(),
+            persisted,
+            deferred: None,
             phase: Phase::Resting,
         };
         (session, vec![Output::ConnectAfter(0)])
@@ -204,6 +211,7 @@ impl Session {
                 self.advance(phase, out)
             }
             (phase, Input::Persisted(position)) => {
+                self.persisted = self.persisted.max(position.log_size());
                 // INVARIANT UP-1: an answer leaves only when what it speaks of is durable.
                 while let Some(size) = self.answers.pop_front_if(|size| *size <= position.log_size()) {
                     out.push(Output::CheckpointSeen(size, String::new()));
@@ -234,10 +242,12 @@ impl Session {
             (Phase::Streaming(streaming), Input::Heard(Heard::Receipt(receipt))) => {
                 self.receipt(streaming, &receipt, out)
             }
-            (
-                phase @ (Phase::Greeting | Phase::Placing { .. } | Phase::Streaming(_)),
-                Input::Heard(Heard::Round(body)),
-            ) => self.round(phase, &body, out),
+            // The greeting's receipt is judged first: what the round continues is known only then.
+            (phase @ (Phase::Greeting | Phase::Placing { .. }), Input::Heard(Heard::Round(body))) => {
+                self.deferred = Some(body);
+                phase
+            }
+            (phase @ Phase::Streaming(_), Input::Heard(Heard::Round(body))) => self.round(phase, &body, out),
             (
                 Phase::Greeting | Phase::Placing { .. } | Phase::Streaming(_),
                 Input::Heard(Heard::Refusal(refusal)),
@@ -323,7 +333,11 @@ impl Session {
             flying: VecDeque::new(),
             flying_bytes: 0,
         };
-        self.advance(Phase::Streaming(streaming), out)
+        let phase = match self.deferred.take() {
+            Some(body) => self.round(Phase::Streaming(streaming), &body, out),
+            None => Phase::Streaming(streaming),
+        };
+        self.advance(phase, out)
     }
 
     /// Reads on, where there is something to read and room in the window.
@@ -404,8 +418,13 @@ impl Session {
             Ok((seen, _)) => {
                 let size = seen.checkpoint().size;
                 self.position.merge(Position { seen: Some(seen), ..Position::default() });
-                self.answers.push_back(size);
-                out.push(Output::Persist(self.position.clone()));
+                if size <= self.persisted {
+                    // Durable already, by the receipt that brought it.
+                    out.push(Output::CheckpointSeen(size, String::new()));
+                } else {
+                    self.answers.push_back(size);
+                    out.push(Output::Persist(self.position.clone()));
+                }
             }
             Err(error) => {
                 if let WitnessError::Inconsistent(error) = &error {
@@ -465,6 +484,7 @@ impl Session {
     }
 
     fn rest(&mut self, out: &mut Vec<Output>) -> Phase {
+        self.deferred = None;
         self.answers.clear();
         self.ticket = Ticket(self.ticket.0.wrapping_add(1));
         out.push(Output::ConnectAfter(self.n_failed));

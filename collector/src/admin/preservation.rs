@@ -379,3 +379,21 @@ fn round(app: &App) -> Step {
         ),
     }
 }
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PruneRequest {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Removes entries whose retention is over, or says which would be.
+pub(super) async fn prune(State(app): State<App>, Json(request): Json<PruneRequest>) -> Answer<Json<Value>> {
+    let outcome = blocking(move || {
+        let job = Arc::clone(&app.job);
+        let months = app.practice.config.raw.retention.raw_months;
+        Ok(crate::prune::prune(&app.ledger, months, request.dry_run, |done, total| job.set(done, total))?)
+    })
+    .await?;
+    Ok(Json(serde_json::to_value(&outcome).map_err(|error| Failure::ours(&error))?))
+}

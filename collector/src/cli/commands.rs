@@ -246,6 +246,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Report(args) => report(client, args).await,
         Command::Hold { what } => super::preservation::hold(client, what).await,
         Command::Preserve(args) => super::preservation::preserve(client, args).await,
+        Command::Prune(args) => super::preservation::prune(client, args).await,
         Command::Custody { what } => super::preservation::custody(client, what).await,
         Command::Export(args) => export(client, home, args).await,
         Command::Init(_) | Command::Run | Command::Check | Command::Completions { .. } => {

@@ -202,3 +202,34 @@ pub(super) async fn custody(client: &Client, what: CustodyCommand) -> anyhow::Re
     }
     Ok(0)
 }
+
+/// `prune`.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub(super) async fn prune(client: &Client, args: PruneArgs) -> anyhow::Result<u8> {
+    let request = json!({"dry_run": args.dry_run});
+    let body = json(&with_bar(client, "retention", client.post("/v1/prune", &request)).await?)?;
+    if args.json {
+        println!("{body}");
+        return Ok(0);
+    }
+    let list = |key: &str| body.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let (removed, held) = (list("removed"), list("held"));
+    let verb = if args.dry_run { "would lose" } else { "lost" };
+    println!("Received before {}: {} segments {verb} their entries.", text(&body, "before"), removed.len());
+    for row in &held {
+        let holds = row.get(1).and_then(Value::as_array).cloned().unwrap_or_default();
+        let holds: Vec<&str> = holds.iter().filter_map(Value::as_str).collect();
+        let segment = row.get(0).and_then(Value::as_u64).unwrap_or_default();
+        println!("Segment {segment} stays: held by {}.", holds.join(", "));
+    }
+    Ok(0)
+}

@@ -57,6 +57,10 @@ pub(super) fn part(
                 Row::withheld(number, batch.key.leaf(number, entry))
             });
         }
+        if batch.is_removed() {
+            let left = (batch.first..).zip(batch.leaves());
+            rows.extend(left.map(|(number, leaf)| Row::withheld(number, leaf)));
+        }
         done(record.size.saturating_sub(record.first));
         (at, epoch) = (record.size, record.epoch);
         if at == size {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use ntk_evidence::act;
 use ntk_evidence::bundle;
 use ntk_evidence::bundle::bag::Bag;
@@ -12,6 +13,7 @@ use ntk_evidence::name::Author;
 use serde_json::{Value, json};
 
 use super::{ExportError, Part, Question};
+use crate::prune::Segment;
 use crate::roster::Roster;
 
 /// Tables and rosters that were in force, the notices in them, and who acknowledged which when.
@@ -123,6 +125,32 @@ pub(super) fn decisions(bag: &mut Bag, parts: &[Part]) -> Result<(), ExportError
         bag.insert(bundle::DECISIONS, lines)?;
     }
     Ok(())
+}
+
+/// What retention removed of the question's time, by the acts that said so before it was done.
+pub(super) fn removed(parts: &[Part], question: &Question) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for (number, event) in acts(parts).filter(|(_, event)| event.kind.as_str() == act::kind::PRUNED) {
+        let segments = act::body(&event).and_then(|body| body.get("segments").cloned());
+        let segments = segments.and_then(|list| serde_json::from_value::<Vec<Segment>>(list).ok());
+        for segment in segments.unwrap_or_default() {
+            let (from, to) = (segment.from.parse::<Timestamp>(), segment.to.parse::<Timestamp>());
+            let is_outside =
+                from.is_ok_and(|from| from > question.to) || to.is_ok_and(|to| to < question.from);
+            if is_outside {
+                continue;
+            }
+            sentences.extend(segment.authors.iter().map(|span| {
+                format!(
+                    "entries {} to {} of {} were removed after their retention (act {number}); their hashes and notes stand",
+                    span.first,
+                    span.size.saturating_sub(1),
+                    span.author
+                )
+            }));
+        }
+    }
+    sentences
 }
 
 /// The collector's acts that are shown, with their numbers.

@@ -1,5 +1,6 @@
 //! Questions to the store and the segments: notes by author and size, events by person and time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,11 +8,12 @@ use jiff::tz::TimeZone;
 use ntk_evidence::author_log::SealedBatch;
 use ntk_evidence::event::Event;
 use ntk_evidence::name::Author;
-use ntk_segment::reader::Reader;
+use ntk_segment::pointer::SegmentNumber;
+use ntk_segment::reader::{Kept, Reader};
 
 use super::{Progress, Rules};
 use crate::engine::Entry;
-use crate::ledger::{LedgerError, LedgerHandle, from_frame};
+use crate::ledger::{LedgerError, LedgerHandle, from_frame, from_pruned};
 use crate::need_to_know::{Access, Decision};
 use crate::policy::Policy;
 use crate::roster::Roster;
@@ -121,6 +123,28 @@ impl Lookup {
         Ok(())
     }
 
+    /// How many batches of that time have lost their entries to retention, by receive time.
+    pub fn removed(&self, from_unix_ns: i64, to_unix_ns: i64) -> Result<u64, LedgerError> {
+        let reader = self.ledger.reader();
+        let (mut removed, mut forms) = (0u64, BTreeMap::new());
+        for record in self.store.leaves_between(from_unix_ns, to_unix_ns).map_err(store_error)? {
+            let pruner = self.ledger.pruner();
+            let segment = SegmentNumber::new(record.segment);
+            let is_pruned = match forms.get(&record.segment) {
+                Some(known) => *known,
+                None => {
+                    let found = pruner.is_pruned(segment)?;
+                    forms.insert(record.segment, found);
+                    found
+                }
+            };
+            if is_pruned && read(&reader, &record)?.is_removed() {
+                removed = removed.saturating_add(1);
+            }
+        }
+        Ok(removed)
+    }
+
     /// The book of tickets now.
     pub fn tickets_now(&self) -> Result<Tickets, LedgerError> {
         self.up_to_date()?;
@@ -163,7 +187,10 @@ pub struct Seen<'a> {
 
 /// The batch of a record.
 pub fn read(reader: &Reader, record: &LeafRecord) -> Result<SealedBatch, LedgerError> {
-    from_frame(record.leaf, reader.read_batch(record.pointer())?)
+    match reader.read_kept(record.pointer())? {
+        Kept::Whole(batch) => from_frame(record.leaf, batch),
+        Kept::Pruned(pruned) => from_pruned(record.leaf, pruned),
+    }
 }
 
 /// A failed store as a failed ledger: the question could not be answered.

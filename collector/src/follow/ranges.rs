@@ -11,7 +11,7 @@ use ntk_evidence::name::Author;
 use ntk_segment::frame::Frame;
 use ntk_segment::pointer::Pointer;
 
-use crate::ledger::{LedgerError, LedgerHandle, from_frame};
+use crate::ledger::{LedgerError, LedgerHandle, from_frame, from_pruned};
 use crate::store::RollOverRecord;
 
 /// How far each agent's log reaches at a place of the ledger.
@@ -32,9 +32,13 @@ impl Ranges {
             if at >= pointer {
                 break;
             }
-            if let Frame::Batch(batch) = frame {
-                // The leaf is named in an error only.
-                let batch = from_frame(0, batch)?;
+            // The leaf is named in an error only.
+            let batch = match frame {
+                Frame::Batch(batch) => Some(from_frame(0, batch)?),
+                Frame::Pruned(pruned) => Some(from_pruned(0, pruned)?),
+                Frame::State(_) | Frame::Commit(_) => None,
+            };
+            if let Some(batch) = batch {
                 if batch.author != Author::Collector {
                     ranges.append(ledger, &batch)?;
                 }

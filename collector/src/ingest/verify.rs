@@ -82,6 +82,7 @@ pub fn read(author: &AuthorLog, message: v1::Batch) -> Result<SealedBatch, Refus
         Entry::from_parts(parts).map_err(|source| Refusal::Entry { number, source })
     });
     Ok(SealedBatch {
+        removed: Vec::new(),
         author: author.author().clone(),
         epoch: message.epoch,
         first,

@@ -202,7 +202,8 @@ fn rewrite(rig: &Rig, mut edit: impl FnMut(u64, Frame) -> Option<Frame>) {
         match edit(nth, frame) {
             Some(Frame::Batch(batch)) => drop(log.append(&batch).unwrap()),
             Some(Frame::Commit(commit)) => drop(log.commit(&commit).unwrap()),
-            Some(Frame::State(_)) | None => {}
+            Some(Frame::State(_)) | Some(Frame::Pruned(_)) => {}
+            None => {}
         }
     }
 }

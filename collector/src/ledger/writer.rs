@@ -19,6 +19,7 @@ use ntk_segment::disk::{Disk, RealDisk};
 use ntk_segment::frame::{Commit, Frame};
 use ntk_segment::log::{Options, SegmentLog};
 use ntk_segment::pointer::{Pointer, SegmentNumber};
+use ntk_segment::prune::Pruner;
 use ntk_segment::reader::Reader;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info};
@@ -26,7 +27,7 @@ use tracing::{error, info};
 use super::hashes::StoredHashes;
 use super::registry::Registry;
 use super::state::{KnownAuthor, LedgerState};
-use super::{Appended, Continuation, LedgerError, SignedCheckpoint, from_frame, to_frame};
+use super::{Appended, Continuation, LedgerError, SignedCheckpoint, from_frame, from_pruned, to_frame};
 use crate::clock::Clock;
 use crate::home::{Home, random};
 
@@ -51,6 +52,8 @@ type Reply = oneshot::Sender<Result<Appended, LedgerError>>;
 enum Request {
     Batch(Box<Continuation>, Reply),
     Acts(Vec<Event>, Option<Reply>),
+    /// Finish the segment.
+    Roll(oneshot::Sender<()>),
 }
 
 /// What readers may know: never ahead of what is durable.
@@ -72,6 +75,7 @@ pub struct LedgerHandle {
     sizes: watch::Receiver<u64>,
     hashes: Arc<RwLock<StoredHashes>>,
     reader: Reader,
+    pruner: Pruner,
     slug: Slug,
     clock: Clock,
 }
@@ -132,6 +136,10 @@ pub fn open_on(
                 let leaf = state.range.size();
                 state.follow(from_frame(leaf, frame)?)?;
             }
+            Frame::Pruned(frame) => {
+                let leaf = state.range.size();
+                state.follow(from_pruned(leaf, frame)?)?;
+            }
             Frame::Commit(commit) => note = Some(commit.checkpoint),
             Frame::State(_) => {}
         }
@@ -149,7 +157,7 @@ pub fn open_on(
         let wrong = "the last checkpoint is not the one that the batches lead to";
         return Err(LedgerError::Damaged { leaf: checkpoint.size, source: wrong.into() });
     }
-    let reader = log.reader();
+    let (reader, pruner) = (log.reader(), log.pruner());
     let hashes = Arc::new(RwLock::new(stored_hashes(home, &reader, &checkpoint)?));
     let published = Published {
         authors: Arc::new(state.authors.clone()),
@@ -165,6 +173,7 @@ pub fn open_on(
         sizes,
         hashes: Arc::clone(&hashes),
         reader,
+        pruner,
         slug: slug.clone(),
         clock: clock.clone(),
     };
@@ -185,8 +194,10 @@ fn stored_hashes(home: &Home, reader: &Reader, checkpoint: &Checkpoint) -> Resul
     if !fits(&store) {
         store.clear()?;
         for frame in reader.frames()? {
-            if let Frame::Batch(batch) = frame?.1 {
-                store.append(leaf_hash(&batch.note))?;
+            match frame?.1 {
+                Frame::Batch(batch) => store.append(leaf_hash(&batch.note))?,
+                Frame::Pruned(pruned) => store.append(leaf_hash(&pruned.note))?,
+                Frame::State(_) | Frame::Commit(_) => {}
             }
         }
         if !fits(&store) {
@@ -256,6 +267,7 @@ impl Writer {
     fn group(&mut self, first: Request, waiting: &mut mpsc::Receiver<Request>) -> Result<(), LedgerError> {
         let (mut replies, mut leaves, mut acts, mut act_replies) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut rolls = Vec::new();
         let (mut next, mut n_entries) = (Some(first), 0usize);
         while let Some(request) = next {
             match request {
@@ -273,6 +285,7 @@ impl Writer {
                         Err(fatal) => return Err(fatal),
                     }
                 }
+                Request::Roll(reply) => rolls.push(reply),
                 Request::Acts(more, reply) => {
                     n_entries = n_entries.saturating_add(more.len());
                     acts.extend(more);
@@ -290,7 +303,7 @@ impl Writer {
             leaves.push(self.core.append(&continuation)?);
         }
         if leaves.is_empty() {
-            return Ok(());
+            return self.finish(rolls);
         }
         let signed = Arc::new(self.core.commit(&self.clock)?);
         self.publish(&leaves, &signed)?;
@@ -301,8 +314,19 @@ impl Writer {
             let leaf_index = signed.checkpoint.size.saturating_sub(1);
             drop(reply.send(Ok(Appended { leaf_index, checkpoint: Arc::clone(&signed) })));
         }
-        if self.core.log.needs_roll() {
+        if self.core.log.needs_roll() && rolls.is_empty() {
             self.roll()?;
+        }
+        self.finish(rolls)
+    }
+
+    /// Finishes the segment for whoever asked.
+    fn finish(&mut self, rolls: Vec<oneshot::Sender<()>>) -> Result<(), LedgerError> {
+        if !rolls.is_empty() {
+            self.roll()?;
+        }
+        for reply in rolls {
+            let _ = reply.send(());
         }
         Ok(())
     }
@@ -367,6 +391,18 @@ impl LedgerHandle {
     /// Reads segments, up to what is committed.
     pub fn reader(&self) -> Reader {
         self.reader.clone()
+    }
+
+    /// Takes entries out of finished segments; [`crate::prune`] says which.
+    pub const fn pruner(&self) -> &Pruner {
+        &self.pruner
+    }
+
+    /// Finishes the segment that is written now, from a thread that may wait.
+    pub fn finish_segment_blocking(&self) -> Result<(), LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.blocking_send(Request::Roll(reply)).map_err(|_| LedgerError::Stopped)?;
+        answer.blocking_recv().map_err(|_| LedgerError::Stopped)
     }
 
     /// Position after the last durable group.

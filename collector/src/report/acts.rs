@@ -65,6 +65,9 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
         }
         act::kind::DEPARTURE => departure_sentence(body, roster)?,
         act::kind::CONFIGURATION => configuration_sentence(body)?,
+        act::kind::HOLD | act::kind::PRESERVED | act::kind::CUSTODY | act::kind::PRUNED => {
+            keeping_sentence(event.kind.as_str(), body)?
+        }
         _ => return None,
     };
     Some(Note { at, sentence, is_prominent })
@@ -117,6 +120,34 @@ fn departure_sentence(body: &Value, roster: &Roster) -> Option<String> {
     let note = note.map(|note| format!(", noting “{note}”")).unwrap_or_default();
     let sentence = format!("Departure of {}: “{what}” {verb}{note}.", name(&person, roster));
     Some(signed(&sentence, body, roster))
+}
+
+/// Holds, what was preserved, who had a copy, what retention removed.
+fn keeping_sentence(kind: &str, body: &Value) -> Option<String> {
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    Some(match (kind, text("/step")) {
+        (act::kind::HOLD, "began") => {
+            format!(
+                "The legal hold {} began for case {}: nothing of its time is removed.",
+                text("/id"),
+                text("/case")
+            )
+        }
+        (act::kind::HOLD, "released") => format!("The legal hold {} was released.", text("/id")),
+        (act::kind::PRESERVED, _) => format!("Everything was preserved for case {}.", text("/case")),
+        // An export is told among the looks.
+        (act::kind::CUSTODY, _) if text("/what") == "exported" => return None,
+        (act::kind::CUSTODY, _) => {
+            format!("Case {}: {}, to {}.", text("/case"), text("/what").replace('_', " "), text("/to"))
+        }
+        (act::kind::PRUNED, _) => {
+            let n = body.get("segments").and_then(Value::as_array).map_or(0, Vec::len);
+            format!(
+                "The entries of {n} finished segments were removed after their retention; notes and acts stay."
+            )
+        }
+        _ => return None,
+    })
 }
 
 fn configuration_sentence(body: &Value) -> Option<String> {

@@ -97,7 +97,8 @@ impl<'r> Pass<'r> {
         if act::is_act(&seen.event.kind) {
             self.silences.observe(seen.event);
             self.check(seen.event, at);
-            if is_in_week {
+            // An act that a case withholds is not retold in its review either.
+            if is_in_week && is_shown {
                 self.act(seen, at);
             }
             return;

@@ -17,6 +17,8 @@ use crate::app::App;
 use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint};
 use crate::watch::Liveness;
 
+/// How often a round is tried until every machine that is connected has seen one checkpoint.
+const ATTEMPTS: u32 = 3;
 /// So long a round waits for its answers.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
@@ -101,16 +103,45 @@ impl Rounds {
         trust: &TrustFile,
     ) -> Result<SignedCheckpoint, LedgerError> {
         let _turn = self.0.turn.lock().await;
+        let mut attempt = 1;
+        let (checkpoint, note, cosigned, seen) = loop {
+            let (checkpoint, expected, seen, lines) = self.once(ledger, liveness).await;
+            let (note, cosigned) = gather(&checkpoint, &lines, trust);
+            // A machine whose batch was acknowledged meanwhile is beyond this checkpoint: the next one is for it, too.
+            if seen >= expected || attempt >= ATTEMPTS {
+                break (checkpoint, note, cosigned, seen);
+            }
+            attempt += 1;
+        };
+        if seen > 0 {
+            let body = WitnessedAct {
+                by: By::Round,
+                size: checkpoint.checkpoint.size,
+                note: note.clone(),
+                seen: u64::try_from(seen).ok(),
+                cosigned,
+            };
+            let body = serde_json::to_value(body).unwrap_or_default();
+            let event = act::event(act::kind::WITNESSED, ledger.now(), body);
+            let _appended = ledger.act(vec![event]).await?;
+        }
+        Ok(SignedCheckpoint { checkpoint: checkpoint.checkpoint.clone(), note: note.into_bytes() })
+    }
+
+    /// One checkpoint out and its answers in: how many were expected, how many have seen it, and their cosignatures.
+    async fn once(
+        &self,
+        ledger: &LedgerHandle,
+        liveness: &Liveness,
+    ) -> (Arc<SignedCheckpoint>, usize, usize, Vec<String>) {
         let checkpoint = ledger.published().checkpoint;
         let connected = liveness.streams().into_iter().filter(|(_, stream)| stream.connected);
+        let waited_for: BTreeSet<String> = connected.map(|(author, _)| author).collect();
+        let expected = waited_for.len();
         let number = {
             let mut answers = self.answers();
             let number = answers.number.wrapping_add(1);
-            *answers = Answers {
-                number,
-                waited_for: connected.map(|(author, _)| author).collect(),
-                ..Answers::default()
-            };
+            *answers = Answers { number, waited_for, ..Answers::default() };
             number
         };
         self.0.out.send_replace(Some(Round { number, checkpoint: Arc::clone(&checkpoint) }));
@@ -133,20 +164,7 @@ impl Rounds {
             let answers = self.answers();
             (answers.seen.len(), answers.cosignatures.values().cloned().collect::<Vec<_>>())
         };
-        let (note, cosigned) = gather(&checkpoint, &lines, trust);
-        if seen > 0 {
-            let body = WitnessedAct {
-                by: By::Round,
-                size: checkpoint.checkpoint.size,
-                note: note.clone(),
-                seen: u64::try_from(seen).ok(),
-                cosigned,
-            };
-            let body = serde_json::to_value(body).unwrap_or_default();
-            let event = act::event(act::kind::WITNESSED, ledger.now(), body);
-            let _appended = ledger.act(vec![event]).await?;
-        }
-        Ok(SignedCheckpoint { checkpoint: checkpoint.checkpoint.clone(), note: note.into_bytes() })
+        (checkpoint, expected, seen, lines)
     }
 }
 

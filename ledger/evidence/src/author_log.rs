@@ -88,19 +88,30 @@ pub struct SealedBatch {
     pub note: Vec<u8>,
     /// Key of the salts.
     pub key: BatchKey,
-    /// The entries, verbatim.
+    /// The entries, verbatim; none where they were removed after their retention.
     pub entries: Vec<Entry>,
+    /// Leaf hashes of entries that were removed after their retention; empty for a batch that has its entries. No
+    /// wire carries it: only who keeps a ledger has such batches.
+    pub removed: Vec<Hash>,
 }
 
 impl SealedBatch {
     /// The number after the last entry.
     pub fn size(&self) -> u64 {
-        self.first.saturating_add(u64::try_from(self.entries.len()).unwrap_or(u64::MAX))
+        let n = if self.entries.is_empty() { self.removed.len() } else { self.entries.len() };
+        self.first.saturating_add(u64::try_from(n).unwrap_or(u64::MAX))
     }
 
     /// The leaf hashes of the entries in order.
     pub fn leaves(&self) -> impl Iterator<Item = Hash> {
-        (self.first..).zip(&self.entries).map(|(number, entry)| self.key.leaf(number, entry))
+        let removed = if self.entries.is_empty() { self.removed.as_slice() } else { &[] };
+        let whole = (self.first..).zip(&self.entries).map(|(number, entry)| self.key.leaf(number, entry));
+        whole.chain(removed.iter().copied())
+    }
+
+    /// Whether its entries were removed after their retention: note and leaves are left.
+    pub fn is_removed(&self) -> bool {
+        self.entries.is_empty() && !self.removed.is_empty()
     }
 
     /// The entries with their numbers.
@@ -110,7 +121,9 @@ impl SealedBatch {
 
     fn fits(&self) -> bool {
         let bytes = self.entries.iter().map(Entry::len).fold(0, usize::saturating_add);
-        self.entries.len() <= BATCH_ENTRIES_MAX && bytes <= BATCH_BYTES_MAX
+        self.entries.len() <= BATCH_ENTRIES_MAX
+            && self.removed.len() <= BATCH_ENTRIES_MAX
+            && bytes <= BATCH_BYTES_MAX
     }
 }
 
@@ -201,6 +214,7 @@ impl AuthorLog {
             note: Vec::new(),
             key,
             entries,
+            removed: Vec::new(),
         };
         let next = self.appended(&batch)?;
         batch.note = next.checkpoint().sign(signer)?.into_bytes();
@@ -235,7 +249,7 @@ impl AuthorLog {
     }
 
     fn appended(&self, batch: &SealedBatch) -> Result<Self, BatchError> {
-        if batch.entries.is_empty() {
+        if batch.entries.is_empty() && batch.removed.is_empty() {
             return Err(BatchError::Empty);
         }
         if !batch.fits() {

@@ -146,25 +146,35 @@ impl Verification {
 
 /// Checks a bundle. `trust` is a trust file that did not come with it.
 pub fn check(files: &Files, trust: Option<&[u8]>) -> Verification {
-    let mut checks = bag_checks(files, Profile::Bundle);
+    // Sums of all files and the reading of rows take the time of a large bundle: beside each other.
+    let (mut checks, rows) = std::thread::scope(|scope| {
+        let bag = scope.spawn(|| bag_checks(files, Profile::Bundle));
+        let rows = rows::Rows::read(files);
+        // A thread that could not run to its end is no verdict: what it did is done again here.
+        (bag.join().unwrap_or_else(|_| bag_checks(files, Profile::Bundle)), rows)
+    });
     let info = bag::Info::of(files);
     let anchor = anchor::Anchor::find(files, trust, &mut checks);
     checks.push(anchor.bundle_signature(files));
     let (checkpoint, check) = anchor.checkpoint(files, info.as_ref());
     checks.push(check);
-    let rows = rows::Rows::read(files);
     let (listed, mut range_faults) = ranges::Listed::read(files, &rows);
     checks.push(witnesses::witnesses(&anchor, files, checkpoint.as_ref(), &listed, &rows));
     checks.push(time_stamps::time_stamps(&anchor, files, checkpoint.as_ref()));
-    let keys =
-        keys::judge(files, &listed, &anchor, &rows, checkpoint.as_ref(), &mut range_faults, &mut checks);
-    for range in listed.of_others() {
-        let _ = range.verify(&keys, files, checkpoint.as_ref(), &rows, &mut range_faults);
-    }
+    let (timeline, readable) = std::thread::scope(|scope| {
+        let timeline = scope.spawn(|| rows.timeline(files));
+        let keys =
+            keys::judge(files, &listed, &anchor, &rows, checkpoint.as_ref(), &mut range_faults, &mut checks);
+        for range in listed.of_others() {
+            let _ = range.verify(&keys, files, checkpoint.as_ref(), &rows, &mut range_faults);
+        }
+        let readable = rows.readable();
+        (timeline.join().unwrap_or_else(|_| rows.timeline(files)), readable)
+    });
     range_faults.into_checks(&listed, &mut checks);
     checks.push(rows.counts(info.as_ref()));
-    checks.push(rows.timeline(files));
-    checks.push(rows.readable());
+    checks.push(timeline);
+    checks.push(readable);
     checks.push(report::tied(files, checkpoint.as_ref().map(|seen| &seen.checkpoint)));
     let practice_words = anchor.trust().map(crate::trust::TrustFile::practice_words);
     Verification { checks, checkpoint: checkpoint.map(|seen| seen.checkpoint), practice_words }

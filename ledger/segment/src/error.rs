@@ -149,6 +149,12 @@ pub enum SegmentError {
         /// The segment.
         segment: SegmentNumber,
     },
+    /// The entries at this position are gone.
+    #[error("the entries at {pointer} were removed after their retention; their notes stand")]
+    Removed {
+        /// Where their notes are.
+        pointer: Pointer,
+    },
     /// Nothing committed is at this position.
     #[error("there is no committed batch at {pointer}; rebuild the index that names it")]
     NoBatch {

@@ -19,6 +19,8 @@ pub enum Form {
     Plain,
     /// `.segz`: compressed, finished for good.
     Sealed,
+    /// `.segp`: compressed, without the entries whose retention is over.
+    Pruned,
     /// `.seg.quarantined`: damaged, set aside by a person.
     QuarantinedPlain,
     /// `.segz.quarantined`: damaged after sealing, set aside by a person.
@@ -26,12 +28,14 @@ pub enum Form {
 }
 
 impl Form {
-    const ALL: [Self; 4] = [Self::Plain, Self::Sealed, Self::QuarantinedPlain, Self::QuarantinedSealed];
+    const ALL: [Self; 5] =
+        [Self::Plain, Self::Sealed, Self::Pruned, Self::QuarantinedPlain, Self::QuarantinedSealed];
 
     fn suffix(self) -> &'static str {
         match self {
             Self::Plain => ".seg",
             Self::Sealed => ".segz",
+            Self::Pruned => ".segp",
             Self::QuarantinedPlain => ".seg.quarantined",
             Self::QuarantinedSealed => ".segz.quarantined",
         }
@@ -46,7 +50,7 @@ impl Form {
     /// Whether the bytes are those of a sealed file.
     #[must_use]
     pub fn is_sealed(self) -> bool {
-        matches!(self, Self::Sealed | Self::QuarantinedSealed)
+        matches!(self, Self::Sealed | Self::Pruned | Self::QuarantinedSealed)
     }
 }
 

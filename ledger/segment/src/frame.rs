@@ -1,11 +1,12 @@
 //! Frames: the bytes of STATE, BATCH and COMMIT.
 //!
 //! ```text
-//! frame    type u8 (1 STATE, 2 BATCH, 3 COMMIT) | length u32 | crc32 u32 over type, length, payload | payload
+//! frame    type u8 (1 STATE, 2 BATCH, 3 COMMIT, 4 PRUNED) | length u32 | crc32 u32 over type, length, payload | payload
 //! STATE    n u32, n x author | log_size u64 | hashes log_range | previous_hash 32 | bytes decided
 //!          author = text author | text key | epoch u32 | size u64 | hashes range
 //! BATCH    text author | epoch u32 | first u64 | bytes note | batch_key 32 | n u32, n x three bytes
 //! COMMIT   received_unix_ns i64 | bytes checkpoint
+//! PRUNED   text author | epoch u32 | first u64 | bytes note | hashes leaves | zeros up to the length of the BATCH
 //! bytes, text = length u32, then as many bytes (text is UTF-8); hashes = n u32, n x 32 bytes
 //! ```
 //! Numbers are little-endian. One value has one encoding: bytes left over in a payload are an error. The decoder
@@ -97,6 +98,21 @@ pub struct Batch {
     pub entries: Vec<[Vec<u8>; 3]>,
 }
 
+/// What stays of a batch whose entries were removed after their retention: its note, and each entry's leaf hash.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// The author's name.
+    pub author: String,
+    /// The epoch of the author's log.
+    pub epoch: u32,
+    /// The number of the first entry.
+    pub first: u64,
+    /// The signed note, verbatim.
+    pub note: Vec<u8>,
+    /// The leaf hash of each entry.
+    pub leaves: Vec<[u8; 32]>,
+}
+
 /// Ends a group of batches: everything before it counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commit {
@@ -115,6 +131,8 @@ pub enum Frame {
     Batch(Batch),
     /// The end of a group.
     Commit(Commit),
+    /// What stays of a batch.
+    Pruned(Pruned),
 }
 
 /// The type of a frame, its first byte.
@@ -126,6 +144,8 @@ pub enum Kind {
     Batch,
     /// COMMIT.
     Commit,
+    /// PRUNED.
+    Pruned,
 }
 
 impl Kind {
@@ -134,6 +154,7 @@ impl Kind {
             1 => Ok(Self::State),
             2 => Ok(Self::Batch),
             3 => Ok(Self::Commit),
+            4 => Ok(Self::Pruned),
             other => Err(FrameError::UnknownType(other)),
         }
     }
@@ -143,12 +164,13 @@ impl Kind {
             Self::State => 1,
             Self::Batch => 2,
             Self::Commit => 3,
+            Self::Pruned => 4,
         }
     }
 
     fn bytes_max(self) -> usize {
         match self {
-            Self::State | Self::Batch => FRAME_BYTES_MAX,
+            Self::State | Self::Batch | Self::Pruned => FRAME_BYTES_MAX,
             Self::Commit => COMMIT_BYTES_MAX,
         }
     }
@@ -211,6 +233,7 @@ impl<'a> RawFrame<'a> {
             Kind::State => Frame::State(State::decode_payload(self.payload)?),
             Kind::Batch => Frame::Batch(Batch::decode_payload(self.payload)?),
             Kind::Commit => Frame::Commit(Commit::decode_payload(self.payload)?),
+            Kind::Pruned => Frame::Pruned(Pruned::decode_payload(self.payload)?),
         })
     }
 }
@@ -225,6 +248,7 @@ impl Frame {
             Self::State(state) => state.encode(out),
             Self::Batch(batch) => batch.encode(out),
             Self::Commit(commit) => commit.encode(out),
+            Self::Pruned(pruned) => pruned.encode(0, out),
         }
     }
 
@@ -346,6 +370,43 @@ impl Commit {
         let commit = Self { received_unix_ns: fields.i64()?, checkpoint: fields.bytes()? };
         fields.end()?;
         Ok(commit)
+    }
+}
+
+impl Pruned {
+    /// Appends the PRUNED frame to `out`, filled up with zeros to `frame_bytes`; no filling for 0.
+    ///
+    /// # Errors
+    /// When it would be longer than that; `out` is then as before.
+    pub fn encode(&self, frame_bytes: usize, out: &mut Vec<u8>) -> Result<(), FrameError> {
+        let end = out.len().saturating_add(frame_bytes);
+        framed(Kind::Pruned, out, |out| {
+            put_bytes(out, self.author.as_bytes())?;
+            out.extend_from_slice(&self.epoch.to_le_bytes());
+            out.extend_from_slice(&self.first.to_le_bytes());
+            put_bytes(out, &self.note)?;
+            put_hashes(out, &self.leaves)?;
+            if frame_bytes > 0 {
+                if out.len() > end {
+                    return Err(FrameError::TooLong);
+                }
+                out.resize(end, 0);
+            }
+            Ok(())
+        })
+    }
+
+    fn decode_payload(payload: &[u8]) -> Result<Self, FrameError> {
+        let mut fields = Fields::new(payload);
+        let pruned = Self {
+            author: fields.text()?,
+            epoch: fields.u32()?,
+            first: fields.u64()?,
+            note: fields.bytes()?,
+            leaves: fields.hashes()?,
+        };
+        fields.zeros()?;
+        Ok(pruned)
     }
 }
 

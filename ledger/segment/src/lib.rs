@@ -12,7 +12,8 @@
 //! # Operation
 //! [`log::SegmentLog::append`] buffers; [`log::SegmentLog::commit`] is one write and one fdatasync;
 //! [`log::SegmentLog::roll`] begins the next file; [`seal::Sealer`] compresses finished ones;
-//! [`log::SegmentLog::remove_whole_segments_before`] prunes. [`reader::Reader`] reads what is committed, also
+//! [`log::SegmentLog::remove_whole_segments_before`] removes from the front; [`prune::Pruner`] takes the entries out of
+//! finished segments and leaves what proofs need (`<number>.segp`). [`reader::Reader`] reads what is committed, also
 //! from other threads and without the lock. [`verify::verify_chain`] checks a whole folder.
 //!
 //! # What a crash leaves at each step, and what open does
@@ -25,6 +26,8 @@
 //! - seal, before the rename: a `.tmp` file, removed. After it: both forms; the one that hashes to what the next
 //!   segment says stays.
 //! - prune: removed is removed, oldest first, the folder synced after each: the rest is still a chain.
+//! - entries taken out: a `.tmp` file, removed; or both forms, of which the pruned one stays if it is whole and was
+//!   made of what the next segment says.
 //! - quarantine: one rename, done or not.
 //!
 //! # Damage
@@ -47,6 +50,7 @@ pub mod error;
 pub mod frame;
 pub mod log;
 pub mod pointer;
+pub mod prune;
 pub mod quarantine;
 pub mod reader;
 pub mod seal;

@@ -9,6 +9,7 @@ use crate::error::SegmentError;
 use crate::folder::{Folder, Form};
 use crate::frame::{Batch, Commit, MAGIC, State};
 use crate::pointer::{Pointer, SegmentNumber};
+use crate::prune::Pruner;
 use crate::reader::Reader;
 use crate::recover;
 use crate::seal::Sealer;
@@ -313,6 +314,12 @@ impl SegmentLog {
     #[must_use]
     pub fn sealer(&self) -> Sealer {
         Sealer::new(self.folder.clone(), Arc::clone(&self.shared))
+    }
+
+    /// A handle that takes entries out of finished segments. It must not outlive the log.
+    #[must_use]
+    pub fn pruner(&self) -> Pruner {
+        Pruner::new(self.folder.clone(), Arc::clone(&self.shared))
     }
 
     /// A reader of what is committed, now and later, for this or another thread.

@@ -39,7 +39,7 @@ pub fn quarantine_on(
     for form in folder.list()?.remove(&segment).unwrap_or_default() {
         let new_form = match form {
             Form::Plain => Form::QuarantinedPlain,
-            Form::Sealed => Form::QuarantinedSealed,
+            Form::Sealed | Form::Pruned => Form::QuarantinedSealed,
             Form::QuarantinedPlain | Form::QuarantinedSealed => form,
         };
         let path = folder.path_of(segment, new_form);

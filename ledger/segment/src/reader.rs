@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::disk::{Disk, RealDisk};
 use crate::error::SegmentError;
 use crate::folder::Folder;
-use crate::frame::{Batch, Frame, Kind, MAGIC_BYTES, State};
+use crate::frame::{Batch, Frame, Kind, MAGIC_BYTES, Pruned, State};
 use crate::log::SegmentInfo;
 use crate::pointer::{Pointer, SegmentNumber};
 use crate::scan::last_commit_end;
@@ -14,6 +14,15 @@ use crate::sizes;
 use crate::source::{Found, LOOKUP_BYTES, Source, WALK_BYTES};
 
 pub use crate::folder::Form;
+
+/// A batch, or what stays of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// With its entries.
+    Whole(Batch),
+    /// Its note and leaf hashes: the entries were removed after their retention.
+    Pruned(Pruned),
+}
 
 /// Reads a log, on any thread. A clone reads on its own.
 #[derive(Debug)]
@@ -82,6 +91,17 @@ impl Reader {
     /// # Errors
     /// When there is none, its segment is pruned, or its bytes are damaged.
     pub fn read_batch(&self, pointer: Pointer) -> Result<Batch, SegmentError> {
+        match self.read_kept(pointer)? {
+            Kept::Whole(batch) => Ok(batch),
+            Kept::Pruned(_) => Err(SegmentError::Removed { pointer }),
+        }
+    }
+
+    /// The committed batch at this position, or what stays of it.
+    ///
+    /// # Errors
+    /// As [`Reader::read_batch`], without those of entries that were removed.
+    pub fn read_kept(&self, pointer: Pointer) -> Result<Kept, SegmentError> {
         let end = self.committed_end();
         if pointer >= end || pointer.offset < MAGIC_BYTES {
             return Err(SegmentError::NoBatch { pointer });
@@ -95,7 +115,11 @@ impl Reader {
         source.set_limit(limit_in(pointer.segment, end))?;
         let batch = match source.frame_at(pointer.offset)? {
             Found::Frame(raw) if raw.kind == Kind::Batch => match raw.decode() {
-                Ok(Frame::Batch(batch)) => Ok(batch),
+                Ok(Frame::Batch(batch)) => Ok(Kept::Whole(batch)),
+                _ => Err(source.damaged(pointer.offset)),
+            },
+            Found::Frame(raw) if raw.kind == Kind::Pruned => match raw.decode() {
+                Ok(Frame::Pruned(pruned)) => Ok(Kept::Pruned(pruned)),
                 _ => Err(source.damaged(pointer.offset)),
             },
             Found::Frame(_) | Found::End => Err(SegmentError::NoBatch { pointer }),

@@ -69,7 +69,10 @@ pub(crate) fn recover(folder: &Folder) -> Result<(Tail, Recovered), SegmentError
     folder.sync()?;
     let listing = folder.list()?;
     for (segment, forms) in &listing {
-        if forms.contains(&Form::Plain) && forms.contains(&Form::Sealed) {
+        if forms.contains(&Form::Pruned) && forms.len() > 1 {
+            finish_pruning(folder, *segment, forms)?;
+        }
+        if forms.contains(&Form::Plain) && forms.contains(&Form::Sealed) && !forms.contains(&Form::Pruned) {
             // Only finished segments are sealed: nobody can vouch for the last one.
             if !listing.contains_key(&segment.next()) {
                 return Err(SegmentError::Missing { segment: segment.next() });
@@ -113,7 +116,7 @@ fn last_plain(folder: &Folder, listing: &Listing) -> Result<SegmentNumber, Segme
     match forms.first() {
         Some(Form::Plain) => Ok(*segment),
         // Only finished segments are sealed, so one must have followed.
-        Some(Form::Sealed) => Err(SegmentError::Missing { segment: segment.next() }),
+        Some(Form::Sealed | Form::Pruned) => Err(SegmentError::Missing { segment: segment.next() }),
         _ => Err(SegmentError::LastQuarantined { segment: *segment }),
     }
 }
@@ -195,6 +198,30 @@ fn keep_one_form(folder: &Folder, segment: SegmentNumber) -> Result<(), SegmentE
         (false, true) => folder.remove(&folder.path_of(segment, Form::Sealed)),
         (false, false) => Err(SegmentError::Damaged { segment, offset: 0 }),
     }
+}
+
+/// A crash between publishing the pruned form and removing the others: the pruned one stays if it is whole and was
+/// made of what the successor's STATE says; it was published only after that was written down.
+fn finish_pruning(folder: &Folder, segment: SegmentNumber, forms: &[Form]) -> Result<(), SegmentError> {
+    let expected = previous_hash_of(folder, segment.next())?;
+    let holds = match Source::open_form(folder, segment, Form::Pruned, WALK_BYTES) {
+        Ok(Some(source)) => match source.sealed() {
+            Some(sealed) => {
+                expected.is_some()
+                    && sealed.was == expected
+                    && sealed.verify().map_err(|error| source.read_error(error))?
+            }
+            None => false,
+        },
+        Ok(None) | Err(SegmentError::Damaged { .. }) => false,
+        Err(other) => return Err(other),
+    };
+    for form in forms {
+        if !form.is_quarantined() && holds != (*form == Form::Pruned) {
+            folder.remove(&folder.path_of(segment, *form))?;
+        }
+    }
+    Ok(())
 }
 
 /// What a segment's STATE says of the one before; `None` when there is no readable STATE.

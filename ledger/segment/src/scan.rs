@@ -95,7 +95,7 @@ pub(crate) fn scan(source: &mut Source) -> Result<Scan, SegmentError> {
                 scan.group_start = MAGIC_BYTES;
                 scan.hash = hash.clone();
             }
-            (Ok(Frame::Batch(_)), Some(_)) => {
+            (Ok(Frame::Batch(_) | Frame::Pruned(_)), Some(_)) => {
                 hash.update(raw.bytes);
                 scan.tail_batches = scan.tail_batches.saturating_add(1);
             }
@@ -108,7 +108,9 @@ pub(crate) fn scan(source: &mut Source) -> Result<Scan, SegmentError> {
                 scan.n_commits = scan.n_commits.saturating_add(1);
                 scan.tail_batches = 0;
             }
-            (Ok(Frame::State(_)), Some(_)) | (Ok(Frame::Batch(_) | Frame::Commit(_)), None) | (Err(_), _) => {
+            (Ok(Frame::State(_)), Some(_))
+            | (Ok(Frame::Batch(_) | Frame::Commit(_) | Frame::Pruned(_)), None)
+            | (Err(_), _) => {
                 scan.broken = Some(offset);
                 scan.broken_is_whole = true;
                 break;

@@ -38,7 +38,10 @@ impl Sealer {
         }
         let _upkeep = self.shared.upkeep();
         let Some(mut source) = Source::open_form(&self.folder, segment, Form::Plain, WALK_BYTES)? else {
-            let sealed = self.folder.open_read(segment, Form::Sealed)?;
+            let sealed = match self.folder.open_read(segment, Form::Sealed)? {
+                None => self.folder.open_read(segment, Form::Pruned)?,
+                sealed => sealed,
+            };
             return sealed.map(drop).ok_or(SegmentError::Missing { segment });
         };
         let found = scan(&mut source)?;

@@ -1,7 +1,8 @@
 //! Sealed segments: the same logical bytes in compressed blocks, with a table at the end.
 //!
 //! ```text
-//! "NTKSEGZ" 01 | blocks: one zstd frame each, cut after a COMMIT at 64 KiB or more of logical bytes
+//! "NTKSEGZ" 01, or "NTKSEGP" 01 | sha256 of the logical bytes before entries were taken out 32
+//! blocks: one zstd frame each, cut after a COMMIT at 64 KiB or more of logical bytes
 //! table: for each block  logical_offset u64 | logical_bytes u32 | file_offset u64 | file_bytes u32 | crc32 u32
 //! footer: table_offset u64 | n_blocks u32 | logical_bytes u64 | sha256 of the logical bytes 32
 //!         | crc32 of the table and the footer so far u32 | "NTKSEGF" 01
@@ -15,8 +16,11 @@ use crate::disk::DiskFile;
 use crate::sizes;
 
 const MAGIC: [u8; 8] = *b"NTKSEGZ\x01";
+/// Entries were taken out: the hash of what was follows.
+const PRUNED_MAGIC: [u8; 8] = *b"NTKSEGP\x01";
 const FOOTER_MAGIC: [u8; 8] = *b"NTKSEGF\x01";
 const MAGIC_BYTES: u64 = 8;
+const WAS_BYTES: u64 = 32;
 const ENTRY_BYTES: usize = 28;
 const FOOTER_BYTES: usize = 64;
 const COMPRESSION_LEVEL: i32 = 3;
@@ -59,6 +63,14 @@ impl SealedWriter {
     pub(crate) fn begin(mut file: Box<dyn DiskFile>) -> io::Result<Self> {
         file.write_at(&MAGIC, 0)?;
         Ok(Self { file, file_end: MAGIC_BYTES, logical_end: 0, hash: Sha256::new(), blocks: Vec::new() })
+    }
+
+    /// Begins a file of a segment whose entries were taken out; `was` is the hash of its logical bytes before.
+    pub(crate) fn begin_pruned(mut file: Box<dyn DiskFile>, was: &[u8; 32]) -> io::Result<Self> {
+        file.write_at(&PRUNED_MAGIC, 0)?;
+        file.write_at(was, MAGIC_BYTES)?;
+        let file_end = MAGIC_BYTES.saturating_add(WAS_BYTES);
+        Ok(Self { file, file_end, logical_end: 0, hash: Sha256::new(), blocks: Vec::new() })
     }
 
     /// Compresses and writes one block of logical bytes.
@@ -114,6 +126,8 @@ pub(crate) struct SealedFile {
     pub(crate) logical_bytes: u64,
     /// SHA-256 of the logical bytes, as the footer says.
     pub(crate) content_hash: [u8; 32],
+    /// SHA-256 of the logical bytes before entries were taken out; none for a segment that was only compressed.
+    pub(crate) was: Option<[u8; 32]>,
 }
 
 impl SealedFile {
@@ -125,10 +139,21 @@ impl SealedFile {
         let mut magic = [0; 8];
         if file.read_at(&mut footer, footer_offset)? != footer.len()
             || file.read_at(&mut magic, 0)? != magic.len()
-            || magic != MAGIC
         {
             return Ok(None);
         }
+        let was = match magic {
+            MAGIC => None,
+            PRUNED_MAGIC => {
+                let mut was = [0; 32];
+                if file.read_at(&mut was, MAGIC_BYTES)? != was.len() {
+                    return Ok(None);
+                }
+                Some(was)
+            }
+            _ => return Ok(None),
+        };
+        let blocks_begin = MAGIC_BYTES.saturating_add(if was.is_some() { WAS_BYTES } else { 0 });
         let Some((table_offset, n_blocks, logical_bytes, content_hash, crc)) = parse_footer(&footer) else {
             return Ok(None);
         };
@@ -149,12 +174,9 @@ impl SealedFile {
             return Ok(None);
         }
         let blocks: Option<Vec<Block>> = table.chunks_exact(ENTRY_BYTES).map(parse_block).collect();
-        Ok(blocks.filter(|blocks| are_contiguous(blocks, table_offset, logical_bytes)).map(|blocks| Self {
-            file,
-            blocks,
-            logical_bytes,
-            content_hash,
-        }))
+        Ok(blocks
+            .filter(|blocks| are_contiguous(blocks, blocks_begin, table_offset, logical_bytes))
+            .map(|blocks| Self { file, blocks, logical_bytes, content_hash, was }))
     }
 
     /// The block that holds this logical offset.
@@ -230,8 +252,8 @@ fn parse_block(bytes: &[u8]) -> Option<Block> {
 }
 
 /// Whether the blocks follow each other without gap, in the file and logically, to the very ends.
-fn are_contiguous(blocks: &[Block], table_offset: u64, logical_bytes: u64) -> bool {
-    let (mut file_end, mut logical_end) = (MAGIC_BYTES, 0);
+fn are_contiguous(blocks: &[Block], begin: u64, table_offset: u64, logical_bytes: u64) -> bool {
+    let (mut file_end, mut logical_end) = (begin, 0);
     for block in blocks {
         if block.file_offset != file_end
             || block.logical_offset != logical_end

@@ -52,7 +52,8 @@ impl Source {
         read_ahead: usize,
     ) -> Result<Option<Self>, SegmentError> {
         // Plain first: sealing publishes the sealed form before it removes the plain one.
-        for form in [Form::Plain, Form::Sealed, Form::QuarantinedPlain, Form::QuarantinedSealed] {
+        for form in [Form::Plain, Form::Sealed, Form::Pruned, Form::QuarantinedPlain, Form::QuarantinedSealed]
+        {
             if let Some(source) = Self::open_form(folder, segment, form, read_ahead)? {
                 return Ok(Some(source));
             }
@@ -73,6 +74,7 @@ impl Source {
         let (body, limit) = if form.is_sealed() {
             let sealed = SealedFile::open(file)
                 .map_err(read_error)?
+                .filter(|sealed| form.is_quarantined() || sealed.was.is_some() == (form == Form::Pruned))
                 .ok_or(SegmentError::Damaged { segment, offset: 0 })?;
             let limit = sealed.logical_bytes;
             (Body::Sealed(sealed), limit)

@@ -20,6 +20,8 @@ pub struct Report {
     pub n_commits: u64,
     /// Bytes after the last COMMIT: a torn tail, or a commit on its way.
     pub uncommitted_bytes: u64,
+    /// Segments without entries whose retention is over: what they were and what they are.
+    pub pruned: Vec<PrunedSegment>,
     /// Everything that does not hold, in order.
     pub damage: Vec<Damage>,
 }
@@ -30,6 +32,17 @@ impl Report {
     pub fn is_sound(&self) -> bool {
         self.damage.is_empty()
     }
+}
+
+/// A segment out of which entries were taken. Whoever took them wrote both hashes down: compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrunedSegment {
+    /// The segment.
+    pub segment: SegmentNumber,
+    /// SHA-256 of its logical bytes before, as its header says and the next STATE confirms.
+    pub was: [u8; 32],
+    /// SHA-256 of its logical bytes now.
+    pub is: [u8; 32],
 }
 
 /// One thing that does not hold.
@@ -180,6 +193,9 @@ impl Report {
             self.add(segment, 0, DamageKind::Sealed);
             return Ok(Chain::Unknown);
         }
-        Ok(Chain::Hash(hash))
+        let Some(was) = source.sealed().and_then(|sealed| sealed.was) else { return Ok(Chain::Hash(hash)) };
+        self.pruned.push(PrunedSegment { segment, was, is: hash });
+        // The next STATE vouches for what the segment was, not for what is left of it.
+        Ok(Chain::Hash(was))
     }
 }

@@ -20,12 +20,20 @@ pub struct Limits {
     pub files_max: usize,
     /// How many bytes all files may hold together, unpacked: they are judged in memory.
     pub bytes_max: u64,
+    /// How many bytes one file may hold, unpacked.
+    pub file_bytes_max: u64,
+    /// How many times its packed size a file may have, once it is larger than [`RATIO_FROM`].
+    pub ratio_max: u64,
 }
 
+/// Smaller files may be packed as well as can be: an empty table is nearly nothing, bytes.
+pub const RATIO_FROM: u64 = 1 << 20;
+
 impl Default for Limits {
-    /// A hundred thousand files and 1 GiB: a year of notes from hundreds of machines is a tenth of it.
+    /// A hundred thousand files and 1 GiB: a year of notes from hundreds of machines is a tenth of it. Half of that for
+    /// one file: a million rows. Rows pack to a tenth and zeros to a thousandth: 200 lies between.
     fn default() -> Self {
-        Self { files_max: 100_000, bytes_max: 1 << 30 }
+        Self { files_max: 100_000, bytes_max: 1 << 30, file_bytes_max: 1 << 29, ratio_max: 200 }
     }
 }
 
@@ -69,9 +77,19 @@ pub fn refusal(status: Status, sentence: &str) -> Verification {
 
 /// Reads a bundle from a folder or a ZIP file; a single folder round it is taken off.
 pub fn bundle(path: &Path, limits: Limits) -> Result<Files, ReadError> {
+    bundle_telling(path, limits, &mut |_, _| {})
+}
+
+/// The same; `tell` hears after each file how many files and bytes were read.
+pub fn bundle_telling(
+    path: &Path,
+    limits: Limits,
+    tell: &mut dyn FnMut(usize, u64),
+) -> Result<Files, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
     let metadata = fs::metadata(path).map_err(io)?;
-    let files = if metadata.is_dir() { folder(path, limits)? } else { archive(path, limits)? };
+    let bounded = Bounded { limits, files: Files::new(), bytes: 0, tell };
+    let files = if metadata.is_dir() { folder(path, bounded)? } else { archive(path, bounded)? };
     Ok(without_top_folder(files))
 }
 
@@ -89,21 +107,26 @@ fn without_top_folder(files: Files) -> Files {
 }
 
 /// What has been read so far, held to the bounds.
-struct Bounded {
+struct Bounded<'a> {
     limits: Limits,
     files: Files,
     bytes: u64,
+    tell: &'a mut dyn FnMut(usize, u64),
 }
 
-impl Bounded {
-    fn add(&mut self, name: String, from: impl io::Read) -> Result<(), ReadError> {
+impl Bounded<'_> {
+    /// Reads one file; `packed` is its size in an archive.
+    fn add(&mut self, name: String, from: impl io::Read, packed: Option<u64>) -> Result<(), ReadError> {
         if self.files.len() >= self.limits.files_max {
             return Err(refused(
                 Status::NotVerifiable,
                 format!("more than {} files are not read", self.limits.files_max),
             ));
         }
-        let left = self.limits.bytes_max.saturating_sub(self.bytes);
+        let Limits { bytes_max, file_bytes_max, ratio_max, .. } = self.limits;
+        let by_ratio = packed.map_or(u64::MAX, |packed| packed.saturating_mul(ratio_max).max(RATIO_FROM));
+        let total = bytes_max.saturating_sub(self.bytes);
+        let left = total.min(file_bytes_max).min(by_ratio);
         let mut bytes = Vec::new();
         // One byte more than is left tells "too large" from "just fits"; what an archive claims is not believed.
         let read = from.take(left.saturating_add(1)).read_to_end(&mut bytes);
@@ -112,19 +135,26 @@ impl Bounded {
         })?;
         let read = u64::try_from(read).unwrap_or(u64::MAX);
         if read > left {
-            return Err(refused(
-                Status::NotVerifiable,
-                format!("more than {} bytes are not read", self.limits.bytes_max),
-            ));
+            let name = plain(&name);
+            let sentence = if left == total {
+                format!("more than {bytes_max} bytes are not read")
+            } else if left == by_ratio {
+                format!(
+                    "`{name}` unpacks to more than {ratio_max} times its size: such an archive is not read"
+                )
+            } else {
+                format!("`{name}` is larger than {file_bytes_max} bytes: such a file is not read")
+            };
+            return Err(refused(Status::NotVerifiable, sentence));
         }
         self.bytes = self.bytes.saturating_add(read);
         self.files.insert(name, bytes);
+        (self.tell)(self.files.len(), self.bytes);
         Ok(())
     }
 }
 
-fn folder(root: &Path, limits: Limits) -> Result<Files, ReadError> {
-    let mut found = Bounded { limits, files: Files::new(), bytes: 0 };
+fn folder(root: &Path, mut found: Bounded<'_>) -> Result<Files, ReadError> {
     let mut todo = vec![(root.to_owned(), String::new())];
     while let Some((path, prefix)) = todo.pop() {
         let io = |source| ReadError::Io { path: path.clone(), source };
@@ -140,7 +170,7 @@ fn folder(root: &Path, limits: Limits) -> Result<Files, ReadError> {
             } else if kind.is_file() {
                 let file = fs::File::open(entry.path())
                     .map_err(|source| ReadError::Io { path: entry.path(), source })?;
-                found.add(name, file)?;
+                found.add(name, file, None)?;
             } else {
                 return Err(refused(
                     Status::Altered,
@@ -152,7 +182,7 @@ fn folder(root: &Path, limits: Limits) -> Result<Files, ReadError> {
     Ok(found.files)
 }
 
-fn archive(path: &Path, limits: Limits) -> Result<Files, ReadError> {
+fn archive(path: &Path, mut found: Bounded<'_>) -> Result<Files, ReadError> {
     let io = |source| ReadError::Io { path: path.to_owned(), source };
     let mut file = fs::File::open(path).map_err(io)?;
     let mut magic = [0; 4];
@@ -168,7 +198,6 @@ fn archive(path: &Path, limits: Limits) -> Result<Files, ReadError> {
     if zip.has_overlapping_entries().map_err(damaged)? {
         return Err(refused(Status::Altered, "files overlap inside the ZIP file"));
     }
-    let mut found = Bounded { limits, files: Files::new(), bytes: 0 };
     let mut names = BTreeSet::new();
     for index in 0..zip.len() {
         let mut entry = match zip.by_index(index) {
@@ -196,7 +225,8 @@ fn archive(path: &Path, limits: Limits) -> Result<Files, ReadError> {
             return Err(refused(Status::Altered, format!("`{}` is a link, not a file", plain(&name))));
         }
         if !entry.is_dir() {
-            found.add(name, &mut entry)?;
+            let packed = entry.compressed_size();
+            found.add(name, &mut entry, Some(packed))?;
         }
     }
     Ok(found.files)

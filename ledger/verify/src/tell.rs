@@ -38,8 +38,19 @@ pub fn text(verification: &Verification, marks: Marks) -> String {
     out
 }
 
-/// The same for machines: `verified`, `exit_code`, `verdict`, `checks`, and what was signed.
-pub fn json(verification: &Verification) -> String {
+/// What was read, and how long reading and checking took.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// How many files.
+    pub files: usize,
+    /// How many bytes they hold together, unpacked.
+    pub bytes: u64,
+    /// Seconds from the beginning of reading to the last check.
+    pub seconds: f64,
+}
+
+/// The same for machines: `verified`, `exit_code`, `verdict`, `checks`, what was signed, and what was read.
+pub fn json(verification: &Verification, measured: Measured) -> String {
     let checkpoint = verification.checkpoint.as_ref().map(|checkpoint| {
         json!({
             "origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root,
@@ -54,6 +65,9 @@ pub fn json(verification: &Verification) -> String {
         "practice_words": verification.practice_words,
         "checkpoint": checkpoint,
         "checks": verification.checks,
+        "files": measured.files,
+        "bytes": measured.bytes,
+        "seconds": measured.seconds,
     });
     format!("{value:#}\n")
 }

@@ -136,6 +136,7 @@ impl Collector {
             };
         }
         let sealed = SealedBatch {
+            removed: Vec::new(),
             author: author(),
             epoch: 0,
             first: batch.first,

@@ -34,6 +34,7 @@ fn sealed(log: &AuthorLog, entries: Vec<Entry>, signer: &NoteSigner) -> (SealedB
 fn forged(log: &AuthorLog, epoch: u32, entries: Vec<Entry>, signer: &NoteSigner) -> SealedBatch {
     let size = log.size() + u64::try_from(entries.len()).unwrap();
     let mut batch = SealedBatch {
+        removed: Vec::new(),
         author: log.author().clone(),
         epoch,
         first: log.size(),

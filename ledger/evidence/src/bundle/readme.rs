@@ -108,6 +108,9 @@ fn blocks(facts: &ReadmeFacts) -> Vec<Block> {
             "GO111MODULE=off GOPATH=/usr/share/gocode go run data/verify/check_proofs.go . ../../trust.txt",
             &["checks hold"],
         ),
+        text(
+            "If there is a folder data/proofs/timestamps, authorities outside the practice have stamped earlier states of the log. In that folder, for each number N: openssl ts -verify -data N.txt -in N.tsr -CAfile chain.pem. Expected: Verification: OK. Take the authority's certificate from itself, and compare.",
+        ),
         Heading("Way B. A Python script"),
         text(
             "Python's standard library and the package cryptography (Debian: python3-cryptography). The script is in the bundle; read it, or take the same file from the program's public source.",

@@ -117,6 +117,7 @@ fn sealed_out_of_turn(p: &Practice, first: u64, epoch: u8) -> SealedBatch {
     let leaves: Vec<_> = before.map(|(number, entry, key)| key.leaf(number, entry)).collect();
     let mut range = CompactRange::of(&leaves).unwrap();
     let mut batch = SealedBatch {
+        removed: Vec::new(),
         author: agent(),
         epoch: epoch.into(),
         first,

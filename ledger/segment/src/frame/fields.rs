@@ -88,6 +88,11 @@ impl<'a> Fields<'a> {
         Ok(hashes)
     }
 
+    /// Refuses anything but zeros after the last field.
+    pub(super) fn zeros(self) -> Result<(), FrameError> {
+        if self.rest.iter().all(|byte| *byte == 0) { Ok(()) } else { Err(FrameError::BadPayload) }
+    }
+
     /// Refuses bytes after the last field: one value has one encoding.
     pub(super) fn end(self) -> Result<(), FrameError> {
         if self.rest.is_empty() { Ok(()) } else { Err(FrameError::BadPayload) }

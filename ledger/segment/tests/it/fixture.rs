@@ -54,7 +54,7 @@ fn the_first_version_still_reads_and_is_still_what_is_written() {
         .iter()
         .filter_map(|frame| match frame {
             Frame::State(state) => Some(state),
-            Frame::Batch(_) | Frame::Commit(_) => None,
+            Frame::Batch(_) | Frame::Commit(_) | Frame::Pruned(_) => None,
         })
         .collect();
     assert_eq!(states[0], &State { previous_hash: [0; 32], ..state(0) });

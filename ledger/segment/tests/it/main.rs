@@ -7,6 +7,7 @@ mod faults;
 mod fixture;
 mod frames;
 mod life;
+mod pruning;
 mod sealing;
 mod threads;
 mod values;

@@ -66,7 +66,7 @@ pub(crate) fn batches_of(frames: impl Iterator<Item = Frame>) -> Vec<u64> {
                 assert_eq!(found, batch(found.first));
                 Some(found.first)
             }
-            Frame::State(_) | Frame::Commit(_) => None,
+            Frame::State(_) | Frame::Commit(_) | Frame::Pruned(_) => None,
         })
         .collect()
 }

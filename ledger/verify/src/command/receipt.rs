@@ -2,11 +2,12 @@
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::Args;
 use ntk_evidence::checks;
 use ntk_verify::read::{self, Limits, ReadError};
-use ntk_verify::tell::{self, Marks};
+use ntk_verify::tell::{self, Marks, Measured};
 
 use crate::command::{input, print};
 
@@ -38,6 +39,7 @@ pub(crate) struct ReceiptArgs {
 
 /// Reads, checks and tells; the exit code.
 pub(crate) fn run(args: &ReceiptArgs) -> anyhow::Result<u8> {
+    let began = Instant::now();
     let (note, proof, trust) = (input(&args.note)?, input(&args.proof)?, input(&args.trust)?);
     let verification = match args.bundle.as_deref().map(|bundle| read::bundle(bundle, Limits::default())) {
         None => checks::receipt(&note, &proof, &trust, None),
@@ -45,7 +47,9 @@ pub(crate) fn run(args: &ReceiptArgs) -> anyhow::Result<u8> {
         Some(Err(ReadError::Refused { status, sentence })) => read::refusal(status, &sentence),
         Some(Err(error)) => return Err(error.into()),
     };
+    let read: usize = [&note, &proof, &trust].iter().map(|bytes| bytes.len()).sum();
+    let measured = Measured { files: 3, bytes: u64::try_from(read)?, seconds: began.elapsed().as_secs_f64() };
     let marks = if io::stdout().is_terminal() { Marks::Symbols } else { Marks::Ascii };
-    print(&if args.json { tell::json(&verification) } else { tell::text(&verification, marks) })?;
+    print(&if args.json { tell::json(&verification, measured) } else { tell::text(&verification, marks) })?;
     Ok(verification.exit_code())
 }

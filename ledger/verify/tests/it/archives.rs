@@ -78,6 +78,8 @@ fn a_bundle_verifies_as_zip_as_folder_and_inside_one_top_folder() {
     let value: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
     assert_eq!((&value["verified"], &value["exit_code"]), (&true.into(), &0.into()));
     assert_eq!(value["checks"].as_array().unwrap().len(), ntk_evidence::checks::NAMES.len());
+    assert!(value["files"].as_u64().unwrap() > 15 && value["bytes"].as_u64().unwrap() > 5000, "{value}");
+    assert!(value["seconds"].as_f64().unwrap() > 0.0 && value["practice_words"].is_string(), "{value}");
 }
 
 #[test]
@@ -124,7 +126,7 @@ fn usage_and_io_are_64_and_say_what_to_do() {
 #[track_caller]
 fn refused(scene: &Scene, bytes: &[u8], status: Status, says: &str) {
     let path = scene.put("hostile.zip", bytes);
-    let limits = Limits { files_max: 50, bytes_max: 1 << 20 };
+    let limits = Limits { files_max: 50, bytes_max: 1 << 22, file_bytes_max: 1 << 21, ratio_max: 200 };
     match read::bundle(&path, limits) {
         Err(ReadError::Refused { status: found, sentence }) => {
             assert_eq!(found, status, "{sentence}");
@@ -175,13 +177,24 @@ fn hostile_archives_are_refused_before_anything_is_judged() {
 
     let bomb = zipped([("data/zeros".to_owned(), vec![0; (1 << 20) + 1].as_slice())]);
     assert!(bomb.len() < 10_000);
-    refused(&scene, &bomb, Status::NotVerifiable, "bytes are not read");
+    refused(&scene, &bomb, Status::NotVerifiable, "200 times its size");
+    let noise: Vec<u8> =
+        (0..(1u32 << 20) + 9).map(|n| (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+    let three = noise.repeat(3);
+    refused(
+        &scene,
+        &zipped([("data/one".to_owned(), three.as_slice())]),
+        Status::NotVerifiable,
+        "larger than 2097152",
+    );
+    let names = (0..5).map(|n| (format!("data/{n}"), noise.as_slice()));
+    refused(&scene, &zipped(names), Status::NotVerifiable, "more than 4194304 bytes are not read");
     // A bomb that claims to be small is still measured by what comes out.
     let size = u32::try_from((1 << 20) + 1).unwrap().to_le_bytes();
     let liar = replaced(&bomb, &size, &9u32.to_le_bytes());
     let path = scene.put("liar.zip", &liar);
     assert!(matches!(
-        read::bundle(&path, Limits { files_max: 50, bytes_max: 1 << 20 }),
+        read::bundle(&path, Limits { files_max: 50, bytes_max: 1 << 20, ..Limits::default() }),
         Err(ReadError::Refused { .. })
     ));
     let many = zipped((0..51).map(|n| (format!("data/{n}"), &b""[..])));

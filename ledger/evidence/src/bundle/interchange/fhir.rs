@@ -96,7 +96,7 @@ fn agents(line: &Line<'_>) -> Value {
     let name = account.unwrap_or_else(|| "not named by the record".to_owned());
     let mut user = json!({"altId": name, "who": {"display": name}, "requestor": is_account});
     if let (Some(from), Some(user)) = (from, user.as_object_mut()) {
-        let kind = if from.parse::<std::net::IpAddr>().is_ok() { "2" } else { "1" };
+        let kind = if from.parse::<core::net::IpAddr>().is_ok() { "2" } else { "1" };
         user.insert("network".to_owned(), json!({"address": from, "type": kind}));
     }
     let mut agents = vec![user];

@@ -73,7 +73,7 @@ pub(super) fn event(line: &Line<'_>) -> Value {
             put("user", json!({"name": account(line)}));
             put("dst_endpoint", json!({"hostname": line.computer()}));
             if let Some(from) = event.actor.as_ref().and_then(|actor| actor.from.as_ref()) {
-                let is_address = from.parse::<std::net::IpAddr>().is_ok();
+                let is_address = from.parse::<core::net::IpAddr>().is_ok();
                 put("src_endpoint", json!({ if is_address { "ip" } else { "hostname" }: from }));
             }
         }
