@@ -59,6 +59,10 @@ pub const POLICY: &str = "data/proofs/policy.txt";
 pub const REPORT_CONSISTENCY: &str = "data/proofs/report.consistency";
 /// The folder of older checkpoints that witnesses outside cosigned.
 pub const WITNESSED: &str = "data/proofs/witnessed/";
+/// The folder of checkpoints that a time-stamping authority stamped.
+pub const TIME_STAMPS: &str = "data/proofs/timestamps/";
+/// Certificates with which the responses of the authority are verified, PEM.
+pub const TIME_STAMP_CHAIN: &str = "data/proofs/timestamps/chain.pem";
 /// The folder of need-to-know tables that were in force.
 pub const POLICIES: &str = "data/policies/";
 /// Who collected, viewed, exported, handed over.
@@ -117,6 +121,12 @@ pub fn witnessed_path(size: u64) -> String {
 /// Path of the consistency proof (base64 lines) from that size to the final checkpoint.
 pub fn witnessed_consistency_path(size: u64) -> String {
     format!("{WITNESSED}{size}.consistency")
+}
+
+/// Path of a checkpoint of this size that was time-stamped (`.txt`), of the response (`.tsr`) and of the consistency
+/// proof to the final checkpoint (`.consistency`).
+pub fn time_stamp_path(size: u64, suffix: &str) -> String {
+    format!("{TIME_STAMPS}{size}{suffix}")
 }
 
 /// Whether a path can be written below any folder on any desktop without meaning another place.

@@ -13,6 +13,7 @@ mod ranges;
 mod receipt;
 mod report;
 mod rows;
+mod time_stamps;
 mod weekly;
 mod witnesses;
 
@@ -26,7 +27,7 @@ pub use bag::{Profile, bag_checks};
 pub use receipt::receipt;
 
 /// Names of the checks, in the order in which they are told.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 18] = [
     "bag-structure",
     "bag-manifests",
     "bag-tagmanifest",
@@ -36,6 +37,7 @@ pub const NAMES: [&str; 17] = [
     "bundle-signature",
     "checkpoint",
     "witnesses",
+    "time-stamps",
     "author-keys",
     "batch-notes",
     "inclusion",
@@ -158,6 +160,7 @@ pub fn check(files: &Files, trust: Option<&[u8]>) -> Verification {
     checks.push(check);
     let (listed, mut range_faults) = ranges::Listed::read(files, &rows);
     checks.push(witnesses::witnesses(&anchor, files, checkpoint.as_ref(), &listed, &rows));
+    checks.push(time_stamps::time_stamps(&anchor, files, checkpoint.as_ref()));
     let (timeline, readable) = std::thread::scope(|scope| {
         let timeline = scope.spawn(|| rows.timeline(files));
         let keys =

@@ -25,6 +25,7 @@ pub mod name;
 pub mod note;
 pub mod receipt;
 pub mod time;
+pub mod time_stamp;
 pub mod tlog_proof;
 pub mod tree;
 pub mod trust;

@@ -5,7 +5,7 @@
 //! ends its range stands in the log below the size that was cosigned.
 
 use crate::bundle::bag::Files;
-use crate::bundle::{CHECKPOINT, POLICY, TRUST, WITNESSED, witnessed_consistency_path};
+use crate::bundle::{CHECKPOINT, POLICY, TRUST, WITNESSED};
 use crate::checkpoint::{Checkpoint, cosigned_at};
 use crate::checks::anchor::{Anchor, FinalCheckpoint, status_of_checkpoint};
 use crate::checks::ranges::Listed;
@@ -102,29 +102,31 @@ fn vouching(files: &Files, last: &FinalCheckpoint, log: &VerifierKey, faults: &m
     }
     let older = files.iter().filter(|(path, _)| path.starts_with(WITNESSED) && path.ends_with(".txt"));
     for (path, note) in older.take(OLDER_MAX) {
-        match continued(files, path, note, last, log) {
-            Ok(vouching) => all.push(vouching),
+        match continued(files, WITNESSED, path, note, last, log) {
+            Ok((size, note)) => all.push(Vouching { size, note, path: path.clone() }),
             Err((status, wrong)) => faults.add(status, format!("{}: {wrong}", quoted(path))),
         }
     }
     all
 }
 
-fn continued(
+/// An older checkpoint below `folder`: signed by the log, of the size that its path says, continued by the final one.
+pub(super) fn continued(
     files: &Files,
+    folder: &str,
     path: &str,
     note: &[u8],
     last: &FinalCheckpoint,
     log: &VerifierKey,
-) -> Result<Vouching, (Status, String)> {
+) -> Result<(u64, SignedNote), (Status, String)> {
     let altered = |wrong: &dyn std::fmt::Display| (Status::Altered, wrong.to_string());
     let checkpoint =
         Checkpoint::verify(note, log).map_err(|error| (status_of_checkpoint(&error), error.to_string()))?;
-    let name = path.strip_prefix(WITNESSED).and_then(|name| name.strip_suffix(".txt"));
+    let name = path.strip_prefix(folder).and_then(|name| name.strip_suffix(".txt"));
     if name != Some(checkpoint.size.to_string().as_str()) || checkpoint.size == 0 {
         return Err(altered(&"it holds a checkpoint of another size than its name says"));
     }
-    let proof_path = witnessed_consistency_path(checkpoint.size);
+    let proof_path = format!("{folder}{}.consistency", checkpoint.size);
     let proof = files.get(&proof_path).ok_or((Status::Incomplete, format!("{proof_path} is missing")))?;
     let proof = String::from_utf8_lossy(proof);
     let hashes = proof.lines().take(65).map(Hash::from_base64).collect::<Result<Vec<_>, _>>();
@@ -133,7 +135,7 @@ fn continued(
     verify_consistency(checkpoint.size, *size, &hashes, &checkpoint.root, root)
         .map_err(|error| altered(&format!("the final checkpoint does not continue it: {error}")))?;
     let note = SignedNote::parse(note).map_err(|error| altered(&error))?;
-    Ok(Vouching { size: checkpoint.size, note, path: path.to_owned() })
+    Ok((checkpoint.size, note))
 }
 
 /// The largest size at which as many as are needed cosigned.

@@ -16,5 +16,6 @@ mod practice;
 mod receipts;
 mod schema;
 mod tampering;
+mod time_stamps;
 mod vectors;
 mod worked_example;
