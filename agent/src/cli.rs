@@ -5,19 +5,20 @@
 
 use std::error::Error;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use ntk_segment::error::SegmentError;
 
 use crate::check::{self, Verdict};
-use crate::clock::{Clock as _, RealClock};
+use crate::clock::{self, Clock as _, RealClock};
 use crate::config::DEFAULT_DIR;
 use crate::enroll::{self, EnrollError, Replace};
 use crate::error_chain;
 use crate::host;
-use crate::identity::IdentityError;
+use crate::identity::{IdentityError, IdentityFiles};
+use crate::kept::{self, KeptError};
 use crate::receipt::{self, ReceiptError};
 use crate::replay::{self, Format, ReplayError};
 use crate::run::{self, RunError};
@@ -97,6 +98,16 @@ enum Command {
         /// Where the two files go
         #[arg(long, value_name = "DIR", default_value = ".")]
         out: PathBuf,
+    },
+    /// List the segments that are kept encrypted for a lost collector, or pack them with what it needs
+    #[command(after_help = "Example:
+  ntk-agent kept --out /media/usb/ws-01")]
+    Kept {
+        #[command(flatten)]
+        place: Place,
+        /// Write everything that a lost collector can be filled again from to this new folder
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// Print the events of recorded records as JSON lines
     #[command(after_help = "Example:
@@ -203,6 +214,7 @@ impl Command {
                 println!("{}\n{}", written.note.display(), written.proof.display());
                 Ok(0)
             }
+            Self::Kept { place, out } => kept(&place, out.as_deref()),
             Self::Replay { format, files, watches } => replay(&format, &files, &watches),
             Self::Completions { shell } => {
                 clap_complete::generate(
@@ -238,6 +250,27 @@ fn status(place: &Place, json: bool) -> Result<u8, Failure> {
         status.sentences(now).iter().for_each(|line| println!("{line}"));
     }
     Ok(if status.is_running(now) { 0 } else { 1 })
+}
+
+fn kept(place: &Place, out: Option<&Path>) -> Result<u8, Failure> {
+    let failed =
+        |error: KeptError| Failure::new(if matches!(error, KeptError::There(_)) { USAGE } else { IO }, error);
+    let Some(out) = out else {
+        for file in kept::list(&place.dir).map_err(failed)? {
+            println!("{}  {} bytes, since {}", file.path.display(), file.bytes, clock::text(file.since));
+        }
+        return Ok(0);
+    };
+    let identity =
+        IdentityFiles::of(&place.dir).load(&RealFiles).map_err(|error| Failure::new(CONFIG, error))?;
+    let packed = kept::pack(&place.dir, &identity, out, &RealFiles).map_err(failed)?;
+    println!(
+        "packed {} finished segments and {} in use to {}; only the practice's recovery key reads them",
+        packed.n_kept,
+        packed.n_live,
+        out.display()
+    );
+    Ok(0)
 }
 
 fn replay(format: &str, files: &[PathBuf], watches: &[String]) -> Result<u8, Failure> {

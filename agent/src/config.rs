@@ -35,6 +35,8 @@ pub struct Config {
     pub sensor: SensorChoice,
     /// The spool's bounds.
     pub spool: SpoolChoice,
+    /// What is kept of released segments, encrypted to the recovery key.
+    pub kept: KeptChoice,
     /// Time between two health entries.
     pub health_every: Duration,
     /// Time between two keepalives.
@@ -66,6 +68,8 @@ pub struct SpoolChoice {
     /// The longest an event waits for its group.
     pub commit_after: Duration,
 }
+
+pub use crate::spool::away::Limits as KeptChoice;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]

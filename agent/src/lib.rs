@@ -10,6 +10,7 @@ pub mod config;
 pub mod enroll;
 pub mod host;
 pub mod identity;
+pub mod kept;
 pub mod log_output;
 pub mod receipt;
 pub mod record;

@@ -17,13 +17,14 @@ use ntk_segment::disk::RealDisk;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::clock::{Clock, RealClock};
 use crate::config::reload::Reloader;
 use crate::config::{self, Config, ConfigError};
 use crate::identity::epochs::EpochKeys;
 use crate::identity::{Identity, IdentityError, IdentityFiles};
+use crate::spool::away::Away;
 use crate::spool::keeper::{Keeper, Progress, Setup};
 use crate::spool::thread::{Intake, SpoolThread};
 use crate::spool::{Bookmark, SpoolError, Writer};
@@ -181,11 +182,16 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
 }
 
 fn setup(path: PathBuf, config: &Config, identity: &Identity, clock: &Arc<dyn Clock>) -> Setup {
+    // Recording comes first: without a recovery key what is released stays as it is, and the log says so.
+    let away = Away::new(&path, &identity.trust.recovery, config.kept)
+        .inspect_err(|error| error!(%error, "released segments stay unencrypted on this disk"))
+        .ok();
     Setup {
         path,
         bytes_max: config.spool.bytes_max,
         epoch_every: config.epoch_every,
         log_key: identity.log_key.clone(),
+        away,
         disk: Arc::new(RealDisk),
         files: Arc::new(RealFiles),
         clock: Arc::clone(clock),
@@ -265,6 +271,7 @@ impl Agent {
         self.pulse.set_every(new.health_every);
         let is_other_sensing = new.watches != self.config.watches || new.sensor != self.config.sensor;
         if new.spool != self.config.spool
+            || new.kept != self.config.kept
             || new.collector != self.config.collector
             || new.keepalive != self.config.keepalive
             || new.epoch_every != self.config.epoch_every

@@ -52,7 +52,9 @@ use ntk_segment::reader::Reader;
 use crate::clock;
 use crate::identity::IdentityError;
 use crate::identity::epochs::EpochKeys;
+use crate::whole_file::Files;
 
+pub mod away;
 mod bookmark;
 pub mod keeper;
 mod kept;
@@ -124,6 +126,9 @@ pub enum SpoolError {
     /// The position file failed.
     #[error(transparent)]
     Position(#[from] position::PositionError),
+    /// A finished segment could not be put away.
+    #[error("a finished segment could not be put away; it stays as it is")]
+    Away(#[from] away::AwayError),
     /// The thread could not start.
     #[error("could not start the spool's thread")]
     Thread(#[source] std::io::Error),
@@ -254,7 +259,8 @@ impl Spool {
         now: Moment,
     ) -> Result<(), SpoolError> {
         let segment = |source| SpoolError::Segment { path: self.path.clone(), source };
-        if self.log.needs_roll() {
+        let is_due = self.kept.is_last_due(self.author_log.size(), now);
+        if self.log.needs_roll() || is_due {
             let state = state_of(&self.author_log, self.bookmark.as_ref(), now);
             let number = self.log.roll(state).map_err(segment)?;
             self.kept.rolled(number, self.author_log.size(), now);
@@ -342,6 +348,31 @@ impl Spool {
             n_removed = n_removed.saturating_add(removed);
         }
         Ok(n_removed)
+    }
+}
+
+impl Spool {
+    /// Puts finished segments away whose entries are all released, oldest first, and removes them. Says how many.
+    ///
+    /// INVARIANT SP-4: `released` is what `position.json` says, durably; the encrypted file is durable before the
+    /// segment goes.
+    pub fn put_away(
+        &mut self,
+        released: u64,
+        away: &away::Away,
+        disk: &dyn Disk,
+        files: &dyn Files,
+    ) -> Result<u64, SpoolError> {
+        let mut n_away = 0u64;
+        while let Some((oldest, next)) = self.kept.finished(released) {
+            away.put(disk, &self.path, oldest, files)?;
+            self.log
+                .remove_whole_segments_before(Pointer::first_in(next))
+                .map_err(|source| SpoolError::Segment { path: self.path.clone(), source })?;
+            self.kept.removed_before(next);
+            n_away = n_away.saturating_add(1);
+        }
+        Ok(n_away)
     }
 }
 

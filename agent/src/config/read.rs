@@ -7,12 +7,14 @@ use ntk_evidence::event::Class;
 use toml::Table;
 
 use super::section::Section;
-use super::{Config, Fault, SPOOL_BYTES_MIN, SensorChoice, SpoolChoice};
+use super::{Config, Fault, KeptChoice, SPOOL_BYTES_MIN, SensorChoice, SpoolChoice};
 use crate::log_output::LogFormat;
 use crate::watch_list::{Watch, WatchList};
 
 const SPOOL_BYTES_DEFAULT: u64 = 1 << 30;
 const SPOOL_BYTES_MAX: u64 = 1 << 44;
+const KEPT_DAYS_DEFAULT: u32 = 90;
+const KEPT_BYTES_DEFAULT: u64 = 1 << 30;
 const COMMIT_AFTER_MS_DEFAULT: u64 = 50;
 const HEALTH_EVERY_S_DEFAULT: u64 = 300;
 const KEEPALIVE_S_DEFAULT: u64 = 15;
@@ -47,6 +49,13 @@ pub(super) fn config(table: Table) -> Result<Config, Vec<Fault>> {
             spool.number("commit_after_ms", 1..=10_000).unwrap_or(COMMIT_AFTER_MS_DEFAULT),
         ),
     });
+    let kept = section.below("kept", |kept| KeptChoice {
+        days: kept
+            .number("days", 1..=3_650)
+            .and_then(|days| u32::try_from(days).ok())
+            .unwrap_or(KEPT_DAYS_DEFAULT),
+        bytes: kept.number("bytes", 0..=SPOOL_BYTES_MAX).unwrap_or(KEPT_BYTES_DEFAULT),
+    });
     section.finish();
     if !faults.is_empty() {
         return Err(faults);
@@ -56,6 +65,7 @@ pub(super) fn config(table: Table) -> Result<Config, Vec<Fault>> {
         watches,
         sensor,
         spool,
+        kept,
         health_every: Duration::from_secs(health_every_s),
         keepalive: Duration::from_secs(keepalive_s),
         epoch_every: Duration::from_secs(epoch_hours.saturating_mul(3600)),

@@ -79,6 +79,14 @@ pub(crate) fn finished() -> (tempfile::TempDir, IdentityFiles) {
     (scratch, identity)
 }
 
+/// An identity that is whole, below an agent's folder.
+pub(crate) fn whole(dir: &Path) -> Identity {
+    let identity = IdentityFiles::of(dir);
+    identity.secrets_or_new(&RealFiles, secrets).unwrap();
+    identity.finish(&RealFiles, "certificate\n", "authority\n", &trust(), &enrolled()).unwrap();
+    identity.load(&RealFiles).unwrap()
+}
+
 #[test]
 fn an_identity_reads_back_and_signs_as_its_author() {
     let (_scratch, files) = finished();

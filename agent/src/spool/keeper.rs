@@ -13,6 +13,7 @@ use ntk_segment::disk::Disk;
 use ntk_segment::reader::Reader;
 use tracing::{error, info, warn};
 
+use super::away::Away;
 use super::position::{Position, PositionFile, Recalled};
 use super::room::{self, Cause, Content, Loss};
 use super::{Bookmark, Ending, Found, Spool, SpoolError, Writer};
@@ -34,6 +35,8 @@ pub struct Setup {
     pub disk: Arc<dyn Disk>,
     /// The disk under the position.
     pub files: Arc<dyn Files>,
+    /// Where finished segments are put away once they are released; `None` leaves them as they are.
+    pub away: Option<Away>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -345,11 +348,28 @@ impl Keeper {
     pub fn tidy(&mut self) {
         let now = self.setup.clock.now();
         let wanted = self.setup.bytes_max.saturating_sub(headroom(self.setup.bytes_max));
+        self.put_away(now);
         let Some(spool) = &mut self.spool else { return };
         match spool.prune(self.position.released, wanted, now) {
             Ok(0) => {}
             Ok(n_removed) => info!(n_removed, "released segments removed"),
             Err(error) => self.fail(&error),
+        }
+    }
+
+    /// What cannot be put away now stays, and is tried again: recording goes on.
+    fn put_away(&mut self, now: Moment) {
+        let (Some(spool), Some(away)) = (&mut self.spool, &self.setup.away) else { return };
+        match spool.put_away(self.position.released, away, &*self.setup.disk, &*self.setup.files) {
+            Ok(0) => {}
+            Ok(n_away) => info!(n_away, "released segments were encrypted to the recovery key and put away"),
+            Err(error @ SpoolError::Away(_)) => error!(error = %chain(&error), "a released segment stays"),
+            Err(error) => return self.fail(&error),
+        }
+        match away.prune(now) {
+            Ok(0) => {}
+            Ok(n_removed) => info!(n_removed, "the oldest segments that were put away were removed"),
+            Err(error) => error!(error = %chain(&error), "what was put away could not be tidied"),
         }
     }
 
@@ -456,7 +476,7 @@ impl Keeper {
 
 /// The size at which a segment is followed by the next: small enough that a cap can be kept by removing whole ones.
 fn segment_bytes_max(bytes_max: u64) -> u64 {
-    (bytes_max / 16).clamp(128 << 10, 64 << 20)
+    (bytes_max / 16).clamp(128 << 10, 8 << 20)
 }
 
 /// Kept segments leave this much below the cap for what comes.

@@ -12,6 +12,9 @@ use super::bookmark::Decided;
 /// A released segment is kept for so long, so that a wiped collector can be filled again.
 const KEPT_SECONDS: i64 = 90 * 86_400;
 
+/// A segment that has been written for so long is followed by the next, so that it can be put away.
+const SEGMENT_SECONDS: i64 = 86_400;
+
 #[derive(Clone, Copy, Debug)]
 struct Segment {
     number: SegmentNumber,
@@ -53,6 +56,20 @@ impl Kept {
         let next = self.segments.get(1)?;
         let is_old = next.began.plus_seconds(KEPT_SECONDS) < now;
         (next.first <= released && (is_crowded || is_old)).then_some(next.number)
+    }
+
+    /// Whether the last segment holds something and is older than a day.
+    pub(super) fn is_last_due(&self, size: u64, now: Moment) -> bool {
+        self.segments
+            .back()
+            .is_some_and(|last| last.first < size && last.began.plus_seconds(SEGMENT_SECONDS) < now)
+    }
+
+    /// The oldest segment and the one after it, if all entries of the oldest are released.
+    pub(super) fn finished(&self, released: u64) -> Option<(SegmentNumber, SegmentNumber)> {
+        let (oldest, next) = (self.segments.front()?, self.segments.get(1)?);
+        // One more: the batch that ends at `released` stays, because the uplink goes on from its note.
+        (next.first < released).then_some((oldest.number, next.number))
     }
 
     pub(super) fn removed_before(&mut self, number: SegmentNumber) {

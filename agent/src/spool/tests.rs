@@ -17,6 +17,7 @@ use clock::Clock as _;
 use clock::fake::FakeClock;
 
 mod epochs;
+mod put_away;
 
 /// The real disk, whose syncs fail while asked to (done or not, nobody can tell), or which takes no byte at all.
 #[derive(Clone, Debug, Default)]
@@ -120,6 +121,7 @@ struct Machine {
     disk: Sick,
     file_fault: Arc<std::sync::Mutex<FileFault>>,
     bytes_max: u64,
+    away: Option<away::Away>,
 }
 
 impl Machine {
@@ -134,6 +136,7 @@ impl Machine {
             disk: Sick::default(),
             file_fault: Arc::new(std::sync::Mutex::new(FileFault::None)),
             bytes_max: 64 << 20,
+            away: None,
         }
     }
 
@@ -156,6 +159,7 @@ impl Machine {
             bytes_max: self.bytes_max,
             epoch_every: Duration::from_secs(86_400),
             log_key: log_signer().verifier().clone(),
+            away: self.away.clone(),
             disk: Arc::new(self.disk.clone()),
             files: Arc::new(SickFiles(Arc::clone(&self.file_fault))),
             clock: Arc::clone(&self.clock) as Arc<dyn clock::Clock>,

@@ -49,6 +49,7 @@ async fn events_reach_the_collector_once_over_streams_that_end() {
         bytes_max: 64 << 20,
         epoch_every: Duration::from_secs(86_400),
         log_key: identity.log_key.clone(),
+        away: None,
         disk: Arc::new(RealDisk),
         files: Arc::new(RealFiles),
         clock: Arc::clone(&clock),
