@@ -86,7 +86,6 @@ pub struct Checked {
 
 /// A change that an act brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "one or two a batch of acts")]
 pub enum Change {
     /// From here on this key speaks for this author.
     Enrolled(Enrolment),
