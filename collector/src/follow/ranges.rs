@@ -38,10 +38,8 @@ impl Ranges {
                 Frame::Pruned(pruned) => Some(from_pruned(0, pruned)?),
                 Frame::State(_) | Frame::Commit(_) => None,
             };
-            if let Some(batch) = batch {
-                if batch.author != Author::Collector {
-                    ranges.append(ledger, &batch)?;
-                }
+            if let Some(batch) = batch.filter(|batch| batch.author != Author::Collector) {
+                ranges.append(ledger, &batch)?;
             }
         }
         Ok(ranges)
