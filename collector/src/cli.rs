@@ -4,6 +4,7 @@ mod answer;
 mod baseline;
 mod commands;
 mod departure;
+mod encrypted;
 mod findings;
 pub mod passphrase;
 mod policy;
@@ -252,9 +253,12 @@ pub struct ReportArgs {
     /// Which week, such as 2026-W47 [default: this week]
     #[arg(long)]
     pub week: Option<String>,
-    /// Folder for report.html and report.json
+    /// Folder for report.html and report.json (report.html.age and report.json.age with --encrypt-to)
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Whose eyes only
+    #[command(flatten)]
+    pub encrypt_to: encrypted::EncryptTo,
 }
 
 /// `export`.
@@ -272,7 +276,7 @@ pub struct ExportArgs {
     /// The case, for the bundle's label
     #[arg(long)]
     pub case: String,
-    /// The bundle
+    /// The bundle (FILE.zip.age with --encrypt-to)
     #[arg(long, value_name = "FILE.zip")]
     pub out: PathBuf,
     /// What to withhold behind commitments: paths; people (all but --person, rosters too)
@@ -281,4 +285,7 @@ pub struct ExportArgs {
     /// Renderings for other programs: ocsf, fhir, timesketch (timeline.csv, always there) [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub interchange: Option<Vec<String>>,
+    /// Whose eyes only
+    #[command(flatten)]
+    pub encrypt_to: encrypted::EncryptTo,
 }
