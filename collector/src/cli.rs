@@ -69,6 +69,8 @@ pub enum Command {
     Check,
     /// What runs, who is connected, what was refused
     Status(Json),
+    /// Print the numbers that a monitoring system watches, as Prometheus reads them; they name no person and no path
+    Metrics,
     /// Verify the whole ledger and every signature
     SelfCheck(Json),
     /// Make the query store again from the ledger and compare

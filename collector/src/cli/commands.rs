@@ -210,6 +210,10 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
             }
             Ok(0)
         }
+        Command::Metrics => {
+            print!("{}", String::from_utf8_lossy(&client.get("/v1/metrics", &[]).await?));
+            Ok(0)
+        }
         Command::SelfCheck(args) => {
             let body = json(
                 &with_bar(client, "verifying the ledger", client.post("/v1/self-check", &json!({}))).await?,

@@ -24,7 +24,7 @@ impl EncryptTo {
 }
 
 /// Writes a file that its owner's group may read, or its encrypted form as `FILE.age`; where it was written.
-/// The plain bytes touch no disk when recipients are given.
+/// With recipients nothing plain is written here, not even for a moment.
 pub(super) fn write(file: &Path, bytes: &[u8], to: Option<&Recipients>) -> anyhow::Result<PathBuf> {
     let Some(to) = to else {
         write_file(file, bytes, 0o640)?;
