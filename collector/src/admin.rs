@@ -5,6 +5,7 @@ pub mod baseline;
 pub mod client;
 mod departure;
 pub mod findings;
+mod metrics;
 mod policy;
 mod preservation;
 pub mod rebuild;
@@ -83,6 +84,7 @@ pub(crate) type Answer<T> = Result<T, Failure>;
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/v1/status", get(status))
+        .route("/v1/metrics", get(metrics::metrics))
         .route("/v1/enroll", get(machines).post(enroll))
         .route("/v1/enroll/revoke", post(revoke))
         .merge(witness::routes())

@@ -4,6 +4,7 @@ mod answer;
 mod baseline;
 mod commands;
 mod departure;
+mod encrypted;
 mod findings;
 pub mod passphrase;
 mod policy;
@@ -68,6 +69,8 @@ pub enum Command {
     Check,
     /// What runs, who is connected, what was refused
     Status(Json),
+    /// Print the numbers that a monitoring system watches, as Prometheus reads them; they name no person and no path
+    Metrics,
     /// Verify the whole ledger and every signature
     SelfCheck(Json),
     /// Make the query store again from the ledger and compare
@@ -254,9 +257,12 @@ pub struct ReportArgs {
     /// Which week, such as 2026-W47 [default: this week]
     #[arg(long)]
     pub week: Option<String>,
-    /// Folder for report.html and report.json
+    /// Folder for report.html and report.json (report.html.age and report.json.age with --encrypt-to)
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Whose eyes only
+    #[command(flatten)]
+    pub encrypt_to: encrypted::EncryptTo,
 }
 
 /// `export`.
@@ -274,7 +280,7 @@ pub struct ExportArgs {
     /// The case, for the bundle's label
     #[arg(long)]
     pub case: String,
-    /// The bundle
+    /// The bundle (FILE.zip.age with --encrypt-to)
     #[arg(long, value_name = "FILE.zip")]
     pub out: PathBuf,
     /// What to withhold behind commitments: paths; people (all but --person, rosters too)
@@ -283,4 +289,7 @@ pub struct ExportArgs {
     /// Renderings for other programs: ocsf, fhir, timesketch (timeline.csv, always there) [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub interchange: Option<Vec<String>>,
+    /// Whose eyes only
+    #[command(flatten)]
+    pub encrypt_to: encrypted::EncryptTo,
 }

@@ -15,6 +15,7 @@ pub mod config;
 pub mod coverage;
 pub mod departure;
 pub mod desk;
+pub mod encrypt;
 pub mod engine;
 pub mod export;
 pub mod finding;

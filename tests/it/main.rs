@@ -10,6 +10,7 @@ mod crash;
 mod custody;
 mod decisions;
 mod detection;
+mod encrypted;
 mod epochs;
 mod expert;
 mod findings;

@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 use super::answer::{Usage, given, json, text, with_bar};
 use super::policy::PolicyCommand;
 use super::{
-    Cli, Command, Enroll, EventsArgs, ExportArgs, Init, ReportArgs, departure, exit, findings, print, roster,
+    Cli, Command, Enroll, EventsArgs, ExportArgs, Init, ReportArgs, departure, encrypted, exit, findings,
+    print, roster,
 };
 use crate::admin::client::{Client, ClientError};
 use crate::admin::requests::{Edge, moment};
 use crate::clock::Clock;
-use crate::home::{Home, HomeError, write_file};
+use crate::home::{Home, HomeError};
 use crate::init::{InitError, InitOptions, init};
 use crate::practice::{Practice, PracticeError};
 use crate::run::{self, LevelHandle, RunError};
@@ -209,6 +210,10 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
             }
             Ok(0)
         }
+        Command::Metrics => {
+            print!("{}", String::from_utf8_lossy(&client.get("/v1/metrics", &[]).await?));
+            Ok(0)
+        }
         Command::SelfCheck(args) => {
             let body = json(
                 &with_bar(client, "verifying the ledger", client.post("/v1/self-check", &json!({}))).await?,
@@ -326,21 +331,20 @@ async fn events(client: &Client, args: EventsArgs) -> anyhow::Result<u8> {
 }
 
 async fn report(client: &Client, args: ReportArgs) -> anyhow::Result<u8> {
+    let to = args.encrypt_to.recipients()?;
     let body = json(&client.post("/v1/report", &json!({"week": args.week})).await?)?;
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("could not make the folder `{}`", args.out.display()))?;
     let (html, data) = (args.out.join("report.html"), args.out.join("report.json"));
-    write_file(&html, text(&body, "html").as_bytes(), 0o640)?;
-    write_file(
-        &data,
-        serde_json::to_string_pretty(body.get("report").unwrap_or(&Value::Null))?.as_bytes(),
-        0o640,
-    )?;
+    let html = encrypted::write(&html, text(&body, "html").as_bytes(), to.as_ref())?;
+    let report = serde_json::to_string_pretty(body.get("report").unwrap_or(&Value::Null))?;
+    encrypted::write(&data, report.as_bytes(), to.as_ref())?;
     println!("Week {}: {}", text(&body, "week"), html.display());
     Ok(0)
 }
 
 async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Result<u8> {
+    let to = args.encrypt_to.recipients()?;
     let practice = Practice::open(home.clone())?;
     let zone: &TimeZone = &practice.config.zone;
     let time = |text: &str, edge| {
@@ -353,7 +357,22 @@ async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Resul
         "from": time(&args.from, Edge::Start)?.to_string(), "to": time(&args.to, Edge::End)?.to_string(),
     });
     let zip = with_bar(client, "building the bundle", client.post("/v1/export", &question)).await?;
-    write_file(&args.out, &zip, 0o640)?;
+    let out = encrypted::write(&args.out, &zip, to.as_ref())?;
+    if let Some(to) = to {
+        println!(
+            "{} encrypted to {} {}. Its reader runs: age --decrypt --identity KEYFILE --output bundle.zip {}",
+            out.display(),
+            to.count(),
+            if to.count() == 1 { "key" } else { "keys" },
+            out.display()
+        );
+        println!(
+            "and then: ntk-verify bundle.zip --trust TRUSTFILE (here {}). The bundle inside has {} bytes.",
+            home.trust().display(),
+            zip.len()
+        );
+        return Ok(0);
+    }
     println!(
         "{} ({} bytes). Check it with: ntk-verify {} --trust {}",
         args.out.display(),

@@ -27,7 +27,7 @@ fn written(machine: &Machine) -> Keeper {
 }
 
 fn release(keeper: &mut Keeper, released: u64) {
-    keeper.release(position::Position { released, seen: None });
+    keeper.release(position::Position { released, ..position::Position::default() });
 }
 
 /// Whether any file below the folder holds the text.
