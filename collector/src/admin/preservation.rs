@@ -235,16 +235,16 @@ async fn preserve(State(app): State<App>, Json(request): Json<PreserveRequest>) 
     let (hold, first) = hold_of(&app, &request.case).await;
     let mut steps = vec![first];
     app.job.set(1, STEPS);
-    steps.push(not_set_up("time-stamp", "no time-stamping authority is configured"));
+    steps.push(not_set_up("time-stamp", "this version asks no time-stamping authority"));
     app.job.set(2, STEPS);
-    steps.push(not_set_up("off-site copy", "no place off-site is configured"));
+    steps.push(not_set_up("off-site copy", "this version makes no copies off-site"));
     app.job.set(3, STEPS);
     let (inventory, step) = inventory(&app).await;
     steps.push(step);
     app.job.set(4, STEPS);
     steps.push(check(&app).await);
     app.job.set(5, STEPS);
-    steps.push(round(&app));
+    steps.push(round(&app).await);
     let body = json!({"case": request.case, "hold": hold, "steps": steps, "inventory": inventory});
     record(&app, act::kind::PRESERVED, body.clone()).await?;
     app.job.set(STEPS, STEPS);
@@ -363,21 +363,28 @@ async fn check(app: &App) -> Step {
 }
 
 /// Which machines remember the newest checkpoint: rounds go by themselves.
-fn round(app: &App) -> Step {
+/// Holds a round now: as many as are connected remember the log as it stands.
+async fn round(app: &App) -> Step {
     let streams = app.liveness.streams();
     let connected = streams.values().filter(|stream| stream.connected).count();
-    let size = app.ledger.published().checkpoint.checkpoint.size;
-    let newest = streams.values().filter(|stream| stream.connected).map(|stream| stream.witnessed).max();
-    match (connected, newest) {
-        (0, _) => not_set_up("witness round", "no machine is connected that could remember a checkpoint"),
-        (_, newest) => ended(
-            "witness round",
-            Ok(format!(
-                "{connected} connected; the newest checkpoint that one of them remembers has {} of {size} batches, the next round follows",
-                newest.unwrap_or(0)
-            )),
-        ),
+    if connected == 0 {
+        return not_set_up("witness round", "no machine is connected that could remember a checkpoint");
     }
+    let (trust, _) = app.trust.now();
+    let held = app.rounds.hold(&app.ledger, &app.liveness, &trust).await.map_err(Failure::from);
+    let until = app.ledger.published().registry.witnessed.until(&trust);
+    let vouched = until
+        .inside
+        .map_or("the trust file names no committee that cosigned it", |_| "the committee cosigned");
+    ended(
+        "witness round",
+        held.map(|held| {
+            format!(
+                "{connected} connected; the checkpoint went round at size {}; {vouched}",
+                held.checkpoint.size
+            )
+        }),
+    )
 }
 
 #[derive(Debug, Deserialize)]

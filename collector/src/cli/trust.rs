@@ -226,7 +226,10 @@ pub(super) async fn witness(client: &Client, what: WitnessCommand) -> anyhow::Re
             {
                 let at = list.get(side).cloned().unwrap_or_default();
                 match at.get("until").and_then(Value::as_str) {
-                    Some(until) => println!("witnessed {name} until {until} (size {})", at["size"]),
+                    Some(until) => {
+                        let size = at.get("size").and_then(Value::as_u64).unwrap_or(0);
+                        println!("witnessed {name} until {until} (size {size})");
+                    }
                     None => println!("not witnessed {name} by as many as the trust file asks for"),
                 }
             }

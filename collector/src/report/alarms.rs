@@ -20,6 +20,9 @@ pub fn alarm(event: &Event) -> Option<String> {
         (act::kind::FORK, ..) => format!(
             "The machine {name} signed two different histories; both notes are kept. Ask who restored or copied it, then enrol it anew with --replace."
         ),
+        (act::kind::DISAGREEMENT, ..) => format!(
+            "The machine {name} remembers another history of this ledger than the one that is kept here; both checkpoints are kept, here and in its own folder. Ask who restored or changed the collector, and compare earlier printed reviews."
+        ),
         (act::kind::REFUSAL, _, "epoch" | "bad_signature") => format!(
             "Entries in the name of {name} were refused: the key that signed them was not the machine’s, or no longer. Ask who had access to that machine."
         ),
@@ -50,6 +53,7 @@ mod tests {
             ),
             ("act_clone", json!({"author": "agent/ws-02", "what": "behind"}), "came back with less"),
             ("act_fork", json!({"author": "agent/ws-02"}), "two different histories"),
+            ("act_disagreement", json!({"author": "agent/ws-02"}), "remembers another history"),
             (
                 "act_refusal",
                 json!({"author": "agent/ws-02", "code": "epoch"}),
