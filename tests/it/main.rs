@@ -17,6 +17,7 @@ mod findings;
 mod foreign;
 mod hold;
 mod live;
+mod metrics;
 mod mistakes;
 mod mutations;
 mod newer;
