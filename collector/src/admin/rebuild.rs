@@ -12,32 +12,61 @@ use crate::app::App;
 use crate::follow::{Follower, Progress, Writing};
 use crate::store::Store;
 
-/// Rebuilds, compares, and puts right what differs.
+/// How often the comparison is made again where entries came in meanwhile.
+const ATTEMPTS: u32 = 5;
+
+/// Rebuilds, compares, and puts right what differs. What the ledger writes by itself (rounds, silences) may come in
+/// between: then it is compared again.
 pub async fn rebuild(State(app): State<App>) -> Answer<Json<Value>> {
     blocking(move || {
-        // Up to here both stores are read; what comes meanwhile is in neither comparison.
-        let size = app.lookup.up_to_date()?;
-        let path = app.practice.home.cache().join("rebuilt");
-        let _ = std::fs::remove_dir_all(&path);
-        let made = make(&app, &path);
-        let _ = std::fs::remove_dir_all(&path);
-        let (rebuilt, reached) = made?;
-        let used: BTreeMap<_, _> = app.lookup.store().contents().collect::<Result<_, _>>().map_err(|error| Failure::ours(&error))?;
-        let missing: Vec<_> = rebuilt.iter().filter(|(key, value)| used.get(*key) != Some(*value)).collect();
-        let extra = used.keys().filter(|key| !rebuilt.contains_key(*key)).count();
-        let moved_on = app.ledger.published().checkpoint.checkpoint.size > size || reached > size;
-        let same = missing.is_empty() && extra == 0;
-        let sentence = match (same, moved_on) {
-            (true, _) => format!("The query store is what the ledger says: {} keys, rebuilt from {reached} leaves, the same.", rebuilt.len()),
-            (false, true) => format!("{} keys differ and {extra} are extra, while new entries came in; run it again when it is quiet.", missing.len()),
-            (false, false) => format!("{} keys differed and {extra} were extra; they have been put right from the ledger.", missing.len()),
-        };
-        if !same && !moved_on {
-            app.lookup.store().replace(rebuilt.clone()).map_err(|error| Failure::ours(&error))?;
+        let mut attempt = 1;
+        loop {
+            let (found, is_settled) = compare(&app)?;
+            if is_settled || attempt >= ATTEMPTS {
+                return Ok(Json(found));
+            }
+            attempt += 1;
         }
-        Ok(Json(json!({"same": same, "moved_on": moved_on, "keys": rebuilt.len(), "leaves": reached, "differ": missing.len(), "extra": extra, "sentence": sentence})))
     })
     .await
+}
+
+/// One comparison, and whether its answer is final.
+fn compare(app: &App) -> Answer<(Value, bool)> {
+    // Up to here both stores are read; what comes meanwhile is in neither comparison.
+    let size = app.lookup.up_to_date()?;
+    let path = app.practice.home.cache().join("rebuilt");
+    let _ = std::fs::remove_dir_all(&path);
+    let made = make(app, &path);
+    let _ = std::fs::remove_dir_all(&path);
+    let (rebuilt, reached) = made?;
+    let used: BTreeMap<_, _> =
+        app.lookup.store().contents().collect::<Result<_, _>>().map_err(|error| Failure::ours(&error))?;
+    let missing: Vec<_> = rebuilt.iter().filter(|(key, value)| used.get(*key) != Some(*value)).collect();
+    let extra = used.keys().filter(|key| !rebuilt.contains_key(*key)).count();
+    let moved_on = app.ledger.published().checkpoint.checkpoint.size > size || reached > size;
+    let same = missing.is_empty() && extra == 0;
+    let sentence = match (same, moved_on) {
+        (true, _) => format!(
+            "The query store is what the ledger says: {} keys, rebuilt from {reached} leaves, the same.",
+            rebuilt.len()
+        ),
+        (false, true) => format!(
+            "{} keys differ and {extra} are extra, while new entries came in; run it again when it is quiet.",
+            missing.len()
+        ),
+        (false, false) => format!(
+            "{} keys differed and {extra} were extra; they have been put right from the ledger.",
+            missing.len()
+        ),
+    };
+    if !same && !moved_on {
+        app.lookup.store().replace(rebuilt.clone()).map_err(|error| Failure::ours(&error))?;
+    }
+    Ok((
+        json!({"same": same, "moved_on": moved_on, "keys": rebuilt.len(), "leaves": reached, "differ": missing.len(), "extra": extra, "sentence": sentence}),
+        same || !moved_on,
+    ))
 }
 
 type Contents = BTreeMap<Vec<u8>, Vec<u8>>;
