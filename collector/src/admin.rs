@@ -31,7 +31,7 @@ use crate::ledger::LedgerError;
 use crate::report::html::render_html;
 use crate::report::week::Week;
 use crate::review::review;
-use crate::self_check::self_check;
+use crate::self_check::{KEPT_REVIEW, self_check};
 use requests::{EventsQuery, NewEnrolment, ReportRequest, RevokeRequest, event_row};
 
 /// The largest request, bytes: a roster of a hospital fits.
@@ -245,7 +245,8 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
     let leaf = record(&app, act::kind::REPORT_MADE, json!({"week": week.to_string()})).await?;
     // Its page names a checkpoint that as many as can have seen.
     let _vouched = witness::vouched(&app).await?;
-    let (report, html) = blocking(move || {
+    let app_for_custody = app.clone();
+    let (report, html, kept) = blocking(move || {
         app.lookup.up_to_date()?;
         let report =
             review(&app.practice, &app.lookup, &app.ledger.published(), &app.trust.now().0, now, week, None)?;
@@ -253,13 +254,19 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
         // Kept as it was made: a bundle shows this page, not what the same question gives later.
         let folder = app.practice.home.path("reports");
         let data = serde_json::to_vec_pretty(&report).map_err(|error| Failure::ours(&error))?;
+        let mut kept = serde_json::Map::new();
         for (kind, bytes) in [("html", html.as_bytes()), ("json", data.as_slice())] {
-            crate::home::write_file(&folder.join(format!("{week}-leaf-{leaf}.{kind}")), bytes, 0o600)
+            let name = format!("{week}-leaf-{leaf}.{kind}");
+            crate::home::write_file(&folder.join(&name), bytes, 0o600)
                 .map_err(|error| Failure::ours(&error))?;
+            kept.insert(name, ntk_evidence::hash::Hash::of(bytes).to_hex().into());
         }
-        Ok((report, html))
+        Ok((report, html, kept))
     })
     .await?;
+    // A page that is edited afterwards no longer is the one that was made: the self-check compares.
+    let body = json!({"what": KEPT_REVIEW, "week": week.to_string(), "files": kept});
+    record(&app_for_custody, act::kind::CUSTODY, body).await?;
     Ok(Json(json!({"week": week.to_string(), "html": html, "report": report})))
 }
 

@@ -1,6 +1,11 @@
 //! Verifies the whole ledger by its own bytes: every frame, entry, note, checkpoint; nothing from any cache.
 
+use ntk_evidence::act;
+use ntk_evidence::author_log::SealedBatch;
 use ntk_evidence::checkpoint::Checkpoint;
+use ntk_evidence::entry::Entry;
+use ntk_evidence::hash::Hash;
+use ntk_evidence::name::Author;
 use ntk_segment::frame::Frame;
 use ntk_segment::pointer::SegmentNumber;
 use ntk_segment::verify::verify_chain;
@@ -13,6 +18,9 @@ use crate::practice::Practice;
 use crate::prune;
 use crate::report::text::count;
 use ntk_segment::reader::Reader;
+
+/// `what` of the custody act that says which files of a review were kept.
+pub const KEPT_REVIEW: &str = "review_kept";
 
 /// What the check found.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -62,7 +70,7 @@ pub fn self_check(
             .iter()
             .map(|damage| format!("segment {} at {}: {:?}", damage.segment, damage.offset, damage.kind)),
     );
-    let mut written = Vec::new();
+    let (mut written, mut reviews) = (Vec::new(), Vec::new());
     let oldest = reader.segments()?.first().map_or(SegmentNumber::FIRST, |segment| segment.number);
     let begin = reader.state_of(oldest)?;
     let mut state =
@@ -91,7 +99,10 @@ pub fn self_check(
                 }
                 let leaf = state.range.size();
                 from_frame(leaf, batch)
-                    .inspect(|batch| written.extend(prune::segments_of(batch)))
+                    .inspect(|batch| {
+                        written.extend(prune::segments_of(batch));
+                        reviews.extend(kept_reviews(batch));
+                    })
                     .and_then(|batch| state.follow(batch))
                     .map(|_| ())
                     .map_err(|fault| crate::error_chain(&fault))
@@ -133,6 +144,16 @@ pub fn self_check(
             ));
         }
     }
+    for (name, sha256) in reviews {
+        // A copy that was taken away is nobody's fault; one that says something else now is.
+        let edited = std::fs::read(practice.home.path("reports").join(&name))
+            .is_ok_and(|bytes| Hash::of(&bytes).to_hex() != sha256);
+        if edited {
+            check
+                .faults
+                .push(format!("the kept review `{name}` is not the one that was made: it was edited"));
+        }
+    }
     tell(check.batches);
     let end = state.checkpoint();
     (check.log_size, check.log_root) = (end.size, end.root.to_base64());
@@ -155,6 +176,25 @@ pub fn self_check(
         format!("The ledger does NOT verify: {}.", check.faults.join("; "))
     };
     Ok(check)
+}
+
+/// File names and hashes of the reviews that acts of this batch say were kept.
+fn kept_reviews(batch: &SealedBatch) -> Vec<(String, String)> {
+    if batch.author != Author::Collector {
+        return Vec::new();
+    }
+    let of_entry = |(_, entry): (u64, &Entry)| {
+        let event = entry.event().ok()?;
+        let body = act::body(&event).filter(|body| {
+            event.kind.as_str() == act::kind::CUSTODY
+                && body.get("what").is_some_and(|what| what == KEPT_REVIEW)
+        })?;
+        let files = body.get("files")?.as_object()?.clone();
+        Some(files.into_iter().filter_map(|(name, hash)| Some((name, hash.as_str()?.to_owned()))))
+    };
+    // A name is one part of a path: nothing outside the folder of reviews is looked at.
+    let is_name = |(name, _): &(String, String)| !name.contains(['/', '\\']) && !name.starts_with('.');
+    batch.numbered().filter_map(of_entry).flatten().filter(is_name).collect()
 }
 
 fn same_state(state: &LedgerState, stated: &ntk_segment::frame::State) -> Result<(), String> {

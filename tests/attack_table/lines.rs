@@ -290,6 +290,16 @@ pub const TABLE: &[Attack] = &[
         },
     },
     Attack {
+        id: "report",
+        what: "edit a report after it was made",
+        ends: Seen {
+            by: "self-check; whoever holds the sent copy",
+            check: "the act that names the hashes of what was kept",
+            after: CHECKED,
+            test: "attacks::operator::a_review_that_is_edited_after_it_was_made_is_named",
+        },
+    },
+    Attack {
         id: "policy",
         what: "change the policy, act, change it back",
         ends: Seen {

@@ -187,3 +187,19 @@ fn a_stranger_with_an_authority_of_his_own_reads_nothing_between_agent_and_colle
     ensure!(other.size_of("ws-02")? == 0, "nothing reached the stranger");
     other.stop_collector()
 }
+
+#[test]
+fn a_review_that_is_edited_after_it_was_made_is_named() -> Result<()> {
+    let practice = Practice::start()?;
+    let out = practice.folder().join("review").to_string_lossy().into_owned();
+    practice.collector(&["report", "--out", &out])?;
+    whole(&practice).context("the twin: the review as it was made")?;
+    let kept = fs::read_dir(practice.dir().join("reports"))?.filter_map(Result::ok).map(|entry| entry.path());
+    let mut kept = kept;
+    let page = kept.find(|path| path.extension().is_some_and(|kind| kind == "html")).context("a page")?;
+    let text = fs::read_to_string(&page)?;
+    fs::write(&page, text.replace("Weekly access review", "Weekly access  review"))?;
+    let said = noticed("report", || not_whole(&practice))?;
+    ensure!(said.contains("is not the one that was made"), "{said}");
+    Ok(())
+}
