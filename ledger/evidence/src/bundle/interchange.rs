@@ -6,6 +6,8 @@
 mod fhir;
 mod ocsf;
 
+use serde_json::Value;
+
 use crate::bundle::row::Row;
 use crate::event::Event;
 use crate::hash::Hash;
@@ -32,7 +34,7 @@ pub fn fhir_lines<'a>(rows: impl IntoIterator<Item = (&'a Author, &'a Row)>) -> 
 
 fn rendered<'a>(
     rows: impl IntoIterator<Item = (&'a Author, &'a Row)>,
-    render: fn(&Line<'_>) -> serde_json::Value,
+    render: fn(&Line<'_>) -> Value,
 ) -> String {
     let mut lines: Vec<_> = rows
         .into_iter()
@@ -40,7 +42,7 @@ fn rendered<'a>(
             // What cannot be read has no event to render; the timeline names it.
             let event = row.event().ok()??;
             let line = Line { author, number: row.number(), leaf: row.leaf_hash(), event };
-            Some(((author.to_string(), row.number()), format!("{}\n", render(&line))))
+            Some(((author.to_string(), row.number()), format!("{}\n", in_order(&render(&line)))))
         })
         .collect();
     lines.sort();
@@ -75,6 +77,23 @@ fn last_part(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().filter(|name| !name.is_empty()).unwrap_or(path)
 }
 
+/// JSON with the keys of each object in order: whoever makes the line again must get the same bytes, however the
+/// program that does so keeps its maps.
+fn in_order(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| *name);
+            let field = |(name, value): (&String, &Value)| {
+                format!("{}:{}", Value::from(name.as_str()), in_order(value))
+            };
+            format!("{{{}}}", fields.into_iter().map(field).collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(in_order).collect::<Vec<_>>().join(",")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,7 +117,7 @@ mod tests {
         (0..).zip(&EVENTS).map(row).collect()
     }
 
-    fn both(rows: &[Row]) -> [Vec<serde_json::Value>; 2] {
+    fn both(rows: &[Row]) -> [Vec<Value>; 2] {
         let author = Author::agent("ws-01").unwrap();
         let read = |text: String| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         [

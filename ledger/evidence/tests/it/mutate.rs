@@ -311,7 +311,9 @@ pub(crate) fn storm(
 
 fn seal_alone(path: &str, before: &Files, after: &Files) -> bool {
     if path != BAG_INFO {
-        return is_seal_alone(path);
+        // A rendering is made again and compared where it is there; that it is there, only the seal says.
+        let is_gone = [bundle::OCSF, bundle::FHIR].contains(&path) && !after.contains_key(path);
+        return is_gone || is_seal_alone(path);
     }
     let tied = |files: &Files| -> Option<Vec<String>> {
         let text = std::str::from_utf8(files.get(BAG_INFO)?).ok()?;
