@@ -31,6 +31,10 @@ pub mod task;
 pub const SILENT_AFTER_SECONDS: u32 = 35;
 /// After its return a machine has so long to deliver what it recorded, before the cause is decided.
 pub const SETTLE_SECONDS: i64 = 10;
+/// Agents wait up to a minute between attempts to connect: so much longer a machine is waited for that was enrolled before
+/// the collector's own start and was not heard since. Without it each longer outage of the collector would call
+/// machines silent that ran and recorded.
+pub const RECONNECT_SECONDS: i64 = 60;
 /// Clocks of one boot may differ by so much without sleep.
 const SLEPT_OVER_MS: u64 = 2_000;
 /// What a machine recorded so close to the edges of a silence may have been on its way already.
@@ -141,6 +145,8 @@ pub struct Meanwhile {
 #[derive(Clone, Debug)]
 struct Known {
     heard: Moment,
+    /// After this moment without a word it is silent.
+    due: Moment,
     facts: Option<Facts>,
     state: State,
 }
@@ -166,11 +172,15 @@ impl Silences {
         Self { after_seconds: i64::from(after_seconds), settle_seconds, known: BTreeMap::new() }
     }
 
-    /// A machine that is to be heard from `since` on: its enrolment, or the collector's start. One that was silent
-    /// before this start goes on being so.
-    pub fn expect(&mut self, author: &str, since: Moment, silent_from: Option<Moment>) {
+    /// A machine that is to be heard since its enrolment; or since the collector's start, where that came later: then
+    /// it may still be waiting before its next attempt ([`RECONNECT_SECONDS`]). One that was silent before this start
+    /// goes on being so.
+    pub fn expect(&mut self, author: &str, enrolled: Moment, started: Moment, silent_from: Option<Moment>) {
         let state = silent_from.map_or(State::Heard, |from| State::Silent { from, before: None });
-        let known = Known { heard: since, facts: None, state };
+        let heard = enrolled.max(started);
+        let patience = if enrolled < started { RECONNECT_SECONDS } else { 0 };
+        let due = heard.plus_seconds(self.after_seconds.saturating_add(patience));
+        let known = Known { heard, due, facts: None, state };
         self.known.entry(author.to_owned()).or_insert(known);
     }
 
@@ -197,13 +207,15 @@ impl Silences {
 
     /// A machine said anything.
     pub fn spoke(&mut self, author: &str, at: Moment) {
+        let due = at.plus_seconds(self.after_seconds);
         let known = self.known.entry(author.to_owned()).or_insert(Known {
             heard: at,
+            due,
             facts: None,
             state: State::Heard,
         });
         // What was heard late is told as a silence even if no tick fell into it.
-        let late = known.heard.plus_seconds(self.after_seconds) < at;
+        let late = known.due < at;
         known.state = match std::mem::replace(&mut known.state, State::Heard) {
             State::Silent { from, before } => State::Returned { from, to: at, before },
             State::Heard if late => {
@@ -211,7 +223,7 @@ impl Silences {
             }
             other => other,
         };
-        known.heard = at;
+        (known.heard, known.due) = (at, due);
     }
 
     /// Which silences began and ended by now. `meanwhile` reads the machine's own log between two moments.
@@ -222,7 +234,7 @@ impl Silences {
     ) -> Vec<Silence> {
         let mut acts = Vec::new();
         for (author, known) in &mut self.known {
-            let is_late = known.heard.plus_seconds(self.after_seconds) < now;
+            let is_late = known.due < now;
             known.state = match std::mem::replace(&mut known.state, State::Heard) {
                 State::Heard if is_late => {
                     acts.push(began(author, known.heard));

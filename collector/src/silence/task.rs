@@ -96,7 +96,7 @@ fn expect(silences: &mut Silences, registry: &Registry, began: Moment) {
     for (author, machine) in registry.machines.iter().filter(|(_, machine)| machine.revoked.is_none()) {
         let enrolled = Moment::parse(&machine.enrolled).unwrap_or(began);
         let silent_from = registry.silent.get(author).and_then(|from| Moment::parse(from));
-        silences.expect(author, enrolled.max(began), silent_from);
+        silences.expect(author, enrolled, began, silent_from);
     }
 }
 

@@ -23,7 +23,7 @@ fn facts(boot: &str, run: &str, monotonic_s: u64, boottime_s: u64) -> Facts {
 /// Heard until 100 s, then returning at 400 s as this; what is told up to 500 s.
 fn check(after: Option<Facts>, own: &Meanwhile, expected: Expect) {
     let mut silences = Silences::new(35, 10);
-    silences.expect(AUTHOR, at(0), None);
+    silences.expect(AUTHOR, at(0), at(0), None);
     silences.greeted(AUTHOR, facts("b1", "r1", 1000, 1000), at(1));
     let mut told = String::new();
     for second in 0..500 {
@@ -126,8 +126,8 @@ fn the_same_run_slept_was_frozen_or_was_cut_off() {
 #[test]
 fn a_machine_that_is_heard_is_never_silent_and_one_that_never_came_is_so_from_its_enrolment() {
     let mut silences = Silences::new(35, 10);
-    silences.expect(AUTHOR, at(0), None);
-    silences.expect("agent/ws-02", at(0), None);
+    silences.expect(AUTHOR, at(0), at(0), None);
+    silences.expect("agent/ws-02", at(0), at(0), None);
     let mut told = Vec::new();
     for second in 0..300 {
         if second % 15 == 0 {
@@ -143,7 +143,7 @@ fn a_machine_that_is_heard_is_never_silent_and_one_that_never_came_is_so_from_it
 #[test]
 fn a_silence_goes_on_over_the_collectors_restart_and_ends_once() {
     let mut silences = Silences::new(35, 10);
-    silences.expect(AUTHOR, at(1000), Some(at(500)));
+    silences.expect(AUTHOR, at(0), at(1000), Some(at(500)));
     assert!(silences.tick(at(2000), |_, _, _| Meanwhile::default()).is_empty(), "it was told before");
     silences.greeted(AUTHOR, facts("b1", "r1", 1, 1), at(2000));
     let own = Meanwhile { before: Some(("b1".into(), "r1".into())), ..Meanwhile::default() };
@@ -153,6 +153,25 @@ fn a_silence_goes_on_over_the_collectors_restart_and_ends_once() {
     });
     assert_eq!(ended.len(), 1);
     assert!(silences.tick(at(2011), |_, _, _| Meanwhile::default()).is_empty());
+}
+
+#[test]
+fn after_a_start_of_the_collector_a_machine_is_waited_for_as_long_as_it_waits_between_attempts() {
+    let first_told = |heard: Option<i64>| {
+        let mut silences = Silences::new(35, 10);
+        silences.expect(AUTHOR, at(0), at(1000), None);
+        (1000..1300).find(|second| {
+            if heard.is_some_and(|from| *second >= from && (second - from) % 15 == 0) {
+                silences.spoke(AUTHOR, at(*second));
+            }
+            !silences.tick(at(*second), |_, _, _| Meanwhile::default()).is_empty()
+        })
+    };
+    assert_eq!(first_told(Some(1060)), None, "it ran, and came with its next attempt");
+    assert_eq!(first_told(None), Some(1000 + 35 + RECONNECT_SECONDS + 1), "it did not come");
+    let mut silences = Silences::new(35, 10);
+    silences.expect(AUTHOR, at(1000), at(990), None);
+    assert_eq!(silences.tick(at(1036), |_, _, _| Meanwhile::default()).len(), 1, "enrolled since: no attempt waits");
 }
 
 #[test]
