@@ -434,6 +434,12 @@ class Bundle:
         checkpoint(self.files[path + ".note"], self.trust["collector"], path)
         return self.proved(path + ".note", path + ".tlog-proof")
 
+    def begins(self, author):
+        """Where the act that enrolled an author says that its log begins, of which the first entries are gone."""
+        body = next((body for _, body, _ in self.acts("act_enrolment") if body["author"] == author), {})
+        begun = body.get("begins", {"first": 0, "range": []})
+        return begun["first"], [bytes.fromhex(hash_) for hash_ in begun["range"]]
+
     def batch_notes(self):
         for one in self.ranges():
             for at, size in ((one, one["size"]), (one.get("before"), one["first"])):
@@ -469,10 +475,11 @@ class Bundle:
         told, seen = [], dict.fromkeys(self.rows, 0)
         for one in sorted(self.ranges(), key=lambda one: (one["author"], one["first"])):
             author, first, size = one["author"], one["first"], one["size"]
-            if (one.get("before") is None) != (first == 0) or first >= size:
+            stack, before = subtrees_of(one["compact_range_before"], first), one.get("before")
+            known = first > 0 and self.begins(author) == (first, [hash_ for _, hash_ in stack])
+            if (before is None) != (first == 0) and not (before is None and known) or first >= size:
                 raise Wrong(INCOMPLETE, f"{author} [{first}, {size}) has no note of its beginning, or is empty")
-            stack = subtrees_of(one["compact_range_before"], first)
-            if first and root_of(stack) != self.indexes[one["before"]["note"]][1]:
+            if before and root_of(stack) != self.indexes[before["note"]][1]:
                 raise Wrong(ALTERED, f"what stands before {author} {first} does not lead to its note")
             rows = [row for row in self.rows.get(author, []) if first <= row["number"] < size]
             if [row["number"] for row in rows] != list(range(first, size)):

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::event::{Event, Kind};
+use crate::hash::Hash;
+use crate::merkle::{CompactRange, ProofError};
 use crate::name::Author;
 use crate::note::VerifierKey;
 
@@ -156,5 +158,12 @@ pub struct Begins {
     /// Number of the first entry that is known.
     pub first: u64,
     /// Roots of the full subtrees before it, largest first.
-    pub range: Vec<crate::hash::Hash>,
+    pub range: Vec<Hash>,
+}
+
+impl Begins {
+    /// What stands before the first entry that is known, if the number of roots fits.
+    pub fn compact_range(&self) -> Result<CompactRange, ProofError> {
+        CompactRange::new(self.first, self.range.clone())
+    }
 }

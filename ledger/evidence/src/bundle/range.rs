@@ -3,6 +3,7 @@
 //! A range is `[first, size)` of one author's log. It begins at a batch boundary and ends at one: the end
 //! note is the author's checkpoint of `size`; where `first` is not 0, the note of `first` is there too, and
 //! the compact range before the first row leads to its root. The rows lead from there to the end note's root.
+//! Only a log of which the first entries are gone ([`act::Begins`](crate::act::Begins)) begins without a note.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,8 @@ pub struct Range {
     pub note: String,
     /// Path of the tlog-proof of that note.
     pub proof: String,
-    /// The note of `first`; absent exactly when `first` is 0.
+    /// The note of `first`; absent exactly when `first` is 0, or where the act that enrolled the author says that its
+    /// log is known from there on only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Boundary>,
 }
@@ -77,6 +79,12 @@ impl Range {
             proof: proof_path(author, size),
             before: boundary,
         }
+    }
+
+    /// The same range of a log of which everything before it is gone.
+    #[must_use]
+    pub fn known_from_here(self) -> Self {
+        Self { before: None, ..self }
     }
 
     /// The compact range before the first row, if sizes and number of hashes fit `first`.

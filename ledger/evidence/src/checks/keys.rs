@@ -13,7 +13,8 @@ use crate::checks::anchor::{Anchor, FinalCheckpoint};
 use crate::checks::epochs::{self, Bounds};
 use crate::checks::ranges::{Listed, RangeFaults};
 use crate::checks::rows::Rows;
-use crate::checks::{Check, Faults, Status};
+use crate::checks::{Check, Faults, Status, quoted};
+use crate::merkle::CompactRange;
 use crate::name::Author;
 use crate::note::{KeyType, VerifierKey};
 use crate::time::Moment;
@@ -24,6 +25,7 @@ pub(super) struct Keys {
     collector: Option<VerifierKey>,
     collector_epochs: BTreeSet<u32>,
     shown: BTreeMap<(Author, u32), Shown>,
+    begins: BTreeMap<Author, CompactRange>,
 }
 
 /// A key that is shown to be its author's, and what it may have signed.
@@ -41,6 +43,11 @@ impl Keys {
                 self.shown.get(&(author.clone(), epoch)).map(|shown| &shown.key)
             }
         }
+    }
+
+    /// Whether the act that enrolled an author says that its log is known only from behind this range.
+    pub(super) fn begins(&self, author: &Author, range: &CompactRange) -> bool {
+        self.begins.get(author) == Some(range)
     }
 
     /// Whether a note of that size, at that index of the collector log, lies within its epoch; else why not.
@@ -76,6 +83,24 @@ impl Acts {
         }
     }
 
+    /// Where logs begin of which the first entries are gone. One author is enrolled once; a second word about where its
+    /// log begins would leave out what stands between.
+    fn begins(&self, faults: &mut Faults) -> BTreeMap<Author, CompactRange> {
+        let (mut begins, mut enrolled) = (BTreeMap::new(), BTreeSet::new());
+        for (number, (enrolment, _)) in &self.enrolments {
+            let is_first = enrolled.insert(&enrolment.author);
+            let Some(begun) = &enrolment.begins else { continue };
+            match (is_first, Author::parse(&enrolment.author), begun.compact_range()) {
+                (true, Ok(author), Ok(range)) if range.size() > 0 => drop(begins.insert(author, range)),
+                _ => faults.add(
+                    Status::Altered,
+                    format!("act {number} says of {} where its log begins, and cannot", quoted(&enrolment.author)),
+                ),
+            }
+        }
+        begins
+    }
+
     /// The act that revoked an author first.
     pub(super) fn revoked(&self, author: &str) -> Option<u64> {
         self.revocations.iter().find(|(revoked, _)| revoked == author).map(|(_, act)| *act)
@@ -99,6 +124,7 @@ pub(super) fn judge(
         collector: anchor.trust().map(|trust| trust.collector.clone()),
         collector_epochs: list.iter().flatten().flatten().filter(of_collector).map(|key| key.epoch).collect(),
         shown: BTreeMap::new(),
+        begins: BTreeMap::new(),
     };
     let mut faults = Faults::default();
     let mut acts = Acts::default();
@@ -116,6 +142,7 @@ pub(super) fn judge(
             let read = read(&list, trust, &mut faults);
             rolled = list.iter().filter(|key| key.rolled_by.is_some()).count();
             keys.shown = epochs::chain(&read, &acts, trust, files, last, &mut faults);
+            keys.begins = acts.begins(&mut faults);
             enrolments_allowed(&acts, trust, &mut faults);
         }
     }
@@ -186,7 +213,7 @@ fn read<'a>(
 }
 
 fn read_one<'a>(listed: &'a ListedKey, trust: &TrustFile) -> Result<(Author, Read<'a>), (Status, String)> {
-    let name = format!("the key of {} in epoch {}", crate::checks::quoted(&listed.author), listed.epoch);
+    let name = format!("the key of {} in epoch {}", quoted(&listed.author), listed.epoch);
     let author =
         Author::parse(&listed.author).map_err(|error| (Status::Altered, format!("{KEYS}: {error}")))?;
     let key =

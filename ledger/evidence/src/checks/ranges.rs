@@ -170,8 +170,10 @@ impl ListedRange {
             last,
             faults,
         );
+        let is_beginning = || self.range.compact_range().is_ok_and(|range| keys.begins(&self.author, &range));
         let before = match (&self.range.before, self.range.first) {
             (None, 0) => Some(None),
+            (None, first) if first > 0 && is_beginning() => Some(None),
             (Some(at), first) if first > 0 => {
                 self.note(&at.note, &at.proof, at.epoch, first, keys, files, last, faults).map(Some)
             }
@@ -320,11 +322,14 @@ impl ListedRange {
             ));
         }
         let withheld = size.saturating_sub(first).saturating_sub(shown);
-        let told = format!(
+        let mut told = format!(
             "of entries {first}..{} of {}, {shown} shown, {withheld} withheld, none missing",
             size.saturating_sub(1),
             self.author,
         );
+        if first > 0 && before.is_none() {
+            told.push_str(&format!(" (entries before {first} are gone, as the act that enrolled it says)"));
+        }
         Ok((found, told))
     }
 }

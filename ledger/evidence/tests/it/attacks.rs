@@ -1,6 +1,7 @@
 //! A bundle from the inside: the forger seals again with the bundle key, so every manifest and signature round
 //! the forgery is right. Each attack names the check that must say so.
 
+use ntk_evidence::bundle::range::Range;
 use ntk_evidence::bundle::row::{Paths, Row};
 use ntk_evidence::bundle::{self, entries_path};
 use ntk_evidence::checkpoint::Checkpoint;
@@ -10,6 +11,7 @@ use ntk_evidence::merkle::{CompactRange, leaf_hash};
 use ntk_evidence::name::Author;
 use ntk_evidence::note::{KeyType, NoteSigner};
 use ntk_evidence::tree::MemoryTree;
+use serde_json::json;
 
 use crate::practice::{Dice, Draft, Keys, Practice, agent, nothing};
 
@@ -317,4 +319,44 @@ fn changed_bytes_are_seen_without_the_manifests(p: &Practice) {
         }
     }
     assert!(sealed.contains_key(&entries_path(&agent())));
+}
+
+#[test]
+fn a_log_of_which_the_first_entries_are_gone_begins_where_its_enrolment_says_and_nowhere_else() {
+    use Status::{Altered, Incomplete};
+    let says = |range: &CompactRange| json!({"first": range.size(), "range": range.hashes()});
+    let p = Practice::refilled(says);
+    let verification = check(&p.bundle(), Some(p.keys.trust_text().as_bytes()));
+    assert_eq!(verification.exit_code(), 0, "{:#?}", verification.checks);
+    let entries = verification.checks.iter().find(|check| check.name == "entries").unwrap();
+    assert!(entries.sentence.contains("entries before 3 are gone"), "{}", entries.sentence);
+    forged(&p, "entries", Incomplete, |d| d.ranges[1].compact_range_before[0].hash = nothing());
+    forged(&p, "entries", Incomplete, |d| drop(d.agent_rows().remove(0)));
+    forged(&p, "entries", Incomplete, |d| {
+        let leaves: Vec<_> = p.entries(&agent()).iter().take(2).map(|(n, e, k)| k.leaf(*n, e)).collect();
+        let mut range = CompactRange::new(3, d.ranges[1].compact_range().unwrap().hashes().to_vec()).unwrap();
+        leaves.into_iter().for_each(|leaf| range.append(leaf).unwrap());
+        d.ranges[1] = Range::new(&agent(), 0, &range, 0, 8).known_from_here();
+        d.agent_rows().drain(..2);
+    });
+    // The enrolment says another beginning, none, or one of nothing.
+    for (what, status, says) in [
+        ("another root", Incomplete, json!({"first": 3, "range": [nothing(), nothing()]})),
+        ("another number", Incomplete, json!({"first": 2, "range": [nothing()]})),
+        ("too few roots", Incomplete, json!({"first": 3, "range": [nothing()]})),
+        ("nothing before", Incomplete, json!({"first": 0, "range": []})),
+        ("no word of it", Incomplete, json!(null)),
+    ] {
+        let p = Practice::refilled(|_| says.clone());
+        println!("{what}");
+        forged(&p, "entries", status, |_| {});
+    }
+    // In a ledger that was never refilled no range goes without the note of its beginning.
+    forged(&Practice::new(), "entries", Incomplete, |d| d.ranges[1] = d.ranges[1].clone().known_from_here());
+    // A second enrolment of the same author cannot move its beginning.
+    let mut p = Practice::refilled(says);
+    let key = p.keys.agent.verifier().to_string();
+    let begins = json!({"first": 5, "range": [nothing(), nothing()]});
+    p.act("act_enrolment", json!({"author": agent().to_string(), "key": key, "epoch": 0, "begins": begins}));
+    forged(&p, "author-keys", Altered, |_| {});
 }

@@ -94,6 +94,8 @@ pub(crate) struct Practice {
     pub(crate) batches: Vec<SealedBatch>,
     pub(crate) tree: MemoryTree,
     pub(crate) logs: BTreeMap<Author, AuthorLog>,
+    /// What stands before the agent's first entry here, where the ones before are gone.
+    begins: Option<CompactRange>,
 }
 
 fn file_access(minute: u32, path: &str) -> Event {
@@ -135,9 +137,26 @@ impl Practice {
             };
             act::event(act::kind::ENROLMENT, enrolled, json!({"author": author, "key": key, "epoch": 0}))
         };
+        let acts = (0..machines).map(enrol).collect();
+        Self::made(keys, acts, 0)
+    }
+
+    /// One whose ledger was filled again: entries 0..3 of the agent are gone, as its enrolment says.
+    pub(crate) fn refilled(says: impl Fn(&CompactRange) -> serde_json::Value) -> Self {
+        let keys = Keys::of(40);
+        let gone = Self::new().entries(&agent()).iter().take(3).map(|(n, e, k)| k.leaf(*n, e)).collect::<Vec<_>>();
+        let range = CompactRange::of(&gone).unwrap();
+        let body = json!({"author": agent().to_string(), "key": keys.agent.verifier().to_string(), "epoch": 0,
+            "begins": says(&range)});
+        let enrolment = act::event(act::kind::ENROLMENT, "2026-11-20T20:30:00Z", body);
+        Self { begins: Some(range), ..Self::made(keys, vec![enrolment], 1) }
+    }
+
+    /// Acts after the first one, and how many of the agent's batches did not come into the log.
+    fn made(keys: Keys, enrolments: Vec<Event>, gone: usize) -> Self {
         let init = act::event(act::kind::INIT, "2026-11-20T20:00:00Z", json!({"practice": "Maple Street"}));
         let export = act::event(act::kind::EXPORT, "2026-11-20T22:00:00Z", json!({"case": "C-1"}));
-        let acts: Vec<Event> = std::iter::once(init).chain((0..machines).map(enrol)).collect();
+        let acts: Vec<Event> = std::iter::once(init).chain(enrolments).collect();
         let mut authors = BTreeMap::from([(Author::Collector, &keys.collector), (agent(), &keys.agent)].map(
             |(author, signer)| {
                 (author.clone(), AuthorLog::new(&keys.slug, author, signer.verifier().clone()))
@@ -159,8 +178,9 @@ impl Practice {
         seal(agent(), &keys.agent, paths(3, 5));
         seal(Author::Collector, &keys.collector, vec![export]);
         seal(agent(), &keys.agent, paths(5, 8));
+        batches.drain(1..1 + gone);
         let tree = MemoryTree::of(batches.iter().map(|batch| leaf_hash(&batch.note)));
-        Self { keys, batches, tree, logs: authors }
+        Self { keys, batches, tree, logs: authors, begins: None }
     }
 
     /// The same practice after the agent rolled over twice: entry 8 begins epoch 1, entry 11 begins epoch 2.
@@ -262,22 +282,24 @@ impl Practice {
     pub(crate) fn draft(&self) -> Draft {
         let (checkpoint, note) = self.checkpoint();
         let acts = self.entries(&Author::Collector);
-        let before = CompactRange::of(
-            &self.entries(&agent()).iter().take(3).map(|(n, e, k)| k.leaf(*n, e)).collect::<Vec<_>>(),
-        )
-        .unwrap();
+        let first: Vec<_> = self.entries(&agent()).iter().take(3).map(|(n, e, k)| k.leaf(*n, e)).collect();
+        let before = self.begins.clone().unwrap_or_else(|| CompactRange::of(&first).unwrap());
         let n_acts = u64::try_from(acts.len()).unwrap();
         let ranges = vec![
             Range::new(&Author::Collector, 0, &CompactRange::empty(), 0, n_acts),
             Range::new(&agent(), self.logs[&agent()].epoch(), &before, 0, self.logs[&agent()].size()),
         ];
+        let is_refilled = self.begins.is_some();
+        let ranges: Vec<_> =
+            ranges.into_iter().map(|range| if is_refilled { range.known_from_here() } else { range }).collect();
         let mut rows = BTreeMap::new();
         let shown = |number: u64| !matches!(number, 4 | 6);
         rows.insert(
             Author::Collector,
             acts.iter().map(|(n, e, k)| Row::disclosed(*n, e, k, Paths::Shown)).collect(),
         );
-        let of_agent = self.entries(&agent()).into_iter().skip(3).map(|(number, entry, key)| {
+        let of_agent = self.entries(&agent()).into_iter().filter(|(number, ..)| *number >= 3);
+        let of_agent = of_agent.map(|(number, entry, key)| {
             match (shown(number), number) {
                 (false, _) => Row::withheld(number, key.leaf(number, entry)),
                 (true, 5) => Row::disclosed(number, entry, &key, Paths::Withheld),
@@ -286,8 +308,9 @@ impl Practice {
         });
         rows.insert(agent(), of_agent.collect());
         let notes = [(Author::Collector, n_acts), (agent(), 3), (agent(), self.logs[&agent()].size())];
+        let notes = notes.iter().filter(|(author, size)| !is_refilled || *author != agent() || *size != 3);
         let mut files: Files =
-            notes.iter().flat_map(|(author, size)| self.note_files(author, *size)).collect();
+            notes.flat_map(|(author, size)| self.note_files(author, *size)).collect();
         let report = json!({"log": {"size": checkpoint.size, "root": checkpoint.root}}).to_string();
         files.extend(
             [
