@@ -10,6 +10,7 @@ pub mod passphrase;
 mod policy;
 mod preservation;
 mod print;
+mod refill;
 mod roster;
 pub mod tickets;
 mod trust;
@@ -63,6 +64,8 @@ pub struct Cli {
 pub enum Command {
     /// Make a practice: keys, ledger, configuration
     Init(Init),
+    /// Make a collector anew after the old one was lost, from what machines kept and what was copied off-site
+    Refill(refill::Refill),
     /// Serve agents and the command line until stopped
     Run,
     /// Prove that a start would work

@@ -133,6 +133,16 @@ fn not_included(question: &Question) -> Vec<String> {
     absent
 }
 
+/// What was lost before this ledger was filled again.
+fn refilled(published: &Published) -> Vec<String> {
+    let Some(refilled) = &published.registry.refilled else { return Vec::new() };
+    let began = format!(
+        "this ledger was filled again at {} after an earlier one was lost; what is gone follows",
+        refilled.time
+    );
+    std::iter::once(began).chain(refilled.gone.iter().cloned()).collect()
+}
+
 /// Who the question is about, and what they administer.
 fn account_in_question(question: &Question, roster: &Roster, administrators: &[String]) -> Option<String> {
     let id = question.person.as_deref()?;
@@ -234,6 +244,7 @@ pub fn bundle(
         Reviewed { practice, trust: &vouched.trust, lookup, published: &published, now, shown: &what };
     let mut not_included = not_included(question);
     not_included.extend(vouched.absent(&published.registry.witnessed));
+    not_included.extend(refilled(&published));
     not_included.extend(rules::removed(&parts, question));
     not_included.extend(reviewed.weekly(&mut bag, &parts)?);
     if !bag.payload().contains_key(bundle::ACKNOWLEDGEMENTS) {
@@ -329,8 +340,9 @@ fn range_before(
     let collector = ledger.published().authors.get(&Author::Collector).and_then(|known| known.key().cloned());
     let collector = collector.ok_or_else(|| LedgerError::NotEnrolled("collector".into()))?;
     let state = LedgerState::from_frame(slug, collector, &begin)?;
-    let mut range =
-        state.authors.get(author).map_or(CompactRange::empty(), |known| known.log.range().clone());
+    let known = state.authors.get(author).map(|known| known.log.range().clone());
+    let begins = || ledger.published().registry.begins(author);
+    let mut range = known.or_else(begins).unwrap_or_else(CompactRange::empty);
     let start = ntk_segment::pointer::Pointer::first_in(SegmentNumber::new(record.segment));
     for frame in reader.frames_from(start) {
         let (pointer, frame) = frame?;

@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::ExposeSecret as _;
 use ntk_evidence::act;
+use ntk_evidence::event::Event;
 use ntk_evidence::hash::hex;
 use ntk_evidence::name::{NameError, Slug};
 use ntk_evidence::note::{KeyType, NoteError, NoteSigner};
+use ntk_evidence::time::Moment;
 use ntk_evidence::trust::{TrustError, TrustFile};
 use ntk_evidence::words;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::authority::{self, Authority, AuthorityError};
 use crate::clock::Clock;
@@ -115,10 +117,36 @@ pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, I
     if options.keys_to.exists() {
         return Err(InitError::KeysThere(options.keys_to.display().to_string()));
     }
-    let policy = Policy::template(&options.template).ok_or_else(|| InitError::Template {
-        wanted: options.template.clone(),
+    let policy = template(&options.template)?;
+    let text = configuration(home, options)?;
+
+    clear_half_made(home)?;
+    home.create()?;
+    let keys = Keys::make(&options.name)?;
+    let now = clock.now();
+    let trust = keys.trust(&options.name, now);
+    keys.write_to_take_away(&options.keys_to, options)?;
+    let acts = first_acts(&keys, &trust, options, (policy, "# Nobody is listed yet.\n"), json!({}), now);
+    let made = Made {
+        slug: keys.slug.to_string(),
+        practice_words: trust.practice_words(),
+        keys_to: options.keys_to.clone(),
+    };
+    lay(home, keys, &trust, acts, clock)?;
+    finish(home, &text)?;
+    Ok(made)
+}
+
+/// The table of a template.
+pub(crate) fn template(name: &str) -> Result<&'static str, InitError> {
+    Policy::template(name).ok_or_else(|| InitError::Template {
+        wanted: name.to_owned(),
         known: crate::policy::TEMPLATES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
-    })?;
+    })
+}
+
+/// The text of a new `collector.toml`, checked.
+pub(crate) fn configuration(home: &Home, options: &InitOptions) -> Result<String, InitError> {
     let raw = RawConfig {
         practice: options.name.clone(),
         timezone: options.timezone.clone(),
@@ -139,54 +167,55 @@ pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, I
         toml::to_string_pretty(&raw)?
     );
     Config::parse(&text, &home.config().display().to_string())?;
+    Ok(text)
+}
 
-    clear_half_made(home)?;
-    home.create()?;
-    let keys = Keys::make(&options.name)?;
-    let slug = keys.slug.clone();
-    let now = clock.now();
-    let trust = TrustFile {
-        practice: options.name.clone(),
-        made: now.to_rfc3339(0),
-        practice_key: keys.practice.verifier().clone(),
-        log: keys.ledger.log.verifier().clone(),
-        collector: keys.ledger.collector.verifier().clone(),
-        bundle: keys.bundle.verifier().clone(),
-        recovery: keys.recovery.clone(),
-        reviewers: Vec::new(),
-        machines_max: MACHINES_MAX,
-        enrolment_until: now.plus_seconds(ENROLMENT_SECONDS).to_rfc3339(0),
-        committee: Vec::new(),
-        outside: Vec::new(),
-        committee_quorum: 0,
-        outside_quorum: 0,
-        slug: slug.clone(),
-    };
-    let trust_text = trust.sign(&keys.practice)?;
-    keys.write(home, options)?;
-    write_file(&home.trust(), trust_text.as_bytes(), 0o644)?;
+/// The acts that a ledger begins with: who it is of, the table and the roster.
+pub(crate) fn first_acts(
+    keys: &Keys,
+    trust: &TrustFile,
+    options: &InitOptions,
+    (policy, roster): (&str, &str),
+    more: Value,
+    now: Moment,
+) -> Vec<Event> {
     let time = now.to_rfc3339(3);
-    let acts = vec![
-        act::event(
-            act::kind::INIT,
-            &time,
-            json!({
-                "practice": options.name, "slug": slug.as_str(), "practice_key": trust.practice_key.to_string(),
-                "recovery_key": keys.recovery, "timezone": options.timezone,
-                "administers": options.administers, "version": env!("CARGO_PKG_VERSION"),
-            }),
-        ),
+    let mut init = json!({
+        "practice": options.name, "slug": trust.slug.as_str(), "practice_key": trust.practice_key.to_string(),
+        "recovery_key": keys.recovery, "timezone": options.timezone,
+        "administers": options.administers, "version": env!("CARGO_PKG_VERSION"),
+    });
+    if let (Some(init), Some(more)) = (init.as_object_mut(), more.as_object()) {
+        init.extend(more.clone());
+    }
+    vec![
+        act::event(act::kind::INIT, &time, init),
         act::event(act::kind::POLICY, &time, json!({"text": policy, "template": options.template})),
-        act::event(act::kind::ROSTER, &time, json!({"text": "# Nobody is listed yet.\n"})),
-    ];
-    let practice_words = trust.practice_words();
-    writer::create(home, &slug, keys.ledger, acts, clock)?;
-    write_file(&home.config(), text.as_bytes(), 0o640)?;
-    Ok(Made { slug: slug.to_string(), practice_words, keys_to: options.keys_to.clone() })
+        act::event(act::kind::ROSTER, &time, json!({"text": roster})),
+    ]
+}
+
+/// Writes keys, certificates, trust file and the ledger's first batch. Without a configuration it is no practice yet.
+pub(crate) fn lay(
+    home: &Home,
+    keys: Keys,
+    trust: &TrustFile,
+    acts: Vec<Event>,
+    clock: &Clock,
+) -> Result<(), InitError> {
+    keys.write(home)?;
+    write_file(&home.trust(), trust.sign(&keys.practice)?.as_bytes(), 0o644)?;
+    writer::create(home, &keys.slug, keys.ledger, acts, clock)?;
+    Ok(())
+}
+
+/// Writes the configuration, last.
+pub(crate) fn finish(home: &Home, text: &str) -> Result<(), InitError> {
+    Ok(write_file(&home.config(), text.as_bytes(), 0o640)?)
 }
 
 /// Removes what an init left that did not come to its end: its keys signed nothing that left the folder.
-fn clear_half_made(home: &Home) -> Result<(), HomeError> {
+pub(crate) fn clear_half_made(home: &Home) -> Result<(), HomeError> {
     let gone = |path: PathBuf| match std::fs::remove_dir_all(&path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
             Err(HomeError::Write { path, source })
@@ -197,7 +226,8 @@ fn clear_half_made(home: &Home) -> Result<(), HomeError> {
     gone(home.cache())
 }
 
-struct Keys {
+/// A practice's keys before they are written: those that are taken away and those of the collector.
+pub(crate) struct Keys {
     slug: Slug,
     practice: NoteSigner,
     practice_seed: [u8; 32],
@@ -214,7 +244,15 @@ impl Keys {
         let (practice_seed, recovery_seed) = (random()?, random()?);
         let public =
             *NoteSigner::new("practice", KeyType::Ed25519, &practice_seed)?.verifier().public_bytes();
-        let slug = Slug::new(&Slug::word_from_name(name), &public)?;
+        Self::of(Slug::new(&Slug::word_from_name(name), &public)?, practice_seed, recovery_seed)
+    }
+
+    /// The keys that were taken away, with new ones for a new collector.
+    pub(crate) fn of(
+        slug: Slug,
+        practice_seed: [u8; 32],
+        recovery_seed: [u8; 32],
+    ) -> Result<Self, InitError> {
         let practice = NoteSigner::new(&slug.practice_name(), KeyType::Ed25519, &practice_seed)?;
         let seeds =
             [(file::LOG_KEY, random()?), (file::COLLECTOR_KEY, random()?), (file::BUNDLE_KEY, random()?)];
@@ -234,7 +272,28 @@ impl Keys {
         })
     }
 
-    fn write(&self, home: &Home, options: &InitOptions) -> Result<(), InitError> {
+    /// Whom these keys make known, as the practice key will sign it.
+    pub(crate) fn trust(&self, practice: &str, now: Moment) -> TrustFile {
+        TrustFile {
+            practice: practice.to_owned(),
+            made: now.to_rfc3339(0),
+            practice_key: self.practice.verifier().clone(),
+            log: self.ledger.log.verifier().clone(),
+            collector: self.ledger.collector.verifier().clone(),
+            bundle: self.bundle.verifier().clone(),
+            recovery: self.recovery.clone(),
+            reviewers: Vec::new(),
+            machines_max: MACHINES_MAX,
+            enrolment_until: now.plus_seconds(ENROLMENT_SECONDS).to_rfc3339(0),
+            committee: Vec::new(),
+            outside: Vec::new(),
+            committee_quorum: 0,
+            outside_quorum: 0,
+            slug: self.slug.clone(),
+        }
+    }
+
+    fn write(&self, home: &Home) -> Result<(), InitError> {
         for (file, seed) in &self.seeds {
             home.write_key(file, seed)?;
         }
@@ -243,8 +302,7 @@ impl Keys {
         write_file(&home.private(file::AUTHORITY_KEY), made.key.as_bytes(), 0o600)?;
         let server = Authority::open(&made, Vec::new())?.server(&[SERVER_NAME.to_owned()])?;
         write_file(&home.private(file::SERVER), server.certificate.as_bytes(), 0o644)?;
-        write_file(&home.private(file::SERVER_KEY), server.key.as_bytes(), 0o600)?;
-        self.write_to_take_away(&options.keys_to, options)
+        Ok(write_file(&home.private(file::SERVER_KEY), server.key.as_bytes(), 0o600)?)
     }
 
     fn write_to_take_away(&self, path: &Path, options: &InitOptions) -> Result<(), InitError> {

@@ -36,6 +36,7 @@ pub mod practice;
 pub mod private;
 pub mod prune;
 pub mod recovery;
+pub mod refill;
 pub mod report;
 pub mod rest;
 pub mod review;

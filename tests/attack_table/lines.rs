@@ -80,6 +80,16 @@ pub const TABLE: &[Attack] = &[
         },
     },
     Attack {
+        id: "refill",
+        what: "wipe the collector and most machines",
+        ends: Seen {
+            by: "whoever has a machine's package or the copy off-site",
+            check: "`refill` makes a ledger of them; act, review and bundle name what is gone and what only the machine itself says",
+            after: "when it is filled again",
+            test: "survival::a_bundle_still_builds_after_the_collector_and_two_of_three_machines_were_wiped_and_names_what_is_gone",
+        },
+    },
+    Attack {
         id: "rollback",
         what: "roll the collector back to a copy",
         ends: Seen {

@@ -3,7 +3,7 @@
 //! ocsf-json-schema and fhir.resources shape and checksums; the
 //! other checkers of proofs are in `proofs`.
 
-mod proofs;
+pub(crate) mod proofs;
 
 use std::fs;
 use std::path::{Path, PathBuf};

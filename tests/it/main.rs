@@ -32,6 +32,7 @@ mod silence;
 mod ssh;
 mod static_verifier;
 mod store;
+mod survival;
 mod tickets;
 mod tidy;
 mod witness;

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::home::{Home, HomeError};
 use crate::init::{InitError, InitOptions, init};
 use crate::practice::{Practice, PracticeError};
+use crate::refill::RefillError;
 use crate::run::{self, LevelHandle, RunError};
 
 /// Runs a command; the exit code.
@@ -27,6 +28,7 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
     let home = home(&cli)?;
     match cli.command {
         Command::Init(args) => make(&home, args),
+        Command::Refill(args) => super::refill::refill(&home, args),
         Command::Run => run::run(home, level).map(|()| 0).map_err(Into::into),
         Command::Policy { what: PolicyCommand::Schema } => {
             print!("{}", crate::policy::cedar::SCHEMA);
@@ -68,10 +70,20 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         crate::app::AppError::Practice(error) => practice(error),
         _ => exit::IO,
     };
+    let init = |error: &InitError| match error {
+        InitError::AlreadyThere(_) | InitError::KeysThere(_) => exit::NO,
+        InitError::Template { .. } | InitError::Config(_) | InitError::Name(_) => exit::USAGE,
+        _ => exit::IO,
+    };
     if let Some(error) = error.downcast_ref::<InitError>() {
+        return init(error);
+    }
+    if let Some(error) = error.downcast_ref::<RefillError>() {
         return match error {
-            InitError::AlreadyThere(_) | InitError::KeysThere(_) => exit::NO,
-            InitError::Template { .. } | InitError::Config(_) | InitError::Name(_) => exit::USAGE,
+            RefillError::Init(error) => init(error),
+            RefillError::OtherHistory { .. } | RefillError::Nothing(_) => exit::NO,
+            RefillError::Keys(_) | RefillError::NoSource(_) | RefillError::Rules(..) => exit::USAGE,
+            RefillError::OtherPractice(_) | RefillError::Package { .. } => exit::USAGE,
             _ => exit::IO,
         };
     }
@@ -108,9 +120,10 @@ fn home(cli: &Cli) -> anyhow::Result<Home> {
     }
 }
 
-fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
+/// Who administers what, as given, asked for, or said to be not named.
+pub(super) fn administers(given: Option<&str>) -> anyhow::Result<BTreeMap<String, String>> {
     let mut administers = BTreeMap::new();
-    for pair in args.administers.as_deref().unwrap_or_default().split(',').filter(|pair| !pair.is_empty()) {
+    for pair in given.unwrap_or_default().split(',').filter(|pair| !pair.is_empty()) {
         let (what, who) = pair
             .split_once('=')
             .ok_or_else(|| Usage(format!("`--administers`: `{pair}` is not WHAT=WHO")))?;
@@ -123,6 +136,11 @@ fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
             administers.insert(what.to_owned(), who.unwrap_or_else(|| "not named at set-up".to_owned()));
         }
     }
+    Ok(administers)
+}
+
+fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
+    let administers = administers(args.administers.as_deref())?;
     let options = InitOptions {
         name: args.name,
         timezone: args.timezone,
@@ -254,9 +272,11 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Prune(args) => super::preservation::prune(client, args).await,
         Command::Custody { what } => super::preservation::custody(client, what).await,
         Command::Export(args) => export(client, home, args).await,
-        Command::Init(_) | Command::Run | Command::Check | Command::Completions { .. } => {
-            Err(anyhow!("not a request"))
-        }
+        Command::Init(_)
+        | Command::Refill(_)
+        | Command::Run
+        | Command::Check
+        | Command::Completions { .. } => Err(anyhow!("not a request")),
     }
 }
 

@@ -67,6 +67,11 @@ pub(super) fn part(
             boundary(ledger, checkpoint, &name, &record, &batch.note, bag)?;
         }
     }
+    let begins = ledger.published().registry.begins(&name).filter(|range| range.size() == first);
+    if let Some(begins) = begins {
+        let range = Range::new(&name, epoch, &begins, epoch, size).known_from_here();
+        return Ok(Part { author: name, range, rows });
+    }
     let (before, before_epoch) = match (first, first_leaf) {
         (0, _) | (_, None) => (CompactRange::empty(), epoch),
         (_, Some(record)) => {

@@ -80,7 +80,5 @@ impl Ranges {
 
 /// Where a log begins of which the first entries are gone, as its enrolment says.
 fn begins(ledger: &LedgerHandle, author: &Author, first: u64) -> Option<CompactRange> {
-    let registry = ledger.published().registry;
-    let begins = registry.machines.get(&author.to_string())?.enrolment.begins.clone()?;
-    CompactRange::new(begins.first, begins.range).ok().filter(|range| range.size() == first)
+    ledger.published().registry.begins(author).filter(|range| range.size() == first)
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use ntk_evidence::act::{self, Enrolment, Revocation};
 use ntk_evidence::event::Event;
+use ntk_evidence::merkle::CompactRange;
 use ntk_evidence::name::Author;
 use serde::{Deserialize, Serialize};
 
@@ -74,9 +75,22 @@ pub struct Registry {
     /// Who remembers the log, as far as acts say.
     #[serde(default)]
     pub witnessed: Witnessed,
+    /// That this ledger was filled again after an earlier one was lost, and what is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refilled: Option<Refilled>,
     /// Legal holds.
     #[serde(default, skip_serializing_if = "Holds::is_empty")]
     pub holds: Holds,
+}
+
+/// When a ledger was filled again, and what is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refilled {
+    /// When, RFC 3339.
+    #[serde(default)]
+    pub time: String,
+    /// What is gone, one sentence each.
+    pub gone: Vec<String>,
 }
 
 /// When the whole ledger was last checked, and how that ended.
@@ -140,6 +154,11 @@ impl Registry {
                 self.checked = Some(Checked { time: event.time.clone(), passed });
                 None
             }
+            act::kind::REFILLED => {
+                let refilled: Refilled = serde_json::from_value(body).ok()?;
+                self.refilled = Some(Refilled { time: event.time.clone(), ..refilled });
+                None
+            }
             act::kind::WITNESSED => {
                 self.witnessed.apply(&body);
                 None
@@ -173,6 +192,12 @@ impl Registry {
             author = author.successor()?;
         }
         newest
+    }
+
+    /// What stands before the first entry that is known of an author, in a ledger that was filled again.
+    pub fn begins(&self, author: &Author) -> Option<CompactRange> {
+        let machine = self.machines.get(&author.to_string())?;
+        machine.enrolment.begins.as_ref()?.compact_range().ok()
     }
 
     /// The machine that holds this certificate, revoked or not.

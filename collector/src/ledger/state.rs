@@ -145,8 +145,10 @@ impl LedgerState {
                     Change::Enrolled(enrolment) => {
                         let name = Author::parse(&enrolment.author)?;
                         let key = Some(VerifierKey::parse(&enrolment.key)?);
-                        let (slug, range) = (&self.slug, CompactRange::empty());
-                        let log = AuthorLog::resume(slug, name.clone(), enrolment.epoch, key, range);
+                        // Only a refilled log begins later than with its first entry.
+                        let begins = enrolment.begins.map(|begins| begins.compact_range()).transpose()?;
+                        let range = begins.unwrap_or_else(CompactRange::empty);
+                        let log = AuthorLog::resume(&self.slug, name.clone(), enrolment.epoch, key, range);
                         self.authors.entry(name).or_insert(KnownAuthor { log });
                     }
                     Change::Revoked(author) => {

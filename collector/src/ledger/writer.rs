@@ -436,6 +436,17 @@ impl LedgerHandle {
         Ok(answer)
     }
 
+    /// [`LedgerHandle::append`] from a thread that is not async.
+    pub fn append_blocking(
+        &self,
+        continuation: Continuation,
+    ) -> Result<oneshot::Receiver<Result<Appended, LedgerError>>, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Batch(Box::new(continuation), reply);
+        self.requests.blocking_send(request).map_err(|_| LedgerError::Stopped)?;
+        Ok(answer)
+    }
+
     /// Writes acts; answers when they are durable.
     pub async fn act(&self, acts: Vec<Event>) -> Result<Appended, LedgerError> {
         let (reply, answer) = oneshot::channel();

@@ -10,6 +10,14 @@ pub fn alarm(event: &Event) -> Option<String> {
     let body = act::body(event)?;
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
     let name = text("author").trim_start_matches("agent/");
+    if event.kind.as_str() == act::kind::REFILLED {
+        let gone = body.get("gone").and_then(Value::as_array).into_iter().flatten();
+        let gone: Vec<&str> = gone.filter_map(Value::as_str).collect();
+        return Some(format!(
+            "This ledger was filled again after an earlier one was lost. Findings of that time are judged by the roster and the table that came into force then. {}",
+            gone.join(" ")
+        ));
+    }
     let sentence = match (event.kind.as_str(), text("what"), text("code")) {
         (act::kind::CLONE, "behind", _) => format!(
             "The machine {name} came back with less than it had sent before: it was put back to an older state, or a copy of it runs. Ask who restored or copied it, then enrol it anew with --replace."
@@ -60,6 +68,7 @@ mod tests {
                 "not the machine’s, or no longer",
             ),
             ("act_refusal", json!({"author": "agent/ws-02", "code": "gap"}), "do not continue"),
+            ("act_refilled", json!({"gone": ["Of ws-03 nothing is here."]}), "Of ws-03 nothing is here."),
             ("act_refusal", json!({"author": "agent/ws-02", "code": "revoked"}), "was turned away"),
         ] {
             let said = alarm(&act::event(kind, "2026-11-18T15:00:00Z", body)).unwrap();

@@ -171,7 +171,11 @@ fn after_a_start_of_the_collector_a_machine_is_waited_for_as_long_as_it_waits_be
     assert_eq!(first_told(None), Some(1000 + 35 + RECONNECT_SECONDS + 1), "it did not come");
     let mut silences = Silences::new(35, 10);
     silences.expect(AUTHOR, at(1000), at(990), None);
-    assert_eq!(silences.tick(at(1036), |_, _, _| Meanwhile::default()).len(), 1, "enrolled since: no attempt waits");
+    assert_eq!(
+        silences.tick(at(1036), |_, _, _| Meanwhile::default()).len(),
+        1,
+        "enrolled since: no attempt waits"
+    );
 }
 
 #[test]

@@ -155,19 +155,28 @@ fn openssl_and_rfc3161_client_accept_a_token_over_the_checkpoint_and_no_changed_
     Ok(())
 }
 
+/// What the Python script says of a bundle, and how it ends.
+pub(crate) fn script_says(
+    python: &Path,
+    bundle: &Path,
+    trust: Option<&Path>,
+) -> Result<(Option<i32>, String)> {
+    let mut command = Command::new(python);
+    command.arg(top().join("ledger/verify/verify_bundle.py")).arg(bundle);
+    if let Some(trust) = trust {
+        command.arg("--trust").arg(trust);
+    }
+    let output = command.output()?;
+    Ok((output.status.code(), program::text(&output.stdout) + &program::text(&output.stderr)))
+}
+
 #[test]
 fn the_python_script_says_what_ntk_verify_says() -> Result<()> {
     let Some(python) = tool("NTK_PYTHON", "foreign::script") else { return Ok(()) };
     let exported = exported(40)?;
     let bag = unpack(&exported.bundle, &exported.practice.folder().join("bag"))?;
-    let say = |bundle: &Path, trust: bool| -> Result<(Option<i32>, String)> {
-        let mut command = Command::new(&python);
-        command.arg(top().join("ledger/verify/verify_bundle.py")).arg(bundle);
-        if trust {
-            command.arg("--trust").arg(&exported.trust);
-        }
-        let output = command.output()?;
-        Ok((output.status.code(), program::text(&output.stdout) + &program::text(&output.stderr)))
+    let say = |bundle: &Path, trust: bool| {
+        script_says(Path::new(&python), bundle, trust.then_some(exported.trust.as_path()))
     };
     for bundle in [&exported.bundle, &bag] {
         let (code, said) = say(bundle, true)?;

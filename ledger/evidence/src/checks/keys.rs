@@ -94,7 +94,10 @@ impl Acts {
                 (true, Ok(author), Ok(range)) if range.size() > 0 => drop(begins.insert(author, range)),
                 _ => faults.add(
                     Status::Altered,
-                    format!("act {number} says of {} where its log begins, and cannot", quoted(&enrolment.author)),
+                    format!(
+                        "act {number} says of {} where its log begins, and cannot",
+                        quoted(&enrolment.author)
+                    ),
                 ),
             }
         }

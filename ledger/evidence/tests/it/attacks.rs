@@ -100,7 +100,7 @@ fn ranges_that_do_not_fit_their_notes_are_seen() {
     forged(&p, "batch-notes", Altered, |d| {
         // A range that begins inside a batch, with the right compact range but no note of that size.
         let leaves: Vec<_> = p.entries(&agent()).iter().take(4).map(|(n, e, k)| k.leaf(*n, e)).collect();
-        let mut range = bundle::range::Range::new(&agent(), 0, &CompactRange::of(&leaves).unwrap(), 0, 8);
+        let mut range = Range::new(&agent(), 0, &CompactRange::of(&leaves).unwrap(), 0, 8);
         range.before.as_mut().unwrap().note = bundle::note_path(&agent(), 3);
         range.before.as_mut().unwrap().proof = bundle::proof_path(&agent(), 3);
         d.ranges[1] = range;

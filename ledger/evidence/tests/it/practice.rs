@@ -144,7 +144,8 @@ impl Practice {
     /// One whose ledger was filled again: entries 0..3 of the agent are gone, as its enrolment says.
     pub(crate) fn refilled(says: impl Fn(&CompactRange) -> serde_json::Value) -> Self {
         let keys = Keys::of(40);
-        let gone = Self::new().entries(&agent()).iter().take(3).map(|(n, e, k)| k.leaf(*n, e)).collect::<Vec<_>>();
+        let gone =
+            Self::new().entries(&agent()).iter().take(3).map(|(n, e, k)| k.leaf(*n, e)).collect::<Vec<_>>();
         let range = CompactRange::of(&gone).unwrap();
         let body = json!({"author": agent().to_string(), "key": keys.agent.verifier().to_string(), "epoch": 0,
             "begins": says(&range)});
@@ -290,8 +291,10 @@ impl Practice {
             Range::new(&agent(), self.logs[&agent()].epoch(), &before, 0, self.logs[&agent()].size()),
         ];
         let is_refilled = self.begins.is_some();
-        let ranges: Vec<_> =
-            ranges.into_iter().map(|range| if is_refilled { range.known_from_here() } else { range }).collect();
+        let ranges: Vec<_> = ranges
+            .into_iter()
+            .map(|range| if is_refilled { range.known_from_here() } else { range })
+            .collect();
         let mut rows = BTreeMap::new();
         let shown = |number: u64| !matches!(number, 4 | 6);
         rows.insert(
@@ -299,18 +302,15 @@ impl Practice {
             acts.iter().map(|(n, e, k)| Row::disclosed(*n, e, k, Paths::Shown)).collect(),
         );
         let of_agent = self.entries(&agent()).into_iter().filter(|(number, ..)| *number >= 3);
-        let of_agent = of_agent.map(|(number, entry, key)| {
-            match (shown(number), number) {
-                (false, _) => Row::withheld(number, key.leaf(number, entry)),
-                (true, 5) => Row::disclosed(number, entry, &key, Paths::Withheld),
-                (true, _) => Row::disclosed(number, entry, &key, Paths::Shown),
-            }
+        let of_agent = of_agent.map(|(number, entry, key)| match (shown(number), number) {
+            (false, _) => Row::withheld(number, key.leaf(number, entry)),
+            (true, 5) => Row::disclosed(number, entry, &key, Paths::Withheld),
+            (true, _) => Row::disclosed(number, entry, &key, Paths::Shown),
         });
         rows.insert(agent(), of_agent.collect());
         let notes = [(Author::Collector, n_acts), (agent(), 3), (agent(), self.logs[&agent()].size())];
         let notes = notes.iter().filter(|(author, size)| !is_refilled || *author != agent() || *size != 3);
-        let mut files: Files =
-            notes.flat_map(|(author, size)| self.note_files(author, *size)).collect();
+        let mut files: Files = notes.flat_map(|(author, size)| self.note_files(author, *size)).collect();
         let report = json!({"log": {"size": checkpoint.size, "root": checkpoint.root}}).to_string();
         files.extend(
             [

@@ -1,0 +1,352 @@
+//! A ledger filled again from packages that are whole, cut, damaged, forged or another practice's.
+
+use std::fs;
+use std::path::Path;
+
+use ntk_evidence::entry::{BatchKey, Entry};
+use ntk_evidence::event::Kind as EventKind;
+use ntk_evidence::hash::hex;
+use ntk_evidence::merkle::leaf_hash;
+use ntk_evidence::name::Slug;
+use ntk_evidence::tree::{MemoryTree, inclusion_proof, root};
+use ntk_segment::frame::{AuthorState, Commit, State};
+use ntk_segment::log::{Options, SegmentLog};
+use ntk_segment::pointer::SegmentNumber;
+
+use super::*;
+use crate::ledger::to_frame;
+use crate::practice::Practice;
+use crate::self_check::self_check;
+
+const PRACTICE: [u8; 32] = [1; 32];
+const RECOVERY: [u8; 32] = [2; 32];
+
+fn slug() -> Slug {
+    let practice = NoteSigner::new("practice", KeyType::Ed25519, &PRACTICE).unwrap();
+    Slug::new("maple-street", practice.verifier().public_bytes()).unwrap()
+}
+
+fn signer(name: &str, seed: u8) -> NoteSigner {
+    NoteSigner::new(name, KeyType::Ed25519, &[seed; 32]).unwrap()
+}
+
+fn trust(practice_seed: [u8; 32]) -> String {
+    let practice = NoteSigner::new("practice", KeyType::Ed25519, &practice_seed).unwrap();
+    let slug = Slug::new("maple-street", practice.verifier().public_bytes()).unwrap();
+    let keys = Keys::of(slug.clone(), practice_seed, RECOVERY).unwrap();
+    let mut trust = keys.trust("Maple Street Family Practice", Clock::system().now());
+    trust.log = signer(&slug.log_origin(), 11).verifier().clone();
+    trust.sign(&NoteSigner::new(&slug.practice_name(), KeyType::Ed25519, &practice_seed).unwrap()).unwrap()
+}
+
+/// A machine's log of five segments of two batches of three entries each, of which the old ledger acknowledged all
+/// but the last batch; and its package.
+struct Machine {
+    folder: tempfile::TempDir,
+}
+
+const PER_SEGMENT: u64 = 6;
+const SIZE: u64 = 30;
+const ACKNOWLEDGED: u64 = 27;
+
+fn entry(machine: &str, number: u64) -> Entry {
+    let mut event = Event::new(EventKind::Login, format!("2026-11-20T21:00:{number:02}Z"));
+    event.source =
+        Some(ntk_evidence::event::Source { record: Some(machine.to_owned()), ..Default::default() });
+    Entry::freeze(event).unwrap()
+}
+
+impl Machine {
+    fn new(name: &str) -> Self {
+        Self::that_says(name, name)
+    }
+
+    /// Its entries carry this word; the receipt is of the history that carries the machine's name.
+    fn that_says(name: &str, word: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let author = Author::agent(name).unwrap();
+        let own = signer(&slug().author_origin(&author), 21);
+        let batches = |word: &str| {
+            let mut log = AuthorLog::new(&slug(), author.clone(), own.verifier().clone());
+            let mut batches = Vec::new();
+            for first in (0..SIZE).step_by(3) {
+                let entries = (first..first + 3).map(|number| entry(word, number)).collect();
+                let (batch, next) = log.seal(entries, BatchKey::new([7; 32]), &own).unwrap();
+                batches.push((log, batch));
+                log = next;
+            }
+            batches
+        };
+        let plain = folder.path().join("plain");
+        let recipient = recovery::identity(&RECOVERY).unwrap().to_public();
+        let state = |log: &AuthorLog| State {
+            authors: vec![AuthorState {
+                author: author.to_string(),
+                key: own.verifier().to_string(),
+                epoch: 0,
+                size: log.size(),
+                range: log.range().hashes().iter().map(|hash| *hash.as_bytes()).collect(),
+            }],
+            decided: b"{\"began_unix_ns\":1}".to_vec(),
+            ..State::default()
+        };
+        let sealed = batches(word);
+        let mut segments = SegmentLog::create(&plain, Options::default(), state(&sealed[0].0)).unwrap();
+        for (log, batch) in &sealed {
+            if log.size() > 0 && log.size() % PER_SEGMENT == 0 {
+                segments.roll(state(log)).unwrap();
+            }
+            segments.append(&to_frame(batch)).unwrap();
+            let commit = Commit { received_unix_ns: 0, checkpoint: b"{}".to_vec() };
+            let _durable = segments.commit(&commit).unwrap();
+        }
+        drop(segments);
+        for (name, place) in [("kept", 0..4u64), ("live", 4..5)] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+            for nth in place {
+                let number = number(nth);
+                let bytes = fs::read(plain.join(format!("{number}.seg"))).unwrap();
+                let sealed = age::encrypt(&recipient, &bytes).unwrap();
+                fs::write(folder.path().join(name).join(format!("{number}.age")), sealed).unwrap();
+            }
+        }
+        fs::remove_dir_all(&plain).unwrap();
+        let honest = batches(name);
+        let notes: Vec<Vec<u8>> = (0..40).map(|n| format!("somebody else's note {n}").into_bytes()).collect();
+        let acknowledged = &honest[usize::try_from(ACKNOWLEDGED / 3).unwrap() - 1].1;
+        let leaves = notes.iter().chain([&acknowledged.note]).map(|note| leaf_hash(note));
+        let tree = MemoryTree::of(leaves);
+        let log = Checkpoint { origin: slug().log_origin(), size: 41, root: root(&tree, 41).unwrap() };
+        let note = log.sign(&signer(&slug().log_origin(), 11)).unwrap();
+        let position = json!({
+            "released": ACKNOWLEDGED, "checkpoint": note,
+            "receipt": {"size": ACKNOWLEDGED, "note": String::from_utf8_lossy(&acknowledged.note),
+                "leaf_index": 40, "inclusion": inclusion_proof(&tree, 40, 41).unwrap(), "checkpoint": note},
+        });
+        fs::write(folder.path().join("position.json"), position.to_string()).unwrap();
+        fs::write(folder.path().join("trust.txt"), trust(PRACTICE)).unwrap();
+        let identity = format!(
+            "slug = \"{}\"\nauthor = \"{author}\"\nepoch = 0\nlog_key = \"{}\"\ncollector = \"c:1\"\nserver_name = \"c\"\n",
+            slug(),
+            signer(&slug().log_origin(), 11).verifier()
+        );
+        fs::write(folder.path().join("identity.toml"), identity).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn kept(&self, nth: u64) -> PathBuf {
+        self.path("kept").join(format!("{}.age", number(nth)))
+    }
+}
+
+fn number(nth: u64) -> SegmentNumber {
+    SegmentNumber::new(SegmentNumber::FIRST.value() + nth)
+}
+
+fn options(from: &[&Path]) -> RefillOptions {
+    RefillOptions {
+        init: InitOptions {
+            name: String::new(),
+            timezone: "America/New_York".into(),
+            template: "small-practice".into(),
+            keys_to: PathBuf::new(),
+            administers: BTreeMap::new(),
+            listen: "127.0.0.1:0".into(),
+        },
+        keys: format!("practice key  {}\nrecovery key  {}\n", hex(&PRACTICE), hex(&RECOVERY)),
+        from: from.iter().map(|folder| folder.to_path_buf()).collect(),
+        roster: None,
+        policy: None,
+        expected: vec!["ws-09".into()],
+    }
+}
+
+fn filled(machines: &[&Machine]) -> (tempfile::TempDir, Result<Refilled, RefillError>) {
+    let folders: Vec<&Path> = machines.iter().map(|machine| machine.folder.path()).collect();
+    let scratch = tempfile::tempdir().unwrap();
+    let home = Home::new(scratch.path().join("collector"));
+    let made = refill(&home, options(&folders), &Clock::system(), |_, _| {});
+    (scratch, made)
+}
+
+/// Fills, checks the whole new ledger, and returns what is here and what is gone.
+fn checked(machines: &[&Machine]) -> (Vec<(String, u64, u64)>, String) {
+    let (scratch, made) = filled(machines);
+    let made = made.unwrap();
+    let practice = Practice::open(Home::new(scratch.path().join("collector"))).unwrap();
+    let reader = ntk_segment::reader::Reader::open(&practice.home.ledger()).unwrap();
+    let check = self_check(&practice, &reader, |_| {}).unwrap();
+    assert!(check.passed, "{}", check.sentence);
+    (made.machines, made.gone.join("\n"))
+}
+
+#[test]
+fn what_machines_kept_is_in_the_new_ledger_and_what_is_not_is_named() {
+    let (one, two) = (Machine::new("ws-01"), Machine::new("ws-02"));
+    let (here, gone) = checked(&[&one, &two]);
+    assert_eq!(here, [("agent/ws-01".into(), 0, SIZE), ("agent/ws-02".into(), 0, SIZE)]);
+    assert!(
+        gone.contains("held 41 batches as far as the machines remember. 18 of them are here, 23 are gone"),
+        "{gone}"
+    );
+    assert!(gone.contains("Of ws-01, for entries 27 to 29 only the machine itself speaks"), "{gone}");
+    assert!(gone.contains("Of ws-09 nothing is here."), "{gone}");
+    assert!(!gone.contains("Of ws-02 nothing"), "{gone}");
+}
+
+#[test]
+fn a_log_whose_first_segments_are_gone_begins_later() {
+    let machine = Machine::new("ws-01");
+    fs::remove_file(machine.kept(0)).unwrap();
+    fs::remove_file(machine.kept(1)).unwrap();
+    let (here, gone) = checked(&[&machine]);
+    assert_eq!(here, [("agent/ws-01".into(), 12, SIZE)]);
+    assert!(gone.contains("Of ws-01, entries 0 to 11 are gone"), "{gone}");
+}
+
+#[test]
+fn a_segment_that_is_missing_flipped_or_swapped_in_the_middle_cuts_what_is_before_it_and_is_named() {
+    type Harm = fn(&Machine);
+    let harms: [(&str, Harm); 4] = [
+        ("missing", |machine| fs::remove_file(machine.kept(2)).unwrap()),
+        ("flipped", |machine| {
+            let mut bytes = fs::read(machine.kept(2)).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(machine.kept(2), bytes).unwrap();
+        }),
+        ("cut", |machine| {
+            let bytes = fs::read(machine.kept(2)).unwrap();
+            fs::write(machine.kept(2), &bytes[..bytes.len() - 40]).unwrap();
+        }),
+        ("empty", |machine| fs::write(machine.kept(2), "").unwrap()),
+    ];
+    for (what, harm) in harms {
+        let machine = Machine::new("ws-01");
+        harm(&machine);
+        let (here, gone) = checked(&[&machine]);
+        assert_eq!(here, [("agent/ws-01".into(), 18, SIZE)], "{what}");
+        assert!(gone.contains("entries 0 to 17 are gone"), "{what}: {gone}");
+        assert_eq!(gone.contains("Not used: "), what != "missing", "{what}: {gone}");
+        // A second, whole copy of the package closes the hole again.
+        let whole = Machine::new("ws-01");
+        let (here, _) = checked(&[&machine, &whole]);
+        assert_eq!(here, [("agent/ws-01".into(), 0, SIZE)], "{what}");
+    }
+    // A segment of an earlier number in the place of a later one: it does not continue what stands before it.
+    let machine = Machine::new("ws-01");
+    fs::copy(machine.kept(1), machine.kept(3)).unwrap();
+    let (here, gone) = checked(&[&machine]);
+    assert_eq!(here, [("agent/ws-01".into(), 24, SIZE)], "{gone}");
+    assert!(gone.contains("Not used: "), "{gone}");
+}
+
+#[test]
+fn a_package_that_tells_another_history_than_was_acknowledged_is_refused() {
+    let forged = Machine::that_says("ws-01", "forged");
+    let (scratch, made) = filled(&[&forged]);
+    let error = made.unwrap_err();
+    assert!(matches!(error, RefillError::OtherHistory { size: ACKNOWLEDGED, .. }), "{error}");
+    assert!(!scratch.path().join("collector/collector.toml").exists(), "no practice was made");
+    // Without its receipt nothing proves it: it goes in, and that is said.
+    fs::remove_file(forged.path("position.json")).unwrap();
+    let (_, gone) = checked(&[&forged]);
+    assert!(gone.contains("for entries 0 to 29 only the machine itself speaks"), "{gone}");
+    // Beside the honest package it is another history of one size.
+    let honest = Machine::new("ws-01");
+    let error = filled(&[&honest, &forged]).1.unwrap_err();
+    assert!(matches!(error, RefillError::OtherHistory { .. }), "{error}");
+}
+
+#[test]
+fn what_cannot_be_used_is_named_and_nothing_is_made() {
+    type Harm = fn(&Machine);
+    let harms: [(&str, Harm, &str); 7] = [
+        (
+            "another practice",
+            |machine| fs::write(machine.path("trust.txt"), trust([9; 32])).unwrap(),
+            "another practice key",
+        ),
+        ("no trust file", |machine| fs::remove_file(machine.path("trust.txt")).unwrap(), "could not read"),
+        (
+            "a forged receipt",
+            |machine| {
+                let text = fs::read_to_string(machine.path("position.json")).unwrap();
+                fs::write(
+                    machine.path("position.json"),
+                    text.replace("\"leaf_index\":40", "\"leaf_index\":39"),
+                )
+                .unwrap();
+            },
+            "position.json",
+        ),
+        (
+            "a receipt of another size",
+            |machine| {
+                let text = fs::read_to_string(machine.path("position.json")).unwrap();
+                fs::write(machine.path("position.json"), text.replace("\"size\":27", "\"size\":24")).unwrap();
+            },
+            "another size than its note",
+        ),
+        (
+            "another machine's name",
+            |machine| {
+                let text = fs::read_to_string(machine.path("identity.toml")).unwrap();
+                fs::write(machine.path("identity.toml"), text.replace("agent/ws-01", "agent/ws-02")).unwrap();
+            },
+            "the log of another machine",
+        ),
+        (
+            "no identity",
+            |machine| fs::remove_file(machine.path("identity.toml")).unwrap(),
+            "neither a package",
+        ),
+        (
+            "nothing kept",
+            |machine| {
+                fs::remove_dir_all(machine.path("kept")).unwrap();
+                fs::remove_dir_all(machine.path("live")).unwrap();
+            },
+            "no entry of any machine",
+        ),
+    ];
+    for (what, harm, said) in harms {
+        let machine = Machine::new("ws-01");
+        harm(&machine);
+        let (scratch, made) = filled(&[&machine]);
+        let error = crate::error_chain(&made.unwrap_err());
+        assert!(error.contains(said), "{what}: {error}");
+        assert!(!scratch.path().join("collector").exists(), "{what}: nothing was made");
+    }
+    let machine = Machine::new("ws-01");
+    let scratch = tempfile::tempdir().unwrap();
+    let home = Home::new(scratch.path().join("collector"));
+    let mut other = options(&[machine.folder.path()]);
+    other.keys = format!("practice key  {}\nrecovery key  {}\n", hex(&PRACTICE), hex(&[3; 32]));
+    let error = refill(&home, other, &Clock::system(), |_, _| {}).unwrap_err();
+    assert!(matches!(error, RefillError::Nothing(_)), "another recovery key reads nothing: {error}");
+    let mut other = options(&[machine.folder.path()]);
+    other.keys = "nothing".into();
+    assert!(matches!(refill(&home, other, &Clock::system(), |_, _| {}), Err(RefillError::Keys(_))));
+    // After all that a refill of the same folder works, and a second one is refused.
+    let again = || refill(&home, options(&[machine.folder.path()]), &Clock::system(), |_, _| {});
+    again().unwrap();
+    assert!(matches!(again(), Err(RefillError::Init(InitError::AlreadyThere(_)))));
+}
+
+#[test]
+fn a_refill_that_was_cut_before_its_end_can_be_run_again() {
+    let machine = Machine::new("ws-01");
+    let scratch = tempfile::tempdir().unwrap();
+    let home = Home::new(scratch.path().join("collector"));
+    let run = || refill(&home, options(&[machine.folder.path()]), &Clock::system(), |_, _| {});
+    run().unwrap();
+    // The configuration is what makes it a practice: without it the refill did not come to its end.
+    fs::remove_file(home.config()).unwrap();
+    let made = run().unwrap();
+    assert_eq!(made.machines, [("agent/ws-01".into(), 0, SIZE)]);
+}
