@@ -266,7 +266,7 @@ impl Crafted {
         let mut grpc = tonic::client::Grpc::new(channel);
         grpc.ready().await?;
         let path = tonic::codegen::http::uri::PathAndQuery::from_static("/ntk.v1.Ledger/Session");
-        let shape = v1::CheckpointRound { add_checkpoint: bytes.to_vec() };
+        let shape = v1::CheckpointRound { add_checkpoint: bytes.to_vec(), ..Default::default() };
         let request = tonic::Request::new(tokio_stream::iter([shape]));
         let codec = tonic_prost::ProstCodec::<v1::CheckpointRound, v1::CollectorMessage>::default();
         let call = grpc.streaming(request, path, codec);

@@ -243,11 +243,13 @@ impl Session {
                 self.receipt(streaming, &receipt, out)
             }
             // The greeting's receipt is judged first: what the round continues is known only then.
-            (phase @ (Phase::Greeting | Phase::Placing { .. }), Input::Heard(Heard::Round(body))) => {
-                self.deferred = Some(body);
+            (phase @ (Phase::Greeting | Phase::Placing { .. }), Input::Heard(Heard::Round(round))) => {
+                self.deferred = Some(round.body);
                 phase
             }
-            (phase @ Phase::Streaming(_), Input::Heard(Heard::Round(body))) => self.round(phase, &body, out),
+            (phase @ Phase::Streaming(_), Input::Heard(Heard::Round(round))) => {
+                self.round(phase, &round.body, out)
+            }
             (
                 Phase::Greeting | Phase::Placing { .. } | Phase::Streaming(_),
                 Input::Heard(Heard::Refusal(refusal)),

@@ -142,9 +142,14 @@ impl Running {
                         self.give(Input::Connected);
                     }
                     StreamEvent::Heard(heard) => {
-                        if let Heard::Welcome(welcome) = &heard {
-                            self.compare_clocks(welcome.unix_nanos);
-                            self.hear_of_trust(&welcome.trust);
+                        match &heard {
+                            Heard::Welcome(welcome) => {
+                                self.compare_clocks(welcome.unix_nanos);
+                                self.hear_of_trust(&welcome.trust);
+                            }
+                            // Before the round itself: whom it makes a witness cosigns this very checkpoint.
+                            Heard::Round(round) => self.hear_of_trust(&round.trust),
+                            Heard::Receipt(_) | Heard::Refusal(_) => {}
                         }
                         self.give(Input::Heard(heard));
                     }

@@ -254,17 +254,17 @@ fn a_round_is_answered_only_when_it_is_durable_and_conflicts_say_the_size() {
     let more = Walk::new(3, 3, Position::default());
     walk.collector = more.collector;
     let body = walk.collector.round(walk.session.remembered_log_size());
-    let out = walk.give(Input::Heard(Heard::Round(body.clone())));
+    let out = walk.give(Input::Heard(Heard::Round(body.clone().into())));
     assert_eq!(short(&out), ["persist 3 3"]);
     let Output::Persist(position) = out[0].clone() else { unreachable!() };
     let older = Position { released: position.released, ..Position::default() };
     walk.check(Input::Persisted(older), &[]);
     walk.check(Input::Persisted(position), &["CheckpointSeen(3, \"\")"]);
-    let again = walk.give(Input::Heard(Heard::Round(body)));
+    let again = walk.give(Input::Heard(Heard::Round(body.into())));
     assert_eq!(again, [Output::CheckpointSeen(3, "conflict: this witness remembers size 3".to_owned())]);
     // Another log under the same key: recorded, and what is remembered stays.
     let forked = Collector::forked_at(3);
-    let out = walk.give(Input::Heard(Heard::Round(forked.round_from_other(3))));
+    let out = walk.give(Input::Heard(Heard::Round(forked.round_from_other(3).into())));
     assert_eq!(short(&out)[0], format!("Record({:?})", Incident::Forked));
     assert_eq!(walk.session.remembered_log_size(), 3);
 }

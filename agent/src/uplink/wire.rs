@@ -43,6 +43,21 @@ pub struct Refusal {
     pub retry: bool,
 }
 
+/// A round of witnessing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// The body of an add-checkpoint request.
+    pub body: String,
+    /// The practice's trust file, where it changed since the greeting; else empty.
+    pub trust: Vec<u8>,
+}
+
+impl From<String> for Round {
+    fn from(body: String) -> Self {
+        Self { body, trust: Vec::new() }
+    }
+}
+
 /// What the collector says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
@@ -50,8 +65,8 @@ pub enum Heard {
     Welcome(Welcome),
     /// A batch is in its log.
     Receipt(ReceiptFor),
-    /// A round of witnessing: the body of an add-checkpoint request.
-    Round(String),
+    /// A round of witnessing.
+    Round(Round),
     /// A batch was not taken.
     Refusal(Refusal),
 }
@@ -72,7 +87,8 @@ pub fn heard(message: v1::CollectorMessage) -> Result<Heard, FieldError> {
         Down::Checkpoint(round) => {
             let body = convert::note("add_checkpoint", round.add_checkpoint)?;
             let wrong = FieldError { field: "add_checkpoint", wanted: "UTF-8" };
-            Heard::Round(String::from_utf8(body).map_err(|_| wrong)?)
+            let body = String::from_utf8(body).map_err(|_| wrong)?;
+            Heard::Round(Round { body, trust: convert::note("trust", round.trust)? })
         }
         Down::Refusal(refusal) => {
             // The sentence is for the collector's own log: a stranger's prose stays out of ours.

@@ -152,11 +152,10 @@ async fn talk(
         warn!(agent = %author, remembered, size = checkpoint.checkpoint.size, "the agent remembers a larger log than this one");
         remembered = 0;
     }
-    send(
-        down,
-        collector_message::Message::Welcome(welcome(shared, &log, &mut remembered, checkpoint).await?),
-    )
-    .await?;
+    // Read before the greeting is made: one that changes just now is shown again rather than never.
+    let trust = shared.trust.now().1;
+    let welcome = welcome(shared, &log, &mut remembered, checkpoint).await?;
+    send(down, collector_message::Message::Welcome(welcome)).await?;
     info!(agent = %author, size = log.size(), agent_size = hello.size, "stream began");
 
     let (answers, waiting) = mpsc::channel(IN_FLIGHT_MAX);
@@ -167,7 +166,8 @@ async fn talk(
         drop(finished);
         result
     };
-    let writing = write(shared, identity, down, waiting, remembered, finish);
+    let sight = Sight { remembered, trust };
+    let writing = write(shared, identity, down, waiting, sight, finish);
     let (read, written) = tokio::join!(reading, writing);
     written.and(read)
 }
@@ -297,7 +297,7 @@ async fn write(
     identity: &AgentIdentity,
     down: &Downstream,
     mut waiting: mpsc::Receiver<Answer>,
-    mut remembered: u64,
+    mut sight: Sight,
     finish: oneshot::Receiver<()>,
 ) -> Result<(), Status> {
     let mut rounds = shared.rounds.subscribe();
@@ -310,7 +310,7 @@ async fn write(
             changed = rounds.changed() => {
                 let round = rounds.borrow_and_update().clone();
                 if let (Ok(()), Some(current)) = (changed, round) {
-                    round_on(shared, identity, down, &current, &mut remembered).await?;
+                    round_on(shared, identity, down, &current, &mut sight).await?;
                 }
                 continue;
             }
@@ -333,13 +333,18 @@ async fn write(
                         }
                         Err(error) => return Err(internal(error)),
                     };
-                let receipt =
-                    receipt(shared, size, appended.leaf_index(), appended.checkpoint(), &mut remembered)?;
+                let receipt = receipt(
+                    shared,
+                    size,
+                    appended.leaf_index(),
+                    appended.checkpoint(),
+                    &mut sight.remembered,
+                )?;
                 send(down, collector_message::Message::Receipt(receipt)).await?;
             }
             Some(Answer::Known { size, leaf }) => {
                 let published = shared.ledger.published();
-                let receipt = receipt(shared, size, leaf, &published.checkpoint, &mut remembered)?;
+                let receipt = receipt(shared, size, leaf, &published.checkpoint, &mut sight.remembered)?;
                 send(down, collector_message::Message::Receipt(receipt)).await?;
             }
             Some(Answer::Refuse { first, refusal, note }) => {
@@ -401,26 +406,40 @@ async fn act(shared: &Shared, kind: &str, body: serde_json::Value) -> Result<(),
     shared.ledger.act(vec![event]).await.map(|_| ()).map_err(internal)
 }
 
+/// What the machine at the other end of a stream has seen.
+struct Sight {
+    /// Size of the log that it remembers.
+    remembered: u64,
+    /// The trust file that it was shown.
+    trust: Arc<str>,
+}
+
 /// One round of witnessing on this stream. A stream that went on beyond the round's checkpoint has no answer to give.
 async fn round_on(
     shared: &Shared,
     identity: &AgentIdentity,
     down: &Downstream,
     current: &Round,
-    remembered: &mut u64,
+    sight: &mut Sight,
 ) -> Result<(), Status> {
     let size = current.checkpoint.checkpoint.size;
-    if size < *remembered {
+    if size < sight.remembered {
         shared.rounds.answered(&identity.author().to_string(), None);
         return Ok(());
     }
     let request = AddCheckpoint {
-        old: *remembered,
-        proof: shared.ledger.consistency(*remembered, size).map_err(internal)?,
+        old: sight.remembered,
+        proof: shared.ledger.consistency(sight.remembered, size).map_err(internal)?,
         checkpoint: String::from_utf8_lossy(&current.checkpoint.note).into_owned(),
     };
-    *remembered = size;
-    let round = v1::CheckpointRound { add_checkpoint: request.to_string().into_bytes() };
+    sight.remembered = size;
+    let trust = shared.trust.now().1;
+    let is_news = trust != sight.trust;
+    let round = v1::CheckpointRound {
+        add_checkpoint: request.to_string().into_bytes(),
+        trust: if is_news { trust.as_bytes().to_vec() } else { Vec::new() },
+    };
+    sight.trust = trust;
     send(down, collector_message::Message::Checkpoint(round)).await
 }
 

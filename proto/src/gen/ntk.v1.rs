@@ -210,6 +210,9 @@ pub struct Receipt {
 pub struct CheckpointRound {
     #[prost(bytes = "vec", tag = "1")]
     pub add_checkpoint: ::prost::alloc::vec::Vec<u8>,
+    /// The trust file, verbatim, where it changed since this stream was shown one; else empty.
+    #[prost(bytes = "vec", tag = "2")]
+    pub trust: ::prost::alloc::vec::Vec<u8>,
 }
 /// The batch is not taken; the stream ends after it unless `retry` is set.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -186,7 +186,10 @@ impl Ledger for Service {
                 }
                 Up::Keepalive(_) | Up::CheckpointSeen(_) => {
                     let body = shared.collector.round_on_stream();
-                    Down::Checkpoint(v1::CheckpointRound { add_checkpoint: body.into_bytes() })
+                    Down::Checkpoint(v1::CheckpointRound {
+                        add_checkpoint: body.into_bytes(),
+                        trust: Vec::new(),
+                    })
                 }
             };
             Some(Ok(v1::CollectorMessage { message: Some(down) }))

@@ -174,7 +174,7 @@ impl World {
                 let is_greeted = self.is_open && self.session.is_streaming();
                 if is_greeted && self.collector.log_size() > 0 && self.down.is_empty() {
                     let body = self.collector.round_on_stream();
-                    self.down.push_back(Heard::Round(body));
+                    self.down.push_back(Heard::Round(body.into()));
                 }
             }
             92..106 if self.random.below(4) == 0 && self.is_open => self.lose_stream(),
