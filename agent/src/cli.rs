@@ -23,7 +23,7 @@ use crate::receipt::{self, ReceiptError};
 use crate::replay::{self, Format, ReplayError};
 use crate::run::{self, RunError};
 use crate::spool::SpoolError;
-use crate::status::{StatusError, StatusFile};
+use crate::status::{self, StatusError, StatusFile};
 use crate::watch_list::{Watch, WatchError, WatchList};
 use crate::whole_file::RealFiles;
 
@@ -244,10 +244,12 @@ fn status(place: &Place, json: bool) -> Result<u8, Failure> {
         let mut value = serde_json::to_value(&status).map_err(|error| Failure::new(IO, error))?;
         if let Some(object) = value.as_object_mut() {
             object.insert("running".to_owned(), status.is_running(now).into());
+            object.insert("disagreements".to_owned(), status::disagreements(&place.dir).len().into());
         }
         println!("{value}");
     } else {
         status.sentences(now).iter().for_each(|line| println!("{line}"));
+        status::in_words(&status::disagreements(&place.dir)).iter().for_each(|line| println!("{line}"));
     }
     Ok(if status.is_running(now) { 0 } else { 1 })
 }

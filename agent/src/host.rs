@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use ntk_evidence::event::Health;
-use ntk_evidence::hash::hex;
+use ntk_evidence::hash::{Hash, hex};
 use ntk_evidence::time::Moment;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind, Users};
 
@@ -43,6 +43,8 @@ pub struct Run {
     pub started: Moment,
     /// When the machine was last shut down in order, by its own records.
     pub last_shutdown: Option<Moment>,
+    /// SHA-256 of the program file as it started, hex. Another program with the same keys shows here, unless it lies.
+    pub binary_sha256: Option<String>,
 }
 
 impl Run {
@@ -53,7 +55,15 @@ impl Run {
         if getrandom::fill(&mut random).is_err() {
             random[..8].copy_from_slice(&now.unix_nanos().to_be_bytes());
         }
-        Self { boot_id: boot_id(), run_id: hex(&random), started: now, last_shutdown: shutdown::last() }
+        // The link of the process itself: a file that was put in its place meanwhile is not what runs.
+        let program = std::fs::read("/proc/self/exe").or_else(|_| std::fs::read(std::env::current_exe()?));
+        Self {
+            boot_id: boot_id(),
+            run_id: hex(&random),
+            started: now,
+            last_shutdown: shutdown::last(),
+            binary_sha256: program.ok().map(|program| Hash::of(&program).to_hex()),
+        }
     }
 }
 
@@ -65,6 +75,7 @@ pub fn name() -> Option<String> {
 /// Fills the machine's part of a health entry.
 pub fn fill(health: &mut Health, run: &Run, clock: &dyn Clock) {
     health.run_id = Some(run.run_id.clone());
+    health.binary_sha256.clone_from(&run.binary_sha256);
     health.last_shutdown = run.last_shutdown.map(clock::text);
     health.monotonic_ms = u64::try_from(clock.monotonic().as_millis()).ok();
     health.boottime_ms = u64::try_from(clock.uptime().as_millis()).ok();

@@ -204,6 +204,30 @@ impl StatusFile {
     }
 }
 
+/// Pairs of checkpoints that contradict each other, as this machine kept them: the collector showed another history of its
+/// log than before. Nothing here removes them.
+pub fn disagreements(dir: &Path) -> Vec<PathBuf> {
+    let is_kept = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("disagreement-") && name.ends_with(".json")
+    };
+    let entries = std::fs::read_dir(dir).into_iter().flatten();
+    let mut kept: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_kept).collect();
+    kept.sort();
+    kept
+}
+
+/// What a person has to know of them.
+pub fn in_words(disagreements: &[PathBuf]) -> Option<String> {
+    let first = disagreements.first()?.display();
+    Some(format!(
+        "ATTENTION: the collector showed another history of its log than this machine remembers. Both checkpoints are kept \
+         ({} in all, the first in `{first}`): give a copy to the practice's manager and remove nothing.",
+        disagreements.len()
+    ))
+}
+
 /// The status file below the agent's folder.
 pub fn path_in(dir: &Path) -> PathBuf {
     dir.join("status.json")

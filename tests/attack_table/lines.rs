@@ -399,7 +399,9 @@ pub const TABLE: &[Attack] = &[
     Attack {
         id: "modified-agent",
         what: "push a modified agent with the same keys",
-        ends: NotYet("reports of each agent's own binary hash come with updates"),
+        ends: Indirectly(
+            "each agent says the hash of its program at every start (bundle: system/system.json), and one that was changed to lie can lie",
+        ),
     },
     Attack {
         id: "vm-clone",

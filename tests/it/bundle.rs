@@ -223,6 +223,12 @@ fn a_bundle_holds_every_part_of_its_layout_or_says_that_it_does_not() -> Result<
     let read = |part: &str| fs::read_to_string(folder.join("data").join(part));
     assert!(read("acknowledgements/acknowledgements.jsonl")?.contains("\"person\":\"sam\""));
     assert!(read("reviews/index.jsonl")?.contains("as it was made"), "{}", read("reviews/index.jsonl")?);
+    // Each program's own hash: the agent's as it said it at its start, the collector's as it runs.
+    let system = read("system/system.json")?;
+    for program in ["ntk-agent", "ntk-collector"] {
+        let hash = ntk_evidence::hash::Hash::of(&fs::read(program::binary(program)?)?).to_hex();
+        assert!(system.contains(&hash), "{program} {hash} in {system}");
+    }
     let form = read("certification/certification.txt")?;
     assert!(form.contains("host: Northwind IT") && form.contains("The whole ledger verifies"), "{form}");
     let page = read("report.html")?;

@@ -155,6 +155,7 @@ fn a_trust_file_is_signed_by_the_practice_key_and_nobody_else() -> Result<()> {
 fn a_collector_that_shows_another_history_is_refused_and_both_notes_are_kept_by_both_sides() -> Result<()> {
     let (mut practice, mut machines) = committee()?;
     practice.collector(&["witness", "round"])?;
+    ensure!(machines[2].command(&["status", "--json"])?.contains("\"disagreements\":0"), "nothing yet");
     for machine in &mut machines {
         machine.stop()?;
     }
@@ -178,5 +179,10 @@ fn a_collector_that_shows_another_history_is_refused_and_both_notes_are_kept_by_
     ensure!(kept["remembered"].as_str().is_some_and(|note| note.contains("/log\n")), "{kept}");
     ensure!(kept["offered"].as_str().is_some_and(|note| note.contains("/log\n")), "{kept}");
     ensure!(kept["remembered"] != kept["offered"], "{kept}");
+    let dir = machines[2].dir().to_string_lossy().into_owned();
+    // Told whether the agent runs at that moment or not: the exit code is for that.
+    let said = program::run("ntk-agent", &["status", "--dir", &dir])?;
+    let said = program::text(&said.stdout);
+    ensure!(said.contains("another history of its log"), "{said}");
     Ok(())
 }

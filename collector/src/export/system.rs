@@ -132,7 +132,7 @@ fn agents(parts: &[Part], facts: &mut SystemFacts) -> Vec<Value> {
             let test = json!({
                 "version": health.version, "sensors": health.sensors, "cannot_see": health.cannot_see, "os": health.os,
                 "audit_enabled": health.audit_enabled, "rules_hash": health.rules_hash,
-                "binary_sha256": health.other.get("binary_sha256"),
+                "binary_sha256": health.binary_sha256,
             });
             if tests.last().and_then(|last| last.get("said")) != Some(&test) {
                 tests.push(json!({"number": row.number(), "time": event.time, "said": test}));

@@ -97,7 +97,10 @@ fn machine_coverage(
         }
     }
     let intervals = coverage::overlay(intervals, &machine.silences);
-    let sentence = machine_sentence(machine, &intervals, &input.zone);
+    let mut sentence = machine_sentence(machine, &intervals, &input.zone);
+    if let Some(off) = coverage::clock_off(&beats) {
+        sentence = format!("{sentence} {off}");
+    }
     MachineCoverage {
         name: machine.name.clone(),
         hours: coverage::per_hour(&intervals, from, to),

@@ -99,6 +99,27 @@ pub struct Beat {
     pub boot_id: Option<String>,
     /// Seconds since that boot.
     pub uptime_s: Option<u64>,
+    /// By how much the machine's clock was ahead of the collector's, ms; negative: behind.
+    pub ahead_ms: Option<i64>,
+}
+
+/// Clocks that differ by less are in order.
+const CLOCK_OFF_MS: u64 = 2_000;
+
+/// In a sentence, by how much a machine's clock was off at its worst; nothing where it was in order or is not known.
+pub fn clock_off(beats: &[Beat]) -> Option<String> {
+    let worst = beats.iter().filter_map(|beat| beat.ahead_ms).max_by_key(|ahead| ahead.unsigned_abs())?;
+    let off = worst.unsigned_abs();
+    if off <= CLOCK_OFF_MS {
+        return None;
+    }
+    let amount = match off / 1000 {
+        seconds @ 0..120 => format!("{seconds} seconds"),
+        seconds @ 120..7200 => format!("{} minutes", seconds / 60),
+        seconds => format!("{} hours", seconds / 3600),
+    };
+    let direction = if worst > 0 { "ahead of" } else { "behind" };
+    Some(format!("Its clock was up to {amount} {direction} the collector’s."))
 }
 
 impl Beat {

@@ -171,6 +171,7 @@ impl WeekTally {
             reason: health.reason.clone(),
             boot_id: health.boot_id.clone(),
             uptime_s: health.uptime_s,
+            ahead_ms: health.clock_ahead_ms,
         });
     }
 

@@ -15,6 +15,7 @@ fn check(beats: &str, enrolled: Option<i64>, expected: Expect) {
             boot_id: Some(words[1].to_owned()),
             uptime_s: Some(words[2].parse::<u64>().unwrap() * 60),
             reason: words.get(3).map(|word| (*word).to_owned()),
+            ahead_ms: None,
         }
     };
     let beats: Vec<_> = beats.lines().map(str::trim).filter(|line| !line.is_empty()).map(beat).collect();
@@ -35,6 +36,33 @@ fn check(beats: &str, enrolled: Option<i64>, expected: Expect) {
     }
     assert_eq!(end, at(1440));
     expected.assert_eq(&text);
+}
+
+#[test]
+fn a_clock_that_is_off_is_named_by_its_worst_and_one_in_order_is_not() {
+    let said = |ahead: &[Option<i64>]| {
+        let beat = |&ahead_ms: &Option<i64>| Beat {
+            at: Timestamp::UNIX_EPOCH,
+            reason: None,
+            boot_id: None,
+            uptime_s: None,
+            ahead_ms,
+        };
+        clock_off(&ahead.iter().map(beat).collect::<Vec<_>>())
+    };
+    for in_order in [&[][..], &[None], &[Some(0), Some(-1_999)], &[Some(2_000)]] {
+        assert_eq!(said(in_order), None);
+    }
+    let worst = |ahead: &[Option<i64>]| said(ahead).unwrap();
+    assert_eq!(
+        worst(&[Some(40), None, Some(-3_000)]),
+        "Its clock was up to 3 seconds behind the collector’s."
+    );
+    assert_eq!(
+        worst(&[Some(240_000), Some(-3_000)]),
+        "Its clock was up to 4 minutes ahead of the collector’s."
+    );
+    assert_eq!(worst(&[Some(i64::MIN)]), "Its clock was up to 2562047788015 hours behind the collector’s.");
 }
 
 fn every_five(from: i64, to: i64, boot: &str, booted: i64) -> String {

@@ -77,6 +77,7 @@ fn filled() -> Event {
             sensors: vec!["x".into()],
             cannot_see: vec!["x".into()],
             os: text(),
+            binary_sha256: Some("0".repeat(64)),
             boot_id: text(),
             uptime_s: Some(1),
             monotonic_ms: Some(1),
