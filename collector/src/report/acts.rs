@@ -65,6 +65,19 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
         }
         act::kind::DEPARTURE => departure_sentence(body, roster)?,
         act::kind::CONFIGURATION => configuration_sentence(body)?,
+        act::kind::TRUST => {
+            let named = |key: &str, nobody: &str| {
+                let names = body.get(key).and_then(Value::as_array).into_iter().flatten();
+                let names = names.filter_map(|name| name.as_str()?.rsplit_once('/').map(|(_, name)| name));
+                let names: Vec<&str> = names.collect();
+                if names.is_empty() { nobody.to_owned() } else { names.join(", ") }
+            };
+            format!(
+                "The practice key signed another trust file. Computers that cosign the log: {}. Witnesses outside: {}.",
+                named("committee", "none"),
+                named("outside", "none")
+            )
+        }
         act::kind::HOLD | act::kind::PRESERVED | act::kind::CUSTODY | act::kind::PRUNED => {
             keeping_sentence(event.kind.as_str(), body)?
         }
@@ -239,6 +252,10 @@ mod tests {
     fn a_change_names_who_made_it_and_whether_that_is_proved() {
         check(
             &[
+                (
+                    "act_trust",
+                    json!({"committee": ["maple-1/witness/ws-01", "maple-1/witness/ws-02"], "outside": []}),
+                ),
                 ("act_roster", json!({"text": ""})),
                 (
                     "act_roster",
@@ -266,6 +283,7 @@ mod tests {
                 ("act_policy", json!({"text": "", "by": "mary", "proof": "none"})),
             ],
             expect![[r#"
+                The practice key signed another trust file. Computers that cosign the log: ws-01, ws-02. Witnesses outside: none.
                 A roster came into force.
                 Mary Lopez recorded that Bea Novak leaves: 2026-11-20.
                 A roster came into force. 2 people are new. By Mary Lopez.
