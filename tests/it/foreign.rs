@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use ntk_tests::strangers::{Checks, judged};
 use ntk_tests::{program, recording, skip};
 use serde_json::Value;
 
@@ -57,6 +58,7 @@ fn bagit_of_the_library_of_congress_validates_a_bundle() -> Result<()> {
         ensure!(!valid, "bagit should refuse a changed {name}: {said}");
         fs::write(&path, good)?;
     }
+    judged(Checks::Shape, "PyPI bagit");
     Ok(())
 }
 
@@ -102,6 +104,7 @@ fn jsonschema_accepts_what_replay_prints() -> Result<()> {
         ensure!(!valid, "jsonschema should refuse a wrong `{field}`: {said}");
         broken[field] = good;
     }
+    judged(Checks::Shape, "PyPI jsonschema");
     Ok(())
 }
 
@@ -116,6 +119,7 @@ fn sigstore_accepts_checkpoint_and_inclusion() -> Result<()> {
     println!("{said}");
     ensure!(accepted, "{said}");
     ensure!(said.contains("proofs accepted") && said.contains("twins refused"), "{said}");
+    judged(Checks::Proofs, "npm @sigstore/verify");
     Ok(())
 }
 
@@ -148,5 +152,7 @@ fn ocsf_and_fhir_schemas_accept_the_renderings_of_a_bundle() -> Result<()> {
         ensure!(!valid, "a changed {} should be refused: {said}", path.display());
         fs::write(path, good)?;
     }
+    judged(Checks::Shape, "PyPI ocsf-json-schema");
+    judged(Checks::Shape, "PyPI fhir.resources");
     Ok(())
 }

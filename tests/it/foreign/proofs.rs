@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use ntk_tests::strangers::{Checks, judged};
 use ntk_tests::{program, skip};
 
 use crate::bundle::{exported, unpack, verify};
@@ -43,6 +44,7 @@ fn go_accepts_signatures_inclusion_and_the_root_over_all_rows() -> Result<()> {
         ensure!(!go(&bag, &exported.trust)?.0, "Go should refuse a changed {name}");
         fs::write(&path, good)?;
     }
+    judged(Checks::Proofs, "Go x/mod note and tlog");
     Ok(())
 }
 
@@ -56,6 +58,7 @@ fn pymerkle_accepts_inclusion() -> Result<()> {
     let (accepted, said) = run(command)?;
     println!("{said}");
     ensure!(accepted && said.contains("twins refused"), "{said}");
+    judged(Checks::Proofs, "PyPI pymerkle");
     Ok(())
 }
 
@@ -152,6 +155,8 @@ fn openssl_and_rfc3161_client_accept_a_token_over_the_checkpoint_and_no_changed_
         fs::write(authority.folder.join(name), good)?;
     }
     println!("1 token accepted, {refused} twins refused");
+    judged(Checks::Proofs, "openssl ts");
+    judged(Checks::Proofs, "PyPI rfc3161-client");
     Ok(())
 }
 
