@@ -288,12 +288,28 @@ class Bundle:
     def witnesses(self):
         note, told = self.need("data/proofs/checkpoint.txt"), []
         for group, quorum in self.trust["quorums"].items():
-            count = sum(cosigned(note, key) for key in self.trust[group])
-            count = max([count] + [self.older(path, group) for path in self.witnessed()])
-            if count < quorum:
+            # Size of a checkpoint, and how many of the group cosigned it: the final one and older ones.
+            found = [(self.last[0], sum(cosigned(note, key) for key in self.trust[group]))]
+            found += [self.older(path, group) for path in self.witnessed()]
+            count, enough = max(count for _, count in found), [size for size, count in found if count >= quorum]
+            if not enough:
                 raise Wrong(INCOMPLETE, f"{count} of {group} cosigned where {quorum} are needed")
+            later = self.rows_after(max(enough)) if quorum else 0
+            if later:
+                raise Wrong(INCOMPLETE, f"{later} rows of machines came after what {group} cosigned")
             told.append(f"{count} of {len(self.trust[group])} in {group} cosigned ({quorum} needed)")
         return "; ".join(told)
+
+    def rows_after(self, size):
+        """Disclosed rows of machines in ranges whose end note stands in the log at or after this size."""
+        self.read_rows()
+        later = 0
+        for one in self.ranges():
+            index = re.search(rb"(?m)^index ([0-9]+)$", self.need(one["proof"]))
+            if one["author"] != "collector" and (index is None or int(index[1]) >= size):
+                later += sum("parts" in row and one["first"] <= row["number"] < one["size"]
+                             for row in self.rows.get(one["author"], []))
+        return later
 
     def witnessed(self):
         """Older checkpoints that somebody cosigned, each with the proof that the final one continues it."""
@@ -304,7 +320,7 @@ class Bundle:
         lines = self.need(path[: -len(".txt")] + ".consistency").decode().split()
         if not self.grows(size, root, [un64(line) for line in lines]):
             raise Wrong(ALTERED, f"{path} does not lead to the final checkpoint")
-        return sum(cosigned(self.files[path], key) for key in self.trust[group])
+        return size, sum(cosigned(self.files[path], key) for key in self.trust[group])
 
     def grows(self, old, old_root, proof):
         """RFC 9162 2.1.4.2: whether the tree of `old` leaves is a prefix of the final one."""

@@ -17,6 +17,7 @@ use ntk_tests::{program, wait};
 use serde_json::Value;
 
 use crate::bundle::verify;
+use crate::foreign::proofs::script_agrees;
 use crate::refusals::{enrolled, runtime};
 
 const WITHIN: Duration = Duration::from_secs(60);
@@ -88,7 +89,10 @@ fn export(practice: &Practice) -> Result<(Option<i32>, String)> {
         "--out",
         &to,
     ])?;
-    verify(&out, Some(&practice.dir().join("trust.txt")))
+    let trust = practice.dir().join("trust.txt");
+    let said = verify(&out, Some(&trust))?;
+    script_agrees("epochs::script", &out, &trust, &said)?;
+    Ok(said)
 }
 
 #[test]

@@ -12,7 +12,7 @@ use ntk_tests::{program, recording, wait};
 
 use crate::bundle::{unpack, verify};
 use crate::crash::reaches;
-use crate::foreign::tool;
+use crate::foreign::proofs::script_agrees;
 
 const WITHIN: Duration = Duration::from_secs(60);
 /// Segments of 256 KiB, and little more than one of them kept.
@@ -115,9 +115,9 @@ fn a_bundle_still_builds_after_the_collector_and_two_of_three_machines_were_wipe
     practice.collector(&["rebuild"])?;
     let (bundle, code, told) = exported(&practice, "after.zip")?;
     ensure!(code == Some(0) && told.contains("are gone, as the act that enrolled it says"), "{told}");
-    let told = info(&bundle, "after")?.replace("\r\n", "\n").replace("\n ", "");
+    let named = info(&bundle, "after")?.replace("\r\n", "\n").replace("\n ", "");
     for gone in ["filled again", "Of ws-02 nothing is here.", "Of ws-03 nothing is here."] {
-        ensure!(told.contains(gone), "`{gone}` in {told}");
+        ensure!(named.contains(gone), "`{gone}` in {named}");
     }
     // The old bundle stands as it was, under the trust file of its time, and not under the new one.
     ensure!(verify(&before, Some(&old_trust))?.0 == Some(0), "the old bundle verifies as before");
@@ -125,11 +125,7 @@ fn a_bundle_still_builds_after_the_collector_and_two_of_three_machines_were_wipe
         verify(&before, Some(&practice.dir().join("trust.txt")))?.0 != Some(0),
         "the new keys are others"
     );
-    if let Some(python) = tool("NTK_PYTHON", "survival::script") {
-        let trust = practice.dir().join("trust.txt");
-        let (code, said) = crate::foreign::proofs::script_says(Path::new(&python), &bundle, Some(&trust))?;
-        ensure!(code == Some(0), "{said}");
-    }
+    script_agrees("survival::script", &bundle, &practice.dir().join("trust.txt"), &(code, told.clone()))?;
     // The review tells it, and the findings of what was kept are there again.
     let out = practice.folder().join("review");
     practice.collector(&["report", "--out", &out.to_string_lossy()])?;

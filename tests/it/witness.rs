@@ -12,6 +12,7 @@ use ntk_tests::{program, recording, wait};
 
 use crate::bundle::verify;
 use crate::crash::reaches;
+use crate::foreign::proofs::script_agrees;
 
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -55,6 +56,13 @@ fn export(practice: &Practice, name: &str) -> Result<std::path::PathBuf> {
     Ok(out)
 }
 
+/// What `ntk-verify` says of a bundle; the Python script says the same.
+fn judged(bundle: &std::path::Path, trust: &std::path::Path) -> Result<(Option<i32>, String)> {
+    let said = verify(bundle, Some(trust))?;
+    script_agrees("witness::script", bundle, trust, &said)?;
+    Ok(said)
+}
+
 /// Signs the committee; streams that are open hear of it with the next round.
 fn sign(practice: &Practice, more: &[&str]) -> Result<String> {
     let keys = keys(practice);
@@ -65,23 +73,23 @@ fn sign(practice: &Practice, more: &[&str]) -> Result<String> {
 fn a_committee_cosigns_and_a_stick_outside_and_the_bundle_says_until_when() -> Result<()> {
     let (practice, machines) = committee()?;
     let trust = practice.dir().join("trust.txt");
-    let (code, said) = verify(&export(&practice, "nobody")?, Some(&trust))?;
+    let (code, said) = judged(&export(&practice, "nobody")?, &trust)?;
     ensure!(code == Some(0) && said.contains("none asked for by the trust file"), "{said}");
 
     let said = sign(&practice, &["--committee", "ws-01,ws-02,ws-03"])?;
     ensure!(said.contains("2 needed"), "a majority by itself: {said}");
     let note = practice.collector(&["witness", "round"])?;
     ensure!(note.matches("/witness/ws-0").count() == 3, "three cosigned: {note}");
-    let (code, said) = verify(&export(&practice, "inside")?, Some(&trust))?;
+    let (code, said) = judged(&export(&practice, "inside")?, &trust)?;
     ensure!(code == Some(0) && said.contains("3 of 3 in the committee cosigned"), "{said}");
 
     // One machine fewer is still a majority; two fewer are not.
     let mut machines = machines;
     machines.pop().context("a machine")?.stop()?;
-    let (code, said) = verify(&export(&practice, "two")?, Some(&trust))?;
+    let (code, said) = judged(&export(&practice, "two")?, &trust)?;
     ensure!(code == Some(0) && said.contains("2 of 3 in the committee"), "{said}");
     machines.pop().context("a machine")?.stop()?;
-    let (code, said) = verify(&export(&practice, "one")?, Some(&trust))?;
+    let (code, said) = judged(&export(&practice, "one")?, &trust)?;
     ensure!(code == Some(2) && said.contains("where 2 are needed"), "{said}");
     for machine in &mut machines {
         machine.agent()?.ensure_running()?;
@@ -97,7 +105,7 @@ fn a_committee_cosigns_and_a_stick_outside_and_the_bundle_says_until_when() -> R
     let key = key.split_whitespace().find(|word| word.contains("+")).context("the stick's key")?.to_owned();
     let keys = keys(&practice);
     practice.collector(&["trust", "sign", "--key", &keys, "--witness", &key, "--quorum-committee", "1"])?;
-    let (code, said) = verify(&export(&practice, "unseen")?, Some(&trust))?;
+    let (code, said) = judged(&export(&practice, "unseen")?, &trust)?;
     ensure!(code == Some(2) && said.contains("outside witnesses cosigned where 1"), "{said}");
     practice.collector(&["witness", "body", "--out", &path("body.txt")])?;
     let line = program::succeed("ntk-verify", &[&stick[..], &[&path("body.txt")]].concat())?;
@@ -105,7 +113,7 @@ fn a_committee_cosigns_and_a_stick_outside_and_the_bundle_says_until_when() -> R
     let said = practice.collector(&["witness", "add", &path("line.txt")])?;
     ensure!(said.contains("Witnessed outside up to size"), "{said}");
     let bundle = export(&practice, "outside")?;
-    let (code, said) = verify(&bundle, Some(&trust))?;
+    let (code, said) = judged(&bundle, &trust)?;
     ensure!(code == Some(0) && said.contains("1 of 1 in the outside witnesses cosigned"), "{said}");
 
     // Somebody else's cosignature, and one over nothing that was handed out, are not taken.
@@ -170,8 +178,10 @@ fn a_collector_that_shows_another_history_is_refused_and_both_notes_are_kept_by_
     machines[2].start()?;
     let kept = wait::until("both notes in a file of the agent", WITHIN, || {
         let names = fs::read_dir(machines[2].dir())?.filter_map(Result::ok);
-        let mut found =
-            names.filter(|entry| entry.file_name().to_string_lossy().starts_with("disagreement-"));
+        let mut found = names.filter(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            name.starts_with("disagreement-") && name.ends_with(".json")
+        });
         Ok(found.next().map(|entry| entry.path()))
     })
     .with_context(|| machines[2].log())?;

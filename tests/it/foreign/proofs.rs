@@ -175,6 +175,19 @@ pub(crate) fn script_says(
     Ok((output.status.code(), program::text(&output.stdout) + &program::text(&output.stderr)))
 }
 
+/// Where Python is here: the script ends as `ntk-verify` did.
+pub(crate) fn script_agrees(
+    test: &str,
+    bundle: &Path,
+    trust: &Path,
+    (code, said): &(Option<i32>, String),
+) -> Result<()> {
+    let Some(python) = tool("NTK_PYTHON", test) else { return Ok(()) };
+    let (theirs, words) = script_says(&python, bundle, Some(trust))?;
+    ensure!(theirs == *code, "the script says {theirs:?}: {words}\nntk-verify says {code:?}: {said}");
+    Ok(())
+}
+
 #[test]
 fn the_python_script_says_what_ntk_verify_says() -> Result<()> {
     let Some(python) = tool("NTK_PYTHON", "foreign::script") else { return Ok(()) };
