@@ -253,6 +253,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Preserve(args) => super::preservation::preserve(client, args).await,
         Command::Prune(args) => super::preservation::prune(client, args).await,
         Command::Custody { what } => super::preservation::custody(client, what).await,
+        Command::OffSite { what } => super::off_site::off_site(client, what).await,
         Command::Export(args) => export(client, home, args).await,
         Command::Init(_) | Command::Run | Command::Check | Command::Completions { .. } => {
             Err(anyhow!("not a request"))

@@ -11,6 +11,7 @@ use ntk_evidence::name::Author;
 use serde::{Deserialize, Serialize};
 
 use crate::hold::Holds;
+use crate::off_site::Recorded;
 use crate::silence::{Silence, Step};
 use crate::witness::Witnessed;
 
@@ -77,6 +78,9 @@ pub struct Registry {
     /// Legal holds.
     #[serde(default, skip_serializing_if = "Holds::is_empty")]
     pub holds: Holds,
+    /// The copy outside, as far as acts say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off_site: Option<Recorded>,
 }
 
 /// When the whole ledger was last checked, and how that ended.
@@ -138,6 +142,10 @@ impl Registry {
             act::kind::SELF_CHECK => {
                 let passed = body.get("passed").and_then(serde_json::Value::as_bool).unwrap_or(false);
                 self.checked = Some(Checked { time: event.time.clone(), passed });
+                None
+            }
+            act::kind::OFF_SITE => {
+                self.off_site.get_or_insert_default().apply(&event.time, &body);
                 None
             }
             act::kind::WITNESSED => {

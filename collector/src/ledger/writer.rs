@@ -455,6 +455,12 @@ impl LedgerHandle {
         tree::inclusion_proof(&*self.hashes.read().unwrap_or_else(PoisonError::into_inner), leaf, size)
     }
 
+    /// Root of the tree of a size that the log had; none for one that it has not reached.
+    pub fn root_at(&self, size: u64) -> Result<Option<Hash>, LedgerError> {
+        let hashes = self.hashes.read().unwrap_or_else(PoisonError::into_inner);
+        if size > hashes.size() { Ok(None) } else { tree::root(&*hashes, size).map(Some) }
+    }
+
     /// Consistency proof between two sizes; empty from size 0 and between equal sizes.
     pub fn consistency(&self, old: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
         if old == 0 || old == size {
