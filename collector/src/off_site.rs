@@ -26,11 +26,15 @@
 pub mod check;
 pub mod copy;
 mod folder;
+mod http;
 pub mod list;
 pub mod memory;
+mod s3;
+mod sftp;
 pub mod shelf;
 mod standing;
 pub mod target;
 pub mod task;
+mod wire;
 
 pub use standing::{Finish, OffSite, OffSiteError, Recorded, Standing};

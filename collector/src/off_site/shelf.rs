@@ -9,6 +9,8 @@ use ntk_evidence::name::Slug;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::FolderShelf;
+use super::s3::S3Shelf;
+use super::sftp::SftpShelf;
 use super::target::Target;
 
 /// The largest object that is read back: a segment and its last group, encrypted, with room.
@@ -104,6 +106,7 @@ impl ShelfError {
 pub fn open(target: &Target, slug: &Slug, stop: &CancellationToken) -> Result<Box<dyn Shelf>, ShelfError> {
     match target {
         Target::Folder(path) => Ok(Box::new(FolderShelf::new(path, slug, stop.clone())?)),
-        Target::Sftp(_) | Target::S3(_) => Err(ShelfError::Settings("not yet".to_owned())),
+        Target::Sftp(address) => Ok(Box::new(SftpShelf::new(address, slug, stop.clone())?)),
+        Target::S3(address) => Ok(Box::new(S3Shelf::new(address, slug, stop.clone())?)),
     }
 }
