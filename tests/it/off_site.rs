@@ -14,7 +14,7 @@ use ntk_tests::{program, recording, skip, wait};
 use serde_json::Value;
 
 use crate::bundle::exported;
-use place::SEEN_WITHIN;
+use place::{Bucket, SEEN_WITHIN, Sshd};
 
 /// Adds `[off_site]` to the configuration; the collector must not run.
 fn configure(practice: &Practice, section: &str) -> Result<()> {
@@ -110,7 +110,7 @@ fn everything_is_there_and_only_for_the_recovery_key(practice: &Practice, folder
         }
         ensure!(open(&object, &other)?.is_none(), "another key opened {}", object.display());
     }
-    ensure!(!read.is_empty(), "no segment was compared with its file");
+    ensure!(read.len() == segments.len(), "only the segments {read:?} were compared with their files");
     for file in files(folder)? {
         let bytes = fs::read(&file)?;
         for plain in [recording::WATCHED, "week-00", "itadmin1", "login_uid", "/usr/bin/cat"] {
@@ -229,6 +229,8 @@ fn a_collector_that_was_made_anew_or_rolled_back_writes_over_no_copy() -> Result
     let before = practice.folder().join("before");
     program_succeeds(Command::new("cp").arg("-a").arg(practice.dir()).arg(&before))?;
     copy(practice)?;
+    // The second one has the act of the first: what is outside reaches further than the ledger that is put back.
+    copy(practice)?;
     let folder = below(&place)?;
     let there: Vec<(PathBuf, Vec<u8>)> =
         files(&folder)?.into_iter().map(|path| Ok((path.clone(), fs::read(path)?))).collect::<Result<_>>()?;
@@ -316,5 +318,124 @@ fn a_running_collector_copies_by_itself_and_goes_on_after_a_kill_in_the_middle()
     assert_eq!((code, faults(&found).as_str()), (Some(0), ""), "{found}");
     everything_is_there_and_only_for_the_recovery_key(&made.practice, &below(&place)?)?;
     made.practice.collector(&["self-check"])?;
+    Ok(())
+}
+
+#[test]
+fn an_ssh_server_gets_the_copy_only_where_it_shows_the_known_key_and_takes_ours() -> Result<()> {
+    if !age_is_here("off_site::an_ssh_server") {
+        return Ok(());
+    }
+    let mut made = exported(20)?;
+    let Some(sshd) = Sshd::start(made.practice.folder())? else { return Ok(()) };
+    made.practice.stop_collector()?;
+    let practice = &made.practice;
+    let section = |identity: &Path, known: &Path| {
+        format!("to = \"{}\"\nidentity_file = {identity:?}\nknown_hosts = {known:?}", sshd.address())
+    };
+    let refused = |section: &str, expected: &str| -> Result<()> {
+        configure(practice, section)?;
+        let (code, said) = practice.try_collector(&["off-site", "now"])?;
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(expected) && said.trim().lines().count() == 1, "{said}");
+        assert!(files(&sshd.place())?.is_empty(), "something was sent: {:?}", files(&sshd.place())?);
+        Ok(())
+    };
+    // A server that nobody vouches for, one that shows another key, and what is missing or loose here.
+    refused(&section(&sshd.key(), &sshd.no_hosts()?), "does not show the key")?;
+    refused(&section(&sshd.key(), &sshd.other_host()?), "does not show the key")?;
+    assert!(fs::read(sshd.no_hosts()?)?.is_empty(), "the unknown key was taken over");
+    refused(&section(&sshd.other_key()?, &sshd.hosts()), "Permission denied")?;
+    refused(&section(&sshd.loose_key()?, &sshd.hosts()), "chmod 600")?;
+    refused(&section(&sshd.key(), &practice.folder().join("absent")), "off_site.known_hosts")?;
+    // The right one.
+    configure(practice, &section(&sshd.key(), &sshd.hosts()))?;
+    let first = copy(practice)?;
+    assert!(first["sent"].as_u64() >= Some(1), "{first}");
+    let second = copy(practice)?;
+    assert_eq!(second["replaced"], 0, "{second}");
+    let folder = below(&sshd.place())?;
+    everything_is_there_and_only_for_the_recovery_key(practice, &folder)?;
+    assert_eq!(newest(&folder)?, second["list"]);
+    assert!(files(&folder)?.iter().all(|path| !path.to_string_lossy().ends_with(".part")));
+    let (code, found) = check(practice)?;
+    assert_eq!((code, faults(&found).as_str()), (Some(0), ""), "{found}");
+    // Half an upload that a crash left, and a changed object.
+    fs::write(folder.join("segments/00000000000000000007.seg.age.part"), "half")?;
+    let object = files(&folder.join("segments"))?.remove(0);
+    let mut bytes = fs::read(&object)?;
+    bytes.truncate(100);
+    fs::write(&object, bytes)?;
+    let (code, found) = check(practice)?;
+    assert_eq!(code, Some(1));
+    assert!(faults(&found).contains("is not what was sent"), "{found}");
+    copy(practice)?;
+    assert_eq!(check(practice)?.0, Some(0));
+    // The server is gone: one sentence, and the state says so.
+    drop(sshd);
+    let (code, said) = practice.try_collector(&["off-site", "now"])?;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("could not reach"), "{said}");
+    assert!(practice.collector(&["status"])?.contains("ATTENTION: copying fails since"));
+    Ok(())
+}
+
+#[test]
+fn a_bucket_gets_the_copy_with_signed_requests_and_no_secret_is_ever_shown() -> Result<()> {
+    if !age_is_here("off_site::a_bucket") {
+        return Ok(());
+    }
+    let mut made = exported(20)?;
+    made.practice.stop_collector()?;
+    let practice = &made.practice;
+    let bucket = Bucket::start(practice.folder())?;
+    let section = |credentials: &Path, name: &str| {
+        format!(
+            "to = \"s3://{name}/ntk/copies\"\nendpoint = \"{}\"\nregion = \"eu-test-1\"\ncredentials = {credentials:?}",
+            bucket.endpoint()
+        )
+    };
+    let refused = |section: &str, expected: &str| -> Result<()> {
+        configure(practice, section)?;
+        let (code, said) = practice.try_collector(&["off-site", "now"])?;
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(expected) && said.trim().lines().count() == 1, "{said}");
+        for secret in Bucket::SECRETS {
+            assert!(!said.contains(secret), "{said}");
+        }
+        assert!(files(&bucket.place())?.is_empty());
+        Ok(())
+    };
+    refused(&section(&bucket.wrong_credentials()?, "vault"), "SignatureDoesNotMatch")?;
+    refused(&section(&bucket.loose_credentials()?, "vault"), "chmod 600")?;
+    refused(&section(&bucket.credentials()?, "elsewhere"), "NoSuchBucket")?;
+    configure(practice, &section(&bucket.credentials()?, "vault"))?;
+    // The server takes in half of the second object and breaks off: no half object is there, and the next run goes on.
+    bucket.break_off_at(3);
+    let (code, said) = practice.try_collector(&["off-site", "now"])?;
+    assert_eq!(code, Some(1), "{said}");
+    let first = copy(practice)?;
+    assert!(first["sent"].as_u64() >= Some(1), "{first}");
+    let second = copy(practice)?;
+    let folder = below(&bucket.place().join("ntk/copies"))?;
+    everything_is_there_and_only_for_the_recovery_key(practice, &folder)?;
+    assert_eq!(newest(&folder)?, second["list"]);
+    let (code, found) = check(practice)?;
+    assert_eq!((code, faults(&found).as_str()), (Some(0), ""), "{found}");
+    // Done, though reported failed: nothing is sent twice for it but the object itself.
+    bucket.fail_after(2);
+    let (code, _) = practice.try_collector(&["off-site", "now"])?;
+    assert_eq!(code, Some(1));
+    copy(practice)?;
+    assert_eq!(check(practice)?.0, Some(0));
+    for text in [practice.collector(&["status"])?, practice.collector(&["events", "--acts", "--json"])?] {
+        for secret in Bucket::SECRETS {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+    drop(bucket);
+    let (code, said) = practice.try_collector(&["off-site", "now"])?;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("could not reach") && !said.contains("X-Amz"), "{said}");
     Ok(())
 }
