@@ -38,3 +38,6 @@ pub mod task;
 mod wire;
 
 pub use standing::{Finish, OffSite, OffSiteError, Recorded, Standing};
+
+#[cfg(test)]
+mod tests;

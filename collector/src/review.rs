@@ -216,13 +216,17 @@ fn outside(practice: &Practice, published: &Published) -> String {
         return "No copy of this ledger is made outside this machine: if it is lost or wiped, what agents still keep is all there is.".to_owned();
     };
     match (recorded.failing_since, recorded.copied) {
-        (Some(_), Some(copied)) => format!("THE COPY OUTSIDE FAILS: nothing reached {target} since {copied}."),
+        (Some(_), Some(copied)) => {
+            format!("THE COPY OUTSIDE FAILS: nothing reached {target} since {copied}.")
+        }
         (Some(_), None) => format!("THE COPY OUTSIDE FAILS: nothing has ever reached {target}."),
         (None, Some(copied)) => format!(
             "A copy outside this machine ({target}) was last added to {copied}; it holds the log up to {} leaves and is readable with the recovery key alone.",
             recorded.log_size
         ),
-        (None, None) => format!("A copy outside this machine is set up ({target}), and nothing has been copied yet."),
+        (None, None) => {
+            format!("A copy outside this machine is set up ({target}), and nothing has been copied yet.")
+        }
     }
 }
 

@@ -98,7 +98,8 @@ fn everything_is_there_and_only_for_the_recovery_key(practice: &Practice, folder
     ensure!(!segments.is_empty(), "nothing was copied: {list}");
     let mut read = Vec::new();
     for segment in &segments {
-        let (number, form) = (segment["number"].as_u64().context("number")?, segment["form"].as_str().unwrap());
+        let (number, form) =
+            (segment["number"].as_u64().context("number")?, segment["form"].as_str().unwrap());
         let object = folder.join(format!("segments/{number:020}.{form}.age"));
         let bytes = fs::read(&object)?;
         assert_eq!(Some(Hash::of(&bytes).to_hex().as_str()), segment["sha256"].as_str());

@@ -30,10 +30,7 @@ impl From<OffSiteError> for Failure {
 }
 
 /// Finishes the segment in use and copies everything.
-pub(super) async fn copy_now(
-    app: &App,
-    mut tell: impl FnMut(u64, u64) + Send + 'static,
-) -> Answer<Copied> {
+pub(super) async fn copy_now(app: &App, mut tell: impl FnMut(u64, u64) + Send + 'static) -> Answer<Copied> {
     let off_site = app.off_site.clone();
     blocking(move || Ok(off_site.copy(Finish::Yes, &CancellationToken::new(), &mut tell)?)).await
 }

@@ -265,7 +265,10 @@ fn ended(step: &'static str, result: Answer<String>) -> Step {
 /// Everything up to now, outside: the segment in use is finished first.
 async fn copy_outside(app: &App) -> Step {
     if app.off_site.target().is_none() {
-        return not_set_up("off-site copy", "no copy is made outside this machine; set `[off_site]` in collector.toml");
+        return not_set_up(
+            "off-site copy",
+            "no copy is made outside this machine; set `[off_site]` in collector.toml",
+        );
     }
     let ran = super::off_site::copy_now(app, |_, _| {}).await;
     ended(

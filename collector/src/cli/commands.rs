@@ -189,6 +189,10 @@ fn check(home: Home) -> anyhow::Result<u8> {
                     .map_err(|error| format!("{address}: {error}"))
             };
             line("agents' listener", bind);
+            if let Some(target) = &practice.config.off_site {
+                let found = super::off_site::reach(target, &practice.trust.slug);
+                line("copy outside", found.map_err(|error| said(&error)));
+            }
             if let (Some(address), false) = (&practice.config.raw.tickets_listen, running) {
                 let bind = std::net::TcpListener::bind(address);
                 let bind = bind.map(|_| format!("{address} is free"));

@@ -1,12 +1,17 @@
 //! `off-site`: copy now, what is there, whether it is whole.
 
 use clap::Subcommand;
+use ntk_evidence::name::Slug;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::answer::{json, text, with_bar};
 use super::exit;
 use super::print::{number, off_site as standing};
 use crate::admin::client::Client;
+use crate::off_site::list::{self, Newest};
+use crate::off_site::shelf::{self, ShelfError};
+use crate::off_site::target::Target;
 
 /// `off-site`.
 #[derive(Debug, Subcommand)]
@@ -93,6 +98,22 @@ pub(super) async fn off_site(client: &Client, what: OffSiteCommand) -> anyhow::R
             Ok(if faults.is_empty() { 0 } else { exit::NO })
         }
     }
+}
+
+/// Whether the place can be reached, and whether a list of ours is there.
+pub(super) fn reach(target: &Target, slug: &Slug) -> Result<String, ShelfError> {
+    let shelf = shelf::open(target, slug, &CancellationToken::new())?;
+    let found = shelf.get(list::NAME)?.and_then(|bytes| Newest::parse(&bytes).ok());
+    Ok(found.map_or_else(
+        || format!("{target} can be reached; there is no copy yet"),
+        |list| {
+            format!(
+                "{target} can be reached; {} segments up to {} leaves",
+                list.segments.len(),
+                list.log_size
+            )
+        },
+    ))
 }
 
 fn told_left_out(body: &Value) {

@@ -108,13 +108,20 @@ fn against_here(
     }
     let segments = ledger.reader().segments().map_err(LedgerError::from)?;
     let end = ledger.committed_end().segment;
-    let mut numbers: Vec<u64> = segments.iter().filter(|segment| segment.number < end).map(|segment| segment.number.value()).collect();
+    let mut numbers: Vec<u64> = segments
+        .iter()
+        .filter(|segment| segment.number < end)
+        .map(|segment| segment.number.value())
+        .collect();
     numbers.dedup();
     let is_told = |number: &u64| {
         listed.object(*number).is_some() || listed.left_out.iter().any(|left| left.number == *number)
     };
     found.faults.extend(
-        numbers.iter().filter(|number| !is_told(number)).map(|number| format!("segment {number} is finished here and not there yet")),
+        numbers
+            .iter()
+            .filter(|number| !is_told(number))
+            .map(|number| format!("segment {number} is finished here and not there yet")),
     );
     Ok(())
 }

@@ -52,8 +52,15 @@ pub enum CopyError {
         "the copy there is of another history than this ledger ({0}); nothing was sent and nothing there was changed. If this collector was restored or made anew, that copy is worth more than it: refill from it, or name another `off_site.to`"
     )]
     OtherHistory(String),
+    /// A copy was there, and nothing is.
+    #[error(
+        "nothing is there where {0} segments were copied before; nothing was sent. Is the disk mounted, is it the right one? If the copy was taken away on purpose, remove `off-site.json` from the collector's folder and copy again"
+    )]
+    Gone(usize),
     /// What was written is not there as it was written.
-    #[error("`{name}` is there with {found} bytes instead of {bytes} after it was sent; the next run sends it again")]
+    #[error(
+        "`{name}` is there with {found} bytes instead of {bytes} after it was sent; the next run sends it again"
+    )]
     NotWhole {
         /// The object.
         name: String,
@@ -74,6 +81,7 @@ impl CopyError {
             Self::Home(_) => "io",
             Self::List(_) => "list",
             Self::OtherHistory(_) => "other_history",
+            Self::Gone(_) => "gone",
             Self::NotWhole { .. } => "not_whole",
         }
     }
@@ -116,7 +124,7 @@ impl Run<'_> {
         let there = self.shelf.list(list::SEGMENTS)?;
         let seen = self.list_there(&there)?;
         let finished = finished(&reader)?;
-        let mut list = self.believed(&there);
+        let mut list = self.believed(&there, seen.as_ref(), &finished);
         if seen.is_none() {
             // Without a list, segments there are somebody else's: so it comes first once.
             self.write(&list)?;
@@ -126,8 +134,8 @@ impl Run<'_> {
             self.shelf.put(list::TRUST, trust)?;
         }
         let (total, mut n_sent, mut n_replaced) = (size(finished.len()), 0_u64, 0_u64);
-        let (mut replaced, mut unlisted): (Vec<Object>, usize) = (Vec::new(), 0);
         let mut spans = None;
+        let (mut replaced, mut unlisted) = (self.left_behind(&there, &list, &reader, &mut spans)?, 0_usize);
         for (done, (number, form)) in (0_u64..).zip(&finished) {
             (self.tell)(done, total);
             let before = list.object(number.value()).cloned();
@@ -139,13 +147,14 @@ impl Run<'_> {
             }
             let Some(object) = self.send(&reader, *number, &to)? else {
                 list.left_out.retain(|left| left.number != number.value());
-                list.left_out.push(LeftOut { number: number.value(), why: "damaged and set aside".to_owned() });
+                list.left_out
+                    .push(LeftOut { number: number.value(), why: "damaged and set aside".to_owned() });
                 continue;
             };
             n_sent = n_sent.saturating_add(1);
             if let Some(before) = before.filter(|before| before.name() != object.name()) {
                 n_replaced = n_replaced.saturating_add(1);
-                replaced.push(before);
+                replaced.push(before.name());
             }
             list.set(object);
             unlisted = unlisted.saturating_add(1);
@@ -154,7 +163,7 @@ impl Run<'_> {
                 unlisted = 0;
             }
         }
-        if n_sent > 0 || seen.as_ref() != Some(&list) {
+        if n_sent > 0 || !replaced.is_empty() || seen.as_ref() != Some(&list) {
             self.close(&reader, &mut list, &mut replaced)?;
         }
         (self.tell)(total, total);
@@ -165,10 +174,12 @@ impl Run<'_> {
     fn list_there(&self, there: &BTreeMap<String, u64>) -> Result<Option<Newest>, CopyError> {
         let Some(bytes) = self.shelf.get(list::NAME)? else {
             let n = there.keys().filter(|name| name.ends_with(".age")).count();
-            return if n == 0 {
-                Ok(None)
-            } else {
-                Err(CopyError::OtherHistory(format!("{n} segments are there without a list")))
+            let n_before = self.remembered.as_ref().map_or(0, |list| list.segments.len());
+            return match (n, n_before) {
+                (0, 0) => Ok(None),
+                // An empty folder where a disk should be mounted is no place for a first copy.
+                (0, n_before) => Err(CopyError::Gone(n_before)),
+                _ => Err(CopyError::OtherHistory(format!("{n} segments are there without a list"))),
             };
         };
         let found = Newest::parse(&bytes).map_err(|error| CopyError::List(error.to_string()))?;
@@ -179,26 +190,47 @@ impl Run<'_> {
         let size = self.ledger.published().checkpoint.checkpoint.size;
         match self.ledger.root_at(found.log_size)? {
             Some(root) if Some(root) == found.root() => Ok(Some(found)),
-            None => Err(CopyError::OtherHistory(format!("it reaches {} leaves, this ledger {size}", found.log_size))),
+            None => Err(CopyError::OtherHistory(format!(
+                "it reaches {} leaves, this ledger {size}",
+                found.log_size
+            ))),
             Some(_) => Err(CopyError::OtherHistory(format!("another root at {} leaves", found.log_size))),
         }
     }
 
-    /// What need not be sent again: remembered here, there with its size, and for today's recovery key.
-    fn believed(&self, there: &BTreeMap<String, u64>) -> Newest {
+    /// What need not be sent again: remembered here, there with its size, and for today's recovery key. And what cannot be
+    /// sent again, because its entries are removed here: then the list there is all there is to go by.
+    fn believed(
+        &self,
+        there: &BTreeMap<String, u64>,
+        seen: Option<&Newest>,
+        finished: &[(SegmentNumber, Form)],
+    ) -> Newest {
         let mut list = self
             .remembered
             .clone()
             .filter(|list| list.slug == self.ledger.slug().as_str())
             .unwrap_or_else(|| Newest::empty(self.ledger.slug().as_str(), &self.ledger.now()));
-        list.segments.retain(|object| {
-            there.get(&object.name()) == Some(&object.bytes) && object.recipient == self.recovery
-        });
+        let is_there = |object: &Object| there.get(&object.name()) == Some(&object.bytes);
+        list.segments.retain(|object| is_there(object) && object.recipient == self.recovery);
+        for (number, _) in finished.iter().filter(|(_, form)| *form == Form::Pruned) {
+            let whole =
+                seen.and_then(|seen| seen.object(number.value())).filter(|object| !object.is_pruned());
+            if let (Some(whole), None) = (whole.filter(|whole| is_there(whole)), list.object(number.value()))
+            {
+                list.set(whole.clone());
+            }
+        }
         list
     }
 
     /// Encrypts and sends one segment; none where a person set it aside as damaged.
-    fn send(&self, reader: &Reader, number: SegmentNumber, to: &Recipients) -> Result<Option<Object>, CopyError> {
+    fn send(
+        &self,
+        reader: &Reader,
+        number: SegmentNumber,
+        to: &Recipients,
+    ) -> Result<Option<Object>, CopyError> {
         let missing = CopyError::Segment(SegmentError::Missing { segment: number });
         let (form, plain) = reader.file_of(number)?.ok_or(missing)?;
         let Some(form) = list::form_word(form) else { return Ok(None) };
@@ -218,7 +250,12 @@ impl Run<'_> {
     }
 
     /// Makes the list say what is there now, and only then removes what pruned forms replaced.
-    fn close(&mut self, reader: &Reader, list: &mut Newest, replaced: &mut Vec<Object>) -> Result<(), CopyError> {
+    fn close(
+        &mut self,
+        reader: &Reader,
+        list: &mut Newest,
+        replaced: &mut Vec<String>,
+    ) -> Result<(), CopyError> {
         let there = self.shelf.list(list::SEGMENTS)?;
         for object in &list.segments {
             let found = there.get(&object.name()).copied().unwrap_or_default();
@@ -228,15 +265,36 @@ impl Run<'_> {
         }
         list.written = self.ledger.now();
         let newest = list.segments.last().map(|object| SegmentNumber::new(object.number));
-        if let Some((checkpoint, note)) = newest.map(|newest| last_checkpoint(reader, newest)).transpose()?.flatten() {
+        if let Some((checkpoint, note)) =
+            newest.map(|newest| last_checkpoint(reader, newest)).transpose()?.flatten()
+        {
             (list.log_size, list.log_root) = (checkpoint.size, checkpoint.root.to_base64());
             list.checkpoint = note;
         }
         self.write(list)?;
-        for object in replaced.drain(..) {
-            self.shelf.remove(&object.name())?;
+        for name in replaced.drain(..) {
+            self.shelf.remove(&name)?;
         }
         Ok(())
+    }
+
+    /// Whole forms beside the pruned ones that the list names: a run that ended between the two left them.
+    fn left_behind(
+        &self,
+        there: &BTreeMap<String, u64>,
+        list: &Newest,
+        reader: &Reader,
+        spans: &mut Option<BTreeMap<u64, Span>>,
+    ) -> Result<Vec<String>, CopyError> {
+        let mut found = Vec::new();
+        for object in list.segments.iter().filter(|object| object.is_pruned()) {
+            let whole = object.names_of_whole_forms().into_iter().filter(|name| there.contains_key(name));
+            let whole: Vec<String> = whole.collect();
+            if !whole.is_empty() && !self.is_held(SegmentNumber::new(object.number), reader, spans)? {
+                found.extend(whole);
+            }
+        }
+        Ok(found)
     }
 
     fn write(&mut self, list: &Newest) -> Result<(), CopyError> {
@@ -295,7 +353,10 @@ fn finished(reader: &Reader) -> Result<Vec<(SegmentNumber, Form)>, SegmentError>
 }
 
 /// The last checkpoint in a segment, with its note.
-fn last_checkpoint(reader: &Reader, segment: SegmentNumber) -> Result<Option<(Checkpoint, String)>, CopyError> {
+fn last_checkpoint(
+    reader: &Reader,
+    segment: SegmentNumber,
+) -> Result<Option<(Checkpoint, String)>, CopyError> {
     let mut note = None;
     for frame in reader.frames_from(Pointer::first_in(segment)) {
         let (pointer, frame) = frame?;

@@ -49,7 +49,8 @@ impl Shelf for FolderShelf {
         if let Some(parent) = path.parent() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
         }
-        write_file(&path, bytes, 0o600).map_err(|error| failed(io::Error::other(crate::error_chain(&error))))?;
+        write_file(&path, bytes, 0o600)
+            .map_err(|error| failed(io::Error::other(crate::error_chain(&error))))?;
         let back = fs::read(&path).map_err(failed)?;
         if Hash::of(&back) == Hash::of(bytes) {
             Ok(())

@@ -53,7 +53,8 @@ impl Web {
     pub(super) fn new() -> Result<Self, ShelfError> {
         let mut roots = RootCertStore::empty();
         // A certificate of the machine's store that cannot be read vouches for nobody.
-        let (_added, _ignored) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let (_added, _ignored) =
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -101,15 +102,16 @@ async fn exchange(
 ) -> Result<Answer, HttpError> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let taken = async {
-        let response = sender.send_request(request).await?;
-        let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), limit).collect().await;
-        let body = body.map_err(|error| {
-            if error.is::<LengthLimitError>() { HttpError::TooLarge } else { HttpError::Cut }
-        })?;
-        Ok(Answer { status, body: body.to_bytes().to_vec() })
-    };
+    let taken =
+        async {
+            let response = sender.send_request(request).await?;
+            let status = response.status().as_u16();
+            let body = Limited::new(response.into_body(), limit).collect().await;
+            let body = body.map_err(|error| {
+                if error.is::<LengthLimitError>() { HttpError::TooLarge } else { HttpError::Cut }
+            })?;
+            Ok(Answer { status, body: body.to_bytes().to_vec() })
+        };
     let answer = taken.await;
     connection.abort();
     answer

@@ -80,6 +80,11 @@ impl Object {
         name(self.number, &self.form)
     }
 
+    /// The names of the same segment with its entries.
+    pub fn names_of_whole_forms(&self) -> [String; 2] {
+        ["seg", "segz"].map(|form| name(self.number, form))
+    }
+
     /// Whether its entries were removed after retention.
     pub fn is_pruned(&self) -> bool {
         self.form == "segp"

@@ -36,7 +36,11 @@ pub(super) struct S3Shelf {
 
 impl S3Shelf {
     /// Reads the credentials; nothing is asked of the server yet.
-    pub(super) fn new(address: &target::S3, slug: &Slug, stop: CancellationToken) -> Result<Self, ShelfError> {
+    pub(super) fn new(
+        address: &target::S3,
+        slug: &Slug,
+        stop: CancellationToken,
+    ) -> Result<Self, ShelfError> {
         let wire = Wire::new(Target::S3(address.clone()).to_string(), stop)?;
         let wrong = |key: &str, why: &dyn std::fmt::Display| {
             ShelfError::Settings(format!("`off_site.{key}` cannot be used: {why}"))
@@ -67,14 +71,18 @@ impl S3Shelf {
     fn ask(&self, what: Ask<'_>, name: &str) -> Result<Answer, ShelfError> {
         let (doing, method, url, body, limit) = match what {
             Ask::Put(bytes, url) => ("write", "PUT", url, bytes, LIST_BYTES_MAX),
-            Ask::Get(url) => ("read", "GET", url, &[][..], usize::try_from(OBJECT_BYTES_MAX).unwrap_or(usize::MAX)),
+            Ask::Get(url) => {
+                ("read", "GET", url, &[][..], usize::try_from(OBJECT_BYTES_MAX).unwrap_or(usize::MAX))
+            }
             Ask::List(url) => ("list", "GET", url, &[][..], LIST_BYTES_MAX),
             Ask::Delete(url) => ("remove", "DELETE", url, &[][..], LIST_BYTES_MAX),
         };
         let step = async {
             let answer = self.web.send(method, &url, body, limit).await;
             answer.map_err(|error| match error {
-                http::HttpError::TooLarge => self.wire.failed(doing, name, &"it is larger than any object of ours"),
+                http::HttpError::TooLarge => {
+                    self.wire.failed(doing, name, &"it is larger than any object of ours")
+                }
                 other => self.wire.unreachable(&other),
             })
         };
@@ -155,7 +163,9 @@ fn complaint(answer: &Answer) -> String {
     let text = String::from_utf8_lossy(&answer.body);
     let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
     let is_word = |code: &&str| code.len() <= 64 && code.bytes().all(|c| c.is_ascii_alphanumeric());
-    code.map(|(code, _)| code).filter(is_word).map_or_else(|| format!("status {}", answer.status), str::to_owned)
+    code.map(|(code, _)| code)
+        .filter(is_word)
+        .map_or_else(|| format!("status {}", answer.status), str::to_owned)
 }
 
 /// From the file that the configuration names, or from the environment.
@@ -232,13 +242,19 @@ mod tests {
         let slug = Slug::parse("maple-street.0011aabb").unwrap();
         let shelf = S3Shelf::new(&address, &slug, CancellationToken::new()).unwrap();
         let said = crate::error_chain(&shelf.get("newest.json").unwrap_err());
-        assert!(said.contains("s3://vault") && !said.contains("Signature") && !said.contains("AKIA"), "{said}");
+        assert!(
+            said.contains("s3://vault") && !said.contains("Signature") && !said.contains("AKIA"),
+            "{said}"
+        );
     }
 
     #[test]
     fn a_complaint_is_its_code_alone() {
         let said = |body: &str| complaint(&Answer { status: 403, body: body.as_bytes().to_vec() });
-        assert_eq!(said("<Error><Code>AccessDenied</Code><AWSAccessKeyId>AKIA</AWSAccessKeyId>"), "AccessDenied");
+        assert_eq!(
+            said("<Error><Code>AccessDenied</Code><AWSAccessKeyId>AKIA</AWSAccessKeyId>"),
+            "AccessDenied"
+        );
         assert_eq!(said("<Code>AKIA hunter2</Code>"), "status 403");
         assert_eq!(said(""), "status 403");
     }

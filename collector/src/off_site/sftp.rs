@@ -122,7 +122,8 @@ impl SftpShelf {
 
 impl Shelf for SftpShelf {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), ShelfError> {
-        let step = async { self.write(name, bytes).await.map_err(|error| self.wire.failed("write", name, &error)) };
+        let step =
+            async { self.write(name, bytes).await.map_err(|error| self.wire.failed("write", name, &error)) };
         self.wire.wait(bytes.len(), step)
     }
 
@@ -133,7 +134,8 @@ impl Shelf for SftpShelf {
     }
 
     fn list(&self, folder: &str) -> Result<BTreeMap<String, u64>, ShelfError> {
-        let step = async { self.names(folder).await.map_err(|error| self.wire.failed("list", folder, &error)) };
+        let step =
+            async { self.names(folder).await.map_err(|error| self.wire.failed("list", folder, &error)) };
         self.wire.wait(0, step)
     }
 
@@ -222,7 +224,8 @@ async fn connect(address: &target::Sftp, wire: &Wire) -> Result<(Sftp, Child), S
 /// What ssh says, as what a person has to do.
 fn understood(said: &str, address: &target::Sftp, wire: &Wire) -> ShelfError {
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    if says(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED", "host key is known"]) {
+    if says(&["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED", "host key is known"])
+    {
         let (target, known_hosts) = (wire.target().to_owned(), address.known_hosts.clone());
         ShelfError::HostKey { target, known_hosts }
     } else if says(&["Permission denied", "Too many authentication failures", "subsystem request failed"]) {

@@ -278,11 +278,7 @@ impl OffSite {
     }
 
     /// Reads everything back.
-    pub fn check(
-        &self,
-        stop: &CancellationToken,
-        tell: impl FnMut(u64, u64),
-    ) -> Result<Found, OffSiteError> {
+    pub fn check(&self, stop: &CancellationToken, tell: impl FnMut(u64, u64)) -> Result<Found, OffSiteError> {
         let target = self.target().ok_or(OffSiteError::None)?;
         let _turn = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let shelf = shelf::open(target, self.0.ledger.slug(), stop)?;

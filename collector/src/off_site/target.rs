@@ -121,7 +121,8 @@ impl Target {
 /// A key that another kind of place needs is a misunderstanding: said, not ignored.
 fn not_for(kind: &str, keys: &[(&str, bool)], faults: &mut Vec<String>) {
     for (key, _) in keys.iter().filter(|(_, is_set)| *is_set) {
-        faults.push(format!("`off_site.{key}` is not for {kind}: take the line away or change `off_site.to`"));
+        faults
+            .push(format!("`off_site.{key}` is not for {kind}: take the line away or change `off_site.to`"));
     }
 }
 
@@ -187,8 +188,14 @@ fn sftp(raw: &RawOffSite, rest: &str, faults: &mut Vec<String>) -> Option<Target
         !text.is_empty() && !text.starts_with('-') && text.chars().all(plain)
     };
     let path = path.trim_end_matches('/');
-    if !is_word(user) || !is_word(host) || path.contains(char::is_control) || path.split('/').any(|part| part == "..") {
-        faults.push("`off_site.to`: an SFTP address is `sftp://user@host:22/path`, with plain names".to_owned());
+    if !is_word(user)
+        || !is_word(host)
+        || path.contains(char::is_control)
+        || path.split('/').any(|part| part == "..")
+    {
+        faults.push(
+            "`off_site.to`: an SFTP address is `sftp://user@host:22/path`, with plain names".to_owned(),
+        );
     }
     let Some(port) = port else {
         faults.push("`off_site.to`: the port is a number from 1 to 65535".to_owned());
@@ -211,7 +218,9 @@ fn sftp(raw: &RawOffSite, rest: &str, faults: &mut Vec<String>) -> Option<Target
 fn is_plain_path(path: &std::path::Path) -> bool {
     path.is_absolute()
         && path.to_str().is_some_and(|text| {
-            !text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '%' | '\\' | '$'))
+            !text.contains(|c: char| {
+                c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '%' | '\\' | '$')
+            })
         })
 }
 
@@ -234,7 +243,8 @@ fn s3(raw: &RawOffSite, rest: &str, faults: &mut Vec<String>) -> Option<Target> 
         faults.push("`off_site.to`: a prefix is letters, digits, `.`, `-`, `_` and `/`".to_owned());
     }
     let region = raw.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
-    if region.is_empty() || !region.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-') {
+    if region.is_empty() || !region.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+    {
         faults.push("`off_site.region` is a name such as `us-east-1`".to_owned());
     }
     if raw.endpoint.as_deref().is_some_and(|endpoint| !is_endpoint(endpoint)) {
@@ -257,7 +267,8 @@ fn s3(raw: &RawOffSite, rest: &str, faults: &mut Vec<String>) -> Option<Target> 
 fn is_endpoint(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
-    rest.map(|rest| rest.trim_end_matches('/')).is_some_and(|rest| !rest.is_empty() && rest.chars().all(plain))
+    rest.map(|rest| rest.trim_end_matches('/'))
+        .is_some_and(|rest| !rest.is_empty() && rest.chars().all(plain))
 }
 
 #[cfg(test)]
@@ -276,9 +287,15 @@ mod tests {
                 "to='sftp://copy@vault.example:2022/ntk/'\nidentity_file='/k/id'\nknown_hosts='/k/hosts'",
                 "sftp://copy@vault.example:2022/ntk",
             ),
-            ("to='sftp://copy@vault/a/b'\nidentity_file='/k/id'\nknown_hosts='/k/h'", "sftp://copy@vault:22/a/b"),
+            (
+                "to='sftp://copy@vault/a/b'\nidentity_file='/k/id'\nknown_hosts='/k/h'",
+                "sftp://copy@vault:22/a/b",
+            ),
             ("to='s3://vault-1'\ncredentials='/k/s3'", "s3://vault-1"),
-            ("to='s3://vault-1/a/b/'\nendpoint='https://s3.example:9000'\nregion='eu-west-1'", "s3://vault-1/a/b"),
+            (
+                "to='s3://vault-1/a/b/'\nendpoint='https://s3.example:9000'\nregion='eu-west-1'",
+                "s3://vault-1/a/b",
+            ),
         ] {
             assert_eq!(parse(text).unwrap().to_string(), named, "{text}");
         }
@@ -300,7 +317,10 @@ mod tests {
             ("to='sftp://me@-oProxyCommand=x/x'\nidentity_file='/i'\nknown_hosts='/h'", "off_site.to"),
             ("to='sftp://me@host:0/x'\nidentity_file='/i'\nknown_hosts='/h'", "off_site.to"),
             ("to='sftp://me@host'\nidentity_file='/i'\nknown_hosts='/h'", "off_site.to"),
-            ("to='sftp://me:hunter2@host/x'\nidentity_file='/i'\nknown_hosts='/h'", "off_site.to` has a password"),
+            (
+                "to='sftp://me:hunter2@host/x'\nidentity_file='/i'\nknown_hosts='/h'",
+                "off_site.to` has a password",
+            ),
             ("to='s3://a/x'", "off_site.to"),
             ("to='s3://AKIA:hunter2@bucket/x'", "off_site.to"),
             ("to='s3://bucket/../x'", "off_site.to"),

@@ -165,7 +165,9 @@ fn answer(state: &State, mut stream: TcpStream) -> Result<()> {
     let Some(request) = read(&mut stream, state)? else { return Ok(()) };
     let (status, body) = match signed(&request) {
         Ok(()) => serve(state, &request)?,
-        Err(why) => (403, format!("<Error><Code>SignatureDoesNotMatch</Code><Why>{why}</Why></Error>").into_bytes()),
+        Err(why) => {
+            (403, format!("<Error><Code>SignatureDoesNotMatch</Code><Why>{why}</Why></Error>").into_bytes())
+        }
     };
     let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
     stream.write_all(head.as_bytes())?;
