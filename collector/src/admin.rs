@@ -6,6 +6,7 @@ pub mod client;
 mod departure;
 pub mod findings;
 mod metrics;
+mod off_site;
 mod policy;
 mod preservation;
 pub mod rebuild;
@@ -92,6 +93,7 @@ pub fn router(app: App) -> Router {
         .merge(departure::routes())
         .merge(policy::routes())
         .merge(preservation::routes())
+        .merge(off_site::routes())
         .route("/v1/reviewers", get(reviewers::list))
         .route("/v1/reviewers/passphrase", post(reviewers::set))
         .route("/v1/tickets", get(tickets::list))
@@ -158,6 +160,7 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "refusals": app.refusals.counts(),
         "silent": published.registry.silent,
         "self_check": published.registry.checked,
+        "off_site": app.off_site.standing(),
     }))
 }
 

@@ -16,6 +16,7 @@ use crate::home::Home;
 use crate::ingest::Refusals;
 use crate::ledger::writer::{self, Opened};
 use crate::ledger::{LedgerError, LedgerHandle};
+use crate::off_site::OffSite;
 use crate::practice::{Practice, PracticeError};
 use crate::rest::tokens::HelpDesks;
 use crate::reviewer::Reviewers;
@@ -89,6 +90,8 @@ pub struct App {
     pub rounds: Rounds,
     /// The trust file in force.
     pub trust: CurrentTrust,
+    /// The copy outside this machine.
+    pub off_site: OffSite,
     /// Address of the agents' listener, once it listens.
     pub address: Arc<std::sync::OnceLock<String>>,
 }
@@ -135,11 +138,13 @@ impl Working {
             let _appended =
                 handle.act_blocking(vec![act::event(act::kind::CONFIGURATION, handle.now(), body)])?;
         }
+        let trust = CurrentTrust::new(practice.trust.clone(), &practice.trust_text);
         let app = App {
+            off_site: OffSite::new(Arc::clone(&practice), handle.clone(), trust.clone()),
             desk: Desk::new(handle.clone(), lookup.clone()),
             reviewers: Arc::new(Reviewers::new(practice.home.clone())),
             help_desks: Arc::new(HelpDesks::new(practice.home.clone())),
-            trust: CurrentTrust::new(practice.trust.clone(), &practice.trust_text),
+            trust,
             rounds: Rounds::default(),
             practice,
             ledger: handle,

@@ -6,6 +6,7 @@ mod commands;
 mod departure;
 mod encrypted;
 mod findings;
+mod off_site;
 pub mod passphrase;
 mod policy;
 mod preservation;
@@ -148,6 +149,12 @@ pub enum Command {
     Preserve(preservation::PreserveArgs),
     /// Take out entries whose retention is over; notes, leaf hashes and acts stay, holds are respected
     Prune(preservation::PruneArgs),
+    /// Copies outside this machine, encrypted to the recovery key
+    OffSite {
+        /// What to do
+        #[command(subcommand)]
+        what: off_site::OffSiteCommand,
+    },
     /// Who had a bundle or a copy, when
     Custody {
         /// What to do

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::home::{HomeError, read_text};
+use crate::off_site::target::{RawOffSite, Target};
 
 /// The configuration as it stands in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,9 @@ pub struct RawConfig {
     /// How long entries and acts are kept.
     #[serde(default)]
     pub retention: Retention,
+    /// Where finished segments are copied, encrypted to the recovery key; nowhere where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off_site: Option<RawOffSite>,
 }
 
 /// `[retention]`.
@@ -109,6 +113,8 @@ pub struct Config {
     pub raw: RawConfig,
     /// The practice's zone.
     pub zone: TimeZone,
+    /// Where copies go.
+    pub off_site: Option<Target>,
 }
 
 /// What a footer names.
@@ -194,8 +200,13 @@ impl Config {
                 "`administers.{key}`: only host, hypervisor, network and backup are asked for"
             ));
         }
+        let off_site = raw.off_site.as_ref().map(Target::parse).transpose();
+        let off_site = off_site.unwrap_or_else(|wrong| {
+            faults.extend(wrong);
+            None
+        });
         match zone {
-            Ok(zone) if faults.is_empty() => Ok(Self { raw, zone }),
+            Ok(zone) if faults.is_empty() => Ok(Self { raw, zone, off_site }),
             _ => Err(ConfigError::Values { path: path.into(), faults }),
         }
     }
@@ -220,7 +231,7 @@ mod tests {
 
     #[test]
     fn every_fault_is_named_with_its_key() {
-        let text = "practice=' '\ntimezone='Mars/Olympus'\nlisten='no where:1'\ntickets_listen='here'\nwitness_round_seconds=0\nlog='xml'\n[administers]\ncoffee='me'";
+        let text = "practice=' '\ntimezone='Mars/Olympus'\nlisten='no where:1'\ntickets_listen='here'\nwitness_round_seconds=0\nlog='xml'\n[administers]\ncoffee='me'\n[off_site]\nto='backup'";
         let error = Config::parse(text, "c.toml").unwrap_err().to_string();
         for key in [
             "practice",
@@ -230,6 +241,7 @@ mod tests {
             "witness_round_seconds",
             "`log`",
             "administers.coffee",
+            "`off_site.to`",
         ] {
             assert!(error.contains(key), "{key} in {error}");
         }

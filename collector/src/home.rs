@@ -7,6 +7,7 @@
 //! private/              keys and certificates, readable by the owner alone
 //! cache/                sled and stored hashes: may be deleted at any time
 //! reports/              weekly reviews as they were made
+//! off-site.json         what was copied off-site last: working memory
 //! admin.sock            the JSON API for the command line, while the collector runs
 //! ```
 

@@ -161,6 +161,7 @@ pub(crate) fn configuration(home: &Home, options: &InitOptions) -> Result<String
         log_level: "info".into(),
         administers: options.administers.clone(),
         retention: crate::config::Retention::default(),
+        off_site: None,
     };
     let text = format!(
         "# Need-to-Know collector. Changes are read while it runs.\n{}",

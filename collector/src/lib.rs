@@ -31,6 +31,7 @@ pub mod ledger;
 pub mod need_to_know;
 #[cfg(test)]
 mod noise;
+pub mod off_site;
 pub mod policy;
 pub mod practice;
 pub mod private;

@@ -89,6 +89,9 @@ pub struct Footer {
     pub self_check: String,
     /// Up to when the proof reaches, in one sentence.
     pub provable_until: String,
+    /// Whether a copy of the ledger lies outside, and up to where.
+    #[serde(default)]
+    pub outside: String,
     /// Who administers host, hypervisor, network, backup.
     pub administers: BTreeMap<String, String>,
     /// Version of the programs.

@@ -139,6 +139,7 @@ pub fn review(
             self_check_passed: pass.self_check.as_ref().map(|(passed, ..)| *passed),
             self_check: self_check_in_words(pass.self_check, made_at.min(to)),
             provable_until: provable(published.registry.witnessed.until(trust)),
+            outside: outside(practice, published),
             administers: practice.config.raw.administers.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
@@ -205,6 +206,27 @@ fn provable(until: Until) -> String {
             "Provable up to {inside} by the computers of the committee alone; no witness outside the building has cosigned a checkpoint: whoever administers all of them and the collector could still rewrite what no printed page holds. Keep this page."
         ),
         (None, None) => "Provable up to no time: nobody outside the collector has cosigned a checkpoint of this ledger yet. Whoever administers the collector and every agent could still rewrite what no printed page or outside witness holds. Keep this page.".to_owned(),
+    }
+}
+
+/// The copy outside, as the acts tell of it.
+fn outside(practice: &Practice, published: &Published) -> String {
+    let recorded = published.registry.off_site.clone().unwrap_or_default();
+    let Some(target) = &practice.config.off_site else {
+        return "No copy of this ledger is made outside this machine: if it is lost or wiped, what agents still keep is all there is.".to_owned();
+    };
+    match (recorded.failing_since, recorded.copied) {
+        (Some(_), Some(copied)) => {
+            format!("THE COPY OUTSIDE FAILS: nothing reached {target} since {copied}.")
+        }
+        (Some(_), None) => format!("THE COPY OUTSIDE FAILS: nothing has ever reached {target}."),
+        (None, Some(copied)) => format!(
+            "A copy outside this machine ({target}) was last added to {copied}; it holds the log up to {} leaves and is readable with the recovery key alone.",
+            recorded.log_size
+        ),
+        (None, None) => {
+            format!("A copy outside this machine is set up ({target}), and nothing has been copied yet.")
+        }
     }
 }
 

@@ -142,6 +142,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     let checks = tokio::spawn(self_check::daily::run(app.clone(), stop.clone()));
     let retention = tokio::spawn(crate::prune::daily(app.clone(), stop.clone()));
 
+    let copies = tokio::spawn(crate::off_site::task::run(app.clone(), stop.clone()));
     let rounds = tokio::spawn(witness::rounds::run(app.clone(), stop.clone()));
     let silences = tokio::spawn(silence::task::run(app.clone(), ear, stop.clone()));
     let mut agents =
@@ -172,6 +173,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         checks.abort_handle(),
         rounds.abort_handle(),
         retention.abort_handle(),
+        copies.abort_handle(),
     ];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     let drained = async {
@@ -188,6 +190,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         let _ = checks.await;
         let _ = rounds.await;
         let _ = retention.await;
+        let _ = copies.await;
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());
@@ -256,6 +259,7 @@ fn watch_config(app: &App, level: Option<LevelHandle>) -> Option<reload::Reload>
                 || before.raw.tickets_listen != next.raw.tickets_listen
                 || before.raw.timezone != next.raw.timezone
                 || before.raw.practice != next.raw.practice
+                || before.raw.off_site != next.raw.off_site
             {
                 warn!("the changed configuration asks for a new start of the collector");
             }

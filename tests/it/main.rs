@@ -21,6 +21,7 @@ mod metrics;
 mod mistakes;
 mod mutations;
 mod newer;
+mod off_site;
 mod policy;
 mod power;
 mod promises;

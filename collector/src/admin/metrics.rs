@@ -14,6 +14,7 @@ use ntk_evidence::time::Moment;
 
 use crate::app::App;
 use crate::ledger::registry::Checked;
+use crate::off_site::Standing;
 use crate::witness::Until;
 
 /// The media type of the text.
@@ -34,6 +35,8 @@ struct Numbers {
     checked: Option<Checked>,
     /// Until when the log is vouched for.
     witnessed: Until,
+    /// The copy outside.
+    off_site: Standing,
 }
 
 /// `GET /v1/metrics`.
@@ -57,6 +60,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
         refusals: app.refusals.counts(),
         checked: registry.checked.clone(),
         witnessed: registry.witnessed.until(&app.trust.now().0),
+        off_site: app.off_site.standing(),
     };
     ([(header::CONTENT_TYPE, MEDIA_TYPE)], text(&numbers)).into_response()
 }
@@ -133,6 +137,32 @@ fn text(numbers: &Numbers) -> String {
         "The newest cosignature of a checkpoint that the quorum of witnesses outside has cosigned.",
         time(numbers.witnessed.outside),
     );
+    let off_site = &numbers.off_site;
+    let is_set_up = off_site.to.is_some();
+    metric(
+        "ntk_off_site_configured",
+        "gauge",
+        "1 where the ledger is copied outside this machine.",
+        alone(Some(is_set_up.into())),
+    );
+    metric(
+        "ntk_off_site_failing",
+        "gauge",
+        "1 where the last copy failed.",
+        alone(is_set_up.then(|| off_site.failing_since.is_some().into())),
+    );
+    metric(
+        "ntk_off_site_log_size",
+        "gauge",
+        "Leaves of the log that the copy outside reaches.",
+        alone(is_set_up.then(|| off_site.log_size.into())),
+    );
+    metric(
+        "ntk_off_site_success_timestamp_seconds",
+        "gauge",
+        "When a copy last came to its end.",
+        time(off_site.succeeded.as_deref().and_then(Moment::parse)),
+    );
     text
 }
 
@@ -190,6 +220,13 @@ mod tests {
             refusals: [("fork".into(), 3), ("od\"d\\\n".into(), 1)].into(),
             checked: Some(Checked { time: "2026-11-27T19:00:00Z".into(), passed: false }),
             witnessed: Until { inside: Moment::from_unix_seconds(1_795_806_000), outside: None },
+            off_site: Standing {
+                to: Some("s3://vault".into()),
+                log_size: 40,
+                succeeded: Some("2026-11-27T19:00:00Z".into()),
+                failing_since: Some("2026-11-27T20:00:00Z".into()),
+                ..Standing::default()
+            },
         };
         let said = text(&numbers);
         has_the_form(&said);
@@ -206,7 +243,11 @@ mod tests {
             ntk_refusals_total{code="od\"d\\\n"} 1
             ntk_self_check_passed 0
             ntk_self_check_timestamp_seconds 1795806000
-            ntk_witnessed_inside_timestamp_seconds 1795806000"#]]
+            ntk_witnessed_inside_timestamp_seconds 1795806000
+            ntk_off_site_configured 1
+            ntk_off_site_failing 1
+            ntk_off_site_log_size 40
+            ntk_off_site_success_timestamp_seconds 1795806000"#]]
         .assert_eq(&samples.join("\n"));
     }
 
@@ -215,7 +256,7 @@ mod tests {
         let said = text(&Numbers::default());
         has_the_form(&said);
         let samples: Vec<&str> = said.lines().filter(|line| !line.starts_with('#')).collect();
-        assert_eq!(samples, ["ntk_log_size 0"]);
+        assert_eq!(samples, ["ntk_log_size 0", "ntk_off_site_configured 0"]);
     }
 
     #[tokio::test]

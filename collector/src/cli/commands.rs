@@ -207,6 +207,10 @@ fn check(home: Home) -> anyhow::Result<u8> {
                     .map_err(|error| format!("{address}: {error}"))
             };
             line("agents' listener", bind);
+            if let Some(target) = &practice.config.off_site {
+                let found = super::off_site::reach(target, &practice.trust.slug);
+                line("copy outside", found.map_err(|error| said(&error)));
+            }
             if let (Some(address), false) = (&practice.config.raw.tickets_listen, running) {
                 let bind = std::net::TcpListener::bind(address);
                 let bind = bind.map(|_| format!("{address} is free"));
@@ -271,6 +275,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Preserve(args) => super::preservation::preserve(client, args).await,
         Command::Prune(args) => super::preservation::prune(client, args).await,
         Command::Custody { what } => super::preservation::custody(client, what).await,
+        Command::OffSite { what } => super::off_site::off_site(client, what).await,
         Command::Export(args) => export(client, home, args).await,
         Command::Init(_)
         | Command::Refill(_)

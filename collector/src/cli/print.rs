@@ -45,6 +45,7 @@ pub(super) fn status(body: &Value) {
             at(stream, "/since")
         );
     }
+    println!("{}", off_site(body.pointer("/off_site").unwrap_or(&Value::Null)));
     let refusals: Vec<String> = body
         .pointer("/refusals")
         .and_then(Value::as_object)
@@ -55,6 +56,25 @@ pub(super) fn status(body: &Value) {
     if !refusals.is_empty() {
         println!("refused: {}", refusals.join(", "));
     }
+}
+
+/// How the copy outside stands, in one line.
+pub(super) fn off_site(standing: &Value) -> String {
+    let Some(to) = standing.get("to").and_then(Value::as_str) else {
+        return "no copy outside: nothing leaves this machine ([off_site] in collector.toml)".to_owned();
+    };
+    let mut said = match standing.get("succeeded").and_then(Value::as_str) {
+        None => format!("copy outside: {to}, nothing copied yet"),
+        Some(when) => format!(
+            "copy outside: {to}, {} segments up to {} leaves, last looked at {when}",
+            number(standing, "/segments"),
+            number(standing, "/log_size")
+        ),
+    };
+    if let Some(since) = standing.get("failing_since").and_then(Value::as_str) {
+        said.push_str(&format!("\nATTENTION: copying fails since {since}: {}", at(standing, "/failure")));
+    }
+    said
 }
 
 pub(super) fn machines(body: &Value) {

@@ -12,6 +12,7 @@ use ntk_evidence::name::Author;
 use serde::{Deserialize, Serialize};
 
 use crate::hold::Holds;
+use crate::off_site::Recorded;
 use crate::silence::{Silence, Step};
 use crate::witness::Witnessed;
 
@@ -81,6 +82,9 @@ pub struct Registry {
     /// Legal holds.
     #[serde(default, skip_serializing_if = "Holds::is_empty")]
     pub holds: Holds,
+    /// The copy outside, as far as acts say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off_site: Option<Recorded>,
 }
 
 /// When a ledger was filled again, and what is gone.
@@ -157,6 +161,10 @@ impl Registry {
             act::kind::REFILLED => {
                 let refilled: Refilled = serde_json::from_value(body).ok()?;
                 self.refilled = Some(Refilled { time: event.time.clone(), ..refilled });
+                None
+            }
+            act::kind::OFF_SITE => {
+                self.off_site.get_or_insert_default().apply(&event.time, &body);
                 None
             }
             act::kind::WITNESSED => {

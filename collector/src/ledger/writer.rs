@@ -52,7 +52,7 @@ type Reply = oneshot::Sender<Result<Appended, LedgerError>>;
 enum Request {
     Batch(Box<Continuation>, Reply),
     Acts(Vec<Event>, Option<Reply>),
-    /// Finish the segment.
+    /// Finish the segment; answered when it is sealed, too.
     Roll(oneshot::Sender<()>),
 }
 
@@ -315,20 +315,14 @@ impl Writer {
             drop(reply.send(Ok(Appended { leaf_index, checkpoint: Arc::clone(&signed) })));
         }
         if self.core.log.needs_roll() && rolls.is_empty() {
-            self.roll()?;
+            self.roll(Finished(Vec::new()))?;
         }
         self.finish(rolls)
     }
 
     /// Finishes the segment for whoever asked.
     fn finish(&mut self, rolls: Vec<oneshot::Sender<()>>) -> Result<(), LedgerError> {
-        if !rolls.is_empty() {
-            self.roll()?;
-        }
-        for reply in rolls {
-            let _ = reply.send(());
-        }
-        Ok(())
+        if rolls.is_empty() { Ok(()) } else { self.roll(Finished(rolls)) }
     }
 
     fn publish(&mut self, leaves: &[Hash], signed: &Arc<SignedCheckpoint>) -> Result<(), LedgerError> {
@@ -349,7 +343,7 @@ impl Writer {
         Ok(())
     }
 
-    fn roll(&mut self) -> Result<(), LedgerError> {
+    fn roll(&mut self, told: Finished) -> Result<(), LedgerError> {
         let state = self.core.state.to_frame();
         let new = self.core.log.roll(state)?;
         // Sealing compresses the finished segment; it is not in a hurry, and a failure leaves it readable.
@@ -358,10 +352,22 @@ impl Writer {
             if let Err(failure) = sealer.seal(SegmentNumber::new(finished)) {
                 error!(segment = finished, reason = %crate::error_chain(&failure), "a finished segment stays uncompressed");
             }
+            drop(told);
         });
         drop(sealing);
         info!(segment = new.value(), "a new segment began");
         Ok(())
+    }
+}
+
+/// Who waits for a segment to be finished. They are told when this is dropped: sealed, or as plain as it was.
+struct Finished(Vec<oneshot::Sender<()>>);
+
+impl Drop for Finished {
+    fn drop(&mut self) {
+        for reply in self.0.drain(..) {
+            let _ = reply.send(());
+        }
     }
 }
 
@@ -398,7 +404,7 @@ impl LedgerHandle {
         &self.pruner
     }
 
-    /// Finishes the segment that is written now, from a thread that may wait.
+    /// Finishes the segment that is written now and has it sealed, from a thread that may wait.
     pub fn finish_segment_blocking(&self) -> Result<(), LedgerError> {
         let (reply, answer) = oneshot::channel();
         self.requests.blocking_send(Request::Roll(reply)).map_err(|_| LedgerError::Stopped)?;
@@ -464,6 +470,12 @@ impl LedgerHandle {
     /// Inclusion proof of a leaf in the tree of a size.
     pub fn inclusion(&self, leaf: u64, size: u64) -> Result<Vec<Hash>, LedgerError> {
         tree::inclusion_proof(&*self.hashes.read().unwrap_or_else(PoisonError::into_inner), leaf, size)
+    }
+
+    /// Root of the tree of a size that the log had; none for one that it has not reached.
+    pub fn root_at(&self, size: u64) -> Result<Option<Hash>, LedgerError> {
+        let hashes = self.hashes.read().unwrap_or_else(PoisonError::into_inner);
+        if size > hashes.size() { Ok(None) } else { tree::root(&*hashes, size).map(Some) }
     }
 
     /// Consistency proof between two sizes; empty from size 0 and between equal sizes.

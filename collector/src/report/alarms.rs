@@ -31,6 +31,11 @@ pub fn alarm(event: &Event) -> Option<String> {
         (act::kind::DISAGREEMENT, ..) => format!(
             "The machine {name} remembers another history of this ledger than the one that is kept here; both checkpoints are kept, here and in its own folder. Ask who restored or changed the collector, and compare earlier printed reviews."
         ),
+        (act::kind::OFF_SITE, ..) if text("step") == "failing" => format!(
+            "No copy of this ledger has reached {} since {}: what came later is on this machine only. Ask who runs that place.",
+            text("target"),
+            text("since")
+        ),
         (act::kind::REFUSAL, _, "epoch" | "bad_signature") => format!(
             "Entries in the name of {name} were refused: the key that signed them was not the machine’s, or no longer. Ask who had access to that machine."
         ),
@@ -61,6 +66,11 @@ mod tests {
             ),
             ("act_clone", json!({"author": "agent/ws-02", "what": "behind"}), "came back with less"),
             ("act_fork", json!({"author": "agent/ws-02"}), "two different histories"),
+            (
+                "act_off_site",
+                json!({"step": "failing", "target": "/mnt/backup", "since": "2026-11-17T15:00:00Z", "why": "io"}),
+                "reached /mnt/backup since 2026-11-17",
+            ),
             ("act_disagreement", json!({"author": "agent/ws-02"}), "remembers another history"),
             (
                 "act_refusal",
@@ -79,5 +89,7 @@ mod tests {
         }
         let other = act::event("act_refusal", "2026-11-18T15:00:00Z", json!({"code": "enrolment"}));
         assert_eq!(alarm(&other), None);
+        let copied = act::event("act_off_site", "2026-11-18T15:00:00Z", json!({"step": "copied"}));
+        assert_eq!(alarm(&copied), None);
     }
 }

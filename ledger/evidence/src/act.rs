@@ -79,7 +79,7 @@ pub mod kind {
     pub const PRUNED: &str = "act_pruned";
     /// A wiped ledger was filled again, and what is gone.
     pub const REFILLED: &str = "act_refilled";
-    /// A finished segment was copied off-site, encrypted to the recovery key.
+    /// Finished segments were copied off-site, encrypted to the recovery key; or that has failed for a day, or is over.
     pub const OFF_SITE: &str = "act_off_site";
 }
 

@@ -31,7 +31,9 @@ impl Form {
     const ALL: [Self; 5] =
         [Self::Plain, Self::Sealed, Self::Pruned, Self::QuarantinedPlain, Self::QuarantinedSealed];
 
-    fn suffix(self) -> &'static str {
+    /// What stands behind the number in the file's name.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
         match self {
             Self::Plain => ".seg",
             Self::Sealed => ".segz",
@@ -197,6 +199,22 @@ impl Folder {
         self.disk
             .sync_folder(&self.path)
             .map_err(|source| SegmentError::Sync { path: self.path.clone(), source })
+    }
+
+    /// All bytes of a segment's file; `None` when it is not there in this form.
+    pub(crate) fn read_whole(
+        &self,
+        segment: SegmentNumber,
+        form: Form,
+    ) -> Result<Option<Vec<u8>>, SegmentError> {
+        let Some(file) = self.open_read(segment, form)? else { return Ok(None) };
+        let read = || {
+            let mut bytes = vec![0; usize::try_from(file.size()?).map_err(io::Error::other)?];
+            let n_read = file.read_at(&mut bytes, 0)?;
+            bytes.truncate(n_read);
+            Ok(bytes)
+        };
+        read().map(Some).map_err(|source| SegmentError::Read { path: self.path_of(segment, form), source })
     }
 
     /// The bytes a segment takes on the disk in one form.

@@ -181,6 +181,34 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// The file of a segment as it lies on the disk, in the form that readers take; none where there is no such segment.
+    /// For copies: nothing is decoded. Of the segment that is written now it may hold more than is committed.
+    ///
+    /// # Errors
+    /// When the folder or the file cannot be read.
+    pub fn file_of(&self, segment: SegmentNumber) -> Result<Option<(Form, Vec<u8>)>, SegmentError> {
+        let mut forms = self.forms_of(segment)?;
+        loop {
+            for form in &forms {
+                if let Some(bytes) = self.folder.read_whole(segment, *form)? {
+                    return Ok(Some((*form, bytes)));
+                }
+            }
+            // Sealing or pruning gave the file another form in between.
+            let again = self.forms_of(segment)?;
+            if again == forms {
+                return Ok(None);
+            }
+            forms = again;
+        }
+    }
+
+    fn forms_of(&self, segment: SegmentNumber) -> Result<Vec<Form>, SegmentError> {
+        Ok(self.folder.list()?.remove(&segment).unwrap_or_default())
+    }
+}
+
 /// What an iterator does at bytes that do not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OnDamage {

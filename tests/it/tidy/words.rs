@@ -29,6 +29,9 @@ const WALLS: &[Wall] = &[
     only("tonic", &["proto/", "agent/src/uplink", "agent/src/enroll", "collector/src/ingest"]),
     only("tonic_prost", &["proto/"]),
     only("sled", &["collector/src/store"]),
+    only("openssh_sftp_client", &["collector/src/off_site/sftp.rs"]),
+    only("rusty_s3", &["collector/src/off_site/s3.rs"]),
+    only("rustls_native_certs", &["collector/src/off_site/http.rs"]),
     only("notify::", &["agent/src/sensor/watch", "agent/src/config/reload", "collector/src/config/reload"]),
     never("std::fs", DECIDING, ND1),
     never("std::net", DECIDING, ND1),
@@ -111,6 +114,8 @@ fn a_word_in_the_wrong_room_is_seen() {
     let check = |path: &str, line: &str, says: &str| some(&broken_walls(&[Source::new(path, line)]), says);
     check("agent/src/spool.rs", "use tonic::Status;", "agent/src/spool.rs:1: `tonic` (AR-1)");
     check("collector/src/finding.rs", "\nlet db = sled::open(path)?;", "collector/src/finding.rs:2: `sled`");
+    check("collector/src/off_site/copy.rs", "use rusty_s3::Bucket;", "`rusty_s3` (AR-1)");
+    check("collector/src/off_site.rs", "use openssh_sftp_client::Sftp;", "`openssh_sftp_client`");
     check("agent/src/sensor.rs", "    unsafe { libc::close(3) };", "`unsafe`");
     check("tests/practice.rs", "    unsafe { libc::close(3) };", "`unsafe`");
     check("collector/src/config.rs", "let watcher = notify::recommended_watcher(f)?;", "`notify::`");

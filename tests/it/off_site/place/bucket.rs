@@ -1,0 +1,297 @@
+//! A bucket: the four requests of S3 that a copy needs, over HTTP/1.1, into a folder. It checks each signature from the
+//! public description of Signature Version 4 for query strings, and can be told to fail.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, Result, ensure};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use ntk_evidence::hash::{Hash, hex};
+use sha2::Sha256;
+
+const KEY_ID: &str = "AKIATESTONLY00000001";
+const SECRET: &str = "only-for-this-test/secret+key=7";
+const BUCKET: &str = "vault";
+/// A list has so many objects a page.
+const PAGE: usize = 2;
+
+/// A running server.
+pub(crate) struct Bucket {
+    folder: PathBuf,
+    port: u16,
+    state: Arc<State>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    place: PathBuf,
+    stopped: AtomicBool,
+    /// The so-manieth put from now breaks off in the middle.
+    break_off: AtomicI64,
+    /// The so-manieth put from now is done and answered with a failure.
+    fail_after: AtomicI64,
+}
+
+impl Bucket {
+    /// What may stand in no message.
+    pub(crate) const SECRETS: [&'static str; 3] = [SECRET, "only-for-this-test", KEY_ID];
+
+    /// Starts it.
+    pub(crate) fn start(scratch: &Path) -> Result<Self> {
+        let folder = scratch.join("bucket");
+        let place = folder.join("place");
+        fs::create_dir_all(&place)?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let port = listener.local_addr()?.port();
+        let state = Arc::new(State { place, ..State::default() });
+        let shared = Arc::clone(&state);
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if shared.stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                if let Ok(stream) = stream {
+                    // One at a time: a copy asks one at a time.
+                    let _ = answer(&shared, stream);
+                }
+            }
+        });
+        Ok(Self { folder, port, state, thread: Some(thread) })
+    }
+
+    /// What `off_site.endpoint` says.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Where the objects lie.
+    pub(crate) fn place(&self) -> PathBuf {
+        self.state.place.clone()
+    }
+
+    /// A file with the right credentials.
+    pub(crate) fn credentials(&self) -> Result<PathBuf> {
+        self.write("right", SECRET, 0o600)
+    }
+
+    /// One with another secret.
+    pub(crate) fn wrong_credentials(&self) -> Result<PathBuf> {
+        self.write("wrong", "only-for-this-test/another", 0o600)
+    }
+
+    /// The right ones, readable by others.
+    pub(crate) fn loose_credentials(&self) -> Result<PathBuf> {
+        self.write("loose", SECRET, 0o644)
+    }
+
+    fn write(&self, name: &str, secret: &str, mode: u32) -> Result<PathBuf> {
+        let path = self.folder.join(name);
+        fs::write(
+            &path,
+            format!("[default]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {secret}\n"),
+        )?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+        Ok(path)
+    }
+
+    /// The n-th put from now breaks off.
+    pub(crate) fn break_off_at(&self, n: i64) {
+        self.state.break_off.store(n, Ordering::SeqCst);
+    }
+
+    /// The n-th put from now is done and reported failed.
+    pub(crate) fn fail_after(&self, n: i64) {
+        self.state.fail_after.store(n, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Bucket {
+    fn drop(&mut self) {
+        self.state.stopped.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A request as it came.
+struct Request {
+    method: String,
+    path: String,
+    query: Vec<(String, String)>,
+    host: String,
+    body: Vec<u8>,
+}
+
+fn read(stream: &mut TcpStream, state: &State) -> Result<Option<Request>> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut words = line.split_whitespace();
+    let (Some(method), Some(target)) = (words.next(), words.next()) else { return Ok(None) };
+    let (mut length, mut host) = (0usize, String::new());
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        let Some((name, value)) = header.trim().split_once(':') else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.trim().parse()?,
+            "host" => host = value.trim().to_owned(),
+            _ => {}
+        }
+    }
+    if method == "PUT" && state.break_off.fetch_sub(1, Ordering::SeqCst) == 1 {
+        let mut half = vec![0; length / 2];
+        reader.read_exact(&mut half)?;
+        return Ok(None);
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let query = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Ok(Some(Request { method: method.to_owned(), path: path.to_owned(), query, host, body }))
+}
+
+fn answer(state: &State, mut stream: TcpStream) -> Result<()> {
+    let Some(request) = read(&mut stream, state)? else { return Ok(()) };
+    let (status, body) = match signed(&request) {
+        Ok(()) => serve(state, &request)?,
+        Err(why) => {
+            (403, format!("<Error><Code>SignatureDoesNotMatch</Code><Why>{why}</Why></Error>").into_bytes())
+        }
+    };
+    let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(&body)?;
+    Ok(())
+}
+
+fn of<'a>(request: &'a Request, name: &str) -> &'a str {
+    request.query.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
+}
+
+/// Signature Version 4, in the query string (docs.aws.amazon.com, "Authenticating Requests: Using Query Parameters").
+fn signed(request: &Request) -> Result<()> {
+    let credential = unescape(of(request, "X-Amz-Credential"));
+    let scope = credential.strip_prefix(&format!("{KEY_ID}/")).context("another key id")?.to_owned();
+    let mut parts = scope.split('/');
+    let (date, region) = (parts.next().context("a date")?, parts.next().context("a region")?);
+    ensure!(region == "eu-test-1", "another region");
+    let mut query: Vec<&(String, String)> =
+        request.query.iter().filter(|(name, _)| name != "X-Amz-Signature").collect();
+    query.sort();
+    let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let canonical = format!(
+        "{}\n{}\n{}\nhost:{}\n\nhost\nUNSIGNED-PAYLOAD",
+        request.method,
+        request.path,
+        query.join("&"),
+        request.host
+    );
+    let to_sign = format!(
+        "AWS4-HMAC-SHA256\n{}\n{scope}\n{}",
+        of(request, "X-Amz-Date"),
+        Hash::of(canonical.as_bytes()).to_hex()
+    );
+    let mut key = mac(format!("AWS4{SECRET}").as_bytes(), date);
+    for part in [region, "s3", "aws4_request"] {
+        key = mac(&key, part);
+    }
+    ensure!(hex(&mac(&key, &to_sign)) == of(request, "X-Amz-Signature"), "another signature");
+    Ok(())
+}
+
+fn mac(key: &[u8], text: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        let code = more.get(..2).and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
+        match (first, code) {
+            (b'%', Some(code)) => {
+                bytes.push(code);
+                rest = &more[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = more;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn serve(state: &State, request: &Request) -> Result<(u16, Vec<u8>)> {
+    let path = unescape(&request.path);
+    let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_matches('/'), ""));
+    if bucket != BUCKET {
+        return Ok((404, b"<Error><Code>NoSuchBucket</Code></Error>".to_vec()));
+    }
+    ensure!(!key.contains(".."), "a name that leaves the bucket");
+    let file = state.place.join(key);
+    Ok(match request.method.as_str() {
+        "PUT" => {
+            fs::create_dir_all(file.parent().context("a folder")?)?;
+            fs::write(&file, &request.body)?;
+            match state.fail_after.fetch_sub(1, Ordering::SeqCst) {
+                1 => (500, b"<Error><Code>InternalError</Code></Error>".to_vec()),
+                _ => (200, Vec::new()),
+            }
+        }
+        "DELETE" => {
+            let _ = fs::remove_file(&file);
+            (204, Vec::new())
+        }
+        "GET" if of(request, "list-type") == "2" => (200, list(state, request)?),
+        "GET" => match fs::read(&file) {
+            Ok(bytes) => (200, bytes),
+            Err(_) => (404, b"<Error><Code>NoSuchKey</Code></Error>".to_vec()),
+        },
+        _ => (405, Vec::new()),
+    })
+}
+
+/// A page of names below a prefix; the token is the last name of the page before.
+fn list(state: &State, request: &Request) -> Result<Vec<u8>> {
+    let (prefix, after) = (unescape(of(request, "prefix")), unescape(of(request, "continuation-token")));
+    let mut keys: Vec<(String, u64)> = super::super::files(&state.place)?
+        .iter()
+        .map(|path| {
+            let key = path.strip_prefix(&state.place).unwrap().to_string_lossy().into_owned();
+            (key, fs::metadata(path).map_or(0, |found| found.len()))
+        })
+        .filter(|(key, _)| key.starts_with(&prefix) && *key > after)
+        .collect();
+    keys.sort();
+    let mut text = String::from(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>vault</Name>",
+    );
+    text.push_str(&format!(
+        "<Prefix>{prefix}</Prefix><MaxKeys>{PAGE}</MaxKeys><EncodingType>url</EncodingType><IsTruncated>{}</IsTruncated>",
+        keys.len() > PAGE
+    ));
+    for (key, size) in keys.iter().take(PAGE) {
+        text.push_str(&format!(
+            "<Contents><Key>{key}</Key><LastModified>2026-11-27T19:00:00.000Z</LastModified><ETag>&quot;x&quot;</ETag><Size>{size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+        ));
+    }
+    if keys.len() > PAGE {
+        text.push_str(&format!("<NextContinuationToken>{}</NextContinuationToken>", keys[PAGE - 1].0));
+    }
+    text.push_str("</ListBucketResult>");
+    Ok(text.into_bytes())
+}
