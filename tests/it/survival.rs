@@ -194,3 +194,72 @@ fn a_package_that_was_changed_is_not_believed_and_a_ledger_that_is_there_is_not_
     ensure!(code == Some(0) && !said.contains("Not used"), "{said}");
     Ok(())
 }
+
+#[test]
+fn a_copy_off_site_and_what_machines_kept_since_make_one_ledger_and_a_changed_object_is_named() -> Result<()>
+{
+    let mut practice = Practice::start()?;
+    let vault = practice.folder().join("vault");
+    fs::create_dir(&vault)?;
+    practice.stop_collector()?;
+    let config = practice.dir().join("collector.toml");
+    let text = fs::read_to_string(&config)?;
+    fs::write(&config, format!("{text}\n[off_site]\nto = {vault:?}\n"))?;
+    practice.start_collector()?;
+    let mut left = played(&practice, "ws-01", 40, "")?;
+    let mut lost = played(&practice, "ws-02", 30, "")?;
+    practice.collector(&["off-site", "now"])?;
+    let copied = practice.size_of("ws-01")?;
+    // Something comes after the copy: the machine starts anew, which is an entry.
+    ensure!(left.stop()?.success(), "{}", left.log());
+    left.start()?;
+    reaches(&practice, &mut left, copied + 2)?;
+    let package = package(&practice, &left)?;
+    ensure!(left.stop()?.success(), "{}", left.log());
+    lost.kill()?;
+    fs::remove_dir_all(lost.dir())?;
+    practice.stop_collector()?;
+    fs::remove_dir_all(practice.dir())?;
+
+    let objects = || -> Result<Vec<PathBuf>> {
+        let slug = fs::read_dir(&vault)?.next().context("a practice's folder")??.path();
+        let mut found: Vec<PathBuf> =
+            fs::read_dir(slug.join("segments"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        found.sort();
+        Ok(found)
+    };
+    // The roster comes out of the copy, not from a file.
+    let again = |from: &[&Path]| -> Result<(Option<i32>, String)> {
+        let keys = practice.folder().join("keys-to-take-away.txt").to_string_lossy().into_owned();
+        let address = practice.address();
+        let mut arguments = vec!["refill", "--keys", &keys, "--timezone", "America/New_York"];
+        arguments.extend(["--administers", "host=A,hypervisor=A,network=A,backup=A", "--listen", &address]);
+        let from: Vec<String> = from.iter().map(|folder| folder.to_string_lossy().into_owned()).collect();
+        from.iter().for_each(|folder| arguments.extend(["--from", folder]));
+        practice.try_collector(&arguments)
+    };
+    // One byte of one object changed: it is named and not used.
+    let first = objects()?.into_iter().next().context("an object")?;
+    let good = fs::read(&first)?;
+    let mut bad = good.clone();
+    let middle = bad.len() / 2;
+    bad[middle] ^= 1;
+    fs::write(&first, bad)?;
+    let (code, said) = again(&[&vault, &package])?;
+    ensure!(code == Some(0) && said.contains("Not used: ") && said.contains(".age`: "), "{said}");
+    fs::remove_dir_all(practice.dir())?;
+    fs::write(&first, good)?;
+
+    let (code, said) = again(&[&vault, &package])?;
+    ensure!(code == Some(0) && !said.contains("Not used") && !said.contains("nothing is here"), "{said}");
+    ensure!(said.contains("The copy of the old ledger reaches up to its batch"), "{said}");
+    practice.start_collector()?;
+    practice.collector(&["self-check"])?;
+    ensure!(practice.size_of("ws-02")? >= 31, "the lost machine's entries came from the copy");
+    ensure!(practice.size_of("ws-01")? > copied, "what came after the copy came from the machine");
+    let (_, code, told) = exported(&practice, "both.zip")?;
+    ensure!(code == Some(0), "{told}");
+    let findings = serde_json::to_string(&practice.findings()?)?;
+    ensure!(findings.contains("northwind"), "the roster of the copy is in force: {findings}");
+    Ok(())
+}

@@ -49,8 +49,7 @@ pub(super) fn sentences(facts: &Facts) -> Vec<String> {
         }
         (leaves, Some(copied)) => {
             said.push(format!(
-                "The copy of the old ledger holds its first {}. The machines' entries in it are here; {acts} are in that copy only: keep it.",
-                count(copied, "batch", "batches"),
+                "The copy of the old ledger reaches up to its batch {copied}. The machines' entries that could be read there are here; {acts} are in that copy only: keep it.",
             ));
             let later = leaves.unwrap_or(copied).saturating_sub(copied);
             if later > 0 {
@@ -139,7 +138,7 @@ mod tests {
                 ..Facts::default()
             },
             expect![[r#"
-                The copy of the old ledger holds its first 100 batches. The machines' entries in it are here; the collector's own acts: rosters, tables, tickets, findings, decisions, sign-offs and holds are in that copy only: keep it.
+                The copy of the old ledger reaches up to its batch 100. The machines' entries that could be read there are here; the collector's own acts: rosters, tables, tickets, findings, decisions, sign-offs and holds are in that copy only: keep it.
                 The old ledger held at least 20 batches more. What the machines kept of them is here; the rest is gone, the collector's acts among it.
                 When the old collector received these entries is gone: their times are those of the machines' own clocks.
                 Not used: segment 4: damaged."#]],
