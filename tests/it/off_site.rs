@@ -14,7 +14,7 @@ use ntk_tests::{program, recording, skip, wait};
 use serde_json::Value;
 
 use crate::bundle::exported;
-use place::{Bucket, SEEN_WITHIN, Sshd};
+use place::{Bucket, SEEN_WITHIN, Sshd, Valve};
 
 /// Adds `[off_site]` to the configuration; the collector must not run.
 fn configure(practice: &Practice, section: &str) -> Result<()> {
@@ -438,5 +438,85 @@ fn a_bucket_gets_the_copy_with_signed_requests_and_no_secret_is_ever_shown() -> 
     let (code, said) = practice.try_collector(&["off-site", "now"])?;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("could not reach") && !said.contains("X-Amz"), "{said}");
+    Ok(())
+}
+
+/// `off-site now` as a process of its own, killed with -9 as soon as the way holds still in the middle of an object.
+fn killed_in_the_middle(practice: &Practice, valve: &Valve) -> Result<()> {
+    let dir = practice.dir().to_string_lossy().into_owned();
+    let log = practice.folder().join("killed.log");
+    let mut running = program::Running::start("ntk-collector", &["--dir", &dir, "off-site", "now"], &log)?;
+    wait::until_so("the way to hold still", SEEN_WITHIN, || {
+        running.ensure_running()?;
+        Ok(valve.holds())
+    })?;
+    running.kill()?;
+    valve.open();
+    Ok(())
+}
+
+#[test]
+fn a_collector_killed_in_the_middle_of_an_object_leaves_no_half_one_and_goes_on() -> Result<()> {
+    if !age_is_here("off_site::a_collector_killed") {
+        return Ok(());
+    }
+    let mut made = exported(2000)?;
+    made.practice.stop_collector()?;
+    let practice = &made.practice;
+    let size = fs::metadata(practice.dir().join("ledger/00000000000000000000.seg"))?.len();
+    assert!(size > 400_000, "the segment is {size} bytes: it has no middle");
+    // To a server over SSH.
+    if let Some(sshd) = Sshd::start(practice.folder())? {
+        let valve = Valve::to(sshd.port(), 30_000)?;
+        let (key, hosts) = (sshd.key(), sshd.hosts_through(valve.port())?);
+        let to = sshd.address_through(valve.port());
+        configure(practice, &format!("to = {to:?}\nidentity_file = {key:?}\nknown_hosts = {hosts:?}"))?;
+        killed_in_the_middle(practice, &valve)?;
+        let there = files(&below(&sshd.place())?.join("segments"))?;
+        assert!(there.iter().all(|path| path.to_string_lossy().ends_with(".part")), "{there:?}");
+        copy(practice)?;
+        assert_eq!(check(practice)?.0, Some(0));
+        everything_is_there_and_only_for_the_recovery_key(practice, &below(&sshd.place())?)?;
+    }
+    // Into a bucket.
+    let bucket = Bucket::start(practice.folder())?;
+    let valve = Valve::to(bucket.port(), 12_000)?;
+    configure(
+        practice,
+        &format!(
+            "to = \"s3://vault\"\nregion = \"eu-test-1\"\nendpoint = \"http://127.0.0.1:{}\"\ncredentials = {:?}",
+            valve.port(),
+            bucket.credentials()?
+        ),
+    )?;
+    killed_in_the_middle(practice, &valve)?;
+    let there = files(&bucket.place())?;
+    assert!(there.iter().all(|path| path.extension().is_none_or(|end| end != "age")), "{there:?}");
+    copy(practice)?;
+    assert_eq!(check(practice)?.0, Some(0));
+    everything_is_there_and_only_for_the_recovery_key(practice, &below(&bucket.place())?)
+}
+
+#[test]
+fn a_bucket_over_tls_is_believed_only_where_this_machine_trusts_its_certificate() -> Result<()> {
+    let mut made = exported(3)?;
+    made.practice.stop_collector()?;
+    let practice = &made.practice;
+    let certificate = practice.folder().join("bucket.pem");
+    let bucket = Bucket::start_with_tls(practice.folder(), &certificate)?;
+    let section = format!(
+        "to = \"s3://vault\"\nregion = \"eu-test-1\"\nendpoint = {:?}\ncredentials = {:?}",
+        bucket.endpoint(),
+        bucket.credentials()?
+    );
+    configure(practice, &section)?;
+    let (code, said) = practice.try_collector(&["off-site", "now"])?;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("could not reach") && said.contains("certificate"), "{said}");
+    assert!(files(&bucket.place())?.is_empty());
+    let mut command = Command::new(program::binary("ntk-collector")?);
+    command.arg("--dir").arg(practice.dir()).args(["off-site", "now"]).env("SSL_CERT_FILE", &certificate);
+    program_succeeds(&mut command)?;
+    assert!(files(&bucket.place())?.len() >= 3);
     Ok(())
 }
