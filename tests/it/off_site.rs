@@ -157,7 +157,7 @@ fn a_folder_holds_everything_up_to_now_for_the_recovery_key_alone() -> Result<()
     let bytes = fs::read(folder.join("newest.json"))?;
     assert_eq!(last["list_sha256"].as_str(), Some(Hash::of(&bytes).to_hex().as_str()), "{last}");
     assert_eq!((&last["log_size"], &last["log_root"]), (&list["log_size"], &list["log_root"]));
-    assert_eq!(last["target"].as_str(), place.to_str());
+    assert_eq!(last["to"].as_str(), place.to_str());
     // What is there already is not sent again: only the segment that the last act stands in.
     let third = copy(practice)?;
     assert_eq!(third["sent"], 1, "{third}");

@@ -65,6 +65,7 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
         }
         act::kind::DEPARTURE => departure_sentence(body, roster)?,
         act::kind::CONFIGURATION => configuration_sentence(body)?,
+        act::kind::OFF_SITE if text("step") == "works_again" => format!("Copies reach {} again.", text("to")),
         act::kind::HOLD | act::kind::PRESERVED | act::kind::CUSTODY | act::kind::PRUNED => {
             keeping_sentence(event.kind.as_str(), body)?
         }
