@@ -37,6 +37,9 @@ struct State {
     stopped: AtomicBool,
     /// The so-manieth put from now breaks off in the middle.
     break_off: AtomicI64,
+    /// The so-manieth put from now holds still in the middle until the connection ends.
+    hold: AtomicI64,
+    holds: AtomicBool,
     /// The so-manieth put from now is done and answered with a failure.
     fail_after: AtomicI64,
 }
@@ -91,11 +94,6 @@ impl Bucket {
         Ok(Self { folder, port, scheme, state, thread: Some(thread) })
     }
 
-    /// Its port.
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
     /// What `off_site.endpoint` says.
     pub(crate) fn endpoint(&self) -> String {
         format!("{}://127.0.0.1:{}", self.scheme, self.port)
@@ -134,6 +132,16 @@ impl Bucket {
     /// The n-th put from now breaks off.
     pub(crate) fn break_off_at(&self, n: i64) {
         self.state.break_off.store(n, Ordering::SeqCst);
+    }
+
+    /// The n-th put from now holds still in its middle.
+    pub(crate) fn hold_at(&self, n: i64) {
+        self.state.hold.store(n, Ordering::SeqCst);
+    }
+
+    /// Whether one does.
+    pub(crate) fn holds(&self) -> bool {
+        self.state.holds.load(Ordering::SeqCst)
     }
 
     /// The n-th put from now is done and reported failed.
@@ -180,6 +188,14 @@ fn read(reader: &mut BufReader<impl Read>, state: &State) -> Result<Option<Reque
     if method == "PUT" && state.break_off.fetch_sub(1, Ordering::SeqCst) == 1 {
         let mut half = vec![0; length / 2];
         reader.read_exact(&mut half)?;
+        return Ok(None);
+    }
+    if method == "PUT" && state.hold.fetch_sub(1, Ordering::SeqCst) == 1 {
+        let mut half = vec![0; length / 2];
+        reader.read_exact(&mut half)?;
+        state.holds.store(true, Ordering::SeqCst);
+        // The rest is taken in only when nobody is left to send it: it may lie in the socket already.
+        while reader.read(&mut half)? > 0 {}
         return Ok(None);
     }
     let mut body = vec![0; length];
