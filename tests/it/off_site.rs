@@ -14,7 +14,7 @@ use ntk_tests::{program, recording, skip, wait};
 use serde_json::Value;
 
 use crate::bundle::exported;
-use place::{Bucket, SEEN_WITHIN, Sshd};
+use place::{Bucket, SEEN_WITHIN, Sshd, Valve};
 
 /// Adds `[off_site]` to the configuration; the collector must not run.
 fn configure(practice: &Practice, section: &str) -> Result<()> {
@@ -157,7 +157,7 @@ fn a_folder_holds_everything_up_to_now_for_the_recovery_key_alone() -> Result<()
     let bytes = fs::read(folder.join("newest.json"))?;
     assert_eq!(last["list_sha256"].as_str(), Some(Hash::of(&bytes).to_hex().as_str()), "{last}");
     assert_eq!((&last["log_size"], &last["log_root"]), (&list["log_size"], &list["log_root"]));
-    assert_eq!(last["target"].as_str(), place.to_str());
+    assert_eq!(last["to"].as_str(), place.to_str());
     // What is there already is not sent again: only the segment that the last act stands in.
     let third = copy(practice)?;
     assert_eq!(third["sent"], 1, "{third}");
@@ -438,5 +438,115 @@ fn a_bucket_gets_the_copy_with_signed_requests_and_no_secret_is_ever_shown() -> 
     let (code, said) = practice.try_collector(&["off-site", "now"])?;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("could not reach") && !said.contains("X-Amz"), "{said}");
+    Ok(())
+}
+
+/// `off-site now` as a process of its own, killed with -9 as soon as the way holds still in the middle of an object.
+fn killed_in_the_middle(practice: &Practice, holds: &dyn Fn() -> bool) -> Result<()> {
+    let dir = practice.dir().to_string_lossy().into_owned();
+    let log = practice.folder().join("killed.log");
+    let mut running = program::Running::start("ntk-collector", &["--dir", &dir, "off-site", "now"], &log)?;
+    wait::until_so("the way to hold still", SEEN_WITHIN, || {
+        running.ensure_running()?;
+        Ok(holds())
+    })?;
+    running.kill()
+}
+
+/// A segment of more than half a megabyte, even sealed.
+fn records_that_do_not_pack(practice: &Practice) -> Result<()> {
+    let mut machine = practice.enroll("front-desk")?;
+    let file = practice.folder().join("recording.log");
+    let name = |number: u64, part: u64| Hash::of(format!("{number} {part}").as_bytes()).to_hex();
+    let opens = (0..4000).map(|number| recording::Open {
+        login_uid: 1001,
+        session: 7,
+        program: "/usr/bin/cat".to_owned(),
+        file: format!(
+            "{}/{}/{}/{}/{}",
+            recording::WATCHED,
+            name(number, 0),
+            name(number, 1),
+            name(number, 2),
+            name(number, 3)
+        ),
+    });
+    recording::write_opens(&file, opens, 5)?;
+    machine.configure(&recording::configuration(&[&file], None))?;
+    machine.start()?;
+    wait::until_so("all accesses to arrive", SEEN_WITHIN, || {
+        machine.agent()?.ensure_running()?;
+        Ok(practice.size_of("front-desk")? > 4000)
+    })?;
+    ensure!(machine.stop()?.success(), "the agent ends in order: {}", machine.log());
+    Ok(())
+}
+
+#[test]
+fn a_collector_killed_in_the_middle_of_an_object_leaves_no_half_one_and_goes_on() -> Result<()> {
+    if !age_is_here("off_site::a_collector_killed") {
+        return Ok(());
+    }
+    let mut practice = Practice::start()?;
+    records_that_do_not_pack(&practice)?;
+    practice.stop_collector()?;
+    let practice = &practice;
+    // To a server over SSH.
+    if let Some(sshd) = Sshd::start(practice.folder())? {
+        let valve = Valve::to(sshd.port(), 330_000)?;
+        let (key, hosts) = (sshd.key(), sshd.hosts_through(valve.port())?);
+        let to = sshd.address_through(valve.port());
+        configure(practice, &format!("to = {to:?}\nidentity_file = {key:?}\nknown_hosts = {hosts:?}"))?;
+        killed_in_the_middle(practice, &|| valve.holds())?;
+        valve.open();
+        let there = files(&below(&sshd.place())?.join("segments"))?;
+        assert!(there[0].to_string_lossy().ends_with(".part") && there.len() == 1, "{there:?}");
+        let half = fs::metadata(&there[0])?.len();
+        copy(practice)?;
+        let whole = fs::metadata(below(&sshd.place())?.join("segments/00000000000000000000.segz.age"))?.len();
+        assert!(half > 0 && half < whole, "{half} of {whole} bytes were there");
+        assert_eq!(check(practice)?.0, Some(0));
+        everything_is_there_and_only_for_the_recovery_key(practice, &below(&sshd.place())?)?;
+    }
+    // Into a bucket.
+    let bucket = Bucket::start(practice.folder())?;
+    bucket.hold_at(3);
+    configure(
+        practice,
+        &format!(
+            "to = \"s3://vault\"\nregion = \"eu-test-1\"\nendpoint = {:?}\ncredentials = {:?}",
+            bucket.endpoint(),
+            bucket.credentials()?
+        ),
+    )?;
+    killed_in_the_middle(practice, &|| bucket.holds())?;
+    let there = files(&bucket.place())?;
+    assert!(there.iter().all(|path| path.extension().is_none_or(|end| end != "age")), "{there:?}");
+    copy(practice)?;
+    assert_eq!(check(practice)?.0, Some(0));
+    everything_is_there_and_only_for_the_recovery_key(practice, &below(&bucket.place())?)
+}
+
+#[test]
+fn a_bucket_over_tls_is_believed_only_where_this_machine_trusts_its_certificate() -> Result<()> {
+    let mut made = exported(3)?;
+    made.practice.stop_collector()?;
+    let practice = &made.practice;
+    let certificate = practice.folder().join("bucket.pem");
+    let bucket = Bucket::start_with_tls(practice.folder(), &certificate)?;
+    let section = format!(
+        "to = \"s3://vault\"\nregion = \"eu-test-1\"\nendpoint = {:?}\ncredentials = {:?}",
+        bucket.endpoint(),
+        bucket.credentials()?
+    );
+    configure(practice, &section)?;
+    let (code, said) = practice.try_collector(&["off-site", "now"])?;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("could not reach") && said.contains("certificate"), "{said}");
+    assert!(files(&bucket.place())?.is_empty());
+    let mut command = Command::new(program::binary("ntk-collector")?);
+    command.arg("--dir").arg(practice.dir()).args(["off-site", "now"]).env("SSL_CERT_FILE", &certificate);
+    program_succeeds(&mut command)?;
+    assert!(files(&bucket.place())?.len() >= 3);
     Ok(())
 }

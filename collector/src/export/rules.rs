@@ -81,7 +81,11 @@ pub(super) fn custody(bag: &mut Bag, parts: &[Part]) -> Result<(), ExportError> 
             act::kind::SELF_CHECK => "checked",
             act::kind::REPORT_MADE => "report made",
             act::kind::EXPORT => "export asked for",
-            act::kind::OFF_SITE => "copied off-site",
+            act::kind::OFF_SITE => match text("step") {
+                Some("failing") => "copying off-site fails",
+                Some("works_again") => "copying off-site works again",
+                _ => "copied off-site",
+            },
             act::kind::HOLD => "hold",
             act::kind::PRESERVED => "preserved",
             act::kind::PRUNED => "removed after retention",

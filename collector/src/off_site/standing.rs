@@ -228,13 +228,13 @@ impl OffSite {
         if copied.n_sent > 0 {
             let list = &copied.list;
             self.act(json!({
-                "step": "copied", "target": target.to_string(), "log_size": list.log_size, "log_root": list.log_root,
+                "step": "copied", "to": target.to_string(), "log_size": list.log_size, "log_root": list.log_root,
                 "segments": copied.n_sent, "segments_there": list.segments.len(),
                 "list_sha256": Hash::of(&list.to_bytes()).to_hex(),
             }))?;
             info!(segments = copied.n_sent, leaves = list.log_size, "copied off-site");
         } else if was_told {
-            self.act(json!({"step": "works_again", "target": target.to_string()}))?;
+            self.act(json!({"step": "works_again", "to": target.to_string()}))?;
         }
         Ok(copied)
     }
@@ -254,7 +254,7 @@ impl OffSite {
             .is_some_and(|since| since.plus_seconds(ALARM_AFTER_SECONDS) <= ledger.clock().now());
         if is_long && self.told().failing_since.is_none() {
             let why = error.word();
-            self.act(json!({"step": "failing", "target": target.to_string(), "since": since, "why": why}))?;
+            self.act(json!({"step": "failing", "to": target.to_string(), "since": since, "why": why}))?;
         }
         Ok(())
     }

@@ -78,6 +78,7 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
                 named("outside", "none")
             )
         }
+        act::kind::OFF_SITE if text("step") == "works_again" => format!("Copies reach {} again.", text("to")),
         act::kind::HOLD | act::kind::PRESERVED | act::kind::CUSTODY | act::kind::PRUNED => {
             keeping_sentence(event.kind.as_str(), body)?
         }

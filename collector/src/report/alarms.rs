@@ -33,7 +33,7 @@ pub fn alarm(event: &Event) -> Option<String> {
         ),
         (act::kind::OFF_SITE, ..) if text("step") == "failing" => format!(
             "No copy of this ledger has reached {} since {}: what came later is on this machine only. Ask who runs that place.",
-            text("target"),
+            text("to"),
             text("since")
         ),
         (act::kind::REFUSAL, _, "epoch" | "bad_signature") => format!(
@@ -68,7 +68,7 @@ mod tests {
             ("act_fork", json!({"author": "agent/ws-02"}), "two different histories"),
             (
                 "act_off_site",
-                json!({"step": "failing", "target": "/mnt/backup", "since": "2026-11-17T15:00:00Z", "why": "io"}),
+                json!({"step": "failing", "to": "/mnt/backup", "since": "2026-11-17T15:00:00Z", "why": "io"}),
                 "reached /mnt/backup since 2026-11-17",
             ),
             ("act_disagreement", json!({"author": "agent/ws-02"}), "remembers another history"),

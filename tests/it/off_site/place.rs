@@ -1,6 +1,7 @@
 //! Places to copy to, of this test's own: a real SSH server, and a bucket.
 
 mod bucket;
+mod valve;
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -16,6 +17,7 @@ use ntk_tests::{skip, wait};
 use super::program_succeeds;
 
 pub(super) use bucket::Bucket;
+pub(super) use valve::Valve;
 
 /// How long a copy may take to be seen.
 pub(super) const SEEN_WITHIN: Duration = Duration::from_secs(60);
@@ -71,7 +73,25 @@ impl Sshd {
 
     /// What `off_site.to` says.
     pub(super) fn address(&self) -> String {
-        format!("sftp://{}@127.0.0.1:{}{}", self.user, self.port, self.place().display())
+        self.address_through(self.port)
+    }
+
+    /// The same by way of another port on loopback.
+    pub(super) fn address_through(&self, port: u16) -> String {
+        format!("sftp://{}@127.0.0.1:{port}{}", self.user, self.place().display())
+    }
+
+    /// Its port.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Known hosts with the server's own key, by way of another port.
+    pub(super) fn hosts_through(&self, port: u16) -> Result<PathBuf> {
+        let public = fs::read_to_string(self.folder.join("host.pub"))?;
+        let path = self.folder.join(format!("hosts-{port}"));
+        fs::write(&path, format!("[127.0.0.1]:{port} {public}"))?;
+        Ok(path)
     }
 
     /// The folder that the address names.

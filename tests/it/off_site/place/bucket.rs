@@ -1,8 +1,8 @@
-//! A bucket: the four requests of S3 that a copy needs, over HTTP/1.1, into a folder. It checks each signature from the
+//! A bucket: the four requests of S3 that a copy needs, over HTTP/1.1, in the clear or over TLS, into a folder. It checks each signature from the
 //! public description of Signature Version 4 for query strings, and can be told to fail.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use anyhow::{Context as _, Result, ensure};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use ntk_evidence::hash::{Hash, hex};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use sha2::Sha256;
 
 const KEY_ID: &str = "AKIATESTONLY00000001";
@@ -25,6 +26,7 @@ const PAGE: usize = 2;
 pub(crate) struct Bucket {
     folder: PathBuf,
     port: u16,
+    scheme: &'static str,
     state: Arc<State>,
     thread: Option<JoinHandle<()>>,
 }
@@ -35,6 +37,9 @@ struct State {
     stopped: AtomicBool,
     /// The so-manieth put from now breaks off in the middle.
     break_off: AtomicI64,
+    /// The so-manieth put from now holds still in the middle until the connection ends.
+    hold: AtomicI64,
+    holds: AtomicBool,
     /// The so-manieth put from now is done and answered with a failure.
     fail_after: AtomicI64,
 }
@@ -45,6 +50,24 @@ impl Bucket {
 
     /// Starts it.
     pub(crate) fn start(scratch: &Path) -> Result<Self> {
+        Self::start_with(scratch, None)
+    }
+
+    /// Starts it with a certificate of its own, and writes that to a file.
+    pub(crate) fn start_with_tls(scratch: &Path, certificate: &Path) -> Result<Self> {
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
+        fs::write(certificate, made.cert.pem())?;
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())?;
+        Self::start_with(scratch, Some(Arc::new(config)))
+    }
+
+    fn start_with(scratch: &Path, tls: Option<Arc<ServerConfig>>) -> Result<Self> {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let folder = scratch.join("bucket");
         let place = folder.join("place");
         fs::create_dir_all(&place)?;
@@ -58,17 +81,22 @@ impl Bucket {
                     return;
                 }
                 if let Ok(stream) = stream {
-                    // One at a time: a copy asks one at a time.
-                    let _ = answer(&shared, stream);
+                    let (state, tls) = (Arc::clone(&shared), tls.clone());
+                    std::thread::spawn(move || {
+                        let _ = match tls.map(ServerConnection::new).transpose() {
+                            Ok(Some(tls)) => answer(&state, StreamOwned::new(tls, stream)),
+                            _ => answer(&state, stream),
+                        };
+                    });
                 }
             }
         });
-        Ok(Self { folder, port, state, thread: Some(thread) })
+        Ok(Self { folder, port, scheme, state, thread: Some(thread) })
     }
 
     /// What `off_site.endpoint` says.
     pub(crate) fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 
     /// Where the objects lie.
@@ -106,6 +134,16 @@ impl Bucket {
         self.state.break_off.store(n, Ordering::SeqCst);
     }
 
+    /// The n-th put from now holds still in its middle.
+    pub(crate) fn hold_at(&self, n: i64) {
+        self.state.hold.store(n, Ordering::SeqCst);
+    }
+
+    /// Whether one does.
+    pub(crate) fn holds(&self) -> bool {
+        self.state.holds.load(Ordering::SeqCst)
+    }
+
     /// The n-th put from now is done and reported failed.
     pub(crate) fn fail_after(&self, n: i64) {
         self.state.fail_after.store(n, Ordering::SeqCst);
@@ -131,8 +169,7 @@ struct Request {
     body: Vec<u8>,
 }
 
-fn read(stream: &mut TcpStream, state: &State) -> Result<Option<Request>> {
-    let mut reader = BufReader::new(stream.try_clone()?);
+fn read(reader: &mut BufReader<impl Read>, state: &State) -> Result<Option<Request>> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace();
@@ -153,6 +190,14 @@ fn read(stream: &mut TcpStream, state: &State) -> Result<Option<Request>> {
         reader.read_exact(&mut half)?;
         return Ok(None);
     }
+    if method == "PUT" && state.hold.fetch_sub(1, Ordering::SeqCst) == 1 {
+        let mut half = vec![0; length / 2];
+        reader.read_exact(&mut half)?;
+        state.holds.store(true, Ordering::SeqCst);
+        // The rest is taken in only when nobody is left to send it: it may lie in the socket already.
+        while reader.read(&mut half)? > 0 {}
+        return Ok(None);
+    }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -161,8 +206,9 @@ fn read(stream: &mut TcpStream, state: &State) -> Result<Option<Request>> {
     Ok(Some(Request { method: method.to_owned(), path: path.to_owned(), query, host, body }))
 }
 
-fn answer(state: &State, mut stream: TcpStream) -> Result<()> {
-    let Some(request) = read(&mut stream, state)? else { return Ok(()) };
+fn answer(state: &State, stream: impl Read + Write) -> Result<()> {
+    let mut reader = BufReader::new(stream);
+    let Some(request) = read(&mut reader, state)? else { return Ok(()) };
     let (status, body) = match signed(&request) {
         Ok(()) => serve(state, &request)?,
         Err(why) => {
@@ -170,9 +216,10 @@ fn answer(state: &State, mut stream: TcpStream) -> Result<()> {
         }
     };
     let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let stream = reader.get_mut();
     stream.write_all(head.as_bytes())?;
     stream.write_all(&body)?;
-    Ok(())
+    Ok(stream.flush()?)
 }
 
 fn of<'a>(request: &'a Request, name: &str) -> &'a str {
