@@ -16,6 +16,8 @@ use ntk_evidence::trust::{TrustError, TrustFile};
 use ntk_evidence::words;
 use serde_json::json;
 
+use crate::at_rest::source::{self, Source};
+use crate::at_rest::{AtRestError, convert, header};
 use crate::authority::{self, Authority, AuthorityError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, RawConfig};
@@ -48,6 +50,17 @@ pub struct InitOptions {
     pub administers: BTreeMap<String, String>,
     /// Where agents connect.
     pub listen: String,
+    /// Whether what is stored is encrypted.
+    pub at_rest: Option<AtRestOptions>,
+}
+
+/// Encryption of what is stored.
+#[derive(Clone, Debug)]
+pub struct AtRestOptions {
+    /// Where the key comes from.
+    pub key: Source,
+    /// File with the passphrase, where it is one that nobody types.
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// What init made.
@@ -96,6 +109,9 @@ pub enum InitError {
     /// Certificates.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// Encryption at rest.
+    #[error(transparent)]
+    AtRest(#[from] AtRestError),
     /// The recovery key.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
@@ -140,9 +156,23 @@ pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, I
     );
     Config::parse(&text, &home.config().display().to_string())?;
 
+    // Asked for before anything is written.
+    let wanted = options.at_rest.as_ref().map(|wanted| {
+        let secret = source::make(&wanted.key, home, wanted.passphrase_file.as_deref());
+        secret.map(|secret| (&wanted.key, secret))
+    });
+    let wanted = wanted.transpose()?;
     clear_half_made(home)?;
     home.create()?;
     let keys = Keys::make(&options.name)?;
+    let encrypted;
+    let home = match wanted {
+        None => home,
+        Some((source, secret)) => {
+            encrypted = convert::begin_new(home.clone(), source, &secret, &keys.recovery)?;
+            &encrypted
+        }
+    };
     let slug = keys.slug.clone();
     let now = clock.now();
     let trust = TrustFile {
@@ -174,6 +204,7 @@ pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, I
                 "practice": options.name, "slug": slug.as_str(), "practice_key": trust.practice_key.to_string(),
                 "recovery_key": keys.recovery, "timezone": options.timezone,
                 "administers": options.administers, "version": env!("CARGO_PKG_VERSION"),
+                "at_rest": options.at_rest.as_ref().map_or("plain", |wanted| wanted.key.kind()),
             }),
         ),
         act::event(act::kind::POLICY, &time, json!({"text": policy, "template": options.template})),
@@ -194,7 +225,14 @@ fn clear_half_made(home: &Home) -> Result<(), HomeError> {
         _ => Ok(()),
     };
     gone(home.ledger())?;
-    gone(home.cache())
+    gone(home.cache())?;
+    let header = home.path(header::FILE);
+    match std::fs::remove_file(&header) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(HomeError::Write { path: header, source })
+        }
+        _ => Ok(()),
+    }
 }
 
 struct Keys {
@@ -240,10 +278,10 @@ impl Keys {
         }
         let made = authority::make(self.slug.as_str())?;
         write_file(&home.private(file::AUTHORITY), made.certificate.as_bytes(), 0o644)?;
-        write_file(&home.private(file::AUTHORITY_KEY), made.key.as_bytes(), 0o600)?;
+        home.write_secret(file::AUTHORITY_KEY, made.key.as_bytes())?;
         let server = Authority::open(&made, Vec::new())?.server(&[SERVER_NAME.to_owned()])?;
         write_file(&home.private(file::SERVER), server.certificate.as_bytes(), 0o644)?;
-        write_file(&home.private(file::SERVER_KEY), server.key.as_bytes(), 0o600)?;
+        home.write_secret(file::SERVER_KEY, server.key.as_bytes())?;
         self.write_to_take_away(&options.keys_to, options)
     }
 

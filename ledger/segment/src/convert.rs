@@ -7,53 +7,71 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, HeldLock};
 use crate::error::SegmentError;
 use crate::folder::Folder;
 use crate::pointer::SegmentNumber;
 use crate::sizes;
 use crate::source::WALK_BYTES;
 
-/// Writes each file of the log in `dir` that is not `done` yet again: read from `from`, written on `to`. Tells how many
-/// are looked at, of how many. No process may have the log open.
-///
-/// # Errors
-/// When the folder holds no log, another process has it, a file reads back differently, or the disk fails.
-pub fn rewrite(
-    from: &Arc<dyn Disk>,
-    to: &Arc<dyn Disk>,
-    dir: &Path,
-    done: impl Fn(&Path) -> io::Result<bool>,
-    mut tell: impl FnMut(u64, u64),
-) -> Result<(), SegmentError> {
-    let folder = Folder::new(Arc::clone(to), dir);
-    if folder.list()?.is_empty() {
-        return Err(SegmentError::NoLog { path: dir.to_owned() });
-    }
-    let _lock = folder.lock()?;
-    folder.remove_temporaries()?;
-    let listing = folder.list()?;
-    let total = listing.values().fold(0, |sum: u64, forms| sum.saturating_add(sizes::on_disk(forms.len())));
-    let mut n_looked_at = 0_u64;
-    for (segment, forms) in listing {
-        for form in forms {
-            let path = folder.path_of(segment, form);
-            let is_done = done(&path).map_err(|source| SegmentError::Read { path: path.clone(), source })?;
-            if !is_done {
-                let temporary = folder.temporary_path_of(segment, form);
-                copy(from, to, &path, &temporary, segment)?;
-                folder.publish(segment, form)?;
-            }
-            n_looked_at = n_looked_at.saturating_add(1);
-            tell(n_looked_at, total);
+/// A log that nobody else has while its files are written again.
+#[derive(Debug)]
+pub struct Conversion {
+    folder: Folder,
+    to: Arc<dyn Disk>,
+    _lock: Box<dyn HeldLock>,
+}
+
+impl Conversion {
+    /// Takes the log in `dir`, to be written again on `to`.
+    ///
+    /// # Errors
+    /// When the folder holds no log, or another process has it.
+    pub fn begin(to: Arc<dyn Disk>, dir: &Path) -> Result<Self, SegmentError> {
+        let folder = Folder::new(Arc::clone(&to), dir);
+        if folder.list()?.is_empty() {
+            return Err(SegmentError::NoLog { path: dir.to_owned() });
         }
+        let lock = folder.lock()?;
+        Ok(Self { folder, to, _lock: lock })
     }
-    Ok(())
+
+    /// Writes each file that is not `done` yet again, read from `from`. Tells how many are looked at, of how many.
+    ///
+    /// # Errors
+    /// When a file reads back differently, or the disk fails.
+    pub fn rewrite(
+        &self,
+        from: &dyn Disk,
+        done: impl Fn(&Path) -> io::Result<bool>,
+        mut tell: impl FnMut(u64, u64),
+    ) -> Result<(), SegmentError> {
+        self.folder.remove_temporaries()?;
+        let listing = self.folder.list()?;
+        let total =
+            listing.values().fold(0, |sum: u64, forms| sum.saturating_add(sizes::on_disk(forms.len())));
+        let mut n_looked_at = 0_u64;
+        for (segment, forms) in listing {
+            for form in forms {
+                let path = self.folder.path_of(segment, form);
+                let is_done =
+                    done(&path).map_err(|source| SegmentError::Read { path: path.clone(), source })?;
+                if !is_done {
+                    let temporary = self.folder.temporary_path_of(segment, form);
+                    copy(from, self.to.as_ref(), &path, &temporary, segment)?;
+                    self.folder.publish(segment, form)?;
+                }
+                n_looked_at = n_looked_at.saturating_add(1);
+                tell(n_looked_at, total);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn copy(
-    from: &Arc<dyn Disk>,
-    to: &Arc<dyn Disk>,
+    from: &dyn Disk,
+    to: &dyn Disk,
     path: &Path,
     temporary: &Path,
     segment: SegmentNumber,

@@ -85,6 +85,17 @@ impl EncryptedDisk {
         Self { disk, cipher, plain_files, indexes: Indexes::default() }
     }
 
+    /// The same disk, which refuses plain files from now on.
+    #[must_use]
+    pub fn refusing_plain_files(&self) -> Self {
+        Self {
+            disk: Arc::clone(&self.disk),
+            cipher: Arc::clone(&self.cipher),
+            plain_files: PlainFiles::Refused,
+            indexes: Arc::clone(&self.indexes),
+        }
+    }
+
     /// Whether a file is encrypted, with this key or another, or damaged beyond telling; an empty file is.
     ///
     /// # Errors

@@ -15,7 +15,7 @@
 //! [`log::SegmentLog::remove_whole_segments_before`] removes from the front; [`prune::Pruner`] takes the entries out of
 //! finished segments and leaves what proofs need (`<number>.segp`). [`reader::Reader`] reads what is committed, also
 //! from other threads and without the lock. [`verify::verify_chain`] checks a whole folder. All of it works on any
-//! [`disk::Disk`]: [`encrypted::EncryptedDisk`] is one, and [`convert::rewrite`] brings a log from one to another.
+//! [`disk::Disk`]: [`encrypted::EncryptedDisk`] is one, and [`convert::Conversion`] brings a log from one to another.
 //!
 //! # What a crash leaves at each step, and what open does
 //! - commit, before the fdatasync: any part of the group after the last whole COMMIT. Without a whole COMMIT it

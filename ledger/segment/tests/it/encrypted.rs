@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ntk_segment::convert::rewrite;
+use ntk_segment::convert::Conversion;
 use ntk_segment::disk::Disk;
 use ntk_segment::encrypted::{EncryptedDisk, PlainFiles};
 use ntk_segment::error::SegmentError;
@@ -294,13 +294,16 @@ fn a_log_is_encrypted_and_decrypted_in_place_and_each_step_may_fail() {
     let encrypt = |disk: &MemoryDisk| {
         let encrypted = Arc::new(disk.encrypted(PlainFiles::Refused));
         let (to, asked) = (Arc::clone(&encrypted) as Arc<dyn Disk>, encrypted);
-        rewrite(&plain(disk), &to, Path::new(DIR), |path| asked.is_encrypted(path), |_, _| {})
+        Conversion::begin(to, Path::new(DIR))?.rewrite(
+            plain(disk).as_ref(),
+            |path| asked.is_encrypted(path),
+            |_, _| {},
+        )
     };
     let decrypt = |disk: &MemoryDisk| {
         let encrypted = Arc::new(disk.encrypted(PlainFiles::Accepted));
-        let (from, asked) = (Arc::clone(&encrypted) as Arc<dyn Disk>, encrypted);
-        let done = |path: &Path| asked.is_encrypted(path).map(|is_encrypted| !is_encrypted);
-        rewrite(&from, &plain(disk), Path::new(DIR), done, |_, _| {})
+        let done = |path: &Path| encrypted.is_encrypted(path).map(|is_encrypted| !is_encrypted);
+        Conversion::begin(plain(disk), Path::new(DIR))?.rewrite(encrypted.as_ref(), done, |_, _| {})
     };
     let reads = |disk: &MemoryDisk, plain_files| {
         let disk: Arc<dyn Disk> = Arc::new(disk.encrypted(plain_files));
