@@ -38,6 +38,13 @@ pub enum Ends {
         /// The test, below `attacks::` or elsewhere in `tests/it`.
         test: &'static str,
     },
+    /// It gains nothing.
+    Prevented {
+        /// By what, and where.
+        how: &'static str,
+        /// The test.
+        test: &'static str,
+    },
     /// Something else shows it.
     Indirectly(&'static str),
     /// It cannot be seen.
@@ -58,6 +65,9 @@ pub fn markdown() -> String {
         let [how, check, after, test] = match ends {
             Ends::Seen { by, check, after, test } => {
                 [format!("seen by {by}"), (*check).to_owned(), (*after).to_owned(), format!("`{test}`")]
+            }
+            Ends::Prevented { how, test } => {
+                [format!("prevented: {how}"), String::new(), String::new(), format!("`{test}`")]
             }
             Ends::Indirectly(how) => {
                 [format!("shows elsewhere: {how}"), String::new(), String::new(), String::new()]

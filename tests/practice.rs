@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -65,14 +66,22 @@ pub struct Practice {
     _scratch: Option<TempDir>,
     port: u16,
     collector: Option<Running>,
+    environment: Vec<(String, String)>,
 }
 
 impl Practice {
     /// Makes a practice in a scratch folder, imports the roster and starts the collector.
     pub fn start() -> Result<Self> {
+        Self::start_so(|_| (Vec::new(), Vec::new()))
+    }
+
+    /// [`Practice::start`], with more arguments for `init` and more variables for every run of the collector; both are
+    /// made when the folder is there.
+    pub fn start_so(so: impl FnOnce(&Path) -> (Vec<String>, Vec<(String, String)>)) -> Result<Self> {
         let scratch = tempfile::Builder::new().prefix("ntk-").tempdir()?;
         let folder = scratch.path().to_owned();
-        let mut practice = Self::make(&folder, Some(scratch))?;
+        let (arguments, environment) = so(&folder);
+        let mut practice = Self::make_so(&folder, Some(scratch), &arguments, environment)?;
         practice.start_collector()?;
         practice.import_roster(ROSTER)?;
         Ok(practice)
@@ -80,28 +89,49 @@ impl Practice {
 
     /// Makes a practice without starting anything, in a folder that the caller keeps.
     pub fn make(folder: &Path, scratch: Option<TempDir>) -> Result<Self> {
+        Self::make_so(folder, scratch, &[], Vec::new())
+    }
+
+    fn make_so(
+        folder: &Path,
+        scratch: Option<TempDir>,
+        more: &[String],
+        environment: Vec<(String, String)>,
+    ) -> Result<Self> {
         let port = free_port()?;
-        let practice = Self { folder: folder.to_owned(), _scratch: scratch, port, collector: None };
+        let practice =
+            Self { folder: folder.to_owned(), _scratch: scratch, port, collector: None, environment };
         let keys = folder.join("keys-to-take-away.txt");
-        program::succeed(
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
+        program::succeed_in(
+            &practice.environment,
             "ntk-collector",
             &[
-                "init",
-                "--dir",
-                &practice.dir().to_string_lossy(),
-                "--name",
-                "Maple Street Family Practice",
-                "--timezone",
-                "America/New_York",
-                "--keys-to",
-                &keys.to_string_lossy(),
-                "--administers",
-                "host=Northwind IT,hypervisor=Northwind IT,network=Northwind IT,backup=Northwind IT",
-                "--listen",
-                &format!("127.0.0.1:{port}"),
-            ],
+                &[
+                    "init",
+                    "--dir",
+                    &practice.dir().to_string_lossy(),
+                    "--name",
+                    "Maple Street Family Practice",
+                    "--timezone",
+                    "America/New_York",
+                    "--keys-to",
+                    &keys.to_string_lossy(),
+                    "--administers",
+                    "host=Northwind IT,hypervisor=Northwind IT,network=Northwind IT,backup=Northwind IT",
+                    "--listen",
+                    &format!("127.0.0.1:{port}"),
+                ],
+                more.as_slice(),
+            ]
+            .concat(),
         )?;
         Ok(practice)
+    }
+
+    /// The variables that every run of the collector gets from now on.
+    pub fn set_environment(&mut self, environment: Vec<(String, String)>) {
+        self.environment = environment;
     }
 
     /// Folder of everything in this practice.
@@ -124,8 +154,9 @@ impl Practice {
         ensure!(self.collector.is_none(), "the collector runs already");
         let config = self.dir().join("collector.toml");
         let log = self.folder.join("collector.log");
-        let mut running =
-            Running::start("ntk-collector", &["run", "--config", &config.to_string_lossy()], &log)?;
+        let mut command = Command::new(program::binary("ntk-collector")?);
+        command.arg("run").arg("--config").arg(&config).envs(self.environment.iter().cloned());
+        let mut running = Running::spawn("ntk-collector", command, &log)?;
         wait::until_so("the collector to answer", START_WITHIN, || {
             running.ensure_running()?;
             Ok(std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() && self.status().is_ok())
@@ -161,14 +192,21 @@ impl Practice {
     /// Runs one subcommand of the collector that must succeed; what it printed.
     pub fn collector(&self, arguments: &[&str]) -> Result<String> {
         let dir = self.dir();
-        program::succeed("ntk-collector", &[&["--dir", &dir.to_string_lossy()], arguments].concat())
+        program::succeed_in(
+            &self.environment,
+            "ntk-collector",
+            &[&["--dir", &dir.to_string_lossy()], arguments].concat(),
+        )
     }
 
     /// Runs one subcommand, however it ends: exit code and everything it said.
     pub fn try_collector(&self, arguments: &[&str]) -> Result<(Option<i32>, String)> {
         let dir = self.dir();
-        let output =
-            program::run("ntk-collector", &[&["--dir", &dir.to_string_lossy()], arguments].concat())?;
+        let output = program::run_in(
+            &self.environment,
+            "ntk-collector",
+            &[&["--dir", &dir.to_string_lossy()], arguments].concat(),
+        )?;
         let said = format!("{}{}", program::text(&output.stdout), program::text(&output.stderr));
         Ok((output.status.code(), said))
     }

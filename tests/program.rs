@@ -33,15 +33,29 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Variables that a program gets beside ours.
+pub type Environment = [(String, String)];
+
 /// Runs a program to its end.
 pub fn run(name: &str, arguments: &[&str]) -> Result<Output> {
-    let output = Command::new(binary(name)?).args(arguments).stdin(Stdio::null()).output()?;
-    Ok(output)
+    run_in(&[], name, arguments)
+}
+
+/// Runs a program to its end with more variables.
+pub fn run_in(environment: &Environment, name: &str, arguments: &[&str]) -> Result<Output> {
+    let mut command = Command::new(binary(name)?);
+    command.args(arguments).envs(environment.iter().cloned()).stdin(Stdio::null());
+    Ok(command.output()?)
 }
 
 /// Runs a program that must succeed; what it printed.
 pub fn succeed(name: &str, arguments: &[&str]) -> Result<String> {
-    let output = run(name, arguments)?;
+    succeed_in(&[], name, arguments)
+}
+
+/// [`succeed`] with more variables.
+pub fn succeed_in(environment: &Environment, name: &str, arguments: &[&str]) -> Result<String> {
+    let output = run_in(environment, name, arguments)?;
     let (said, complained) = (text(&output.stdout), text(&output.stderr));
     ensure!(output.status.success(), "{name} {arguments:?} ended with {}: {said}{complained}", output.status);
     Ok(said)

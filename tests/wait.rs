@@ -30,6 +30,18 @@ pub fn until_so(what: &str, at_most: Duration, mut question: impl FnMut() -> Res
     until(what, at_most, || Ok(question()?.then_some(())))
 }
 
+/// [`until_so`] for what lasts a moment only: asks without a pause.
+pub fn at_once(what: &str, at_most: Duration, mut question: impl FnMut() -> Result<bool>) -> Result<()> {
+    let began = Instant::now();
+    while !question()? {
+        if began.elapsed() > at_most {
+            bail!("waited {at_most:?} in vain for {what}");
+        }
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place that waits, and it has a deadline")]
 fn pause() {
     std::thread::sleep(ASK_EVERY);

@@ -161,6 +161,7 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "silent": published.registry.silent,
         "self_check": published.registry.checked,
         "off_site": app.off_site.standing(),
+        "at_rest": app.at_rest,
     }))
 }
 
@@ -255,13 +256,11 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
             review(&app.practice, &app.lookup, &app.ledger.published(), &app.trust.now().0, now, week, None)?;
         let html = render_html(&report);
         // Kept as it was made: a bundle shows this page, not what the same question gives later.
-        let folder = app.practice.home.path("reports");
         let data = serde_json::to_vec_pretty(&report).map_err(|error| Failure::ours(&error))?;
         let mut kept = serde_json::Map::new();
         for (kind, bytes) in [("html", html.as_bytes()), ("json", data.as_slice())] {
             let name = format!("{week}-leaf-{leaf}.{kind}");
-            crate::home::write_file(&folder.join(&name), bytes, 0o600)
-                .map_err(|error| Failure::ours(&error))?;
+            app.practice.home.write_report(&name, bytes).map_err(|error| Failure::ours(&error))?;
             kept.insert(name, ntk_evidence::hash::Hash::of(bytes).to_hex().into());
         }
         Ok((report, html, kept))

@@ -9,6 +9,7 @@ use ntk_evidence::act;
 use serde_json::json;
 use tracing::{info, warn};
 
+use crate::at_rest::{self, AtRestError, convert};
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::follow::{FollowError, Follower, Lookup, Progress, Writing};
@@ -31,6 +32,9 @@ pub enum AppError {
     /// Its folder.
     #[error(transparent)]
     Practice(#[from] PracticeError),
+    /// What is encrypted in it.
+    #[error(transparent)]
+    AtRest(#[from] AtRestError),
     /// Its ledger.
     #[error("the ledger could not be opened")]
     Ledger(#[from] LedgerError),
@@ -94,6 +98,8 @@ pub struct App {
     pub off_site: OffSite,
     /// Address of the agents' listener, once it listens.
     pub address: Arc<std::sync::OnceLock<String>>,
+    /// How the folder is kept, in a sentence.
+    pub at_rest: &'static str,
 }
 
 /// A practice at work; dropping it without [`Working::stop`] is a crash, which is as good as a stop.
@@ -109,11 +115,16 @@ pub struct Working {
 impl Working {
     /// Opens the ledger, the store, and begins to follow.
     pub fn start(home: Home, clock: Clock) -> Result<Self, AppError> {
+        let home = convert::finish(home, &mut |done, total| {
+            info!(done, total, "the ledger's files are written again")
+        })?;
+        let at_rest = at_rest::sentence(&home)?;
         let practice = Arc::new(Practice::open(home)?);
         let keys = practice.ledger_keys()?;
         let Opened { handle, thread, truncated_bytes } =
             writer::open(&practice.home, &practice.trust.slug, keys, clock)?;
-        let (store, fresh) = Store::open(&practice.home.cache().join("sled"))?;
+        let (store, fresh) =
+            Store::open_sealed(&practice.home.cache().join("sled"), practice.home.store_seal())?;
         let store = Arc::new(store);
         if fresh {
             info!("the query store is made anew from the ledger");
@@ -153,6 +164,7 @@ impl Working {
             refusals: Refusals::default(),
             job: Arc::default(),
             address: Arc::default(),
+            at_rest,
         };
         Ok(Self { app, stop, follower, ledger: thread })
     }

@@ -1,6 +1,7 @@
 //! The command line: what a person types, and what comes back.
 
 mod answer;
+pub mod at_rest;
 mod baseline;
 mod commands;
 mod departure;
@@ -19,6 +20,8 @@ mod trust;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::at_rest::source::Source;
 
 pub use commands::{execute, exit_code};
 
@@ -68,6 +71,9 @@ pub enum Command {
     /// Make a collector anew after the old one was lost, from what machines kept and what was copied off-site
     Refill(refill::Refill),
     /// Serve agents and the command line until stopped
+    ///
+    /// Where what is stored is encrypted with a passphrase, somebody types it now; without a terminal it is the first
+    /// line of standard input, or stands in the file that NTK_AT_REST_PASSPHRASE_FILE names.
     Run,
     /// Prove that a start would work
     Check,
@@ -84,6 +90,12 @@ pub enum Command {
         /// What to do
         #[command(subcommand)]
         what: Enroll,
+    },
+    /// Encryption of what is stored on this computer's disk
+    AtRest {
+        /// What to do
+        #[command(subcommand)]
+        what: at_rest::AtRestCommand,
     },
     /// Who vouches for the log, signed by the practice key
     Trust {
@@ -197,6 +209,13 @@ pub struct Init {
     /// Where agents connect
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7443")]
     pub listen: String,
+    /// Encrypt what is stored, with a key from: passphrase (typed at each start), credential (systemd's ntk-at-rest),
+    /// or file:PATH on removable media, made where there is none [default: not encrypted]
+    #[arg(long, value_name = "KEY")]
+    pub at_rest: Option<Source>,
+    /// File with the passphrase of --at-rest passphrase [default: typed twice]
+    #[arg(long, value_name = "FILE")]
+    pub at_rest_passphrase_file: Option<PathBuf>,
 }
 
 /// `enroll`.

@@ -5,21 +5,30 @@
 //! trust.txt             who is trusted for what, signed by the practice key
 //! ledger/               segments: the only truth
 //! private/              keys and certificates, readable by the owner alone
+//! at-rest.json          the wrapped key to what is encrypted; nothing is where it is absent
 //! cache/                sled and stored hashes: may be deleted at any time
 //! reports/              weekly reviews as they were made
 //! off-site.json         what was copied off-site last: working memory
 //! admin.sock            the JSON API for the command line, while the collector runs
 //! ```
+//! Segments, query store, secrets and kept reviews go through here, so that they are encrypted at rest where the
+//! practice is ([`crate::at_rest`]).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The collector's folder.
+use ntk_segment::disk::{Disk, RealDisk};
+
+use crate::at_rest::keys::{Keys, Room, StoreSeal, is_sealed};
+
+/// The collector's folder, and the keys to what is encrypted in it.
 #[derive(Clone, Debug)]
 pub struct Home {
     dir: PathBuf,
+    keys: Option<Arc<Keys>>,
 }
 
 /// A file of the collector's folder could not be read or written.
@@ -53,12 +62,59 @@ pub enum HomeError {
         /// Which file.
         path: PathBuf,
     },
+    /// Encrypted, and nobody unlocked.
+    #[error(
+        "`{}` is encrypted, and `at-rest.json`, which says with what, is not there; put it back from a backup",
+        path.display()
+    )]
+    Encrypted {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Plain where everything is encrypted.
+    #[error(
+        "`{}` is not encrypted, and everything else here is; where you put it back yourself, run `ntk-collector at-rest on` again",
+        path.display()
+    )]
+    NotEncrypted {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It was changed, or is of another name or key.
+    #[error(
+        "`{}` does not open with this collector's key: it was changed, or is another file; put it back from a backup",
+        path.display()
+    )]
+    DoesNotOpen {
+        /// Which file.
+        path: PathBuf,
+    },
 }
 
 impl Home {
     /// The folder at this path.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        Self { dir: dir.into(), keys: None }
+    }
+
+    /// The same folder, unlocked.
+    pub fn with_keys(self, keys: Arc<Keys>) -> Self {
+        Self { keys: Some(keys), ..self }
+    }
+
+    /// What unlocked it.
+    pub const fn keys(&self) -> Option<&Arc<Keys>> {
+        self.keys.as_ref()
+    }
+
+    /// The disk that the segments are on.
+    pub fn disk(&self) -> Arc<dyn Disk> {
+        self.keys.as_ref().map_or_else(|| Arc::new(RealDisk) as Arc<dyn Disk>, |keys| keys.disk())
+    }
+
+    /// What seals the query store.
+    pub fn store_seal(&self) -> Option<Arc<StoreSeal>> {
+        self.keys.as_ref().map(|keys| keys.store())
     }
 
     /// The folder itself.
@@ -118,7 +174,46 @@ impl Home {
 
     /// Writes a secret of 32 bytes as hex.
     pub fn write_key(&self, name: &str, seed: &[u8; 32]) -> Result<(), HomeError> {
-        write_file(&self.private(name), format!("{}\n", ntk_evidence::hash::hex(seed)).as_bytes(), 0o600)
+        let text = zeroize::Zeroizing::new(format!("{}\n", ntk_evidence::hash::hex(seed)));
+        self.write_secret(name, text.as_bytes())
+    }
+
+    /// Writes a secret.
+    pub fn write_secret(&self, name: &str, content: &[u8]) -> Result<(), HomeError> {
+        self.write_small(Room::Private, name, content)
+    }
+
+    /// Writes a review as it was made.
+    pub fn write_report(&self, name: &str, content: &[u8]) -> Result<(), HomeError> {
+        self.write_small(Room::Reports, name, content)
+    }
+
+    /// Reads a review that was kept.
+    pub fn read_report(&self, name: &str) -> Result<Vec<u8>, HomeError> {
+        self.read_small(Room::Reports, name)
+    }
+
+    fn write_small(&self, room: Room, name: &str, content: &[u8]) -> Result<(), HomeError> {
+        let path = self.path(room.folder()).join(name);
+        match &self.keys {
+            None => write_file(&path, content, 0o600),
+            Some(keys) => {
+                let failed = |error| HomeError::Write { path: path.clone(), source: io::Error::other(error) };
+                write_file(&path, &keys.seal(room, name, content).map_err(failed)?, 0o600)
+            }
+        }
+    }
+
+    fn read_small(&self, room: Room, name: &str) -> Result<Vec<u8>, HomeError> {
+        let path = self.path(room.folder()).join(name);
+        let bytes = fs::read(&path).map_err(|source| HomeError::Read { path: path.clone(), source })?;
+        match (&self.keys, is_sealed(&bytes)) {
+            (None, false) => Ok(bytes),
+            (None, true) => Err(HomeError::Encrypted { path }),
+            (Some(keys), false) if keys.accepts_plain() => Ok(bytes),
+            (Some(_), false) => Err(HomeError::NotEncrypted { path }),
+            (Some(keys), true) => keys.open(room, name, &bytes).ok_or(HomeError::DoesNotOpen { path }),
+        }
     }
 
     /// Reads a secret of 32 bytes.
@@ -132,7 +227,9 @@ impl Home {
     /// Reads a secret text and refuses one that others can read.
     pub fn read_secret(&self, name: &str) -> Result<String, HomeError> {
         let path = self.private(name);
-        let text = read_text(&path)?;
+        let content = self.read_small(Room::Private, name)?;
+        let not_text = |error| HomeError::Read { path: path.clone(), source: io::Error::other(error) };
+        let text = String::from_utf8(content).map_err(not_text)?;
         let mode = fs::metadata(&path)
             .map_err(|source| HomeError::Read { path: path.clone(), source })?
             .permissions()
@@ -160,14 +257,18 @@ pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), HomeError>
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
-        // The folder too: after a power cut a new file may have contents but no name.
-        match path.parent() {
-            Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
-            Some(parent) => File::open(parent)?.sync_all(),
-            None => Ok(()),
-        }
+        sync_folder(path)
     };
     attempt().map_err(|source| HomeError::Write { path: path.to_owned(), source })
+}
+
+/// Makes a file's name durable: after a power cut a new file may have contents but no name.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 /// 32 random bytes from the kernel.

@@ -18,6 +18,8 @@ use ntk_evidence::trust::{TrustError, TrustFile};
 use ntk_evidence::words;
 use serde_json::{Value, json};
 
+use crate::at_rest::source::{self, Secret, Source};
+use crate::at_rest::{AtRestError, convert, header};
 use crate::authority::{self, Authority, AuthorityError};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, RawConfig};
@@ -50,6 +52,17 @@ pub struct InitOptions {
     pub administers: BTreeMap<String, String>,
     /// Where agents connect.
     pub listen: String,
+    /// Whether what is stored is encrypted.
+    pub at_rest: Option<AtRestOptions>,
+}
+
+/// Encryption of what is stored.
+#[derive(Clone, Debug)]
+pub struct AtRestOptions {
+    /// Where the key comes from.
+    pub key: Source,
+    /// File with the passphrase, where it is one that nobody types.
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// What init made.
@@ -98,6 +111,9 @@ pub enum InitError {
     /// Certificates.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// Encryption at rest.
+    #[error(transparent)]
+    AtRest(#[from] AtRestError),
     /// The recovery key.
     #[error(transparent)]
     Recovery(#[from] RecoveryError),
@@ -119,10 +135,11 @@ pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, I
     }
     let policy = template(&options.template)?;
     let text = configuration(home, options)?;
-
+    let wanted = secret_at_rest(home, options)?;
     clear_half_made(home)?;
     home.create()?;
     let keys = Keys::make(&options.name)?;
+    let home = &kept(home, wanted, &keys)?;
     let now = clock.now();
     let trust = keys.trust(&options.name, now);
     keys.write_to_take_away(&options.keys_to, options)?;
@@ -171,6 +188,26 @@ pub(crate) fn configuration(home: &Home, options: &InitOptions) -> Result<String
     Ok(text)
 }
 
+/// The secret that the folder is to be kept under, asked for before anything is written; none for one in plain.
+pub(crate) fn secret_at_rest<'o>(
+    home: &Home,
+    options: &'o InitOptions,
+) -> Result<Option<(&'o Source, Secret)>, InitError> {
+    let wanted = options.at_rest.as_ref().map(|wanted| {
+        let secret = source::make(&wanted.key, home, wanted.passphrase_file.as_deref());
+        secret.map(|secret| (&wanted.key, secret))
+    });
+    Ok(wanted.transpose()?)
+}
+
+/// The folder as it is kept from now on.
+pub(crate) fn kept(home: &Home, wanted: Option<(&Source, Secret)>, keys: &Keys) -> Result<Home, InitError> {
+    Ok(match wanted {
+        None => home.clone(),
+        Some((source, secret)) => convert::begin_new(home.clone(), source, &secret, &keys.recovery)?,
+    })
+}
+
 /// The acts that a ledger begins with: who it is of, the table and the roster.
 pub(crate) fn first_acts(
     keys: &Keys,
@@ -185,6 +222,7 @@ pub(crate) fn first_acts(
         "practice": options.name, "slug": trust.slug.as_str(), "practice_key": trust.practice_key.to_string(),
         "recovery_key": keys.recovery, "timezone": options.timezone,
         "administers": options.administers, "version": env!("CARGO_PKG_VERSION"),
+        "at_rest": options.at_rest.as_ref().map_or("plain", |wanted| wanted.key.kind()),
     });
     if let (Some(init), Some(more)) = (init.as_object_mut(), more.as_object()) {
         init.extend(more.clone());
@@ -224,7 +262,14 @@ pub(crate) fn clear_half_made(home: &Home) -> Result<(), HomeError> {
         _ => Ok(()),
     };
     gone(home.ledger())?;
-    gone(home.cache())
+    gone(home.cache())?;
+    let header = home.path(header::FILE);
+    match std::fs::remove_file(&header) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(HomeError::Write { path: header, source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A practice's keys before they are written: those that are taken away and those of the collector.
@@ -300,10 +345,10 @@ impl Keys {
         }
         let made = authority::make(self.slug.as_str())?;
         write_file(&home.private(file::AUTHORITY), made.certificate.as_bytes(), 0o644)?;
-        write_file(&home.private(file::AUTHORITY_KEY), made.key.as_bytes(), 0o600)?;
+        home.write_secret(file::AUTHORITY_KEY, made.key.as_bytes())?;
         let server = Authority::open(&made, Vec::new())?.server(&[SERVER_NAME.to_owned()])?;
         write_file(&home.private(file::SERVER), server.certificate.as_bytes(), 0o644)?;
-        Ok(write_file(&home.private(file::SERVER_KEY), server.key.as_bytes(), 0o600)?)
+        Ok(home.write_secret(file::SERVER_KEY, server.key.as_bytes())?)
     }
 
     fn write_to_take_away(&self, path: &Path, options: &InitOptions) -> Result<(), InitError> {

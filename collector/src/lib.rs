@@ -7,6 +7,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod at_rest;
 pub mod authority;
 pub mod baseline;
 pub mod cli;

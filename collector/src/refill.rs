@@ -174,9 +174,11 @@ pub fn refill(
     options.init.name.clone_from(&before.practice);
     let text = init::configuration(home, &options.init)?;
     let (policy, roster) = rules(&options, &found)?;
+    let wanted = init::secret_at_rest(home, &options.init)?;
     init::clear_half_made(home).map_err(InitError::from)?;
     home.create().map_err(InitError::from)?;
     let keys = Keys::of(before.slug.clone(), practice_seed, recovery_seed)?;
+    let home = &init::kept(home, wanted, &keys)?;
     let now = clock.now();
     let trust = TrustFile {
         reviewers: before.reviewers.clone(),

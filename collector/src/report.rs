@@ -87,6 +87,9 @@ pub struct Footer {
     pub self_check_passed: Option<bool>,
     /// What that check said.
     pub self_check: String,
+    /// Whether what the collector keeps is encrypted at rest, in one sentence.
+    #[serde(default)]
+    pub at_rest: String,
     /// Up to when the proof reaches, in one sentence.
     pub provable_until: String,
     /// Whether a copy of the ledger lies outside, and up to where.

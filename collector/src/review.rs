@@ -16,6 +16,7 @@ use ntk_evidence::time::Moment;
 use ntk_evidence::trust::TrustFile;
 use ntk_evidence::words;
 
+use crate::at_rest;
 use crate::baseline::Survey;
 use crate::finding::step::Step;
 use crate::follow::Lookup;
@@ -138,6 +139,9 @@ pub fn review(
             roster_version: roster.version().to_owned(),
             self_check_passed: pass.self_check.as_ref().map(|(passed, ..)| *passed),
             self_check: self_check_in_words(pass.self_check, made_at.min(to)),
+            at_rest: at_rest::sentence(&practice.home)
+                .unwrap_or("How the ledger is kept is not known.")
+                .to_owned(),
             provable_until: provable(published.registry.witnessed.until(trust)),
             outside: outside(practice, published),
             administers: practice.config.raw.administers.clone(),

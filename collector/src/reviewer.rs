@@ -18,7 +18,7 @@ use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::home::{Home, HomeError, random, write_file};
+use crate::home::{Home, HomeError, random};
 use crate::need_to_know::moment;
 
 /// The shortest passphrase, letters.
@@ -160,7 +160,7 @@ impl Reviewers {
         let mut stored = self.read()?;
         stored.reviewers.insert(person.to_owned(), Entry { hash: hash.to_string(), set_at: now });
         let text = serde_json::to_vec_pretty(&stored).map_err(ReviewerError::Form)?;
-        write_file(&self.home.private(FILE), &text, 0o600)?;
+        self.home.write_secret(FILE, &text)?;
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(person);
         Ok(())
     }
@@ -271,7 +271,7 @@ mod tests {
         std::fs::set_permissions(home.private(FILE), std::fs::Permissions::from_mode(0o644)).unwrap();
         let loose = reviewers.verify("mary", &phrase(MARYS), at(0)).unwrap_err();
         assert!(loose.to_string().contains("chmod 600"), "{loose}");
-        write_file(&home.private(FILE), b"{}", 0o600).unwrap();
+        home.write_secret(FILE, b"{}").unwrap();
         assert!(matches!(reviewers.verify("mary", &phrase(MARYS), at(0)), Err(ReviewerError::Form(_))));
         assert_eq!(format!("{:?}", phrase(MARYS)), "Passphrase(withheld)");
     }

@@ -19,6 +19,7 @@ use tracing_subscriber::reload::Handle;
 use crate::admin::client::ASK_EVERY;
 use crate::admin::router;
 use crate::app::{App, AppError, Working};
+use crate::at_rest::{self, AtRestError};
 use crate::authority::Credentials;
 use crate::clock::Clock;
 use crate::config::reload;
@@ -80,6 +81,8 @@ pub enum RunError {
 
 /// Runs until a signal.
 pub fn run(home: Home, level: Option<LevelHandle>) -> Result<(), RunError> {
+    // Before anything else: whoever types a passphrase should be told at once that it is wrong.
+    let home = if home.config().exists() { at_rest::unlock(home).map_err(AppError::from)? } else { home };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::Runtime)?;
     let working = runtime.block_on(start(home))?;
@@ -97,9 +100,10 @@ async fn start(home: Home) -> Result<Working, RunError> {
         let home = home.clone();
         let opened = tokio::task::spawn_blocking(move || Working::start(home, Clock::system())).await;
         match opened.map_err(|panic| RunError::Runtime(std::io::Error::other(panic)))? {
-            Err(AppError::Ledger(LedgerError::Segment(SegmentError::Locked { .. })))
-                if tokio::time::Instant::now() < deadline =>
-            {
+            Err(
+                AppError::Ledger(LedgerError::Segment(SegmentError::Locked { .. }))
+                | AppError::AtRest(AtRestError::Segment(SegmentError::Locked { .. })),
+            ) if tokio::time::Instant::now() < deadline => {
                 tokio::time::sleep(ASK_EVERY).await;
             }
             opened => return Ok(opened?),

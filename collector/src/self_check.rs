@@ -8,10 +8,11 @@ use ntk_evidence::hash::Hash;
 use ntk_evidence::name::Author;
 use ntk_segment::frame::Frame;
 use ntk_segment::pointer::SegmentNumber;
-use ntk_segment::verify::verify_chain;
+use ntk_segment::verify::verify_chain_on;
 
 pub mod daily;
 
+use crate::home::HomeError;
 use crate::ledger::state::LedgerState;
 use crate::ledger::{LedgerError, from_frame, from_pruned};
 use crate::practice::Practice;
@@ -63,7 +64,7 @@ pub fn self_check(
         log_root: String::new(),
         faults: Vec::new(),
     };
-    let chain = verify_chain(&practice.home.ledger())?;
+    let chain = verify_chain_on(practice.home.disk(), &practice.home.ledger())?;
     check.faults.extend(
         chain
             .damage
@@ -146,8 +147,11 @@ pub fn self_check(
     }
     for (name, sha256) in reviews {
         // A copy that was taken away is nobody's fault; one that says something else now is.
-        let edited = std::fs::read(practice.home.path("reports").join(&name))
-            .is_ok_and(|bytes| Hash::of(&bytes).to_hex() != sha256);
+        let edited = match practice.home.read_report(&name) {
+            Ok(bytes) => Hash::of(&bytes).to_hex() != sha256,
+            Err(HomeError::Read { .. }) => false,
+            Err(_) => true,
+        };
         if edited {
             check
                 .faults

@@ -10,29 +10,33 @@
 //! | `f` id | [`FindingRecord`] |
 //! | `R` leaf, `P` leaf | roster and policy that came into force with an act in that leaf |
 //!
+//! Where the practice is encrypted at rest, each value is sealed under its key, and in the place of an author in a
+//! key stands an HMAC of it: what is left to read are leaves, days, epochs, ids of findings and tickets.
+//!
 //! sled 0.34 is used the safe way: its flush is no fsync on Linux, so `db` is synced after it; batches hold
 //! at most 64 keys; it is opened under `catch_unwind` and moved aside when it does not open. Writes are
 //! idempotent by leaf and the cursor is written last, so a crash anywhere repeats work and changes nothing.
+
+mod record;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use jiff::Timestamp;
-use ntk_evidence::hash::Hash;
-use ntk_segment::pointer::{Pointer, SegmentNumber};
-use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::engine::{Around, Snapshot};
-use crate::finding::Finding;
-use crate::finding::step::StepRecord;
+use crate::at_rest::keys::{SealError, StoreSeal};
+use crate::engine::Snapshot;
 use crate::ticket::items::Usage;
+
+pub use record::{Cursor, FindingRecord, LeafRecord, RollOverRecord, TicketAct};
 
 /// sled keeps memory for long when batches are larger.
 const KEYS_PER_BATCH_MAX: usize = 64;
+const CURSOR: &[u8] = b"cursor";
 const CACHE_BYTES: u64 = 64 << 20;
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -45,6 +49,14 @@ pub enum StoreError {
     /// A value is not what was written.
     #[error("the query store holds something that cannot be read; delete the folder `cache`")]
     Value(#[from] serde_json::Error),
+    /// A value was not sealed under its key.
+    #[error(
+        "the query store holds something that does not open; delete the folder `cache`, it is made again from the ledger"
+    )]
+    DoesNotOpen,
+    /// A value could not be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// Its files.
     #[error("could not use `{}`", path.display())]
     File {
@@ -53,118 +65,6 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
-}
-
-/// From which leaf everything has to be read again after a start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cursor {
-    /// The leaf.
-    pub leaf: u64,
-    /// Segment of the frame to go on with.
-    pub segment: u64,
-    /// Its position there.
-    pub offset: u64,
-}
-
-impl Cursor {
-    /// A cursor at a frame.
-    pub const fn at(leaf: u64, pointer: Pointer) -> Self {
-        Self { leaf, segment: pointer.segment.value(), offset: pointer.offset }
-    }
-
-    /// The frame's position.
-    pub const fn pointer(self) -> Pointer {
-        Pointer::new(SegmentNumber::new(self.segment), self.offset)
-    }
-}
-
-/// Where a batch lies, whose it is, which span of time it covers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeafRecord {
-    /// Index in the collector log.
-    pub leaf: u64,
-    /// Segment.
-    pub segment: u64,
-    /// Position there.
-    pub offset: u64,
-    /// Author.
-    pub author: String,
-    /// Epoch of the author's key.
-    pub epoch: u32,
-    /// Number of the first entry.
-    pub first: u64,
-    /// Number after the last entry.
-    pub size: u64,
-    /// When it was received, nanoseconds since 1970.
-    pub received_unix_ns: i64,
-    /// Earliest time of an entry, as claimed, nanoseconds since 1970.
-    pub from_unix_ns: i64,
-    /// Latest.
-    pub to_unix_ns: i64,
-    /// What surrounded entries that need it to be decided again, by number.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub around: BTreeMap<u64, Around>,
-}
-
-impl LeafRecord {
-    /// When it was received.
-    pub fn received(&self) -> Timestamp {
-        Timestamp::from_nanosecond(i128::from(self.received_unix_ns)).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
-    /// What surrounded an entry of this batch: noted where it changed.
-    pub fn around(&self, number: u64) -> Around {
-        self.around.range(..=number).next_back().map(|(_, around)| around.clone()).unwrap_or_default()
-    }
-}
-
-/// A step of a ticket as the ledger holds it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TicketAct {
-    /// When, by the collector's clock, RFC 3339.
-    pub time: String,
-    /// Kind of the act.
-    pub kind: String,
-    /// Its body.
-    pub body: serde_json::Value,
-}
-
-impl LeafRecord {
-    /// Position of the BATCH frame.
-    pub const fn pointer(&self) -> Pointer {
-        Pointer::new(SegmentNumber::new(self.segment), self.offset)
-    }
-}
-
-/// Where a roll-over lies, with what shows that it is the entry of its number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RollOverRecord {
-    /// The epoch that it begins.
-    pub epoch: u32,
-    /// Index of its batch in the collector log.
-    pub leaf: u64,
-    /// Its number in the author's log.
-    pub number: u64,
-    /// Roots of the full subtrees before it, largest first.
-    pub before: Vec<Hash>,
-}
-
-/// A finding as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FindingRecord {
-    /// The finding with its counts so far.
-    pub finding: Finding,
-    /// Whether its window is still open.
-    pub is_open: bool,
-    /// Number of the act that opened it, in the collector's log.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub opened_by: Option<u64>,
-    /// Number of the act that closed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub closed_by: Option<u64>,
-    /// What was asked, answered and decided about it, in the order of the ledger.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<StepRecord>,
 }
 
 /// Writes that belong together.
@@ -225,15 +125,29 @@ impl Changes {
 pub struct Store {
     db: sled::Db,
     path: PathBuf,
+    seal: Option<Arc<StoreSeal>>,
 }
 
 impl Store {
     /// Opens it, or moves aside what does not open and begins anew; whether that happened.
     pub fn open(path: &Path) -> Result<(Self, bool), StoreError> {
+        Self::open_sealed(path, None)
+    }
+
+    /// [`Store::open`] where values are sealed. What does not open then is removed: it may be plain.
+    pub fn open_sealed(path: &Path, seal: Option<Arc<StoreSeal>>) -> Result<(Self, bool), StoreError> {
         let fresh = !path.exists();
-        if let Some(db) = open_sled(path) {
+        if let Some(db) = open_sled(path, seal.as_deref()) {
             sync_folders(path)?;
-            return Ok((Self { db, path: path.to_owned() }, fresh));
+            return Ok((Self { db, path: path.to_owned(), seal }, fresh));
+        }
+        if seal.is_some() {
+            warn!("the query store does not open; it is removed and made again from the ledger");
+            let removed = fs::remove_dir_all(path);
+            removed.map_err(|source| StoreError::File { path: path.to_owned(), source })?;
+            let db = config(path).open()?;
+            sync_folders(path)?;
+            return Ok((Self { db, path: path.to_owned(), seal }, true));
         }
         let aside = (0..).map(|n| path.with_extension(format!("broken-{n}"))).find(|aside| !aside.exists());
         let aside = aside.unwrap_or_else(|| path.with_extension("broken"));
@@ -241,20 +155,87 @@ impl Store {
         fs::rename(path, &aside).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
         let db = config(path).open()?;
         sync_folders(path)?;
-        Ok((Self { db, path: path.to_owned() }, true))
+        Ok((Self { db, path: path.to_owned(), seal }, true))
+    }
+
+    /// The key as it stands in sled.
+    fn key(&self, key: Vec<u8>) -> Vec<u8> {
+        let Some(seal) = &self.seal else { return key };
+        let tail = match key.first() {
+            Some(b'n') => 9,
+            Some(b'E') => 5,
+            _ => return key,
+        };
+        let author = key.len().checked_sub(tail).and_then(|end| key.split_at_checked(end));
+        let Some((head, tail)) = author else { return key };
+        let (kind, author) = head.split_at_checked(1).unwrap_or_default();
+        [kind, &seal.name(author), tail].concat()
+    }
+
+    fn sealed(&self, key: &[u8], value: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        match &self.seal {
+            Some(seal) => Ok(seal.seal(key, &value)?),
+            None => Ok(value),
+        }
+    }
+
+    fn opened(&self, key: &[u8], value: sled::IVec) -> Result<sled::IVec, StoreError> {
+        match &self.seal {
+            Some(seal) => seal.open(key, &value).map(Into::into).ok_or(StoreError::DoesNotOpen),
+            None => Ok(value),
+        }
+    }
+
+    fn get(&self, key: Vec<u8>) -> Result<Option<sled::IVec>, StoreError> {
+        let key = self.key(key);
+        self.db.get(&key)?.map(|value| self.opened(&key, value)).transpose()
+    }
+
+    /// Opens what an iterator of sled gives.
+    fn each<'a>(
+        &'a self,
+        items: sled::Iter,
+    ) -> impl DoubleEndedIterator<Item = Result<(sled::IVec, sled::IVec), StoreError>> + 'a {
+        items.map(|item| {
+            let (key, value) = item?;
+            let value = self.opened(&key, value)?;
+            Ok((key, value))
+        })
+    }
+
+    fn range(
+        &self,
+        keys: impl std::ops::RangeBounds<Vec<u8>>,
+    ) -> impl DoubleEndedIterator<Item = Result<(sled::IVec, sled::IVec), StoreError>> + '_ {
+        self.each(self.db.range(keys))
+    }
+
+    fn prefix(
+        &self,
+        prefix: &[u8],
+    ) -> impl DoubleEndedIterator<Item = Result<(sled::IVec, sled::IVec), StoreError>> + '_ {
+        self.each(self.db.scan_prefix(prefix))
     }
 
     /// Writes changes, then the cursor with what the engine was there.
     pub fn apply(&self, changes: Changes, cursor: Option<(Cursor, &Snapshot)>) -> Result<(), StoreError> {
-        for chunk in changes.sets.chunks(KEYS_PER_BATCH_MAX) {
+        self.put(changes.sets.into_iter().map(|(key, value)| (self.key(key), value)))?;
+        if let Some(cursor) = cursor {
+            self.db.insert(CURSOR, self.sealed(CURSOR, serde_json::to_vec(&cursor)?)?)?;
+        }
+        Ok(())
+    }
+
+    /// Writes values under keys as they stand in sled.
+    fn put(&self, sets: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Result<(), StoreError> {
+        let mut sets = sets.peekable();
+        while sets.peek().is_some() {
             let mut batch = sled::Batch::default();
-            for (key, value) in chunk {
-                batch.insert(key.as_slice(), value.as_slice());
+            for (key, value) in sets.by_ref().take(KEYS_PER_BATCH_MAX) {
+                let value = self.sealed(&key, value)?;
+                batch.insert(key, value);
             }
             self.db.apply_batch(batch)?;
-        }
-        if let Some(cursor) = cursor {
-            self.db.insert(b"cursor", serde_json::to_vec(&cursor)?)?;
         }
         Ok(())
     }
@@ -270,19 +251,19 @@ impl Store {
 
     /// From where to go on, and with what.
     pub fn cursor(&self) -> Result<Option<(Cursor, Snapshot)>, StoreError> {
-        let value = self.db.get(b"cursor")?;
+        let value = self.get(CURSOR.to_vec())?;
         value.map(|value| Ok(serde_json::from_slice(&value)?)).transpose()
     }
 
     /// The record of a leaf.
     pub fn leaf(&self, leaf: u64) -> Result<Option<LeafRecord>, StoreError> {
-        let value = self.db.get(leaf_key(b'b', leaf))?;
+        let value = self.get(leaf_key(b'b', leaf))?;
         value.map(|value| Ok(serde_json::from_slice(&value)?)).transpose()
     }
 
     /// The leaf whose note has this size.
     pub fn leaf_of_note(&self, author: &str, size: u64) -> Result<Option<LeafRecord>, StoreError> {
-        let Some(value) = self.db.get(note_key(author, size))? else { return Ok(None) };
+        let Some(value) = self.get(note_key(author, size))? else { return Ok(None) };
         match value.as_ref().try_into() {
             Ok(bytes) => self.leaf(u64::from_be_bytes(bytes)),
             Err(_) => Ok(None),
@@ -291,11 +272,9 @@ impl Store {
 
     /// The leaf that holds an author's entry of this number.
     pub fn leaf_of_entry(&self, author: &str, number: u64) -> Result<Option<LeafRecord>, StoreError> {
-        let from = note_key(author, number.saturating_add(1));
-        let Some((key, value)) = self.db.range(from..).next().transpose()? else { return Ok(None) };
-        if !key.starts_with(
-            &note_key(author, 0).split_last_chunk::<8>().map_or(Vec::new(), |(head, _)| head.to_vec()),
-        ) {
+        let from = self.key(note_key(author, number.saturating_add(1)));
+        let Some((key, value)) = self.range(from.clone()..).next().transpose()? else { return Ok(None) };
+        if !key.starts_with(from.split_last_chunk::<8>().map_or(&from, |(head, _)| head)) {
             return Ok(None);
         }
         match value.as_ref().try_into() {
@@ -306,10 +285,10 @@ impl Store {
 
     /// Every batch of an author, in the order of its log.
     pub fn leaves_of(&self, author: &str) -> Result<Vec<LeafRecord>, StoreError> {
-        let key = note_key(author, 0);
+        let key = self.key(note_key(author, 0));
         let prefix = key.split_last_chunk::<8>().map_or(key.as_slice(), |(head, _)| head);
         let mut records = Vec::new();
-        for item in self.db.scan_prefix(prefix) {
+        for item in self.prefix(prefix) {
             if let Ok(leaf) = item?.1.as_ref().try_into() {
                 records.extend(self.leaf(u64::from_be_bytes(leaf))?);
             }
@@ -319,7 +298,8 @@ impl Store {
 
     /// The roll-overs of an author to the epochs up to this one, in their order.
     pub fn roll_overs(&self, author: &str, epoch_max: u32) -> Result<Vec<RollOverRecord>, StoreError> {
-        let items = self.db.range(epoch_key(author, 0)..=epoch_key(author, epoch_max));
+        let (from, to) = (self.key(epoch_key(author, 0)), self.key(epoch_key(author, epoch_max)));
+        let items = self.range(from..=to);
         items.map(|item| Ok(serde_json::from_slice(&item?.1)?)).collect()
     }
 
@@ -327,7 +307,7 @@ impl Store {
     pub fn leaves_between(&self, from_unix_ns: i64, to_unix_ns: i64) -> Result<Vec<LeafRecord>, StoreError> {
         let (from, to) = (day_key(day(from_unix_ns), 0), day_key(day(to_unix_ns).saturating_add(1), 0));
         let mut leaves = Vec::new();
-        for item in self.db.range(from..to) {
+        for item in self.range(from..to) {
             let (key, _) = item?;
             if let Some((_, leaf)) = key.split_last_chunk::<8>() {
                 leaves.push(u64::from_be_bytes(*leaf));
@@ -346,13 +326,13 @@ impl Store {
 
     /// A finding.
     pub fn finding(&self, id: &str) -> Result<Option<FindingRecord>, StoreError> {
-        let value = self.db.get(finding_key(id))?;
+        let value = self.get(finding_key(id))?;
         value.map(|value| Ok(serde_json::from_slice(&value)?)).transpose()
     }
 
     /// All findings, in the order of their ids.
     pub fn findings(&self) -> Result<Vec<FindingRecord>, StoreError> {
-        self.db.scan_prefix(b"f").map(|item| Ok(serde_json::from_slice(&item?.1)?)).collect()
+        self.prefix(b"f").map(|item| Ok(serde_json::from_slice(&item?.1)?)).collect()
     }
 
     /// The roster in force before a leaf.
@@ -367,13 +347,13 @@ impl Store {
 
     /// Steps of tickets in the leaves `[from, to)`, in the order of the ledger.
     pub fn ticket_acts(&self, from: u64, to: u64) -> Result<Vec<TicketAct>, StoreError> {
-        let items = self.db.range(ticket_key(from, 0)..ticket_key(to, 0));
+        let items = self.range(ticket_key(from, 0)..ticket_key(to, 0));
         items.map(|item| Ok(serde_json::from_slice(&item?.1)?)).collect()
     }
 
     /// How much each ticket was used, by number.
     pub fn ticket_uses(&self) -> Result<BTreeMap<String, Usage>, StoreError> {
-        let items = self.db.scan_prefix(b"u").map(|item| {
+        let items = self.prefix(b"u").map(|item| {
             let (key, value) = item?;
             let id = String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned();
             Ok((id, serde_json::from_slice(&value)?))
@@ -382,11 +362,11 @@ impl Store {
     }
 
     fn text_before(&self, kind: u8, leaf: u64) -> Result<Option<String>, StoreError> {
-        let found = self.db.range(leaf_key(kind, 0)..leaf_key(kind, leaf)).next_back().transpose()?;
+        let found = self.range(leaf_key(kind, 0)..leaf_key(kind, leaf)).next_back().transpose()?;
         Ok(found.map(|(_, text)| String::from_utf8_lossy(&text).into_owned()))
     }
 
-    /// Puts other contents in the place of its own; the cursor stays.
+    /// Puts other contents in the place of its own, as [`Store::contents`] gives them; the cursor stays.
     pub fn replace(&self, contents: BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), StoreError> {
         for item in self.contents() {
             let (key, _) = item?;
@@ -394,14 +374,15 @@ impl Store {
                 self.db.remove(key)?;
             }
         }
-        self.apply(Changes { sets: contents.into_iter().collect() }, None)?;
+        self.put(contents.into_iter())?;
         self.flush()
     }
 
-    /// Every key and value but the cursor, for comparing two stores.
+    /// Every key (as it stands in sled) and value but the cursor, for comparing two stores of one seal.
     pub fn contents(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + '_ {
-        let items = self.db.iter().filter(|item| !matches!(item, Ok((key, _)) if key.as_ref() == b"cursor"));
-        items.map(|item| item.map(|(key, value)| (key.to_vec(), value.to_vec())).map_err(StoreError::from))
+        let items = self.each(self.db.iter());
+        let items = items.filter(|item| !matches!(item, Ok((key, _)) if key.as_ref() == CURSOR));
+        items.map(|item| item.map(|(key, value)| (key.to_vec(), value.to_vec())))
     }
 }
 
@@ -410,13 +391,16 @@ fn config(path: &Path) -> sled::Config {
 }
 
 /// sled panics on some damage: a panic counts as "does not open".
-fn open_sled(path: &Path) -> Option<sled::Db> {
+fn open_sled(path: &Path, seal: Option<&StoreSeal>) -> Option<sled::Db> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let opened = catch_unwind(AssertUnwindSafe(|| {
         let db = config(path).open().ok()?;
         // Reading everything once finds damage that opening alone does not.
-        db.iter().all(|item| item.is_ok()).then_some(db)
+        let holds = |(key, value): (sled::IVec, sled::IVec)| {
+            seal.is_none_or(|seal| seal.open(&key, &value).is_some())
+        };
+        db.iter().all(|item| item.is_ok_and(holds)).then_some(db)
     }));
     std::panic::set_hook(hook);
     opened.ok().flatten()

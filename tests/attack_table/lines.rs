@@ -1,7 +1,7 @@
 //! The lines, in the order of the design's list.
 
 use super::Attack;
-use super::Ends::{Indirectly, NotYet, Seen, Unseen};
+use super::Ends::{Indirectly, NotYet, Prevented, Seen, Unseen};
 
 const CHECKED: &str = "when it is checked: at every start of the collector, daily, before an export";
 const CONTACT: &str = "at the agent's next contact, seconds while it is connected";
@@ -327,6 +327,14 @@ pub const TABLE: &[Attack] = &[
             check: "pinned authority",
             after: AT_ONCE,
             test: "attacks::operator::a_stranger_with_an_authority_of_his_own_reads_nothing_between_agent_and_collector",
+        },
+    },
+    Attack {
+        id: "image",
+        what: "image the collector's disk, or take its backup",
+        ends: Prevented {
+            how: "where the practice is encrypted at rest (`init --at-rest`, `at-rest on`), the image holds no name, path or signing key; `status` and each review say whether it is",
+            test: "at_rest::an_image_of_the_collectors_disk_names_nobody_and_signs_nothing",
         },
     },
     Attack {

@@ -17,6 +17,7 @@ fn main() -> Result<()> {
                     measured.get(attack.id).map_or_else(|| format!("see {test}"), |ms| format!("{ms} ms"));
                 format!("{by} -> {after} ({here}) -> {check}")
             }
+            Ends::Prevented { how, test } => format!("prevented: {how} (see {test})"),
             Ends::Indirectly(how) => format!("shows elsewhere: {how}"),
             Ends::Unseen(why) => format!("cannot be seen: {why}"),
             Ends::NotYet(what) => format!("not in this version: {what}"),

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 #![expect(clippy::indexing_slicing, reason = "test code: a missing element is the failure")]
 
+mod at_rest;
 mod attacks;
 mod bundle;
 mod crash;

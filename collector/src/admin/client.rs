@@ -13,6 +13,7 @@ use tower::ServiceExt as _;
 
 use super::router;
 use crate::app::{AppError, Working};
+use crate::at_rest::{self, AtRestError};
 use crate::clock::Clock;
 use crate::home::Home;
 use crate::ledger::LedgerError;
@@ -24,6 +25,9 @@ pub enum ClientError {
     /// The practice.
     #[error(transparent)]
     Practice(#[from] PracticeError),
+    /// What is encrypted in it.
+    #[error(transparent)]
+    AtRest(#[from] AtRestError),
     /// The practice, where no collector runs.
     #[error(transparent)]
     App(#[from] AppError),
@@ -51,18 +55,24 @@ impl Client {
     /// Finds out whether a collector runs.
     pub async fn connect(home: Home) -> Result<Self, ClientError> {
         let deadline = tokio::time::Instant::now() + START_WITHIN;
+        let mut unlocked = home.keys().is_some().then(|| home.clone());
         loop {
             if UnixStream::connect(home.socket()).await.is_ok() {
                 return Ok(Self::Socket(home));
             }
             Practice::open(home.clone())?;
-            let here = home.clone();
+            // Asked once, and only where no collector runs.
+            let here = match &unlocked {
+                Some(home) => Home::clone(home),
+                None => unlocked.insert(at_rest::unlock(home.clone())?).clone(),
+            };
             let working = tokio::task::spawn_blocking(move || Working::start(here, Clock::system())).await;
             match working.map_err(|error| ClientError::Talk(error.to_string()))? {
                 // Somebody holds the ledger and does not answer yet: a collector that is just starting.
-                Err(AppError::Ledger(LedgerError::Segment(SegmentError::Locked { .. })))
-                    if tokio::time::Instant::now() < deadline =>
-                {
+                Err(
+                    AppError::Ledger(LedgerError::Segment(SegmentError::Locked { .. }))
+                    | AppError::AtRest(AtRestError::Segment(SegmentError::Locked { .. })),
+                ) if tokio::time::Instant::now() < deadline => {
                     tokio::time::sleep(ASK_EVERY).await;
                 }
                 working => return Ok(Self::Here(Box::new(working?))),

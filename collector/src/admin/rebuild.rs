@@ -72,7 +72,8 @@ fn compare(app: &App) -> Answer<(Value, bool)> {
 type Contents = BTreeMap<Vec<u8>, Vec<u8>>;
 
 fn make(app: &App, path: &std::path::Path) -> Answer<(Contents, u64)> {
-    let (store, _) = Store::open(path).map_err(|error| Failure::ours(&error))?;
+    let (store, _) =
+        Store::open_sealed(path, app.practice.home.store_seal()).map_err(|error| Failure::ours(&error))?;
     let store = Arc::new(store);
     let progress = Arc::new(Progress::default());
     let follower = Follower::new(

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::answer::{Usage, given, json, text, with_bar};
+use super::at_rest::NotNow;
 use super::policy::PolicyCommand;
 use super::{
     Cli, Command, Enroll, EventsArgs, ExportArgs, Init, ReportArgs, departure, encrypted, exit, findings,
@@ -16,9 +17,11 @@ use super::{
 };
 use crate::admin::client::{Client, ClientError};
 use crate::admin::requests::{Edge, moment};
+use crate::app::AppError;
+use crate::at_rest::{self, AtRestError};
 use crate::clock::Clock;
 use crate::home::{Home, HomeError};
-use crate::init::{InitError, InitOptions, init};
+use crate::init::{AtRestOptions, InitError, InitOptions, init};
 use crate::practice::{Practice, PracticeError};
 use crate::refill::RefillError;
 use crate::run::{self, LevelHandle, RunError};
@@ -42,6 +45,7 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
             Ok(0)
         }
         Command::Check => check(home),
+        Command::AtRest { what } => super::at_rest::at_rest(home, what),
         command => {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -58,23 +62,33 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
 /// The exit code for an error.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     let practice = |error: &PracticeError| match error {
-        PracticeError::Home(HomeError::NotAKey { .. } | HomeError::Loose { .. }) => exit::CONFIG,
-        PracticeError::Home(_) => exit::IO,
+        PracticeError::Home(error) => of_home(error),
         PracticeError::None(_)
         | PracticeError::Config(_)
         | PracticeError::Trust(_)
         | PracticeError::OtherKey(_) => exit::CONFIG,
         PracticeError::Note(_) | PracticeError::Authority(_) | PracticeError::Certificate => exit::CONFIG,
     };
-    let app = |error: &crate::app::AppError| match error {
-        crate::app::AppError::Practice(error) => practice(error),
+    let app = |error: &AppError| match error {
+        AppError::Practice(error) => practice(error),
+        AppError::AtRest(error) => of_at_rest(error),
         _ => exit::IO,
     };
     let init = |error: &InitError| match error {
         InitError::AlreadyThere(_) | InitError::KeysThere(_) => exit::NO,
+        InitError::AtRest(error) => of_at_rest(error),
         InitError::Template { .. } | InitError::Config(_) | InitError::Name(_) => exit::USAGE,
         _ => exit::IO,
     };
+    if let Some(error) = error.downcast_ref::<AtRestError>() {
+        return of_at_rest(error);
+    }
+    if let Some(error) = error.downcast_ref::<AppError>() {
+        return app(error);
+    }
+    if error.is::<NotNow>() {
+        return NotNow::CODE;
+    }
     if let Some(error) = error.downcast_ref::<InitError>() {
         return init(error);
     }
@@ -90,6 +104,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     match (error.downcast_ref::<ClientError>(), error.downcast_ref::<RunError>()) {
         (Some(ClientError::Refused(_) | ClientError::Unproved(_)), _) => exit::NO,
         (Some(ClientError::Practice(error)), _) => practice(error),
+        (Some(ClientError::AtRest(error)), _) => of_at_rest(error),
         (Some(ClientError::App(error)), _) | (_, Some(RunError::App(error))) => app(error),
         (Some(ClientError::Talk(_)), _) => exit::UNAVAILABLE,
         (_, Some(RunError::Practice(error))) => practice(error),
@@ -98,6 +113,25 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         (None, None) => error
             .downcast_ref::<PracticeError>()
             .map_or(if error.is::<Usage>() { exit::USAGE } else { exit::IO }, practice),
+    }
+}
+
+const fn of_home(error: &HomeError) -> u8 {
+    match error {
+        HomeError::Read { .. } | HomeError::Write { .. } => exit::IO,
+        HomeError::NotAKey { .. }
+        | HomeError::Loose { .. }
+        | HomeError::Encrypted { .. }
+        | HomeError::NotEncrypted { .. }
+        | HomeError::DoesNotOpen { .. } => exit::CONFIG,
+    }
+}
+
+const fn of_at_rest(error: &AtRestError) -> u8 {
+    match error {
+        AtRestError::Home(error) => of_home(error),
+        AtRestError::Segment(_) | AtRestError::Terminal(_) | AtRestError::Seal(_) => exit::IO,
+        _ => exit::CONFIG,
     }
 }
 
@@ -148,10 +182,15 @@ fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
         keys_to: args.keys_to.unwrap_or_else(|| home.path("keys-to-take-away.txt")),
         administers,
         listen: args.listen,
+        at_rest: args.at_rest.map(|key| AtRestOptions { key, passphrase_file: args.at_rest_passphrase_file }),
     };
     let made = init(home, &options, &Clock::system())?;
     println!("Made {} in {}.", made.slug, home.dir().display());
     println!("Practice key in twelve words: {}", made.practice_words);
+    println!("{}", at_rest::sentence(home)?);
+    if options.at_rest.is_none() {
+        println!("To encrypt it: ntk-collector at-rest on --key passphrase, credential or file:PATH.");
+    }
     println!("Take {} away now (USB stick or paper), then delete it here.", made.keys_to.display());
     println!("Next: ntk-collector run --config {}", home.config().display());
     Ok(0)
@@ -169,6 +208,14 @@ fn check(home: Home) -> anyhow::Result<u8> {
     let said = |error: &dyn std::error::Error| crate::error_chain(error);
     for found in crate::private::kept(&home) {
         line("kept", found);
+    }
+    let mut home = home;
+    if home.config().exists() {
+        line("at rest", at_rest::sentence(&home).map(str::to_owned).map_err(|error| said(&error)));
+        match at_rest::unlock(home.clone()) {
+            Ok(unlocked) => home = unlocked,
+            Err(error) => line("key of what is encrypted", Err(said(&error))),
+        }
     }
     match Practice::open(home.clone()) {
         Err(error) => line("configuration and trust file", Err(said(&error))),
@@ -190,7 +237,7 @@ fn check(home: Home) -> anyhow::Result<u8> {
                     .and(practice.server().map(|_| "can be read".into()))
                     .map_err(|error| said(&error)),
             );
-            let reader = ntk_segment::reader::Reader::open(&home.ledger());
+            let reader = ntk_segment::reader::Reader::open_on(home.disk(), &home.ledger());
             line(
                 "ledger",
                 reader
@@ -281,6 +328,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         | Command::Refill(_)
         | Command::Run
         | Command::Check
+        | Command::AtRest { .. }
         | Command::Completions { .. } => Err(anyhow!("not a request")),
     }
 }

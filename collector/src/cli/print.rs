@@ -28,6 +28,7 @@ pub(super) fn status(body: &Value) {
     println!("{} ({}), version {}", at(body, "/practice"), at(body, "/slug"), at(body, "/version"));
     println!("listening for agents on {}", at(body, "/listening"));
     println!("ledger: {} leaves, root {}", number(body, "/log/size"), at(body, "/log/root"));
+    println!("{}", at(body, "/at_rest"));
     if body.pointer("/decided/goes_on").and_then(Value::as_bool) == Some(false) {
         println!(
             "ATTENTION: findings stand still since leaf {}; see the collector's log",

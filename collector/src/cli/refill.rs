@@ -6,9 +6,11 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::commands::administers;
+use crate::at_rest;
+use crate::at_rest::source::Source;
 use crate::clock::Clock;
 use crate::home::{Home, read_text};
-use crate::init::InitOptions;
+use crate::init::{AtRestOptions, InitOptions};
 use crate::refill::{RefillOptions, refill as fill};
 
 /// `refill`.
@@ -45,6 +47,12 @@ pub struct Refill {
     /// Where agents connect
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7443")]
     listen: String,
+    /// Encrypt what is stored, as `init --at-rest` does [default: not encrypted]
+    #[arg(long, value_name = "KEY")]
+    at_rest: Option<Source>,
+    /// File with the passphrase for `--at-rest passphrase`
+    #[arg(long, value_name = "FILE", requires = "at_rest")]
+    at_rest_passphrase_file: Option<PathBuf>,
 }
 
 /// Runs it.
@@ -63,6 +71,9 @@ pub(super) fn refill(home: &Home, args: Refill) -> anyhow::Result<u8> {
             keys_to: args.keys,
             administers: administers(args.administers.as_deref())?,
             listen: args.listen,
+            at_rest: args
+                .at_rest
+                .map(|key| AtRestOptions { key, passphrase_file: args.at_rest_passphrase_file }),
         },
         keys,
         from: args.from,
@@ -85,6 +96,7 @@ pub(super) fn refill(home: &Home, args: Refill) -> anyhow::Result<u8> {
     for (author, first, size) in &made.machines {
         println!("  {author}: entries {first} to {} are here.", size.saturating_sub(1));
     }
+    println!("{}", at_rest::sentence(home)?);
     println!("What is gone:");
     made.gone.iter().for_each(|sentence| println!("  {sentence}"));
     println!("Keep the old trust.txt, packages and copies: old bundles and receipts are checked with them.");

@@ -140,7 +140,8 @@ impl Reviewed<'_> {
                 let is_one =
                     name.starts_with(&prefix) && (name.ends_with(".html") || name.ends_with(".json"));
                 (fits && is_one && bundle::is_safe_path(&name)).then_some(())?;
-                Some((name, std::fs::read(file.path()).ok()?))
+                let bytes = self.practice.home.read_report(&name).ok()?;
+                Some((name, bytes))
             })
             .collect();
         found.sort();

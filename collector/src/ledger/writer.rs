@@ -15,7 +15,7 @@ use ntk_evidence::merkle::leaf_hash;
 use ntk_evidence::name::{Author, Slug};
 use ntk_evidence::note::NoteSigner;
 use ntk_evidence::tree;
-use ntk_segment::disk::{Disk, RealDisk};
+use ntk_segment::disk::Disk;
 use ntk_segment::frame::{Commit, Frame};
 use ntk_segment::log::{Options, SegmentLog};
 use ntk_segment::pointer::{Pointer, SegmentNumber};
@@ -106,7 +106,7 @@ pub fn create(
     clock: &Clock,
 ) -> Result<(), LedgerError> {
     let state = LedgerState::new(slug.clone(), keys.collector.verifier().clone());
-    let log = SegmentLog::create(&home.ledger(), Options::default(), state.to_frame())?;
+    let log = SegmentLog::create_on(home.disk(), &home.ledger(), Options::default(), state.to_frame())?;
     let mut core = Core { log, state, keys };
     let continuation = core.seal(acts)?;
     core.append(&continuation)?;
@@ -115,7 +115,7 @@ pub fn create(
 
 /// Opens the segment files, recovers, and starts the thread.
 pub fn open(home: &Home, slug: &Slug, keys: LedgerKeys, clock: Clock) -> Result<Opened, LedgerError> {
-    open_on(Arc::new(RealDisk), home, slug, keys, clock)
+    open_on(home.disk(), home, slug, keys, clock)
 }
 
 /// [`open`] on another disk, so that a test can make it fail.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use ntk_evidence::hash::{Hash, hex};
 use serde::{Deserialize, Serialize};
 
-use crate::home::{Home, HomeError, random, write_file};
+use crate::home::{Home, HomeError, random};
 use crate::need_to_know::moment;
 
 /// How many requests a minute a token may make.
@@ -156,7 +156,7 @@ impl HelpDesks {
 
     fn write(&self, stored: &Stored) -> Result<(), TokenError> {
         let text = serde_json::to_vec_pretty(stored).map_err(TokenError::Form)?;
-        Ok(write_file(&self.home.private(FILE), &text, 0o600)?)
+        Ok(self.home.write_secret(FILE, &text)?)
     }
 }
 

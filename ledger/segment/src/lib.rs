@@ -14,7 +14,8 @@
 //! [`log::SegmentLog::roll`] begins the next file; [`seal::Sealer`] compresses finished ones;
 //! [`log::SegmentLog::remove_whole_segments_before`] removes from the front; [`prune::Pruner`] takes the entries out of
 //! finished segments and leaves what proofs need (`<number>.segp`). [`reader::Reader`] reads what is committed, also
-//! from other threads and without the lock. [`verify::verify_chain`] checks a whole folder.
+//! from other threads and without the lock. [`verify::verify_chain`] checks a whole folder. All of it works on any
+//! [`disk::Disk`]: [`encrypted::EncryptedDisk`] is one, and [`convert::Conversion`] brings a log from one to another.
 //!
 //! # What a crash leaves at each step, and what open does
 //! - commit, before the fdatasync: any part of the group after the last whole COMMIT. Without a whole COMMIT it
@@ -45,7 +46,9 @@
 //! - EV-1: entry bytes are stored and returned verbatim. EV-2: every decoder is total.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::as_conversions))]
 
+pub mod convert;
 pub mod disk;
+pub mod encrypted;
 pub mod error;
 pub mod frame;
 pub mod log;

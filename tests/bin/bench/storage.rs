@@ -1,11 +1,15 @@
 //! The segment log against the raw disk: the same bytes in the same groups.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use ntk_segment::disk::{Disk, RealDisk};
+use ntk_segment::encrypted::{EncryptedDisk, PlainFiles};
 use ntk_segment::frame::{Batch, Commit, State};
 use ntk_segment::log::{Options, SegmentLog};
-use ntk_segment::verify::verify_chain;
+use ntk_segment::verify::verify_chain_on;
 use ntk_tests::usage;
 
 use crate::limit;
@@ -13,6 +17,7 @@ use crate::table::{Table, float};
 
 const GROUP: u32 = 512;
 const GROUPS: u32 = 400;
+const ENTRIES: f64 = (GROUP * GROUPS) as f64;
 
 /// Numbers that do not repeat soon (splitmix64), so that sealing has something to do.
 fn mix(n: u64) -> u64 {
@@ -50,37 +55,42 @@ fn batch(first: u64) -> Batch {
     }
 }
 
-/// Measures.
-pub(crate) fn measure() -> Result<Table> {
-    let mut table = Table::new("storage: groups of 512 entries, one fdatasync each");
-    let scratch = tempfile::tempdir()?;
-    let dir = scratch.path().join("log");
-    let mut log = SegmentLog::create(&dir, Options::default(), State::default())?;
-    let batches: Vec<Batch> = (0..GROUPS).map(|n| batch(u64::from(n * GROUP))).collect();
+/// What one log took.
+struct Run {
+    log: SegmentLog,
+    /// Entries a second, durable.
+    rate: f64,
+    /// Microseconds of CPU for each entry.
+    cpu: f64,
+    /// Entries a second when every frame is verified again.
+    verified: f64,
+    /// Bytes on the disk for each entry.
+    bytes: f64,
+}
+
+fn run(disk: &Arc<dyn Disk>, dir: &Path, batches: &[Batch]) -> Result<Run> {
+    let mut log = SegmentLog::create_on(Arc::clone(disk), dir, Options::default(), State::default())?;
     let own = std::process::id();
     let cpu = usage::of(own)?.cpu;
     let began = Instant::now();
-    for batch in &batches {
+    for batch in batches {
         log.append(batch)?;
         let _durable = log.commit(&Commit { received_unix_ns: 1, checkpoint: vec![b'c'; 190] })?;
         if log.needs_roll() {
             log.roll(State::default())?;
         }
     }
-    let seconds = began.elapsed().as_secs_f64();
-    let entries = f64::from(GROUP * GROUPS);
-    let cpu = (usage::of(own)?.cpu - cpu).as_secs_f64();
-    let bytes = usage::bytes_below(&dir)?;
-    let raw = limit::groups_per_second(scratch.path(), usize::try_from(bytes / u64::from(GROUPS))?, GROUPS)?;
-    table.row("segment log, durable", entries / seconds, "entries/s");
-    table.row("raw append and fdatasync of the same bytes (the limit)", raw * f64::from(GROUP), "entries/s");
-    table.row("segment log against the limit", 100.0 * entries / seconds / (raw * f64::from(GROUP)), "%");
-    table.row("CPU an entry", cpu * 1e6 / entries, "us");
-    table.row("bytes an entry, open segment", float(bytes) / entries, "B");
+    let (rate, cpu) = (ENTRIES / began.elapsed().as_secs_f64(), usage::of(own)?.cpu - cpu);
+    let bytes = float(usage::bytes_below(dir)?) / ENTRIES;
     let began = Instant::now();
-    let chain = verify_chain(&dir)?;
+    let chain = verify_chain_on(Arc::clone(disk), dir)?;
     anyhow::ensure!(chain.is_sound(), "the log that was just written verifies");
-    table.row("verifying every frame again", entries / began.elapsed().as_secs_f64(), "entries/s");
+    let verified = ENTRIES / began.elapsed().as_secs_f64();
+    Ok(Run { log, rate, cpu: cpu.as_secs_f64() * 1e6 / ENTRIES, verified, bytes })
+}
+
+/// Seals everything; bytes on the disk for each entry.
+fn sealed(mut log: SegmentLog, dir: &Path) -> Result<f64> {
     let last = log.segments()?.last().context("a log has segments")?.number;
     log.roll(State::default())?;
     for segment in log.segments()? {
@@ -88,10 +98,35 @@ pub(crate) fn measure() -> Result<Table> {
             log.seal(segment.number)?;
         }
     }
-    table.row(
-        "bytes an entry, sealed (made-up entries: real ones differ)",
-        float(usage::bytes_below(&dir)?) / entries,
-        "B",
-    );
+    Ok(float(usage::bytes_below(dir)?) / ENTRIES)
+}
+
+/// Measures: the plain log, the same on an encrypted disk, and the raw disk.
+pub(crate) fn measure() -> Result<Table> {
+    let mut table = Table::new("storage: groups of 512 entries, one fdatasync each");
+    let scratch = tempfile::tempdir()?;
+    let batches: Vec<Batch> = (0..GROUPS).map(|n| batch(u64::from(n * GROUP))).collect();
+    let plain_disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let encrypted_disk: Arc<dyn Disk> =
+        Arc::new(EncryptedDisk::new(Arc::clone(&plain_disk), &[7; 32], PlainFiles::Refused));
+    let (plain_dir, encrypted_dir) = (scratch.path().join("plain"), scratch.path().join("encrypted"));
+    let plain = run(&plain_disk, &plain_dir, &batches)?;
+    let encrypted = run(&encrypted_disk, &encrypted_dir, &batches)?;
+    let group_bytes = usize::try_from(usage::bytes_below(&plain_dir)? / u64::from(GROUPS))?;
+    let raw = limit::groups_per_second(scratch.path(), group_bytes, GROUPS)? * f64::from(GROUP);
+    table.row("segment log, durable", plain.rate, "entries/s");
+    table.row("segment log, durable, encrypted at rest", encrypted.rate, "entries/s");
+    table.row("raw append and fdatasync of the same bytes (the limit)", raw, "entries/s");
+    table.row("segment log against the limit", 100.0 * plain.rate / raw, "%");
+    table.row("segment log, encrypted, against the limit", 100.0 * encrypted.rate / raw, "%");
+    table.row("CPU an entry", plain.cpu, "us");
+    table.row("CPU an entry, encrypted", encrypted.cpu, "us");
+    table.row("bytes an entry, open segment", plain.bytes, "B");
+    table.row("bytes an entry, open segment, encrypted", encrypted.bytes, "B");
+    table.row("verifying every frame again", plain.verified, "entries/s");
+    table.row("verifying every frame again, encrypted", encrypted.verified, "entries/s");
+    let what = "bytes an entry, sealed (made-up entries: real ones differ)";
+    table.row(what, sealed(plain.log, &plain_dir)?, "B");
+    table.row("bytes an entry, sealed, encrypted", sealed(encrypted.log, &encrypted_dir)?, "B");
     Ok(table)
 }

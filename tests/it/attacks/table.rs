@@ -25,7 +25,7 @@ fn each_attack_has_one_name_and_the_test_that_it_names_exists() {
     let mut seen = std::collections::BTreeSet::new();
     for attack in TABLE {
         assert!(seen.insert(attack.id), "{} stands twice", attack.id);
-        let Ends::Seen { test, .. } = attack.ends else { continue };
+        let (Ends::Seen { test, .. } | Ends::Prevented { test, .. }) = attack.ends else { continue };
         let name = test.rsplit("::").next().unwrap_or(test);
         let found =
             files.iter().any(|file| file.path.ends_with(".rs") && file.text.contains(&format!("fn {name}(")));

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ntk_segment::disk::{Disk, DiskFile, HeldLock, Locking};
+use ntk_segment::encrypted::{EncryptedDisk, PlainFiles};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -43,7 +44,20 @@ struct Inner {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct MemoryDisk(Arc<Mutex<Inner>>);
+pub(crate) struct MemoryDisk {
+    inner: Arc<Mutex<Inner>>,
+    content: Content,
+}
+
+/// What [`MemoryDisk::shared`] lays over it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Content {
+    #[default]
+    Plain,
+    Encrypted,
+}
+
+pub(crate) const KEY: [u8; 32] = [5; 32];
 
 #[derive(Debug)]
 struct MemoryFile {
@@ -91,11 +105,23 @@ fn apply(fault: Option<Fault>, act: impl FnOnce()) -> io::Result<()> {
 
 impl MemoryDisk {
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap()
+        self.inner.lock().unwrap()
     }
 
+    pub(crate) fn new(content: Content) -> Self {
+        Self { content, ..Self::default() }
+    }
+
+    /// The disk as a log sees it: itself, or an encrypted one over it, as another process would open it.
     pub(crate) fn shared(&self) -> Arc<dyn Disk> {
-        Arc::new(self.clone())
+        match self.content {
+            Content::Plain => Arc::new(self.clone()),
+            Content::Encrypted => Arc::new(self.encrypted(PlainFiles::Refused)),
+        }
+    }
+
+    pub(crate) fn encrypted(&self, plain_files: PlainFiles) -> EncryptedDisk {
+        EncryptedDisk::new(Arc::new(self.clone()), &KEY, plain_files)
     }
 
     pub(crate) fn n_steps(&self) -> u64 {

@@ -9,11 +9,12 @@ use ntk_segment::pointer::{Pointer, SegmentNumber};
 use ntk_segment::reader::Reader;
 use ntk_segment::verify::verify_chain_on;
 
-use super::disk::{Aftermath, Fault, MemoryDisk};
+use super::disk::{Aftermath, Content, Fault, MemoryDisk};
 use super::values::{batch, batches_of, commit, firsts, state};
 
 const DIR: &str = "/log";
 const FAULTS: [Fault; 3] = [Fault::NotDone, Fault::DoneThoughReportedFailed, Fault::HalfDone];
+const CONTENTS: [Content; 2] = [Content::Plain, Content::Encrypted];
 const AFTERMATHS: [Aftermath; 3] =
     [Aftermath::ReopenAtOnce, Aftermath::PowerCut, Aftermath::PowerCutKeepingHalfOfTheUnsynced];
 
@@ -94,20 +95,22 @@ fn check(disk: &MemoryDisk, acknowledged: &Acknowledged, story: &str) {
 
 #[test]
 fn each_step_of_a_life_may_fail_in_each_way_and_nothing_acknowledged_is_lost() {
-    let disk = MemoryDisk::default();
-    live(&disk, &mut Acknowledged::default()).unwrap();
-    let n_steps = disk.n_steps();
-    assert!(n_steps > 40, "{n_steps}");
-    for step in 1..=n_steps {
-        for fault in FAULTS {
-            for aftermath in AFTERMATHS {
-                let story = format!("step {step} of {n_steps}, {fault:?}, {aftermath:?}");
-                let disk = MemoryDisk::default();
-                disk.fail_at(step, fault);
-                let mut acknowledged = Acknowledged::default();
-                live(&disk, &mut acknowledged).unwrap_err();
-                disk.suffer(aftermath);
-                check(&disk, &acknowledged, &story);
+    for content in CONTENTS {
+        let disk = MemoryDisk::new(content);
+        live(&disk, &mut Acknowledged::default()).unwrap();
+        let n_steps = disk.n_steps();
+        assert!(n_steps > 40, "{n_steps}");
+        for step in 1..=n_steps {
+            for fault in FAULTS {
+                for aftermath in AFTERMATHS {
+                    let story = format!("{content:?}, step {step} of {n_steps}, {fault:?}, {aftermath:?}");
+                    let disk = MemoryDisk::new(content);
+                    disk.fail_at(step, fault);
+                    let mut acknowledged = Acknowledged::default();
+                    live(&disk, &mut acknowledged).unwrap_err();
+                    disk.suffer(aftermath);
+                    check(&disk, &acknowledged, &story);
+                }
             }
         }
     }
@@ -115,9 +118,13 @@ fn each_step_of_a_life_may_fail_in_each_way_and_nothing_acknowledged_is_lost() {
 
 #[test]
 fn the_power_may_fail_after_each_step_of_recovery() {
+    CONTENTS.into_iter().for_each(power_fails_in_recovery);
+}
+
+fn power_fails_in_recovery(content: Content) {
     // A life that ends in a torn commit, so that recovery has all its steps to do.
     let crashed = || {
-        let disk = MemoryDisk::default();
+        let disk = MemoryDisk::new(content);
         let mut acknowledged = Acknowledged::default();
         let mut log =
             SegmentLog::create_on(disk.shared(), Path::new(DIR), Options::default(), state(0)).unwrap();
@@ -139,7 +146,7 @@ fn the_power_may_fail_after_each_step_of_recovery() {
                 let failed = SegmentLog::open_on(disk.shared(), Path::new(DIR), Options::default()).is_err();
                 disk.stop_failing();
                 disk.suffer(aftermath);
-                let story = format!("step {step}, {fault:?}, {aftermath:?}");
+                let story = format!("{content:?}, step {step}, {fault:?}, {aftermath:?}");
                 assert!(failed, "{story}: recovery went on after a failed step");
                 check(&disk, &acknowledged, &story);
             }
@@ -149,9 +156,9 @@ fn the_power_may_fail_after_each_step_of_recovery() {
 
 #[test]
 fn after_a_failed_commit_every_call_refuses_until_the_log_is_opened_again() {
-    for fault in FAULTS {
+    for (content, fault) in CONTENTS.into_iter().flat_map(|content| FAULTS.map(|fault| (content, fault))) {
         for step in 1..=2 {
-            let disk = MemoryDisk::default();
+            let disk = MemoryDisk::new(content);
             let mut log =
                 SegmentLog::create_on(disk.shared(), Path::new(DIR), Options::default(), state(0)).unwrap();
             log.append(&batch(0)).unwrap();
@@ -172,10 +179,10 @@ fn after_a_failed_commit_every_call_refuses_until_the_log_is_opened_again() {
 
 #[test]
 fn after_a_failed_roll_every_call_refuses_until_the_log_is_opened_again() {
-    for fault in FAULTS {
+    for (content, fault) in CONTENTS.into_iter().flat_map(|content| FAULTS.map(|fault| (content, fault))) {
         // Create, write, sync, rename, sync the folder.
         for step in 1..=5 {
-            let disk = MemoryDisk::default();
+            let disk = MemoryDisk::new(content);
             let mut log =
                 SegmentLog::create_on(disk.shared(), Path::new(DIR), Options::default(), state(0)).unwrap();
             group(&mut log, 0, &mut Acknowledged::default()).unwrap();

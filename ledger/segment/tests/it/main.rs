@@ -3,6 +3,7 @@
 
 mod damage;
 mod disk;
+mod encrypted;
 mod faults;
 mod fixture;
 mod frames;

@@ -8,7 +8,7 @@ use ntk_segment::pointer::{Pointer, SegmentNumber};
 use ntk_segment::reader::{Form, Kept};
 use ntk_segment::verify::{DamageKind, verify_chain_on};
 
-use super::disk::MemoryDisk;
+use super::disk::{Content, MemoryDisk};
 use super::values::{commit, state, write};
 
 const DIR: &str = "/log";
@@ -36,7 +36,11 @@ fn leaf(batch: &Batch) -> Option<Vec<[u8; 32]>> {
 }
 
 fn two_segments() -> (MemoryDisk, SegmentLog, Vec<Pointer>) {
-    let disk = MemoryDisk::default();
+    two_segments_of(Content::Plain)
+}
+
+fn two_segments_of(content: Content) -> (MemoryDisk, SegmentLog, Vec<Pointer>) {
+    let disk = MemoryDisk::new(content);
     let mut log = SegmentLog::create_on(disk.shared(), Path::new(DIR), Options::default(), state(0)).unwrap();
     let mut pointers = Vec::new();
     for first in 0..4 {
@@ -50,8 +54,13 @@ fn two_segments() -> (MemoryDisk, SegmentLog, Vec<Pointer>) {
 
 #[test]
 fn what_is_taken_out_is_gone_and_everything_else_stands_where_it_stood() {
-    for seal_first in [false, true] {
-        let (disk, mut log, pointers) = two_segments();
+    for (content, seal_first) in [
+        (Content::Plain, false),
+        (Content::Plain, true),
+        (Content::Encrypted, false),
+        (Content::Encrypted, true),
+    ] {
+        let (disk, mut log, pointers) = two_segments_of(content);
         if seal_first {
             log.seal(SegmentNumber::FIRST).unwrap();
         }
@@ -123,7 +132,11 @@ fn a_crash_leaves_either_form_and_open_keeps_the_one_that_holds() {
 
 #[test]
 fn every_flipped_byte_and_another_past_are_seen() {
-    let (disk, log, _) = two_segments();
+    [Content::Plain, Content::Encrypted].into_iter().for_each(every_flipped_byte_is_seen);
+}
+
+fn every_flipped_byte_is_seen(content: Content) {
+    let (disk, log, _) = two_segments_of(content);
     let prepared = log.pruner().prepare(SegmentNumber::FIRST, leaf).unwrap();
     log.pruner().publish(&prepared).unwrap();
     let good = disk.content(Path::new(PRUNED));
@@ -143,7 +156,7 @@ fn every_flipped_byte_and_another_past_are_seen() {
         assert!(seen, "byte {at}: {report:?}");
     }
     // A segment that was never there, pruned: the next STATE does not vouch for it.
-    let other_disk = MemoryDisk::default();
+    let other_disk = MemoryDisk::new(content);
     let mut log =
         SegmentLog::create_on(other_disk.shared(), Path::new("/other"), Options::default(), state(0))
             .unwrap();

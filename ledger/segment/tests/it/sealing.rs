@@ -7,7 +7,7 @@ use ntk_segment::pointer::{Pointer, SegmentNumber};
 use ntk_segment::reader::{Form, Reader};
 use ntk_segment::verify::{DamageKind, verify_chain_on};
 
-use super::disk::MemoryDisk;
+use super::disk::{Content, MemoryDisk};
 use super::values::{batch, commit, firsts, state, write};
 
 const DIR: &str = "/log";
@@ -18,7 +18,11 @@ fn path(name: &str) -> PathBuf {
 
 /// A finished first segment of several blocks, a second one after it, and where the batches are.
 fn two_segments(n: u64) -> (MemoryDisk, SegmentLog, Vec<Pointer>) {
-    let disk = MemoryDisk::default();
+    two_segments_of(Content::Plain, n)
+}
+
+fn two_segments_of(content: Content, n: u64) -> (MemoryDisk, SegmentLog, Vec<Pointer>) {
+    let disk = MemoryDisk::new(content);
     let mut log = SegmentLog::create_on(disk.shared(), Path::new(DIR), Options::default(), state(0)).unwrap();
     let mut pointers = Vec::new();
     for first in 0..n {
@@ -32,7 +36,11 @@ fn two_segments(n: u64) -> (MemoryDisk, SegmentLog, Vec<Pointer>) {
 
 #[test]
 fn sealing_keeps_every_pointer_and_takes_less_space() {
-    let (disk, mut log, pointers) = two_segments(2000);
+    [Content::Plain, Content::Encrypted].into_iter().for_each(sealing_keeps_every_pointer);
+}
+
+fn sealing_keeps_every_pointer(content: Content) {
+    let (disk, mut log, pointers) = two_segments_of(content, 2000);
     let before = log.bytes_on_disk();
     let reader = log.reader();
     assert_eq!(reader.read_batch(pointers[5]).unwrap(), batch(5));
@@ -81,7 +89,11 @@ fn a_segment_rewritten_with_right_checksums_is_not_sealed() {
 
 #[test]
 fn both_forms_after_a_crash_become_one_again_whichever_is_whole() {
-    let (disk, mut log, _) = two_segments(3);
+    [Content::Plain, Content::Encrypted].into_iter().for_each(both_forms_become_one);
+}
+
+fn both_forms_become_one(content: Content) {
+    let (disk, mut log, _) = two_segments_of(content, 3);
     let (plain_path, sealed_path) = (path("00000000000000000000.seg"), path("00000000000000000000.segz"));
     let plain = disk.content(&plain_path);
     log.seal(SegmentNumber::FIRST).unwrap();
@@ -111,7 +123,11 @@ fn both_forms_after_a_crash_become_one_again_whichever_is_whole() {
 
 #[test]
 fn every_flipped_byte_of_a_sealed_segment_is_found() {
-    let (disk, mut log, pointers) = two_segments(20);
+    [Content::Plain, Content::Encrypted].into_iter().for_each(every_flipped_byte_is_found);
+}
+
+fn every_flipped_byte_is_found(content: Content) {
+    let (disk, mut log, pointers) = two_segments_of(content, 20);
     log.seal(SegmentNumber::FIRST).unwrap();
     let sealed_path = path("00000000000000000000.segz");
     let sealed = disk.content(&sealed_path);

@@ -1,0 +1,169 @@
+//! Encrypting a folder that is in use, changing what its key comes from, and decrypting it.
+//!
+//! 1. The header is written: from here on both forms are read, and whoever opens the folder goes on with step 2.
+//! 2. Under the ledger's lock: the cache is removed, segments are written again one by one, then the small files, each
+//!    whole under its own name before the old one is gone.
+//! 3. The header says that it is done; from here on plain files are refused. After decrypting it is removed.
+//!
+//! A crash anywhere leaves a folder that opens. What the old files held is freed and not overwritten: on SSDs,
+//! copy-on-write disks and in earlier backups it may stay readable.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use ntk_segment::convert::Conversion;
+use ntk_segment::disk::{Disk, RealDisk};
+
+use super::header::{FILE, Header, State};
+use super::keys::{Key, Keys, Room, is_sealed};
+use super::source::{Secret, Source};
+use super::{AtRestError, Opening, with_keys};
+use crate::home::{Home, HomeError, random, sync_folder, write_file};
+
+/// Hears how many of the ledger's files are done, of how many.
+pub type Tell<'a> = &'a mut dyn FnMut(u64, u64);
+
+/// Writes the header of a new practice, before anything else is written there; its folder with the keys.
+pub fn begin_new(home: Home, source: &Source, secret: &Secret, recovery: &str) -> Result<Home, AtRestError> {
+    begin_as(home, State::Encrypted, source, secret, recovery)
+}
+
+/// Step 1 for a practice in use.
+pub fn begin(home: Home, source: &Source, secret: &Secret, recovery: &str) -> Result<Home, AtRestError> {
+    begin_as(home, State::Encrypting, source, secret, recovery)
+}
+
+fn begin_as(
+    home: Home,
+    state: State,
+    source: &Source,
+    secret: &Secret,
+    recovery: &str,
+) -> Result<Home, AtRestError> {
+    let data_key = Key::new(random()?);
+    Header::new(state, &data_key, source, secret, recovery)?.write(&home)?;
+    Ok(with_keys(home, &data_key, state))
+}
+
+/// Step 1 of decrypting; its folder, which reads both forms from here on.
+pub fn begin_decrypting(home: Home, opening: &Opening) -> Result<Home, AtRestError> {
+    let header = Header::read(&home)?.ok_or(AtRestError::NotEncrypted)?.at(State::Decrypting);
+    let data_key = opening.data_key(&header)?;
+    header.write(&home)?;
+    Ok(with_keys(home, &data_key, State::Decrypting))
+}
+
+/// Wraps the data key anew; nothing else is written again.
+pub fn change(
+    home: &Home,
+    opened_by: &Opening,
+    source: &Source,
+    secret: &Secret,
+    recovery: &str,
+) -> Result<(), AtRestError> {
+    let old = Header::read(home)?.ok_or(AtRestError::NotEncrypted)?;
+    let data_key = opened_by.data_key(&old)?;
+    Header::new(old.state, &data_key, source, secret, recovery)?.write(home)
+}
+
+/// Steps 2 and 3 where they are not done yet. Gives the folder as it is opened from now on.
+///
+/// # Errors
+/// When another process has the ledger, the folder was not unlocked, or the disk fails: then it is done again later.
+pub fn finish(home: Home, tell: Tell<'_>) -> Result<Home, AtRestError> {
+    let Some(header) = Header::read(&home)? else { return Ok(home) };
+    let Some(keys) = home.keys().cloned() else { return Err(AtRestError::NotUnlocked) };
+    match header.state {
+        State::Encrypted => Ok(home),
+        State::Encrypting => encrypt_all(home, &keys, header, tell),
+        State::Decrypting => decrypt_all(home, &keys, tell),
+    }
+}
+
+/// Encrypts what is still plain, also where everything should be encrypted already (a file that was put back from an
+/// old backup).
+pub fn encrypt_all(
+    home: Home,
+    keys: &Arc<Keys>,
+    header: Header,
+    tell: Tell<'_>,
+) -> Result<Home, AtRestError> {
+    let disk = keys.encrypted_disk();
+    let to: Arc<dyn Disk> = Arc::<_>::clone(disk) as Arc<dyn Disk>;
+    let conversion = Conversion::begin(to, &home.ledger())?;
+    remove_cache(&home)?;
+    conversion.rewrite(&RealDisk, |path| disk.is_encrypted(path), tell)?;
+    each_small_file(&home, |room, name, path, bytes| {
+        if is_sealed(&bytes) { Ok(()) } else { replace(path, &keys.seal(room, name, &bytes)?) }
+    })?;
+    header.at(State::Encrypted).write(&home)?;
+    let keys = Arc::new(keys.refusing_plain_files());
+    Ok(home.with_keys(keys))
+}
+
+fn decrypt_all(home: Home, keys: &Arc<Keys>, tell: Tell<'_>) -> Result<Home, AtRestError> {
+    let disk = keys.encrypted_disk();
+    let conversion = Conversion::begin(Arc::new(RealDisk), &home.ledger())?;
+    remove_cache(&home)?;
+    conversion.rewrite(
+        disk.as_ref(),
+        |path| disk.is_encrypted(path).map(|is_encrypted| !is_encrypted),
+        tell,
+    )?;
+    each_small_file(&home, |room, name, path, bytes| {
+        if !is_sealed(&bytes) {
+            return Ok(());
+        }
+        let content = keys.open(room, name, &bytes);
+        replace(path, &content.ok_or_else(|| HomeError::DoesNotOpen { path: path.to_owned() })?)
+    })?;
+    let header = home.path(FILE);
+    fs::remove_file(&header)
+        .and_then(|()| sync_folder(&header))
+        .map_err(|source| HomeError::Write { path: header, source })?;
+    Ok(Home::new(home.dir()))
+}
+
+/// It may be deleted at any time, and it names people.
+fn remove_cache(home: &Home) -> Result<(), AtRestError> {
+    match fs::remove_dir_all(home.cache()) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(HomeError::Write { path: home.cache(), source }.into());
+        }
+        _ => {}
+    }
+    Ok(home.create()?)
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), AtRestError> {
+    Ok(write_file(path, bytes, 0o600)?)
+}
+
+/// Secrets and kept reviews; certificates are for everybody to see. What a crash left half written goes.
+fn each_small_file(
+    home: &Home,
+    mut change: impl FnMut(Room, &str, &Path, Vec<u8>) -> Result<(), AtRestError>,
+) -> Result<(), AtRestError> {
+    for room in Room::ALL {
+        let folder = home.path(room.folder());
+        let read_error = |source| HomeError::Read { path: folder.clone(), source };
+        for entry in fs::read_dir(&folder).map_err(read_error)? {
+            let path = entry.map_err(read_error)?.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
+                continue;
+            };
+            if !path.is_file() || name.ends_with(".pem") {
+                continue;
+            }
+            if name.ends_with(".new") {
+                fs::remove_file(&path).map_err(|source| HomeError::Write { path: path.clone(), source })?;
+                continue;
+            }
+            let bytes = fs::read(&path).map_err(|source| HomeError::Read { path: path.clone(), source })?;
+            change(room, &name, &path, bytes)?;
+        }
+    }
+    Ok(())
+}
