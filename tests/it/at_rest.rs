@@ -2,9 +2,10 @@
 //! practice that is encrypted, decrypted and interrupted while it is in use.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -200,6 +201,11 @@ fn works_with(kind: Kind) -> Result<()> {
     ensure!(events.len() as u64 >= ACCESSES, "{} events", events.len());
     ensure!(machine.stop()?.success(), "{}", machine.log());
     assert!(practice.collector(&["status"])?.contains("encrypted at rest; its key"));
+    let review: serde_json::Value =
+        serde_json::from_slice(&fs::read(practice.folder().join("report").join("report.json"))?)?;
+    assert!(
+        review["footer"]["at_rest"].as_str().is_some_and(|said| said.contains("encrypted at rest; its key"))
+    );
     practice.stop_collector()?;
     // In-process as well as over the socket.
     practice.collector(&["self-check"])?;
@@ -233,6 +239,10 @@ fn works_with(kind: Kind) -> Result<()> {
     if kind != Kind::File {
         refused(&practice, missing)?;
     }
+    if kind == Kind::Passphrase {
+        assert!(typed(&practice, PASSPHRASE)?, "the first line of standard input opens");
+        assert!(!typed(&practice, "another horse battery staple")?);
+    }
     practice.set_environment(kind.environment(practice.folder()));
     fs::write(&file, &good)?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
@@ -243,6 +253,15 @@ fn works_with(kind: Kind) -> Result<()> {
     assert_eq!(kept(&practice.dir())?, before, "{kind:?}: nothing was touched");
     practice.collector(&["self-check"])?;
     Ok(())
+}
+
+/// Whether `check` passes with this on its standard input.
+fn typed(practice: &Practice, text: &str) -> Result<bool> {
+    let mut check = Command::new(program::binary("ntk-collector")?);
+    check.arg("--dir").arg(practice.dir()).arg("check").stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut check = check.stderr(Stdio::null()).spawn()?;
+    check.stdin.take().context("its standard input")?.write_all(format!("{text}\n").as_bytes())?;
+    Ok(check.wait()?.success())
 }
 
 /// `run`, `check` and a subcommand say the same sentence and end with the code of a wrong configuration.
