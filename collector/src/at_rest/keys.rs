@@ -160,7 +160,7 @@ impl Keys {
         Arc::<EncryptedDisk>::clone(&self.disk)
     }
 
-    pub(super) fn encrypted_disk(&self) -> &Arc<EncryptedDisk> {
+    pub(crate) fn encrypted_disk(&self) -> &Arc<EncryptedDisk> {
         &self.disk
     }
 
