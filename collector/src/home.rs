@@ -300,4 +300,27 @@ mod tests {
         fs::set_permissions(home.private("log.key"), fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(home.read_key("log.key"), Err(HomeError::Loose { .. })));
     }
+
+    #[test]
+    fn secrets_and_reviews_are_sealed_where_the_folder_is_unlocked_and_plain_ones_are_refused() {
+        let scratch = tempfile::tempdir().unwrap();
+        let plain = Home::new(scratch.path());
+        plain.create().unwrap();
+        plain.write_key("old.key", &[6; 32]).unwrap();
+        let home = plain.clone().with_keys(Arc::new(crate::at_rest::keys::for_tests(1)));
+        home.write_key("log.key", &[7; 32]).unwrap();
+        home.write_report("week.html", b"Mary").unwrap();
+        assert_eq!(home.read_key("log.key").unwrap(), [7; 32]);
+        assert_eq!(home.read_report("week.html").unwrap(), b"Mary");
+        let on_disk = fs::read(home.private("log.key")).unwrap();
+        assert!(is_sealed(&on_disk) && is_sealed(&fs::read(home.path("reports/week.html")).unwrap()));
+        assert!(matches!(plain.read_key("log.key"), Err(HomeError::Encrypted { .. })));
+        assert!(matches!(home.read_key("old.key"), Err(HomeError::NotEncrypted { .. })));
+        let other = plain.with_keys(Arc::new(crate::at_rest::keys::for_tests(2)));
+        assert!(matches!(other.read_key("log.key"), Err(HomeError::DoesNotOpen { .. })));
+        write_file(&home.private("bundle.key"), &on_disk, 0o600).unwrap();
+        assert!(matches!(home.read_key("bundle.key"), Err(HomeError::DoesNotOpen { .. })), "another's name");
+        write_file(&home.private("log.key"), &on_disk, 0o640).unwrap();
+        assert!(matches!(home.read_key("log.key"), Err(HomeError::Loose { .. })));
+    }
 }

@@ -463,10 +463,65 @@ mod tests {
         }
     }
 
+    fn seal(byte: u8) -> Option<Arc<StoreSeal>> {
+        Some(crate::at_rest::keys::for_tests(byte).store())
+    }
+
     #[test]
     fn batches_are_found_by_note_by_entry_and_by_day() {
+        batches_are_found(None);
+    }
+
+    #[test]
+    fn batches_are_found_where_values_are_sealed_and_authors_have_no_names() {
+        batches_are_found(seal(1));
+    }
+
+    /// Whether any file below a folder holds this.
+    fn holds(folder: &Path, part: &str) -> bool {
+        fs::read_dir(folder).unwrap().any(|entry| {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                return holds(&path, part);
+            }
+            fs::read(path).unwrap().windows(part.len()).any(|window| window == part.as_bytes())
+        })
+    }
+
+    #[test]
+    fn a_sealed_store_shows_no_name_and_one_of_another_key_or_none_is_made_anew() {
         let dir = tempfile::tempdir().unwrap();
-        let (store, _) = Store::open(&dir.path().join("sled")).unwrap();
+        let path = dir.path().join("sled");
+        for (sealed_with, fresh) in [(None, true), (seal(1), true), (seal(1), false), (seal(2), true)] {
+            let is_sealed = sealed_with.is_some();
+            let (store, is_fresh) = Store::open_sealed(&path, sealed_with).unwrap();
+            assert_eq!(is_fresh, fresh);
+            assert_eq!(store.leaf(7).unwrap().is_none(), fresh);
+            let mut changes = Changes::default();
+            changes.leaf(&record(7, "agent/ws-01", 0, 3, 10)).unwrap();
+            changes.roster(7, "[[person]] id = \"mary\"");
+            store.apply(changes, Some((Cursor::default(), &Snapshot::default()))).unwrap();
+            store.flush().unwrap();
+            drop(store);
+            for name in ["ws-01", "mary", "received_unix_ns"] {
+                assert_eq!(holds(&path, name), !is_sealed, "{name}");
+            }
+        }
+        let aside = fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(aside, 1, "nothing is set aside: it may be plain");
+        // A value that was put under another key does not open, and everything is made anew.
+        let (store, _) = Store::open_sealed(&path, seal(2)).unwrap();
+        let value = store.db.get(leaf_key(b'b', 7)).unwrap().unwrap();
+        store.db.insert(leaf_key(b'b', 8), value).unwrap();
+        assert!(matches!(store.leaf(8), Err(StoreError::DoesNotOpen)));
+        store.flush().unwrap();
+        drop(store);
+        assert!(Store::open_sealed(&path, seal(2)).unwrap().1);
+    }
+
+    fn batches_are_found(seal: Option<Arc<StoreSeal>>) {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open_sealed(&dir.path().join("sled"), seal).unwrap();
         let mut changes = Changes::default();
         for record in
             [record(0, "agent/a", 0, 3, 10), record(1, "agent/b", 0, 9, 10), record(2, "agent/a", 3, 7, 11)]

@@ -2,9 +2,11 @@
 //! practice that is encrypted, decrypted and interrupted while it is in use.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -14,7 +16,7 @@ use ntk_evidence::hash::{hex, unhex};
 use ntk_tests::machine::Machine;
 use ntk_tests::practice::Practice;
 use ntk_tests::program::{self, Running};
-use ntk_tests::{recording, wait};
+use ntk_tests::{recording, skip, wait};
 
 use crate::bundle::verify;
 use crate::crash::{player, reaches};
@@ -200,6 +202,11 @@ fn works_with(kind: Kind) -> Result<()> {
     ensure!(events.len() as u64 >= ACCESSES, "{} events", events.len());
     ensure!(machine.stop()?.success(), "{}", machine.log());
     assert!(practice.collector(&["status"])?.contains("encrypted at rest; its key"));
+    let review: serde_json::Value =
+        serde_json::from_slice(&fs::read(practice.folder().join("report").join("report.json"))?)?;
+    assert!(
+        review["footer"]["at_rest"].as_str().is_some_and(|said| said.contains("encrypted at rest; its key"))
+    );
     practice.stop_collector()?;
     // In-process as well as over the socket.
     practice.collector(&["self-check"])?;
@@ -233,6 +240,10 @@ fn works_with(kind: Kind) -> Result<()> {
     if kind != Kind::File {
         refused(&practice, missing)?;
     }
+    if kind == Kind::Passphrase {
+        assert!(typed(&practice, PASSPHRASE)?, "the first line of standard input opens");
+        assert!(!typed(&practice, "another horse battery staple")?);
+    }
     practice.set_environment(kind.environment(practice.folder()));
     fs::write(&file, &good)?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
@@ -243,6 +254,15 @@ fn works_with(kind: Kind) -> Result<()> {
     assert_eq!(kept(&practice.dir())?, before, "{kind:?}: nothing was touched");
     practice.collector(&["self-check"])?;
     Ok(())
+}
+
+/// Whether `check` passes with this on its standard input.
+fn typed(practice: &Practice, text: &str) -> Result<bool> {
+    let mut check = Command::new(program::binary("ntk-collector")?);
+    check.arg("--dir").arg(practice.dir()).arg("check").stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut check = check.stderr(Stdio::null()).spawn()?;
+    check.stdin.take().context("its standard input")?.write_all(format!("{text}\n").as_bytes())?;
+    Ok(check.wait()?.success())
 }
 
 /// `run`, `check` and a subcommand say the same sentence and end with the code of a wrong configuration.
@@ -477,6 +497,49 @@ fn encrypting_and_decrypting_may_be_killed_in_the_middle_and_run_again() -> Resu
 fn killed(mut running: Running, is_so: impl Fn() -> bool) -> Result<()> {
     wait::at_once("the work to begin", WITHIN, || Ok(is_so() || running.ensure_running().is_err()))?;
     running.kill()
+}
+
+/// The kernel shows who may look into a process: where core dumps are off, its own account no longer owns it in /proc.
+#[test]
+fn whoever_has_the_collectors_account_cannot_dump_the_memory_that_holds_keys() -> Result<()> {
+    /// An account without rights, by its number on every Linux.
+    const NOBODY: u32 = 65_534;
+    for encrypted in [true, false] {
+        let mut practice = if encrypted { Kind::File.practice()? } else { Practice::start()? };
+        practice.stop_collector()?;
+        let owned = format!("{NOBODY}:{NOBODY}");
+        ensure!(
+            Command::new("chown").args(["-R", &owned]).arg(practice.folder()).status()?.success(),
+            "chown"
+        );
+        let binary = program::binary("ntk-collector")?;
+        let mut version = Command::new(&binary);
+        if !version
+            .arg("--version")
+            .stdout(Stdio::null())
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .status()
+            .is_ok_and(|it| it.success())
+        {
+            skip::skip(
+                "at_rest::memory",
+                "an account without rights cannot run the built program where it lies",
+            );
+            return Ok(());
+        }
+        let mut command = Command::new(&binary);
+        command.arg("--dir").arg(practice.dir()).arg("run").uid(NOBODY).gid(NOBODY);
+        let mut running = Running::spawn("ntk-collector", command, &practice.folder().join("nobody.log"))?;
+        wait::until_so("the collector to answer", WITHIN, || {
+            running.ensure_running()?;
+            Ok(practice.status().is_ok())
+        })?;
+        let owner = fs::metadata(format!("/proc/{}", running.id()))?.uid();
+        assert_eq!(owner, if encrypted { 0 } else { NOBODY }, "encrypted: {encrypted}");
+        ensure!(running.stop()?.success(), "the collector ends in order");
+    }
+    Ok(())
 }
 
 #[test]

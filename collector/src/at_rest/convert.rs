@@ -167,3 +167,115 @@ fn each_small_file(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use ntk_segment::reader::Reader;
+
+    use super::super::{source, unlock};
+    use super::*;
+    use crate::clock::Clock;
+    use crate::init::{InitOptions, init};
+    use crate::practice::Practice;
+
+    /// Files below a folder that conversion changes, the cache left out.
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let of_room = |room: &str| {
+            let entries = fs::read_dir(folder.join(room)).unwrap();
+            entries
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| !path.ends_with("lock"))
+                .collect::<Vec<_>>()
+        };
+        let mut found: Vec<PathBuf> =
+            ["ledger", "private", "reports"].into_iter().flat_map(of_room).collect();
+        found.sort();
+        found
+    }
+
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let to = to.join(entry.file_name());
+            if entry.path().is_dir() {
+                copy(&entry.path(), &to);
+            } else {
+                fs::copy(entry.path(), to).unwrap();
+            }
+        }
+    }
+
+    fn quietly(home: Home) -> Home {
+        finish(home, &mut |_, _| {}).unwrap()
+    }
+
+    /// Everything that a start reads can be read.
+    fn works(home: &Home) {
+        let practice = Practice::open(home.clone()).unwrap();
+        practice.ledger_keys().unwrap();
+        practice.bundle_key().unwrap();
+        practice.server().unwrap();
+        assert_eq!(home.read_report("2026-W47.html").unwrap(), b"a review");
+        let reader = Reader::open_on(home.disk(), &home.ledger()).unwrap();
+        assert!(reader.frames().unwrap().all(|frame| frame.is_ok()));
+    }
+
+    /// Whatever was done when it stopped: the folder opens as it is, and the next one who opens it does the rest.
+    #[test]
+    fn a_folder_half_encrypted_or_half_decrypted_opens_and_is_finished() {
+        let scratch = tempfile::tempdir().unwrap();
+        let begun = scratch.path().join("begun");
+        let home = Home::new(&begun);
+        let options = InitOptions {
+            name: "Maple Street".into(),
+            timezone: "UTC".into(),
+            template: "small-practice".into(),
+            keys_to: scratch.path().join("keys.txt"),
+            administers: [("host".to_owned(), "us".to_owned())].into(),
+            listen: "127.0.0.1:0".into(),
+            at_rest: None,
+        };
+        init(&home, &options, &Clock::system()).unwrap();
+        home.write_report("2026-W47.html", b"a review").unwrap();
+        let key = Source::File(scratch.path().join("ntk.key"));
+        let secret = source::make(&key, &home, None).unwrap();
+        let recovery = Practice::open(home.clone()).unwrap().trust.recovery;
+        let home = begin(home, &key, &secret, &recovery).unwrap();
+        works(&home);
+        let done = scratch.path().join("done");
+        copy(&begun, &done);
+        let finished = quietly(unlock(Home::new(&done)).unwrap());
+        works(&finished);
+        let n_files = files(&begun).len();
+        assert!(n_files >= 9 && files(&done).len() == n_files, "{:?}", files(&begun));
+        for (n_done, state) in (0..=n_files).flat_map(|n| [(n, State::Encrypting), (n, State::Decrypting)]) {
+            let half = scratch.path().join(format!("{n_done}-{state:?}"));
+            let (from, to) = if state == State::Encrypting { (&begun, &done) } else { (&done, &begun) };
+            copy(from, &half);
+            for file in files(to).into_iter().take(n_done) {
+                fs::copy(&file, half.join(file.strip_prefix(to).unwrap())).unwrap();
+            }
+            // What a crash leaves of the file that was next.
+            fs::write(half.join("ledger/00000000000000000000.seg.tmp"), b"half").unwrap();
+            fs::write(half.join("private/log.key.new"), b"half").unwrap();
+            let home = Home::new(&half);
+            Header::read(&home).unwrap().unwrap().at(state).write(&home).unwrap();
+            let home = unlock(home).unwrap();
+            works(&home);
+            let home = quietly(home);
+            works(&home);
+            let is_encrypted = state == State::Encrypting;
+            assert_eq!(Header::read(&home).unwrap().is_some(), is_encrypted);
+            works(&if is_encrypted { unlock(Home::new(&half)).unwrap() } else { Home::new(&half) });
+            for file in files(&half).into_iter().filter(|file| file.extension().is_none_or(|it| it != "pem"))
+            {
+                let bytes = fs::read(&file).unwrap();
+                let sealed = is_sealed(&bytes) || bytes.starts_with(b"NTKCHNK");
+                assert_eq!(sealed, is_encrypted, "{n_done} {state:?} {}", file.display());
+            }
+        }
+    }
+}

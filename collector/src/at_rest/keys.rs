@@ -160,7 +160,7 @@ impl Keys {
         Arc::<EncryptedDisk>::clone(&self.disk)
     }
 
-    pub(super) fn encrypted_disk(&self) -> &Arc<EncryptedDisk> {
+    pub(crate) fn encrypted_disk(&self) -> &Arc<EncryptedDisk> {
         &self.disk
     }
 
@@ -223,13 +223,16 @@ impl StoreSeal {
     }
 }
 
+/// Keys of a practice that does not exist.
+#[cfg(test)]
+pub(crate) fn for_tests(byte: u8) -> Keys {
+    Keys::new(&Key::new([byte; 32]), PlainFiles::Refused)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::for_tests as keys;
     use super::*;
-
-    fn keys(byte: u8) -> Keys {
-        Keys::new(&Key::new([byte; 32]), PlainFiles::Refused)
-    }
 
     #[test]
     fn a_file_opens_with_its_key_under_its_name_and_unchanged_only() {

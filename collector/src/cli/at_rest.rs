@@ -41,7 +41,8 @@ pub enum AtRestCommand {
     Status(super::Json),
     /// Encrypt what is stored and what will be; can be run again after a crash
     On {
-        /// Where the key comes from; not needed to go on with an encryption that was begun
+        /// Where the key comes from: passphrase (typed at each start), credential (systemd's ntk-at-rest), or file:PATH on
+        /// removable media, made where there is none; not needed to go on with what was begun
         #[arg(long, value_name = "KEY")]
         key: Option<Source>,
         /// File with the passphrase [default: typed twice, or the file in NTK_AT_REST_PASSPHRASE_FILE]

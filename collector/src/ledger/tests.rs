@@ -12,7 +12,7 @@ use ntk_evidence::event::{Event, Kind};
 use ntk_evidence::name::Author;
 use ntk_evidence::note::{KeyType, NoteSigner};
 use ntk_evidence::time::Moment;
-use ntk_segment::disk::RealDisk;
+use ntk_segment::disk::{Disk, RealDisk};
 use ntk_segment::frame::Frame;
 use ntk_segment::log::{Options, SegmentLog};
 use ntk_segment::reader::Reader;
@@ -20,10 +20,12 @@ use sick_disk::{SickDisk, Sickness};
 
 use super::writer::{LedgerHandle, open_on};
 use super::{Appended, Continuation, LedgerError};
+use crate::at_rest;
+use crate::at_rest::source::Source;
 use crate::clock::Clock;
 use crate::home::Home;
 use crate::ingest::verify::verify;
-use crate::init::{InitOptions, init};
+use crate::init::{AtRestOptions, InitOptions, init};
 use crate::practice::Practice;
 use crate::self_check::self_check;
 
@@ -36,7 +38,13 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        Self::kept(false)
+    }
+
+    /// A practice that is encrypted at rest, or is not.
+    fn kept(is_encrypted: bool) -> Self {
         let scratch = tempfile::tempdir().unwrap();
+        let key = Source::File(scratch.path().join("ntk.key"));
         let home = Home::new(scratch.path().join("collector"));
         let options = InitOptions {
             name: "Maple Street".into(),
@@ -45,10 +53,10 @@ impl Rig {
             keys_to: scratch.path().join("keys.txt"),
             administers: [("host".to_owned(), "us".to_owned())].into(),
             listen: "127.0.0.1:0".into(),
-            at_rest: None,
+            at_rest: is_encrypted.then_some(AtRestOptions { key, passphrase_file: None }),
         };
         init(&home, &options, &clock()).unwrap();
-        let practice = Practice::open(home).unwrap();
+        let practice = Practice::open(at_rest::unlock(home).unwrap()).unwrap();
         let author = Author::agent("ws-01").unwrap();
         let agent =
             NoteSigner::new(&practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32]).unwrap();
@@ -58,7 +66,11 @@ impl Rig {
 
     fn open(&self, disk: &SickDisk) -> LedgerHandle {
         let keys = self.practice.ledger_keys().unwrap();
-        let disk = Arc::new(disk.clone());
+        let sick = Arc::new(disk.clone());
+        let disk: Arc<dyn Disk> = match self.practice.home.keys() {
+            None => sick,
+            Some(keys) => Arc::new(keys.encrypted_disk().over(sick)),
+        };
         open_on(disk, &self.practice.home, &self.practice.trust.slug, keys, clock()).unwrap().handle
     }
 
@@ -90,7 +102,7 @@ impl Rig {
     }
 
     fn self_check(&self) -> crate::self_check::SelfCheck {
-        self_check(&self.practice, &Reader::open(&self.practice.home.ledger()).unwrap(), |_| {}).unwrap()
+        self_check(&self.practice, &reader(&self.practice), |_| {}).unwrap()
     }
 }
 
@@ -106,8 +118,12 @@ fn append(handle: &LedgerHandle, continuation: Continuation) -> Result<Appended,
     })
 }
 
+fn reader(practice: &Practice) -> Reader {
+    Reader::open_on(practice.home.disk(), &practice.home.ledger()).unwrap()
+}
+
 fn notes_of(practice: &Practice, author: &str) -> Vec<Vec<u8>> {
-    let reader = Reader::open(&practice.home.ledger()).unwrap();
+    let reader = reader(practice);
     let batches = reader.frames().unwrap().filter_map(|frame| match frame.unwrap().1 {
         Frame::Batch(batch) if batch.author == author => Some(batch.note),
         _ => None,
@@ -117,13 +133,14 @@ fn notes_of(practice: &Practice, author: &str) -> Vec<Vec<u8>> {
 
 #[test]
 fn nothing_is_acknowledged_that_a_sick_disk_may_have_lost_and_nothing_is_doubled_after() {
-    for sickness in [
+    let sicknesses = [
         Sickness::NotWritten,
         Sickness::HalfWritten,
         Sickness::WrittenThoughReportedFailed,
         Sickness::SyncFails,
-    ] {
-        let rig = Rig::new();
+    ];
+    for (sickness, is_encrypted) in sicknesses.into_iter().flat_map(|it| [(it, false), (it, true)]) {
+        let rig = Rig::kept(is_encrypted);
         let disk = SickDisk::default();
         let handle = rig.open(&disk);
         rig.enrol(&handle);

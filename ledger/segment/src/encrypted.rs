@@ -85,6 +85,17 @@ impl EncryptedDisk {
         Self { disk, cipher, plain_files, indexes: Indexes::default() }
     }
 
+    /// The same key over another disk.
+    #[must_use]
+    pub fn over(&self, disk: Arc<dyn Disk>) -> Self {
+        Self {
+            disk,
+            cipher: Arc::clone(&self.cipher),
+            plain_files: self.plain_files,
+            indexes: Indexes::default(),
+        }
+    }
+
     /// The same disk, which refuses plain files from now on.
     #[must_use]
     pub fn refusing_plain_files(&self) -> Self {
