@@ -320,6 +320,7 @@ impl Practice {
             disclosed_events: u64::try_from(count(true)).unwrap(),
             withheld_events: u64::try_from(count(false)).unwrap(),
             legal_hold_id: None,
+            provable_up_to: Vec::new(),
             not_included: vec!["No PDF of the report is in this bundle.".into()],
         };
         Draft { rows, ranges, keys, files, info, timeline: None }
