@@ -14,6 +14,7 @@ pub mod reviewers;
 mod roster;
 pub mod ticket_tokens;
 pub mod tickets;
+mod time_stamp;
 mod witness;
 
 use axum::Json;
@@ -88,6 +89,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/enroll", get(machines).post(enroll))
         .route("/v1/enroll/revoke", post(revoke))
         .merge(witness::routes())
+        .merge(time_stamp::routes())
         .merge(roster::routes())
         .merge(departure::routes())
         .merge(policy::routes())
@@ -158,6 +160,7 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "refusals": app.refusals.counts(),
         "silent": published.registry.silent,
         "self_check": published.registry.checked,
+        "time_stamps": crate::time_stamp::ask::standing(&app),
     }))
 }
 

@@ -20,6 +20,7 @@ use crate::practice::{Practice, PracticeError};
 use crate::rest::tokens::HelpDesks;
 use crate::reviewer::Reviewers;
 use crate::store::{Store, StoreError};
+use crate::time_stamp::ask::Asking;
 use crate::watch::Liveness;
 use crate::witness::rounds::Rounds;
 use crate::witness::trust::CurrentTrust;
@@ -87,6 +88,8 @@ pub struct App {
     pub job: Arc<Job>,
     /// Rounds of witnessing with the agents that are connected.
     pub rounds: Rounds,
+    /// Questions to the time-stamping authority.
+    pub stamping: Asking,
     /// The trust file in force.
     pub trust: CurrentTrust,
     /// Address of the agents' listener, once it listens.
@@ -141,6 +144,7 @@ impl Working {
             help_desks: Arc::new(HelpDesks::new(practice.home.clone())),
             trust: CurrentTrust::new(practice.trust.clone(), &practice.trust_text),
             rounds: Rounds::default(),
+            stamping: Asking::default(),
             practice,
             ledger: handle,
             lookup,

@@ -4,6 +4,7 @@
 //! while the collector runs ([`reload`]); what cannot change without a start says so.
 
 pub mod reload;
+pub mod time_stamps;
 
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::home::{HomeError, read_text};
+use time_stamps::{TimeStampSection, TimeStamps};
 
 /// The configuration as it stands in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,9 @@ pub struct RawConfig {
     /// How long entries and acts are kept.
     #[serde(default)]
     pub retention: Retention,
+    /// Who is asked for time-stamps; nobody where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_stamps: Option<TimeStampSection>,
 }
 
 /// `[retention]`.
@@ -107,6 +112,8 @@ fn default_level() -> String {
 pub struct Config {
     /// As written.
     pub raw: RawConfig,
+    /// Who is asked for time-stamps.
+    pub time_stamps: Option<TimeStamps>,
     /// The practice's zone.
     pub zone: TimeZone,
 }
@@ -194,8 +201,9 @@ impl Config {
                 "`administers.{key}`: only host, hypervisor, network and backup are asked for"
             ));
         }
+        let time_stamps = raw.time_stamps.as_ref().and_then(|section| section.check(&mut faults));
         match zone {
-            Ok(zone) if faults.is_empty() => Ok(Self { raw, zone }),
+            Ok(zone) if faults.is_empty() => Ok(Self { raw, time_stamps, zone }),
             _ => Err(ConfigError::Values { path: path.into(), faults }),
         }
     }
@@ -237,5 +245,10 @@ mod tests {
             Config::parse("practice='a'\ntimezone='UTC'\nlissten='x:1'", "c.toml").unwrap_err().to_string();
         assert!(error.contains("lissten"), "{error}");
         assert!(Config::parse("practice='a'\ntimezone='America/New_York'", "c.toml").is_ok());
+        let text = "practice='a'\ntimezone='UTC'\n[time_stamps]\nurl='ftp://tsa'\nevery_minutes=0\ncertificates=''";
+        let error = Config::parse(text, "c.toml").unwrap_err().to_string();
+        for key in ["`time_stamps.url`", "`time_stamps.every_minutes`", "`time_stamps.certificates`"] {
+            assert!(error.contains(key), "{key} in {error}");
+        }
     }
 }

@@ -293,6 +293,7 @@ pub fn bundle(
         disclosed_events: u64::try_from(shown).unwrap_or(u64::MAX),
         withheld_events: u64::try_from(rows.saturating_sub(shown)).unwrap_or(u64::MAX),
         legal_hold_id: published.registry.holds.ids_of(&question.case, question.person.as_deref()),
+        provable_up_to: Vec::new(),
         not_included: facts.not_included.clone(),
     };
     Ok(bag.seal(&info, bundle_key)?)

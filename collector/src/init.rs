@@ -133,6 +133,7 @@ pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, I
         log_level: "info".into(),
         administers: options.administers.clone(),
         retention: crate::config::Retention::default(),
+        time_stamps: None,
     };
     let text = format!(
         "# Need-to-Know collector. Changes are read while it runs.\n{}",

@@ -33,6 +33,7 @@ use crate::rest::listener::{self as rest, RestError};
 use crate::self_check;
 use crate::silence::task::Ear;
 use crate::silence::{self, Silences};
+use crate::time_stamp;
 use crate::witness;
 
 /// How long another process may hold the ledger's lock while this one starts.
@@ -143,6 +144,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     let retention = tokio::spawn(crate::prune::daily(app.clone(), stop.clone()));
 
     let rounds = tokio::spawn(witness::rounds::run(app.clone(), stop.clone()));
+    let stamps = tokio::spawn(time_stamp::ask::run(app.clone(), stop.clone()));
     let silences = tokio::spawn(silence::task::run(app.clone(), ear, stop.clone()));
     let mut agents =
         tokio::spawn(async move { listener::serve(agents, service, &server, &authority_pem).await });
@@ -172,6 +174,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         checks.abort_handle(),
         rounds.abort_handle(),
         retention.abort_handle(),
+        stamps.abort_handle(),
     ];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     let drained = async {
@@ -188,6 +191,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         let _ = checks.await;
         let _ = rounds.await;
         let _ = retention.await;
+        let _ = stamps.await;
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());
@@ -256,6 +260,7 @@ fn watch_config(app: &App, level: Option<LevelHandle>) -> Option<reload::Reload>
                 || before.raw.tickets_listen != next.raw.tickets_listen
                 || before.raw.timezone != next.raw.timezone
                 || before.raw.practice != next.raw.practice
+                || before.time_stamps != next.time_stamps
             {
                 warn!("the changed configuration asks for a new start of the collector");
             }

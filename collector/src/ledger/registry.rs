@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hold::Holds;
 use crate::silence::{Silence, Step};
+use crate::time_stamp::Stamps;
 use crate::witness::Witnessed;
 
 /// Body of `act_enrolment_offered`.
@@ -74,6 +75,9 @@ pub struct Registry {
     /// Who remembers the log, as far as acts say.
     #[serde(default)]
     pub witnessed: Witnessed,
+    /// Time-stamps, as far as acts say.
+    #[serde(default, skip_serializing_if = "Stamps::is_empty")]
+    pub stamps: Stamps,
     /// Legal holds.
     #[serde(default, skip_serializing_if = "Holds::is_empty")]
     pub holds: Holds,
@@ -142,6 +146,10 @@ impl Registry {
             }
             act::kind::WITNESSED => {
                 self.witnessed.apply(&body);
+                None
+            }
+            act::kind::TIME_STAMP => {
+                self.stamps.apply(&body, &event.time);
                 None
             }
             act::kind::SILENCE => {
