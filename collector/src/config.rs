@@ -245,7 +245,8 @@ mod tests {
             Config::parse("practice='a'\ntimezone='UTC'\nlissten='x:1'", "c.toml").unwrap_err().to_string();
         assert!(error.contains("lissten"), "{error}");
         assert!(Config::parse("practice='a'\ntimezone='America/New_York'", "c.toml").is_ok());
-        let text = "practice='a'\ntimezone='UTC'\n[time_stamps]\nurl='ftp://tsa'\nevery_minutes=0\ncertificates=''";
+        let text =
+            "practice='a'\ntimezone='UTC'\n[time_stamps]\nurl='ftp://tsa'\nevery_minutes=0\ncertificates=''";
         let error = Config::parse(text, "c.toml").unwrap_err().to_string();
         for key in ["`time_stamps.url`", "`time_stamps.every_minutes`", "`time_stamps.certificates`"] {
             assert!(error.contains(key), "{key} in {error}");

@@ -259,7 +259,8 @@ pub enum Next {
 pub fn next(every_seconds: i64, stamps: &Stamps, attempts: &Attempts, size: u64, now: Moment) -> Next {
     let is_within = |since: Moment, seconds: i64| since <= now && now < since.plus_seconds(seconds);
     let recorded = stamps.newest.as_ref().and_then(|newest| Moment::parse(&newest.recorded));
-    if let (Some(since), Some(reason), false) = (attempts.failing_since, &attempts.reason, stamps.is_failing) {
+    if let (Some(since), Some(reason), false) = (attempts.failing_since, &attempts.reason, stamps.is_failing)
+    {
         // After a start the attempts are few, but the ledger knows how long there was none.
         let since = recorded.filter(|recorded| *recorded < since).unwrap_or(since);
         if !is_within(since, FAILING_SECONDS) && since <= now {
@@ -274,6 +275,27 @@ pub fn next(every_seconds: i64, stamps: &Stamps, attempts: &Attempts, size: u64,
         Next::Wait
     } else {
         Next::Ask
+    }
+}
+
+/// Between which times of the authority something came into the log, for people.
+pub fn in_words(not_before: Option<Moment>, not_after: Option<Moment>) -> String {
+    let text = |moment: Moment| moment.to_rfc3339(0);
+    match (not_before.map(text), not_after.map(text)) {
+        (Some(from), Some(to)) => {
+            format!("Received between {from} and {to}, by the clock of the time-stamping authority.")
+        }
+        (None, Some(to)) => {
+            format!(
+                "Received by {to}, by the clock of the time-stamping authority; no time-stamp says since when."
+            )
+        }
+        (Some(from), None) => {
+            format!(
+                "Received after {from}, by the clock of the time-stamping authority; no later time-stamp holds it yet."
+            )
+        }
+        (None, None) => "No time-stamp says when it was received: that is the collector's word.".to_owned(),
     }
 }
 

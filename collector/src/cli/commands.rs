@@ -184,7 +184,8 @@ fn check(home: Home) -> anyhow::Result<u8> {
                 let said = settings.certificates.as_ref().map_or_else(
                     || Ok("no certificates are given: bundles go without the authority's chain".to_owned()),
                     |file| {
-                        read_certificates(home.dir(), file).map(|_| "the authority's certificates can be read".into())
+                        read_certificates(home.dir(), file)
+                            .map(|_| "the authority's certificates can be read".into())
                     },
                 );
                 line("time-stamps", said);

@@ -132,7 +132,8 @@ mod tests {
         assert_eq!(read("http://tsa.example.com"), pair("tsa.example.com", "/"));
         assert_eq!(read("https://tsa.example.com/tsr?x=1"), pair("tsa.example.com", "/tsr?x=1"));
         assert_eq!(read("http://[::1]:318/a"), pair("[::1]:318", "/a"));
-        for odd in ["tsa.example.com", "ftp://tsa", "http://user:word@tsa", "http://", "/path", "http://a b"] {
+        for odd in ["tsa.example.com", "ftp://tsa", "http://user:word@tsa", "http://", "/path", "http://a b"]
+        {
             assert_eq!(read(odd), None, "{odd}");
         }
     }

@@ -13,7 +13,10 @@ fn at(second: i64) -> Moment {
 
 fn stamped_at(size: u64, second: i64) -> Stamps {
     let time = at(second).to_rfc3339(0);
-    Stamps { newest: Some(Newest { size, time: time.clone(), authority: None, recorded: time }), ..Stamps::default() }
+    Stamps {
+        newest: Some(Newest { size, time: time.clone(), authority: None, recorded: time }),
+        ..Stamps::default()
+    }
 }
 
 fn failed(times: &[i64]) -> Attempts {
@@ -85,8 +88,11 @@ fn only_a_granted_answer_to_this_request_over_this_checkpoint_is_kept() {
 #[test]
 fn a_response_that_was_fetched_by_hand_finds_its_request_and_no_other() {
     let mut stamps = Stamps::default();
-    let mut apply = |act: TimeStampAct| stamps.apply(&serde_json::to_value(act).unwrap(), "2026-11-27T20:00:00Z");
-    for (size, note, nonce) in [(3, b"stamped text\n".as_slice(), NONCE), (5, b"a later checkpoint\n", [9; 8])] {
+    let mut apply =
+        |act: TimeStampAct| stamps.apply(&serde_json::to_value(act).unwrap(), "2026-11-27T20:00:00Z");
+    for (size, note, nonce) in
+        [(3, b"stamped text\n".as_slice(), NONCE), (5, b"a later checkpoint\n", [9; 8])]
+    {
         apply(TimeStampAct::Asked(Asked::new(size, note, &nonce)));
     }
     let act = stamps.add(RESPONSE).unwrap();

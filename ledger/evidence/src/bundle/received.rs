@@ -84,7 +84,8 @@ impl Received {
         let recorded = Recorded::among(collector);
         for (size, response) in responses(files) {
             let Ok(stamp) = TimeStamp::parse(response) else { continue };
-            let act = recorded.iter().find(|recorded| recorded.response == response).map(|recorded| recorded.act);
+            let act =
+                recorded.iter().find(|recorded| recorded.response == response).map(|recorded| recorded.act);
             let recorded = act.and_then(|act| read.placements.at_most(&Author::Collector, act));
             read.stamps.push(Stamped { size, time: stamp.time, recorded });
         }

@@ -112,9 +112,14 @@ fn one(
     // An act that holds one over this checkpoint settles which response and which request it was.
     let acts: Vec<&Recorded> = recorded.iter().filter(|act| act.imprint == stamp.imprint).collect();
     match acts.iter().find(|act| act.response == *response) {
-        None if !acts.is_empty() => return altered("the response is not the one that the collector's act holds"),
+        None if !acts.is_empty() => {
+            return altered("the response is not the one that the collector's act holds");
+        }
         Some(act) if act.request.as_ref() != request => {
-            return Err((Status::Incomplete, "its request (.tsq) is not there as the act holds it".to_owned()));
+            return Err((
+                Status::Incomplete,
+                "its request (.tsq) is not there as the act holds it".to_owned(),
+            ));
         }
         _ => {}
     }
@@ -174,8 +179,8 @@ fn placed_note(
         .of(&author, placed.epoch)
         .ok_or((Status::NotVerifiable, format!("no key is known in epoch {}", placed.epoch)))?;
     let note = placed.note.as_bytes();
-    let checkpoint = Checkpoint::verify(note, key)
-        .map_err(|error| (status_of_checkpoint(&error), error.to_string()))?;
+    let checkpoint =
+        Checkpoint::verify(note, key).map_err(|error| (status_of_checkpoint(&error), error.to_string()))?;
     if checkpoint.size != placed.size {
         return Err(altered(&"it is of another size"));
     }

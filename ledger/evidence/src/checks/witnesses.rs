@@ -144,12 +144,7 @@ pub(super) fn continued(
 }
 
 /// The largest size at which as many as are needed cosigned.
-pub(super) fn best(
-    vouching: &[Vouching],
-    keys: &[VerifierKey],
-    needed: u32,
-    faults: &mut Faults,
-) -> Best {
+pub(super) fn best(vouching: &[Vouching], keys: &[VerifierKey], needed: u32, faults: &mut Faults) -> Best {
     let mut best = Best::default();
     for one in vouching {
         let (mut count, mut latest) = (0u32, None);
