@@ -70,9 +70,17 @@ pub struct Practice {
 impl Practice {
     /// Makes a practice in a scratch folder, imports the roster and starts the collector.
     pub fn start() -> Result<Self> {
+        Self::start_configured("")
+    }
+
+    /// The same with more at the end of `collector.toml`.
+    pub fn start_configured(more: &str) -> Result<Self> {
         let scratch = tempfile::Builder::new().prefix("ntk-").tempdir()?;
         let folder = scratch.path().to_owned();
         let mut practice = Self::make(&folder, Some(scratch))?;
+        let config = practice.dir().join("collector.toml");
+        let text = std::fs::read_to_string(&config)?;
+        std::fs::write(&config, text + more)?;
         practice.start_collector()?;
         practice.import_roster(ROSTER)?;
         Ok(practice)

@@ -26,7 +26,7 @@ use ntk_evidence::bundle::bag::{Bag, BagError, BagInfo, Files};
 use ntk_evidence::bundle::certification::CertificationFacts;
 use ntk_evidence::bundle::interchange::{fhir_lines, ocsf_lines};
 use ntk_evidence::bundle::range::{ListedKey, Range, to_json};
-use ntk_evidence::bundle::readme::{ReadmeFacts, readme_html, readme_text};
+use ntk_evidence::bundle::readme::{ReadmeFacts, ReadmeStamps, readme_html, readme_text};
 use ntk_evidence::bundle::row::Row;
 use ntk_evidence::bundle::timeline::timeline_csv;
 use ntk_evidence::bundle::{self};
@@ -278,6 +278,11 @@ pub fn bundle(
         checkpoint_words: words,
         log_size: checkpoint.checkpoint.size,
         made: made.clone(),
+        time_stamps: match (received.newest(), bag.payload().contains_key(bundle::TIME_STAMP_CHAIN)) {
+            (None, _) => ReadmeStamps::None,
+            (Some(_), false) => ReadmeStamps::WithoutChain,
+            (Some(_), true) => ReadmeStamps::WithChain,
+        },
         not_included,
     };
     bundle::verifier_source::insert(&mut bag)?;

@@ -34,4 +34,5 @@ mod static_verifier;
 mod store;
 mod tickets;
 mod tidy;
+mod time_stamps;
 mod witness;

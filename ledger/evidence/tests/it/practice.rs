@@ -372,6 +372,7 @@ impl Draft {
             checkpoint_words: "twelve more".into(),
             log_size: self.info.log_size,
             made: "2026-11-22T15:00:00Z".into(),
+            time_stamps: Default::default(),
             not_included: self.info.not_included.clone(),
         };
         bag.insert(bundle::README_TXT, readme_text(&facts)).unwrap();
