@@ -75,13 +75,28 @@ impl Practice {
         Self::start_so(|_| (Vec::new(), Vec::new()))
     }
 
+    /// [`Practice::start`], with more at the end of `collector.toml`.
+    pub fn start_configured(more: &str) -> Result<Self> {
+        Self::start_with(|_| (Vec::new(), Vec::new()), more)
+    }
+
     /// [`Practice::start`], with more arguments for `init` and more variables for every run of the collector; both are
     /// made when the folder is there.
     pub fn start_so(so: impl FnOnce(&Path) -> (Vec<String>, Vec<(String, String)>)) -> Result<Self> {
+        Self::start_with(so, "")
+    }
+
+    fn start_with(
+        so: impl FnOnce(&Path) -> (Vec<String>, Vec<(String, String)>),
+        more: &str,
+    ) -> Result<Self> {
         let scratch = tempfile::Builder::new().prefix("ntk-").tempdir()?;
         let folder = scratch.path().to_owned();
         let (arguments, environment) = so(&folder);
         let mut practice = Self::make_so(&folder, Some(scratch), &arguments, environment)?;
+        let config = practice.dir().join("collector.toml");
+        let text = std::fs::read_to_string(&config)?;
+        std::fs::write(&config, text + more)?;
         practice.start_collector()?;
         practice.import_roster(ROSTER)?;
         Ok(practice)

@@ -15,6 +15,7 @@ pub mod reviewers;
 mod roster;
 pub mod ticket_tokens;
 pub mod tickets;
+mod time_stamp;
 mod witness;
 
 use axum::Json;
@@ -89,6 +90,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/enroll", get(machines).post(enroll))
         .route("/v1/enroll/revoke", post(revoke))
         .merge(witness::routes())
+        .merge(time_stamp::routes())
         .merge(roster::routes())
         .merge(departure::routes())
         .merge(policy::routes())
@@ -162,6 +164,7 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "self_check": published.registry.checked,
         "off_site": app.off_site.standing(),
         "at_rest": app.at_rest,
+        "time_stamps": crate::time_stamp::ask::standing(&app),
     }))
 }
 

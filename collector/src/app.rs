@@ -22,6 +22,7 @@ use crate::practice::{Practice, PracticeError};
 use crate::rest::tokens::HelpDesks;
 use crate::reviewer::Reviewers;
 use crate::store::{Store, StoreError};
+use crate::time_stamp::ask::Asking;
 use crate::watch::Liveness;
 use crate::witness::rounds::Rounds;
 use crate::witness::trust::CurrentTrust;
@@ -92,6 +93,8 @@ pub struct App {
     pub job: Arc<Job>,
     /// Rounds of witnessing with the agents that are connected.
     pub rounds: Rounds,
+    /// Questions to the time-stamping authority.
+    pub stamping: Asking,
     /// The trust file in force.
     pub trust: CurrentTrust,
     /// The copy outside this machine.
@@ -157,6 +160,7 @@ impl Working {
             help_desks: Arc::new(HelpDesks::new(practice.home.clone())),
             trust,
             rounds: Rounds::default(),
+            stamping: Asking::default(),
             practice,
             ledger: handle,
             lookup,

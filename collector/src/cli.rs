@@ -15,6 +15,7 @@ mod print;
 mod refill;
 mod roster;
 pub mod tickets;
+mod time_stamp;
 mod trust;
 
 use std::path::PathBuf;
@@ -109,6 +110,8 @@ pub enum Command {
         #[command(subcommand)]
         what: trust::WitnessCommand,
     },
+    /// Ask the time-stamping authority for the newest checkpoint now
+    TimeStamp(time_stamp::TimeStampArgs),
     /// People, their accounts and keys
     Roster {
         /// What to do

@@ -4,6 +4,7 @@
 //! while the collector runs ([`reload`]); what cannot change without a start says so.
 
 pub mod reload;
+pub mod time_stamps;
 
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::home::{HomeError, read_text};
 use crate::off_site::target::{RawOffSite, Target};
+use time_stamps::{TimeStampSection, TimeStamps};
 
 /// The configuration as it stands in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +59,9 @@ pub struct RawConfig {
     /// Where finished segments are copied, encrypted to the recovery key; nowhere where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off_site: Option<RawOffSite>,
+    /// Who is asked for time-stamps; nobody where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_stamps: Option<TimeStampSection>,
 }
 
 /// `[retention]`.
@@ -111,6 +116,8 @@ fn default_level() -> String {
 pub struct Config {
     /// As written.
     pub raw: RawConfig,
+    /// Who is asked for time-stamps.
+    pub time_stamps: Option<TimeStamps>,
     /// The practice's zone.
     pub zone: TimeZone,
     /// Where copies go.
@@ -205,8 +212,9 @@ impl Config {
             faults.extend(wrong);
             None
         });
+        let time_stamps = raw.time_stamps.as_ref().and_then(|section| section.check(&mut faults));
         match zone {
-            Ok(zone) if faults.is_empty() => Ok(Self { raw, zone, off_site }),
+            Ok(zone) if faults.is_empty() => Ok(Self { raw, time_stamps, zone, off_site }),
             _ => Err(ConfigError::Values { path: path.into(), faults }),
         }
     }
@@ -249,5 +257,11 @@ mod tests {
             Config::parse("practice='a'\ntimezone='UTC'\nlissten='x:1'", "c.toml").unwrap_err().to_string();
         assert!(error.contains("lissten"), "{error}");
         assert!(Config::parse("practice='a'\ntimezone='America/New_York'", "c.toml").is_ok());
+        let text =
+            "practice='a'\ntimezone='UTC'\n[time_stamps]\nurl='ftp://tsa'\nevery_minutes=0\ncertificates=''";
+        let error = Config::parse(text, "c.toml").unwrap_err().to_string();
+        for key in ["`time_stamps.url`", "`time_stamps.every_minutes`", "`time_stamps.certificates`"] {
+            assert!(error.contains(key), "{key} in {error}");
+        }
     }
 }

@@ -10,6 +10,7 @@ mod reviews;
 mod rows;
 mod rules;
 mod shown;
+mod stamped;
 mod system;
 mod weekly;
 mod witnessed;
@@ -25,7 +26,7 @@ use ntk_evidence::bundle::bag::{Bag, BagError, BagInfo, Files};
 use ntk_evidence::bundle::certification::CertificationFacts;
 use ntk_evidence::bundle::interchange::{fhir_lines, ocsf_lines};
 use ntk_evidence::bundle::range::{ListedKey, Range, to_json};
-use ntk_evidence::bundle::readme::{ReadmeFacts, readme_html, readme_text};
+use ntk_evidence::bundle::readme::{ReadmeFacts, ReadmeStamps, readme_html, readme_text};
 use ntk_evidence::bundle::row::Row;
 use ntk_evidence::bundle::timeline::timeline_csv;
 use ntk_evidence::bundle::{self};
@@ -107,10 +108,7 @@ pub enum ExportError {
 }
 
 /// Parts of the design that bundles of this version do not hold yet.
-const NOT_INCLUDED: &[&str] = &[
-    "no RFC 3161 time-stamp: times are what the machines claim and when the collector received them",
-    "report.pdf is not made by this version",
-];
+const NOT_INCLUDED: &[&str] = &["report.pdf is not made by this version"];
 
 fn not_included(question: &Question) -> Vec<String> {
     let mut absent: Vec<String> = NOT_INCLUDED.iter().map(|&sentence| sentence.to_owned()).collect();
@@ -217,6 +215,10 @@ pub fn bundle(
     bag.insert(bundle::TRUST, vouched.trust_text.as_bytes())?;
     bag.insert(bundle::POLICY, vouched.trust.tlog_policy())?;
     vouched.older(ledger, &mut bag)?;
+    let settings = practice.config.time_stamps.as_ref();
+    let (received, unstamped) =
+        stamped::stamped(&mut bag, lookup, ledger, checkpoint, &parts, &practice.home, settings)?;
+    let provable = ntk_evidence::checks::provable_up_to(bag.payload(), &vouched.trust);
     for part in &parts {
         bag.insert(&bundle::entries_path(&part.author), part.rows.iter().map(Row::line).collect::<String>())?;
     }
@@ -243,6 +245,7 @@ pub fn bundle(
     let reviewed =
         Reviewed { practice, trust: &vouched.trust, lookup, published: &published, now, shown: &what };
     let mut not_included = not_included(question);
+    not_included.extend(unstamped);
     not_included.extend(vouched.absent(&published.registry.witnessed));
     not_included.extend(refilled(&published));
     not_included.extend(rules::removed(&parts, question));
@@ -253,7 +256,8 @@ pub fn bundle(
     }
     let (roster, _) = lookup.rules_now()?;
     let findings = lookup.store().findings().map_err(store_error)?;
-    reviewed.report(&mut bag, &page_one(question, &parts, &findings, &roster, &not_included))?;
+    let page = page_one(question, &parts, &findings, &roster, &received, &provable, &not_included);
+    reviewed.report(&mut bag, &page)?;
     let words = words::of_checkpoint(&checkpoint.checkpoint.text());
     let system = system::system(&mut bag, practice, &published, &parts, question)?;
     system::certification(
@@ -285,6 +289,11 @@ pub fn bundle(
         checkpoint_words: words,
         log_size: checkpoint.checkpoint.size,
         made: made.clone(),
+        time_stamps: match (received.newest(), bag.payload().contains_key(bundle::TIME_STAMP_CHAIN)) {
+            (None, _) => ReadmeStamps::None,
+            (Some(_), false) => ReadmeStamps::WithoutChain,
+            (Some(_), true) => ReadmeStamps::WithChain,
+        },
         not_included,
     };
     bundle::verifier_source::insert(&mut bag)?;
@@ -304,6 +313,7 @@ pub fn bundle(
         disclosed_events: u64::try_from(shown).unwrap_or(u64::MAX),
         withheld_events: u64::try_from(rows.saturating_sub(shown)).unwrap_or(u64::MAX),
         legal_hold_id: published.registry.holds.ids_of(&question.case, question.person.as_deref()),
+        provable_up_to: provable,
         not_included: facts.not_included.clone(),
     };
     Ok(bag.seal(&info, bundle_key)?)

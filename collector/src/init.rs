@@ -179,6 +179,7 @@ pub(crate) fn configuration(home: &Home, options: &InitOptions) -> Result<String
         administers: options.administers.clone(),
         retention: crate::config::Retention::default(),
         off_site: None,
+        time_stamps: None,
     };
     let text = format!(
         "# Need-to-Know collector. Changes are read while it runs.\n{}",

@@ -50,6 +50,7 @@ pub mod signal;
 pub mod silence;
 pub mod store;
 pub mod ticket;
+pub mod time_stamp;
 pub mod token;
 pub mod watch;
 pub mod witness;

@@ -95,6 +95,9 @@ pub struct Footer {
     /// Whether a copy of the ledger lies outside, and up to where.
     #[serde(default)]
     pub outside: String,
+    /// What a time-stamping authority has seen, in one sentence.
+    #[serde(default)]
+    pub time_stamps: String,
     /// Who administers host, hypervisor, network, backup.
     pub administers: BTreeMap<String, String>,
     /// Version of the programs.
@@ -206,6 +209,9 @@ pub struct Item {
     pub innocent_causes: Vec<String>,
     /// What the record does not show.
     pub not_shown: Vec<String>,
+    /// Between which times of the time-stamping authority its chief finding's entries came into the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received_between: Option<ReceivedBetween>,
     /// For how many findings it stands and how to open them, where it is more than one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stands_for: Option<String>,
@@ -216,6 +222,17 @@ pub struct Item {
     pub incident: Incident,
     /// Its weightiest finding.
     pub finding: Finding,
+}
+
+/// Times of a time-stamping authority, RFC 3339, between which something came into the collector log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceivedBetween {
+    /// No sooner; absent where no time-stamp says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<String>,
+    /// No later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<String>,
 }
 
 /// An incident that needs nothing any more.

@@ -7,6 +7,7 @@
 pub mod incidents;
 mod pass;
 mod silences;
+mod stamps;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,7 @@ use crate::report::{Footer, Note, RosterPart, WeekInput, WeeklyReport, build};
 use crate::roster::Roster;
 use crate::store::{FindingRecord, StoreError};
 use crate::ticket::items::{Period, Usage};
+use crate::time_stamp::Stamps;
 use crate::witness::Until;
 use incidents::weigh;
 use pass::Pass;
@@ -107,6 +109,7 @@ pub fn review(
         }
     };
     let alarms = pass.alarms.notes().into_iter().map(|note| Note { is_prominent: true, ..note });
+    let stamps = pass.stamps;
     let input = WeekInput {
         practice: practice.config.raw.practice.clone(),
         zone_name: practice.config.raw.timezone.clone(),
@@ -144,12 +147,14 @@ pub fn review(
                 .to_owned(),
             provable_until: provable(published.registry.witnessed.until(trust)),
             outside: outside(practice, published),
+            time_stamps: time_stamps_in_words(&published.registry.stamps, practice, made_at),
             administers: practice.config.raw.administers.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
         names: roster,
     };
     let mut report = build(input);
+    stamps.tell(lookup, &mut report.items)?;
     let removed = lookup.removed(nanos(from), nanos(to))?;
     if removed > 0 {
         report.could_not_see.push(format!(
@@ -231,6 +236,28 @@ fn outside(practice: &Practice, published: &Published) -> String {
         (None, None) => {
             format!("A copy outside this machine is set up ({target}), and nothing has been copied yet.")
         }
+    }
+}
+
+/// What a time-stamping authority outside has seen of the log, in one sentence.
+fn time_stamps_in_words(stamps: &Stamps, practice: &Practice, made_at: Timestamp) -> String {
+    let Some(settings) = &practice.config.time_stamps else {
+        let before =
+            stamps.newest.as_ref().map(|newest| format!(" The last time-stamp is of {}.", newest.time));
+        return format!("No time-stamping authority is configured.{}", before.unwrap_or_default());
+    };
+    let Some(newest) = &stamps.newest else {
+        return "NO TIME-STAMP YET: the time-stamping authority has not stamped this log.".to_owned();
+    };
+    let by = newest.authority.as_deref().unwrap_or("a time-stamping authority");
+    let recorded: Option<Timestamp> = newest.recorded.parse().ok();
+    // Two were missed, and not only because one is just being asked for.
+    let late = settings.every_seconds.saturating_mul(2).saturating_add(600);
+    let is_late = recorded.is_none_or(|at| made_at.duration_since(at).as_secs() > late);
+    if is_late {
+        format!("NO TIME-STAMP SINCE {}, from {by}: see `ntk-collector status`.", newest.time)
+    } else {
+        format!("{by} stamped the log at size {} at {} by its own clock.", newest.size, newest.time)
     }
 }
 

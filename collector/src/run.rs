@@ -34,6 +34,7 @@ use crate::rest::listener::{self as rest, RestError};
 use crate::self_check;
 use crate::silence::task::Ear;
 use crate::silence::{self, Silences};
+use crate::time_stamp;
 use crate::witness;
 
 /// How long another process may hold the ledger's lock while this one starts.
@@ -148,6 +149,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
 
     let copies = tokio::spawn(crate::off_site::task::run(app.clone(), stop.clone()));
     let rounds = tokio::spawn(witness::rounds::run(app.clone(), stop.clone()));
+    let stamps = tokio::spawn(time_stamp::ask::run(app.clone(), stop.clone()));
     let silences = tokio::spawn(silence::task::run(app.clone(), ear, stop.clone()));
     let mut agents =
         tokio::spawn(async move { listener::serve(agents, service, &server, &authority_pem).await });
@@ -178,6 +180,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         rounds.abort_handle(),
         retention.abort_handle(),
         copies.abort_handle(),
+        stamps.abort_handle(),
     ];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     let drained = async {
@@ -195,6 +198,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         let _ = rounds.await;
         let _ = retention.await;
         let _ = copies.await;
+        let _ = stamps.await;
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());
@@ -264,6 +268,7 @@ fn watch_config(app: &App, level: Option<LevelHandle>) -> Option<reload::Reload>
                 || before.raw.timezone != next.raw.timezone
                 || before.raw.practice != next.raw.practice
                 || before.raw.off_site != next.raw.off_site
+                || before.time_stamps != next.time_stamps
             {
                 warn!("the changed configuration asks for a new start of the collector");
             }

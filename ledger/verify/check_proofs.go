@@ -4,7 +4,8 @@
 //	GO111MODULE=off GOPATH=/usr/share/gocode go run check_proofs.go BUNDLE TRUST [twins]
 //
 // BUNDLE is the folder with bagit.txt, TRUST the trust file that came another way. Signatures, cosignatures, inclusion,
-// consistency, and the root over all rows of each range that begins at 0. With "twins", each proof is also damaged in
+// consistency, the root over all rows of each range that begins at 0, and the imprints of RFC 3161 time-stamps (whose own
+// signatures are left to `openssl ts -verify`). With "twins", each proof is also damaged in
 // several ways and must be refused.
 package main
 
@@ -270,6 +271,18 @@ func main() {
 			}
 			return tlog.CheckTree(path, last.size, last.root, c.size, c.root)
 		}, read(path))
+	}
+	stamps, _ := filepath.Glob(filepath.Join(proofs, "timestamps/*.tsr"))
+	for _, path := range stamps {
+		response := read(path)
+		holds(path, func(in ...[]byte) error {
+			// An OCTET STRING of 32 bytes, as a TSTInfo has it.
+			sum := sha256.Sum256(in[0])
+			if !bytes.Contains(response, append([]byte{0x04, 0x20}, sum[:]...)) {
+				return fmt.Errorf("the time-stamp is over another text")
+			}
+			return nil
+		}, read(strings.TrimSuffix(path, ".tsr")+".txt"))
 	}
 	var ranges []struct {
 		Author, Note string

@@ -5,7 +5,8 @@
 
 Needs Python 3.9 or later and the package `cryptography` (Debian: python3-cryptography) for Ed25519.
 Names of checks and exit codes are those of ntk-verify: 0 verified (only with --trust), 1 altered, 2 incomplete,
-3 not verifiable, 64 usage. It does not make the timeline or renderings again; ntk-verify does.
+3 not verifiable, 64 usage. It does not make the timeline, the renderings and proofs/brackets.csv again; ntk-verify does.
+Time-stamps (RFC 3161) are tied to checkpoints of the log; who signed them is for `openssl ts -verify` to say.
 """
 import argparse, base64, hashlib, json, os, re, sys, zipfile
 
@@ -137,6 +138,40 @@ def checkpoint(note, key, what):
     if len(lines) != 4 or lines[0] != key.name or not re.fullmatch(r"0|[1-9][0-9]*", lines[1]):
         raise Wrong(ALTERED, f"{what}: not a checkpoint of {key.name}")
     return int(lines[1]), un64(lines[2])
+
+
+def der(data, *path):
+    """The parts of nested DER: for each tag of the path, into the first part that has it. The last one's parts."""
+    for tag in path + (None,):
+        parts = []
+        while data:
+            kind, size, at = data[0], data[1], 2
+            if size >= 0x80:
+                at += size & 0x7F
+                size = int.from_bytes(data[2:at], "big")
+            if len(data) < at + size:
+                raise ValueError("cut short")
+            parts.append((kind, data[at:at + size]))
+            data = data[at + size:]
+        if tag is not None:
+            data = next(value for kind, value in parts if kind == tag)
+    return parts
+
+
+def stamped(response):
+    """Imprint and time of a granted RFC 3161 response with a SHA-256 imprint."""
+    try:
+        (_, status), (_, token) = der(response, 0x30)
+        if der(status)[0] not in ((2, b"\0"), (2, b"\1")):
+            raise Wrong(ALTERED, "a time-stamp was not granted")
+        encapsulated = der(token, 0xA0, 0x30)[2][1]
+        info = der(der(encapsulated, 0xA0)[0][1], 0x30)
+        (_, algorithm), (_, imprint) = der(info[2][1])
+        if der(algorithm)[0][1] != bytes.fromhex("608648016503040201") or info[4][0] != 0x18:
+            raise ValueError("not SHA-256")
+        return imprint, info[4][1].decode("ascii")
+    except StopIteration:
+        raise ValueError("a part is missing")
 
 
 def cosigned(note, key):
@@ -310,6 +345,20 @@ class Bundle:
                 later += sum("parts" in row and one["first"] <= row["number"] < one["size"]
                              for row in self.rows.get(one["author"], []))
         return later
+    def time_stamps(self):
+        told = []
+        for path in sorted(self.files):
+            if not re.fullmatch(r"data/proofs/timestamps/[0-9]+\.txt", path):
+                continue
+            size, root = checkpoint(self.files[path], self.trust["log"], path)
+            lines = self.need(path[: -len(".txt")] + ".consistency").decode().split()
+            if path.rsplit("/", 1)[1] != f"{size}.txt" or not self.grows(size, root, [un64(line) for line in lines]):
+                raise Wrong(ALTERED, f"{path} does not lead to the final checkpoint")
+            imprint, time = stamped(self.need(path[: -len("txt")] + "tsr"))
+            if imprint != sha256(self.files[path]):
+                raise Wrong(ALTERED, f"{path}: the time-stamp is over another text")
+            told.append(f"the log at size {size} existed by {time}")
+        return "; ".join(told + ["signatures are left to openssl"]) if told else "none"
 
     def witnessed(self):
         """Older checkpoints that somebody cosigned, each with the proof that the final one continues it."""
@@ -521,7 +570,7 @@ class Bundle:
         return f"{shown} rows are disclosed and {len(rows) - shown} withheld, as noted"
 
     CHECKS = ("bag-structure bag-manifests bag-tagmanifest trust-file practice-key bundle-signature checkpoint "
-              "witnesses author-keys batch-notes inclusion entries counts").split()
+              "witnesses time-stamps author-keys batch-notes inclusion entries counts").split()
 
     def run(self):
         for name in self.CHECKS:

@@ -290,6 +290,26 @@ pub const TABLE: &[Attack] = &[
         },
     },
     Attack {
+        id: "stamp-swapped",
+        what: "show the time-stamp of another checkpoint, sealed again with the bundle key",
+        ends: Seen {
+            by: "`ntk-verify`",
+            check: "time-stamps: the response's imprint; openssl says the same",
+            after: AT_ONCE,
+            test: "attacks::bundle::a_time_stamp_of_another_checkpoint_is_no_time_stamp_of_this_one",
+        },
+    },
+    Attack {
+        id: "bracket",
+        what: "say in an export that rows were received earlier than the time-stamps bear out",
+        ends: Seen {
+            by: "`ntk-verify`",
+            check: "time-stamps: brackets made again from answers, acts and notes",
+            after: AT_ONCE,
+            test: "attacks::bundle::a_receive_time_that_the_time_stamps_do_not_bear_out_is_named",
+        },
+    },
+    Attack {
         id: "reviewed",
         what: "show a finding as reviewed that was not",
         ends: Seen {

@@ -21,7 +21,11 @@ pub(crate) struct Exported {
 
 /// Makes the practice, plays a recording of so many accesses and exports everything.
 pub(crate) fn exported(accesses: u64) -> Result<Exported> {
-    let practice = Practice::start()?;
+    exported_by(Practice::start()?, accesses)
+}
+
+/// The same by a practice that was started otherwise.
+pub(crate) fn exported_by(practice: Practice, accesses: u64) -> Result<Exported> {
     let mut machine = practice.enroll("front-desk")?;
     let file = practice.folder().join("recording.log");
     recording::write(&file, "week", 1001, accesses, 5)?;

@@ -7,9 +7,11 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use ntk_tests::authority::Authority;
+use ntk_tests::practice::Practice;
 use ntk_tests::{program, skip};
 
-use crate::bundle::{exported, unpack};
+use crate::bundle::{exported_by, unpack};
 
 /// A command of the page, and what must stand in what it prints.
 #[derive(Debug)]
@@ -80,7 +82,10 @@ fn the_page_of_a_bundle_works_as_written() -> Result<()> {
         skip::skip("expert", wanted);
         return Ok(());
     }
-    let exported = exported(60)?;
+    // A practice that asks an authority: its bundle's page has the most to type.
+    let tsa = tempfile::tempdir()?;
+    let authority = Authority::start(tsa.path())?;
+    let exported = exported_by(Practice::start_configured(&authority.section(60))?, 60)?;
     let desk = tempfile::tempdir()?;
     fs::copy(&exported.bundle, desk.path().join("bundle.zip"))?;
     fs::copy(&exported.trust, desk.path().join("trust.txt"))?;

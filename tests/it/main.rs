@@ -37,4 +37,5 @@ mod store;
 mod survival;
 mod tickets;
 mod tidy;
+mod time_stamps;
 mod witness;

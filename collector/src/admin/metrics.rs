@@ -33,6 +33,10 @@ struct Numbers {
     refusals: BTreeMap<String, u64>,
     /// The last check of the whole ledger.
     checked: Option<Checked>,
+    /// The newest time-stamp.
+    stamped: Option<Moment>,
+    /// Questions to the authority that failed since the collector's start; none where nobody is asked.
+    stamps_failed: Option<u64>,
     /// Until when the log is vouched for.
     witnessed: Until,
     /// The copy outside.
@@ -59,6 +63,8 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
         agents: agents.collect(),
         refusals: app.refusals.counts(),
         checked: registry.checked.clone(),
+        stamped: registry.stamps.newest.as_ref().and_then(|newest| Moment::parse(&newest.time)),
+        stamps_failed: app.practice.config.time_stamps.as_ref().map(|_| app.stamping.so_far().failed),
         witnessed: registry.witnessed.until(&app.trust.now().0),
         off_site: app.off_site.standing(),
     };
@@ -124,6 +130,18 @@ fn text(numbers: &Numbers) -> String {
         "gauge",
         "When the whole ledger was last checked.",
         time(checked.and_then(|checked| Moment::parse(&checked.time))),
+    );
+    metric(
+        "ntk_time_stamp_timestamp_seconds",
+        "gauge",
+        "The authority's time in the newest RFC 3161 time-stamp of the log.",
+        time(numbers.stamped),
+    );
+    metric(
+        "ntk_time_stamp_failures_total",
+        "counter",
+        "Questions to the time-stamping authority that failed since the collector's start.",
+        alone(numbers.stamps_failed.map(i128::from)),
     );
     metric(
         "ntk_witnessed_inside_timestamp_seconds",
@@ -219,6 +237,8 @@ mod tests {
             agents: [("agent/ws-01".into(), (true, false)), ("agent/ws-02".into(), (false, true))].into(),
             refusals: [("fork".into(), 3), ("od\"d\\\n".into(), 1)].into(),
             checked: Some(Checked { time: "2026-11-27T19:00:00Z".into(), passed: false }),
+            stamped: Moment::from_unix_seconds(1_795_806_060),
+            stamps_failed: Some(2),
             witnessed: Until { inside: Moment::from_unix_seconds(1_795_806_000), outside: None },
             off_site: Standing {
                 to: Some("s3://vault".into()),
@@ -243,6 +263,8 @@ mod tests {
             ntk_refusals_total{code="od\"d\\\n"} 1
             ntk_self_check_passed 0
             ntk_self_check_timestamp_seconds 1795806000
+            ntk_time_stamp_timestamp_seconds 1795806060
+            ntk_time_stamp_failures_total 2
             ntk_witnessed_inside_timestamp_seconds 1795806000
             ntk_off_site_configured 1
             ntk_off_site_failing 1

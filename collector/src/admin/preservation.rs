@@ -20,6 +20,7 @@ use crate::follow::answer::{read, store_error};
 use crate::hold::{HoldStep, Terms};
 use crate::reviewer::Passphrase;
 use crate::self_check::self_check;
+use crate::time_stamp::ask::{AskError, WITHIN, ask};
 
 /// How long a text of a person may be, bytes.
 const TEXT_BYTES_MAX: usize = 2000;
@@ -235,7 +236,7 @@ async fn preserve(State(app): State<App>, Json(request): Json<PreserveRequest>) 
     let (hold, first) = hold_of(&app, &request.case).await;
     let mut steps = vec![first];
     app.job.set(1, STEPS);
-    steps.push(not_set_up("time-stamp", "this version asks no time-stamping authority"));
+    steps.push(time_stamp(&app).await);
     app.job.set(2, STEPS);
     steps.push(copy_outside(&app).await);
     app.job.set(3, STEPS);
@@ -249,6 +250,21 @@ async fn preserve(State(app): State<App>, Json(request): Json<PreserveRequest>) 
     record(&app, act::kind::PRESERVED, body.clone()).await?;
     app.job.set(STEPS, STEPS);
     Ok(Json(body))
+}
+
+/// A time-stamp over the log as it stands, the hold included.
+async fn time_stamp(app: &App) -> Step {
+    match ask(app, WITHIN).await {
+        Ok(stamped) => {
+            let by = stamped.authority.unwrap_or_else(|| "an authority that does not name itself".to_owned());
+            ended(
+                "time-stamp",
+                Ok(format!("the log at size {} was stamped at {} by {by}", stamped.size, stamped.time)),
+            )
+        }
+        Err(AskError::Nobody) => not_set_up("time-stamp", "no time-stamping authority is configured"),
+        Err(failure) => ended("time-stamp", Err(Failure::ours(&failure))),
+    }
 }
 
 fn not_set_up(step: &'static str, said: &str) -> Step {

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::export::Vouched;
 use crate::home::write_file;
 use crate::ledger::LedgerError;
+use crate::time_stamp::ask::before_a_document;
 use crate::witness::{self, By, WitnessedAct};
 
 /// Routes below `/v1/trust` and `/v1/witness`.
@@ -135,10 +136,12 @@ async fn add(State(app): State<App>, Json(cosignature): Json<Cosignature>) -> An
     Ok(Json(json!({"size": size, "by": by})))
 }
 
-/// What vouches for a bundle: a round that is held now, so that as many as can have seen its checkpoint.
+/// What vouches for a document: a time-stamp where one can be had soon, and a round that is held now, so that as many
+/// as can have seen its checkpoint.
 pub(super) async fn vouched(app: &App) -> Result<Vouched, LedgerError> {
+    let unstamped = before_a_document(app).await;
     let (trust, trust_text) = app.trust.now();
     let checkpoint = app.rounds.hold(&app.ledger, &app.liveness, &trust).await?;
     let outside = app.ledger.published().registry.witnessed.outside.clone();
-    Ok(Vouched { checkpoint, trust, trust_text, outside })
+    Ok(Vouched { checkpoint, trust, trust_text, outside, unstamped })
 }

@@ -20,6 +20,7 @@ use crate::admin::requests::{Edge, moment};
 use crate::app::AppError;
 use crate::at_rest::{self, AtRestError};
 use crate::clock::Clock;
+use crate::config::time_stamps::read_certificates;
 use crate::home::{Home, HomeError};
 use crate::init::{AtRestOptions, InitError, InitOptions, init};
 use crate::practice::{Practice, PracticeError};
@@ -244,6 +245,16 @@ fn check(home: Home) -> anyhow::Result<u8> {
                     .map(|reader| format!("readable up to {}", reader.committed_end()))
                     .map_err(|error| said(&error)),
             );
+            if let Some(settings) = &practice.config.time_stamps {
+                let said = settings.certificates.as_ref().map_or_else(
+                    || Ok("no certificates are given: bundles go without the authority's chain".to_owned()),
+                    |file| {
+                        read_certificates(home.dir(), file)
+                            .map(|_| "the authority's certificates can be read".into())
+                    },
+                );
+                line("time-stamps", said);
+            }
             let running = std::os::unix::net::UnixStream::connect(home.socket()).is_ok();
             let address = &practice.config.raw.listen;
             let bind = if running {
@@ -316,6 +327,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Finding(args) => findings::one(client, args).await,
         Command::Trust { what } => super::trust::trust(client, what).await,
         Command::Witness { what } => super::trust::witness(client, what).await,
+        Command::TimeStamp(args) => super::time_stamp::time_stamp(client, args).await,
         Command::Events(args) => events(client, args).await,
         Command::Report(args) => report(client, args).await,
         Command::Hold { what } => super::preservation::hold(client, what).await,

@@ -47,6 +47,7 @@ pub(super) fn status(body: &Value) {
         );
     }
     println!("{}", off_site(body.pointer("/off_site").unwrap_or(&Value::Null)));
+    println!("{}", time_stamps(body.pointer("/time_stamps").unwrap_or(&Value::Null)));
     let refusals: Vec<String> = body
         .pointer("/refusals")
         .and_then(Value::as_object)
@@ -76,6 +77,27 @@ pub(super) fn off_site(standing: &Value) -> String {
         said.push_str(&format!("\nATTENTION: copying fails since {since}: {}", at(standing, "/failure")));
     }
     said
+}
+
+/// How time-stamping stands, in one line.
+fn time_stamps(standing: &Value) -> String {
+    let newest = standing.pointer("/newest/time").and_then(Value::as_str);
+    let newest = newest.map(|time| format!("{time}, log size {}", number(standing, "/newest/size")));
+    let is_configured = standing.get("configured").and_then(Value::as_bool).unwrap_or(false);
+    match (is_configured, newest, standing.get("failing_since").and_then(Value::as_str)) {
+        (false, None, _) => "no time-stamping authority is configured".to_owned(),
+        (false, Some(newest), _) => {
+            format!("time-stamped last {newest}; no time-stamping authority is configured")
+        }
+        (true, Some(newest), None) => format!("time-stamped last {newest}"),
+        (true, None, None) => "not time-stamped yet".to_owned(),
+        (true, newest, Some(since)) => format!(
+            "ATTENTION: no time-stamp since {}; failing since {since}, {} times: {}",
+            newest.unwrap_or_else(|| "the beginning".to_owned()),
+            number(standing, "/failed"),
+            at(standing, "/reason")
+        ),
+    }
 }
 
 pub(super) fn machines(body: &Value) {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan};
 use ntk_evidence::act;
+use ntk_evidence::bundle::received::Received;
 use ntk_evidence::bundle::wording;
 use ntk_evidence::event::{Kind, TamperKind};
 use serde::Serialize;
@@ -18,6 +19,7 @@ use crate::finding::wording::{headline, not_shown, tag};
 use crate::report::acts::change;
 use crate::roster::Roster;
 use crate::store::FindingRecord;
+use crate::time_stamp::in_words;
 
 /// How many findings are told one by one.
 const FINDINGS_MAX: usize = 200;
@@ -41,6 +43,8 @@ pub(super) struct PageOne {
     pub(super) alternatives: Vec<String>,
     /// Changes of roster, policy and leave dates in the 30 days before the range ends.
     pub(super) changes: Vec<String>,
+    /// Until when somebody outside the collector is known to have seen the log.
+    pub(super) provable_up_to: Vec<String>,
     /// What is known of the machines' clocks.
     pub(super) clocks: Vec<String>,
     /// What is withheld or absent.
@@ -64,6 +68,8 @@ pub(super) struct Exhibit {
     pub(super) file: String,
     /// Note and proof that cover them.
     pub(super) proof: String,
+    /// Between which times of the authority they came into the log.
+    pub(super) received: String,
     /// What the records do not show.
     pub(super) not_shown: Vec<String>,
 }
@@ -74,6 +80,8 @@ pub(super) fn page_one(
     parts: &[Part],
     findings: &[FindingRecord],
     roster: &Roster,
+    received: &Received,
+    provable: &[String],
     not_included: &[String],
 ) -> PageOne {
     let whose = question.person.as_deref().map_or_else(
@@ -91,7 +99,8 @@ pub(super) fn page_one(
         ),
         ..PageOne::default()
     };
-    page.exhibits(question, parts, findings);
+    page.exhibits(question, parts, findings, received);
+    page.provable_up_to = provable.to_vec();
     page.rows_and_verbs(parts);
     page.changes(question, parts, roster);
     page.withheld = not_included.to_vec();
@@ -99,7 +108,13 @@ pub(super) fn page_one(
 }
 
 impl PageOne {
-    fn exhibits(&mut self, question: &Question, parts: &[Part], findings: &[FindingRecord]) {
+    fn exhibits(
+        &mut self,
+        question: &Question,
+        parts: &[Part],
+        findings: &[FindingRecord],
+        received: &Received,
+    ) {
         let wanted = question.person.as_deref();
         let mut of_case: Vec<&FindingRecord> = findings
             .iter()
@@ -130,6 +145,10 @@ impl PageOne {
                 ),
                 file: of_part(|part| ntk_evidence::bundle::entries_path(&part.author)),
                 proof: of_part(|part| format!("{}, {}", part.range.note, part.range.proof)),
+                received: part.map_or_else(String::new, |part| {
+                    let of = |number| received.bracket(&part.author, number);
+                    in_words(of(finding.first_number).not_before, of(finding.last_number).not_after)
+                }),
                 not_shown: not_shown(finding),
             });
             for cause in &finding.innocent_causes {
@@ -246,17 +265,19 @@ impl PageOne {
         }
         for exhibit in &self.findings {
             out.push_str(&format!(
-                "<p><b>Exhibit {}.</b> {} <i>{}.</i><br>Entries: {}, in {}.<br>Proof: {}.<br>The records do not show: {}</p>\n",
+                "<p><b>Exhibit {}.</b> {} <i>{}.</i><br>Entries: {}, in {}.<br>Proof: {}.<br>{}<br>The records do not show: {}</p>\n",
                 exhibit.exhibit,
                 escaped(&exhibit.sentence),
                 escaped(&exhibit.state),
                 escaped(&exhibit.entries),
                 escaped(&exhibit.file),
                 escaped(&exhibit.proof),
+                escaped(&exhibit.received),
                 escaped(&exhibit.not_shown.join(" "))
             ));
         }
         for (title, items) in [
+            ("Provable up to", &self.provable_up_to),
             ("Coverage and gaps", &self.coverage),
             ("What is shown", &self.rows),
             ("What these records prove", &self.verbs),

@@ -21,6 +21,8 @@ pub struct Vouched {
     pub trust_text: Arc<str>,
     /// The newest checkpoint that a witness outside cosigned.
     pub outside: Option<Kept>,
+    /// Why the authority that was asked just before gave no time-stamp; absent where it did, or nobody is asked.
+    pub unstamped: Option<String>,
 }
 
 impl Vouched {
@@ -41,6 +43,10 @@ impl Vouched {
     pub(super) fn absent(&self, witnessed: &Witnessed) -> Vec<String> {
         let until = witnessed.until(&self.trust);
         let mut absent = Vec::new();
+        if let Some(reason) = &self.unstamped {
+            let reason = reason.replace(char::is_control, " ");
+            absent.push(format!("no time-stamp was got when this bundle was made: {}", reason.trim()));
+        }
         if until.inside.is_none() {
             absent.push(
                 "no committee of agents has cosigned a checkpoint: each agent only checks it".to_owned(),

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::hold::Holds;
 use crate::off_site::Recorded;
 use crate::silence::{Silence, Step};
+use crate::time_stamp::Stamps;
 use crate::witness::Witnessed;
 
 /// Body of `act_enrolment_offered`.
@@ -79,6 +80,9 @@ pub struct Registry {
     /// That this ledger was filled again after an earlier one was lost, and what is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refilled: Option<Refilled>,
+    /// Time-stamps, as far as acts say.
+    #[serde(default, skip_serializing_if = "Stamps::is_empty")]
+    pub stamps: Stamps,
     /// Legal holds.
     #[serde(default, skip_serializing_if = "Holds::is_empty")]
     pub holds: Holds,
@@ -169,6 +173,10 @@ impl Registry {
             }
             act::kind::WITNESSED => {
                 self.witnessed.apply(&body);
+                None
+            }
+            act::kind::TIME_STAMP => {
+                self.stamps.apply(&body, &event.time);
                 None
             }
             act::kind::SILENCE => {

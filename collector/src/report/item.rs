@@ -63,6 +63,7 @@ pub(super) fn item(input: &IncidentInput, zone: &TimeZone, roster: &Roster) -> O
         paths,
         innocent_causes: distinct(input.all().flat_map(|finding| finding.innocent_causes.clone())),
         not_shown: shown(input.all().flat_map(wording::not_shown)),
+        received_between: None,
         stands_for: stands_for(input),
         state: input.state(),
         incident: incident.clone(),

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::incidents::Paths;
 use super::silences::Silences;
+use super::stamps::StampsSeen;
 use crate::baseline::Survey;
 use crate::follow::answer::Seen;
 use crate::report::Note;
@@ -44,6 +45,7 @@ pub(super) struct Pass<'r> {
     pub(super) alarms: Looks,
     pub(super) self_check: Option<(bool, String, Option<Timestamp>)>,
     pub(super) silences: Silences,
+    pub(super) stamps: StampsSeen,
     pub(super) first: Option<String>,
     pub(super) last: Option<String>,
 }
@@ -80,6 +82,7 @@ impl<'r> Pass<'r> {
             alarms: Looks::default(),
             self_check: None,
             silences: Silences::default(),
+            stamps: StampsSeen::default(),
             first: None,
             last: None,
         }
@@ -96,6 +99,7 @@ impl<'r> Pass<'r> {
         let is_in_week = at.is_some_and(|at| self.from <= at && at < self.to);
         if act::is_act(&seen.event.kind) {
             self.silences.observe(seen.event);
+            self.stamps.observe(seen);
             self.check(seen.event, at);
             // An act that a case withholds is not retold in its review either.
             if is_in_week && is_shown {

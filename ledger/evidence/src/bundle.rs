@@ -9,6 +9,7 @@ pub mod certification;
 pub mod interchange;
 pub mod range;
 pub mod readme;
+pub mod received;
 pub mod row;
 pub mod timeline;
 pub mod verifier_source;
@@ -63,6 +64,10 @@ pub const WITNESSED: &str = "data/proofs/witnessed/";
 pub const TIME_STAMPS: &str = "data/proofs/timestamps/";
 /// Certificates with which the responses of the authority are verified, PEM.
 pub const TIME_STAMP_CHAIN: &str = "data/proofs/timestamps/chain.pem";
+/// Where notes of authors stand in the collector log, one a line, beside those that end ranges.
+pub const PLACED: &str = "data/proofs/placed.jsonl";
+/// Between which time-stamps the rows came into the log.
+pub const BRACKETS: &str = "data/proofs/brackets.csv";
 /// The folder of need-to-know tables that were in force.
 pub const POLICIES: &str = "data/policies/";
 /// Who collected, viewed, exported, handed over.
@@ -123,8 +128,8 @@ pub fn witnessed_consistency_path(size: u64) -> String {
     format!("{WITNESSED}{size}.consistency")
 }
 
-/// Path of a checkpoint of this size that was time-stamped (`.txt`), of the response (`.tsr`) and of the consistency
-/// proof to the final checkpoint (`.consistency`).
+/// Path of a checkpoint of this size that was time-stamped (`.txt`), of the request (`.tsq`), the response (`.tsr`) and
+/// of the consistency proof to the final checkpoint (`.consistency`).
 pub fn time_stamp_path(size: u64, suffix: &str) -> String {
     format!("{TIME_STAMPS}{size}{suffix}")
 }

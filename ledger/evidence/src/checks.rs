@@ -9,6 +9,7 @@ mod anchor;
 mod bag;
 mod epochs;
 mod keys;
+mod provable;
 mod ranges;
 mod receipt;
 mod report;
@@ -24,6 +25,7 @@ use crate::checkpoint::Checkpoint;
 use crate::words;
 
 pub use bag::{Profile, bag_checks};
+pub use provable::provable_up_to;
 pub use receipt::receipt;
 
 /// Names of the checks, in the order in which they are told.
@@ -160,17 +162,21 @@ pub fn check(files: &Files, trust: Option<&[u8]>) -> Verification {
     checks.push(check);
     let (listed, mut range_faults) = ranges::Listed::read(files, &rows);
     checks.push(witnesses::witnesses(&anchor, files, checkpoint.as_ref(), &listed, &rows));
-    checks.push(time_stamps::time_stamps(&anchor, files, checkpoint.as_ref()));
-    let (timeline, readable) = std::thread::scope(|scope| {
+    let before_keys = checks.len();
+    let (timeline, readable, stamps) = std::thread::scope(|scope| {
         let timeline = scope.spawn(|| rows.timeline(files));
         let keys =
             keys::judge(files, &listed, &anchor, &rows, checkpoint.as_ref(), &mut range_faults, &mut checks);
         for range in listed.of_others() {
             let _ = range.verify(&keys, files, checkpoint.as_ref(), &rows, &mut range_faults);
         }
+        let last = checkpoint.as_ref();
+        let stamps = time_stamps::time_stamps(&anchor, files, info.as_ref(), last, &keys, &listed, &rows);
         let readable = rows.readable();
-        (timeline.join().unwrap_or_else(|_| rows.timeline(files)), readable)
+        (timeline.join().unwrap_or_else(|_| rows.timeline(files)), readable, stamps)
     });
+    // Told before the keys, which it needs.
+    checks.insert(before_keys, stamps);
     range_faults.into_checks(&listed, &mut checks);
     checks.push(rows.counts(info.as_ref()));
     checks.push(timeline);

@@ -5,6 +5,8 @@
 //! certificate says who that was. SHA-256 imprints only.
 
 pub mod bracket;
+mod name;
+pub mod placed;
 
 use crate::hash::{Hash, hex};
 use crate::time::Moment;
@@ -20,6 +22,7 @@ const OCTETS: u8 = 0x04;
 const OID: u8 = 0x06;
 const GENERALIZED_TIME: u8 = 0x18;
 const EXPLICIT_0: u8 = 0xa0;
+const EXPLICIT_4: u8 = 0xa4;
 
 /// 2.16.840.1.101.3.4.2.1
 const SHA256: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01];
@@ -56,6 +59,8 @@ pub struct TimeStamp {
     pub policy: String,
     /// The authority's number for it, hex.
     pub serial: String,
+    /// The authority's name as the response has it, on one line; absent where it has none.
+    pub authority: Option<String>,
     /// The request's nonce, without leading zeros.
     nonce: Option<Vec<u8>>,
 }
@@ -114,7 +119,17 @@ impl TimeStamp {
         let _accuracy = info.optional(SEQUENCE)?;
         let _ordering = info.optional(BOOLEAN)?;
         let nonce = info.optional(INTEGER)?.map(|nonce| significant(nonce).to_vec());
-        Ok(Self { imprint: Hash::from_bytes(imprint), time, policy, serial, nonce })
+        // Whoever reads a name of another form than a distinguished one asks openssl.
+        let authority = info.optional(EXPLICIT_0)?.and_then(|name| name::distinguished(name).ok());
+        Ok(Self { imprint: Hash::from_bytes(imprint), time, policy, serial, authority, nonce })
+    }
+
+    /// Whether these are the bytes of [`request`] that it answers.
+    pub fn was_asked_by(&self, query: &[u8]) -> bool {
+        let Some(number) = &self.nonce else { return false };
+        let zeros = vec![0; 8usize.saturating_sub(number.len())];
+        let nonce: Result<[u8; 8], _> = [zeros.as_slice(), number].concat().try_into();
+        nonce.is_ok_and(|nonce| request(&self.imprint, &nonce) == query)
     }
 
     /// Whether it answers the request for this text with this nonce.

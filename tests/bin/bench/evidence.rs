@@ -152,6 +152,7 @@ fn made() -> Result<Ledger> {
         checkpoint_words: String::new(),
         log_size: checkpoint.size,
         made: "2026-11-22T15:00:00Z".into(),
+        time_stamps: Default::default(),
         not_included: Vec::new(),
     };
     bag.insert(bundle::README_TXT, readme_text(&facts))?;
@@ -170,6 +171,7 @@ fn made() -> Result<Ledger> {
         disclosed_events: count(rows.len())?,
         withheld_events: 0,
         legal_hold_id: None,
+        provable_up_to: Vec::new(),
         not_included: absent.to_vec(),
     };
     Ok(Ledger { files: bag.seal(&info, &bundle_key)?, trust: trust_text })

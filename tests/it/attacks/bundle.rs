@@ -5,14 +5,27 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use ntk_tests::attack_table::noticed;
+use ntk_tests::authority::Authority;
 use ntk_tests::forge::reseal;
+use ntk_tests::practice::Practice;
+use ntk_tests::skip::skip;
 
-use crate::bundle::{Exported, exported, unpack, verify};
+use crate::bundle::{Exported, exported, exported_by, unpack, verify};
+use crate::time_stamps::newest;
 
 /// Unpacks a bundle, changes it, seals it again with the bundle key; the checks must say no. The twin is sealed again
 /// without a change.
 fn resealed(id: &str, says: &str, change: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let Exported { practice, bundle, trust } = exported(120)?;
+    resealed_of(exported(120)?, id, says, change)
+}
+
+fn resealed_of(
+    exported: Exported,
+    id: &str,
+    says: &str,
+    change: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let Exported { practice, bundle, trust } = exported;
     let bag = unpack(&bundle, &practice.folder().join("bag"))?;
     reseal(&bag, &practice.dir())?;
     let (code, said) = verify(&bag, Some(&trust))?;
@@ -60,5 +73,42 @@ fn an_act_that_was_never_recorded_cannot_be_shown() -> Result<()> {
         let mut lines = lines;
         lines[at] = lines[at].replace("act_finding_opened", "act_finding_step");
         Ok(fs::write(path, lines.join("\n") + "\n")?)
+    })
+}
+
+/// A bundle with two time-stamps, changed so.
+fn stamped(id: &str, says: &str, change: impl FnOnce(&Path, (u64, u64)) -> Result<()>) -> Result<()> {
+    if !Authority::is_possible() {
+        skip(id, "openssl is not installed; tests/run installs it");
+        return Ok(());
+    }
+    let scratch = tempfile::tempdir()?;
+    let authority = Authority::start(scratch.path())?;
+    let practice = Practice::start_configured(&authority.section(60))?;
+    practice.collector(&["time-stamp"])?;
+    resealed_of(exported_by(practice, 120)?, id, says, |bag| {
+        let proofs = bag.join("data/proofs");
+        change(&proofs, newest(&proofs.join("timestamps"))?)
+    })
+}
+
+#[test]
+fn a_time_stamp_of_another_checkpoint_is_no_time_stamp_of_this_one() -> Result<()> {
+    stamped("stamp-swapped", "the time-stamp is over another text", |proofs, (large, small)| {
+        let path = |size: u64| proofs.join(format!("timestamps/{size}.tsr"));
+        Ok(fs::copy(path(small), path(large)).map(drop)?)
+    })
+}
+
+#[test]
+fn a_receive_time_that_the_time_stamps_do_not_bear_out_is_named() -> Result<()> {
+    stamped("bracket", "brackets.csv is not what time-stamps, acts and notes tell", |proofs, _| {
+        let path = proofs.join("brackets.csv");
+        let text = fs::read_to_string(&path)?;
+        let line = text.lines().find(|line| line.starts_with("agent/")).context("a machine's rows")?;
+        let cells: Vec<&str> = line.split(',').collect();
+        ensure!(cells.len() == 5 && !cells[3].is_empty(), "the rows have a lower bound: {line}");
+        let earlier = line.replace(cells[3], "2020-01-01T00:00:00Z");
+        Ok(fs::write(&path, text.replace(line, &earlier))?)
     })
 }

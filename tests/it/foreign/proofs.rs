@@ -3,16 +3,19 @@
 //! that must fail.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use ntk_tests::authority::{Authority, openssl};
+use ntk_tests::practice::Practice;
 use ntk_tests::strangers::{Checks, judged};
 use ntk_tests::{program, skip};
 
-use crate::bundle::{exported, unpack, verify};
+use crate::bundle::{exported, exported_by, unpack, verify};
 use crate::foreign::{run, script, tool};
 use crate::tidy::top;
+use crate::time_stamps::newest;
 
 fn go(bag: &Path, trust: &Path) -> Result<(bool, String)> {
     let mut command = Command::new("go");
@@ -62,97 +65,60 @@ fn pymerkle_accepts_inclusion() -> Result<()> {
     Ok(())
 }
 
-/// A time-stamping authority of the test's own, and its token over a text.
-struct Authority {
-    folder: PathBuf,
-}
-
-const CONFIGURATION: &str = "[tsa]\ndefault_tsa=t\n[t]\ndir=.\nserial=./serial\ncrypto_device=builtin\nsigner_cert=./tsa.crt\n\
-signer_key=./tsa.key\nsigner_digest=sha256\ndefault_policy=1.2.3.4.1\ndigests=sha256\naccuracy=secs:1\nordering=yes\n\
-tsa_name=yes\ness_cert_id_chain=no\ness_cert_id_alg=sha256\n[v3tsa]\nbasicConstraints=critical,CA:false\n\
-keyUsage=critical,digitalSignature\nextendedKeyUsage=critical,timeStamping\n[v3ca]\nbasicConstraints=critical,CA:true\n\
-keyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n[req]\ndistinguished_name=dn\n[dn]\n";
-
-impl Authority {
-    fn new(folder: &Path) -> Result<Self> {
-        fs::create_dir_all(folder)?;
-        fs::write(folder.join("tsa.cnf"), CONFIGURATION)?;
-        fs::write(folder.join("serial"), "01\n")?;
-        let authority = Self { folder: folder.to_owned() };
-        for line in [
-            "req -config tsa.cnf -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 30 -subj /CN=TestCA -extensions v3ca",
-            "req -config tsa.cnf -newkey rsa:2048 -nodes -keyout tsa.key -out tsa.csr -subj /CN=TestTSA",
-            "x509 -req -in tsa.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out tsa.crt -days 30 -extfile tsa.cnf -extensions v3tsa",
-        ] {
-            authority.succeeds(line)?;
-        }
-        Ok(authority)
-    }
-
-    fn openssl(&self, line: &str) -> Result<(bool, String)> {
-        let mut command = Command::new("openssl");
-        command.args(line.split(' ')).current_dir(&self.folder);
-        run(command)
-    }
-
-    fn succeeds(&self, line: &str) -> Result<()> {
-        let (done, said) = self.openssl(line)?;
-        ensure!(done, "openssl {line}: {said}");
-        Ok(())
-    }
-}
-
+/// A token out of a bundle: what the collector asked for, its exporter wrote, and openssl signed.
 #[test]
-fn openssl_and_rfc3161_client_accept_a_token_over_the_checkpoint_and_no_changed_one() -> Result<()> {
-    if Command::new("openssl").arg("version").output().is_err() {
+fn openssl_and_rfc3161_client_accept_a_bundles_token_over_its_checkpoint_and_no_changed_one() -> Result<()> {
+    if !Authority::is_possible() {
         skip::skip("foreign::time-stamps", "openssl is not installed; tests/run installs it");
         return Ok(());
     }
-    let exported = exported(20)?;
+    let scratch = tempfile::tempdir()?;
+    let authority = Authority::start(scratch.path())?;
+    let exported = exported_by(Practice::start_configured(&authority.section(60))?, 20)?;
     let bag = unpack(&exported.bundle, &exported.practice.folder().join("bag"))?;
-    let authority = Authority::new(&exported.practice.folder().join("tsa"))?;
-    let note = fs::read_to_string(bag.join("data/proofs/checkpoint.txt"))?;
-    let text = format!("{}\n", note.split_once("\n\n").context("a note")?.0);
-    fs::write(authority.folder.join("text"), &text)?;
-    authority.succeeds("ts -query -data text -sha256 -out query")?;
-    authority.succeeds("ts -reply -config tsa.cnf -section t -queryfile query -out token")?;
+    let stamps = bag.join("data/proofs/timestamps");
+    let (size, _) = newest(&stamps)?;
+    for suffix in ["txt", "tsq", "tsr"] {
+        fs::copy(stamps.join(format!("{size}.{suffix}")), scratch.path().join(format!("stamp.{suffix}")))?;
+    }
     let python = tool("NTK_PYTHON", "foreign::rfc3161-client");
-    let both = || -> Result<Vec<(bool, String)>> {
-        let mut all =
-            vec![authority.openssl("ts -verify -data text -in token -CAfile ca.crt -untrusted tsa.crt")?];
+    let all = || -> Result<Vec<(bool, String)>> {
+        let verify = "ts -verify -in stamp.tsr -CAfile ca.crt";
+        let mut all = vec![openssl(scratch.path(), &format!("{verify} -data stamp.txt"))?];
         if let Some(python) = &python {
             let mut command = Command::new(python);
-            command.arg(script("timestamp.py")).args(["token", "text", "tsa.crt", "ca.crt"]);
-            command.current_dir(&authority.folder);
+            command.arg(script("timestamp.py")).args(["stamp.tsr", "stamp.txt", "tsa.crt", "ca.crt"]);
+            command.current_dir(scratch.path());
             all.push(run(command)?);
         }
         Ok(all)
     };
-    for (accepted, said) in both()? {
+    for (accepted, said) in all()? {
         ensure!(accepted, "{said}");
     }
-    let token = fs::read(authority.folder.join("token"))?;
-    let mut refused = 0;
-    let imprint = ntk_evidence::hash::Hash::of(text.as_bytes());
+    let (accepted, said) =
+        openssl(scratch.path(), "ts -verify -in stamp.tsr -CAfile ca.crt -queryfile stamp.tsq")?;
+    ensure!(accepted, "{said}");
+    let (text, token) =
+        (fs::read(scratch.path().join("stamp.txt"))?, fs::read(scratch.path().join("stamp.tsr"))?);
+    let imprint = ntk_evidence::hash::Hash::of(&text);
     let imprint = token.windows(32).position(|bytes| bytes == imprint.as_bytes()).context("an imprint")?;
+    let mut refused = 0;
     // In the token: the imprint, and the signature at its end.
-    let places = [("text", text.as_bytes(), [0, text.len() / 2, text.len() - 2])];
-    let places = places.into_iter().chain([(
-        "token",
-        token.as_slice(),
-        [imprint + 3, token.len() - 200, token.len() - 2],
-    )]);
-    for (name, good, places) in places {
+    for (name, good, places) in [
+        ("stamp.txt", &text, [0, text.len() / 2, text.len() - 2]),
+        ("stamp.tsr", &token, [imprint + 3, token.len() - 200, token.len() - 2]),
+    ] {
         for at in places {
-            let mut bad = good.to_vec();
+            let mut bad = good.clone();
             bad[at] ^= 1;
-            fs::write(authority.folder.join(name), bad)?;
-            for (accepted, said) in both()? {
-                ensure!(!accepted, "a changed byte {at} of the {name} was accepted: {said}");
+            fs::write(scratch.path().join(name), bad)?;
+            for (accepted, said) in all()? {
+                ensure!(!accepted, "a changed byte {at} of {name} was accepted: {said}");
                 refused += 1;
             }
         }
-        fs::write(authority.folder.join(name), good)?;
+        fs::write(scratch.path().join(name), good)?;
     }
     println!("1 token accepted, {refused} twins refused");
     judged(Checks::Proofs, "openssl ts");

@@ -62,6 +62,9 @@ pub struct BagInfo {
     pub withheld_events: u64,
     /// The legal hold under which this was kept.
     pub legal_hold_id: Option<String>,
+    /// Until when somebody outside the collector is known to have seen the log, as
+    /// [`crate::checks::provable_up_to`] says it.
+    pub provable_up_to: Vec<String>,
     /// Sentences that name what this bundle does not hold.
     pub not_included: Vec<String>,
 }
@@ -82,6 +85,7 @@ impl BagInfo {
             ("Withheld-Events", self.withheld_events.to_string()),
         ];
         lines.extend(self.legal_hold_id.iter().map(|id| ("Legal-Hold-Id", id.clone())));
+        lines.extend(self.provable_up_to.iter().map(|line| ("Provable-Up-To", line.clone())));
         lines.extend(self.not_included.iter().map(|sentence| ("Not-Included", sentence.clone())));
         let mut text = String::new();
         for (label, value) in lines {

@@ -21,8 +21,22 @@ pub struct ReadmeFacts {
     pub log_size: u64,
     /// When the bundle was made, RFC 3339.
     pub made: String,
+    /// Whether it has RFC 3161 time-stamps, and the authority's certificates with them.
+    pub time_stamps: ReadmeStamps,
     /// What this bundle does not hold, a sentence each.
     pub not_included: Vec<String>,
+}
+
+/// What the README says of time-stamps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadmeStamps {
+    /// There are none.
+    #[default]
+    None,
+    /// There are some; the certificates have to be got from the authority.
+    WithoutChain,
+    /// There are some, and `chain.pem` with certificates.
+    WithChain,
 }
 
 enum Block {
@@ -108,9 +122,9 @@ fn blocks(facts: &ReadmeFacts) -> Vec<Block> {
             "GO111MODULE=off GOPATH=/usr/share/gocode go run data/verify/check_proofs.go . ../../trust.txt",
             &["checks hold"],
         ),
-        text(
-            "If there is a folder data/proofs/timestamps, authorities outside the practice have stamped earlier states of the log. In that folder, for each number N: openssl ts -verify -data N.txt -in N.tsr -CAfile chain.pem. Expected: Verification: OK. Take the authority's certificate from itself, and compare.",
-        ),
+    ];
+    blocks.extend(time_stamps(facts.time_stamps));
+    blocks.extend([
         Heading("Way B. A Python script"),
         text(
             "Python's standard library and the package cryptography (Debian: python3-cryptography). The script is in the bundle; read it, or take the same file from the program's public source.",
@@ -156,11 +170,50 @@ fn blocks(facts: &ReadmeFacts) -> Vec<Block> {
         text(
             "A record shows what an account on a computer did as far as a sensor saw it. It does not show who sat at the keyboard, and nothing that no sensor saw.",
         ),
-    ];
+    ]);
     if !facts.not_included.is_empty() {
         blocks.push(Heading("Not in this bundle"));
         blocks.push(Items(facts.not_included.clone()));
     }
+    blocks
+}
+
+/// How the authority's signatures are checked, where there are any.
+fn time_stamps(stamps: ReadmeStamps) -> Vec<Block> {
+    use Block::{Run, Text};
+    let mut blocks = Vec::new();
+    if stamps == ReadmeStamps::None {
+        return blocks;
+    }
+    blocks.push(Text(
+        "A time-stamping authority outside the practice has signed at its own time that it saw earlier states of the log (RFC 3161). In data/proofs/timestamps, N.txt is the log's state at size N, N.tsq what the authority was asked, N.tsr its answer. This prints when, by the authority's clock:".to_owned(),
+    ));
+    blocks.push(Run(
+        "for t in data/proofs/timestamps/*.tsr; do echo \"$t\"; openssl ts -reply -in \"$t\" -text | grep 'Time stamp:'; done",
+        &["Time stamp:"],
+    ));
+    let verify = "The answers' signatures, with the certificates in chain.pem. Those came with the bundle: get the authority's certificate from itself and compare, or put its file in the place of chain.pem.";
+    match stamps {
+        ReadmeStamps::WithChain => {
+            blocks.push(Text(verify.to_owned()));
+            blocks.push(Run("cd data/proofs/timestamps", &[]));
+            blocks.push(Run(
+                "for t in *.tsr; do openssl ts -verify -in \"$t\" -queryfile \"${t%.tsr}.tsq\" -CAfile chain.pem; done",
+                &["Verification: OK"],
+            ));
+            blocks.push(Run(
+                "for t in *.tsr; do openssl ts -verify -in \"$t\" -data \"${t%.tsr}.txt\" -CAfile chain.pem; done 2>&1 | sort | uniq -c",
+                &["Verification: OK"],
+            ));
+            blocks.push(Run("cd ../../..", &[]));
+        }
+        ReadmeStamps::WithoutChain | ReadmeStamps::None => blocks.push(Text(
+            "The answers' signatures: get the authority's certificates from itself as chain.pem, and in that folder, for each N: openssl ts -verify -in N.tsr -queryfile N.tsq -CAfile chain.pem, and the same with -data N.txt. Expected: Verification: OK.".to_owned(),
+        )),
+    }
+    blocks.push(Text(
+        "data/proofs/brackets.csv says for each run of rows between which two of these times it came into the log, whatever the collector's own clock said: not before an answer that stands ahead of it in the log, not after an answer over a state that holds it. ntk-verify (way C) makes that file again from the proofs.".to_owned(),
+    ));
     blocks
 }
 
@@ -275,6 +328,7 @@ mod tests {
             checkpoint_words: "visual assist meat".into(),
             log_size: 3,
             made: "2026-11-22T15:00:00Z".into(),
+            time_stamps: ReadmeStamps::WithChain,
             not_included: vec!["No time-stamps of outside authorities.".into()],
         };
         let (text, html) = (readme_text(&facts), readme_html(&facts));
@@ -286,6 +340,7 @@ mod tests {
             "openssl pkeyutl",
             "ntk-verify . --trust",
             "No time-stamps",
+            "openssl ts -verify -in",
         ] {
             assert!(text.contains(needed) && html.contains(needed), "{needed}");
         }

@@ -1,6 +1,8 @@
 //! Ranges: whether the rows lead to signed notes and the notes stand in the log. The checks batch-notes,
 //! inclusion and entries.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::bundle::RANGES;
 use crate::bundle::bag::Files;
 use crate::bundle::range::Range;
@@ -10,6 +12,7 @@ use crate::checks::anchor::{FinalCheckpoint, status_of_checkpoint};
 use crate::checks::keys::Keys;
 use crate::checks::rows::Rows;
 use crate::checks::{Check, Faults, Status, quoted};
+use crate::hash::Hash;
 use crate::merkle::{leaf_hash, verify_inclusion};
 use crate::name::Author;
 use crate::tlog_proof::TlogProof;
@@ -111,6 +114,25 @@ impl Listed {
     /// The collector's ranges, which name the others' keys.
     pub(super) fn of_collector(&self) -> impl Iterator<Item = &ListedRange> {
         self.ranges.iter().filter(|range| range.author == Author::Collector)
+    }
+
+    /// The roots to which an author's rows lead at these sizes; none where no range has the size inside.
+    pub(super) fn roots(&self, author: &Author, sizes: &BTreeSet<u64>, rows: &Rows) -> BTreeMap<u64, Hash> {
+        let mut roots = BTreeMap::new();
+        for listed in self.ranges.iter().filter(|listed| listed.author == *author) {
+            let (first, size) = (listed.range.first, listed.range.size);
+            // A range that cannot be followed leads nowhere; the check entries says what is wrong with it.
+            let Ok(mut range) = listed.range.compact_range() else { continue };
+            for row in rows.of(author).iter().filter(|row| (first..size).contains(&row.number())) {
+                if range.size() != row.number() || range.append(row.leaf_hash()).is_err() {
+                    break;
+                }
+                if range.size() < size && sizes.contains(&range.size()) {
+                    roots.insert(range.size(), range.root());
+                }
+            }
+        }
+        roots
     }
 
     /// Everybody else's ranges.

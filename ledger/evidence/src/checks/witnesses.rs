@@ -22,7 +22,7 @@ use crate::tlog_proof::TlogProof;
 const OLDER_MAX: usize = 1000;
 
 /// A checkpoint that the final one continues, with its note.
-struct Vouching {
+pub(super) struct Vouching {
     size: u64,
     note: SignedNote,
     path: String,
@@ -30,10 +30,10 @@ struct Vouching {
 
 /// The best that a group of witnesses did: at which size, how many, and when last.
 #[derive(Default)]
-struct Best {
-    size: Option<u64>,
+pub(super) struct Best {
+    pub(super) size: Option<u64>,
     most: u32,
-    latest: Option<u64>,
+    pub(super) latest: Option<u64>,
 }
 
 /// Judges who cosigned.
@@ -94,7 +94,12 @@ pub(super) fn witnesses(
 }
 
 /// The final checkpoint and every older one that it continues.
-fn vouching(files: &Files, last: &FinalCheckpoint, log: &VerifierKey, faults: &mut Faults) -> Vec<Vouching> {
+pub(super) fn vouching(
+    files: &Files,
+    last: &FinalCheckpoint,
+    log: &VerifierKey,
+    faults: &mut Faults,
+) -> Vec<Vouching> {
     let mut all = Vec::new();
     match SignedNote::parse(&last.note) {
         Ok(note) => all.push(Vouching { size: last.checkpoint.size, note, path: CHECKPOINT.to_owned() }),
@@ -139,7 +144,7 @@ pub(super) fn continued(
 }
 
 /// The largest size at which as many as are needed cosigned.
-fn best(vouching: &[Vouching], keys: &[VerifierKey], needed: u32, faults: &mut Faults) -> Best {
+pub(super) fn best(vouching: &[Vouching], keys: &[VerifierKey], needed: u32, faults: &mut Faults) -> Best {
     let mut best = Best::default();
     for one in vouching {
         let (mut count, mut latest) = (0u32, None);

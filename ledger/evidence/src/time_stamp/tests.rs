@@ -17,6 +17,9 @@ fn a_response_of_openssl_is_read_and_answers_its_request_and_no_other() {
     let stamp = TimeStamp::parse(RESPONSE).unwrap();
     assert_eq!((stamp.imprint, stamp.policy.as_str()), (text(), "1.2.3.4.1"));
     assert_eq!(stamp.time.to_rfc3339(0), "2026-11-27T14:02:04Z");
+    println!("{:?}", stamp.authority);
+    assert!(stamp.was_asked_by(&request(&text(), &NONCE)));
+    assert!(!stamp.was_asked_by(&request(&text(), &[7; 8])) && !stamp.was_asked_by(b""));
     assert_eq!(stamp.answers(&text(), &NONCE), Ok(()));
     assert_eq!(stamp.answers(&Hash::of(b"another text"), &NONCE), Err(TimeStampError::OtherText));
     assert_eq!(stamp.answers(&text(), &[7; 8]), Err(TimeStampError::OtherRequest));

@@ -343,6 +343,7 @@ impl Practice {
             disclosed_events: u64::try_from(count(true)).unwrap(),
             withheld_events: u64::try_from(count(false)).unwrap(),
             legal_hold_id: None,
+            provable_up_to: Vec::new(),
             not_included: vec!["No PDF of the report is in this bundle.".into()],
         };
         Draft { rows, ranges, keys, files, info, timeline: None }
@@ -394,6 +395,7 @@ impl Draft {
             checkpoint_words: "twelve more".into(),
             log_size: self.info.log_size,
             made: "2026-11-22T15:00:00Z".into(),
+            time_stamps: Default::default(),
             not_included: self.info.not_included.clone(),
         };
         bag.insert(bundle::README_TXT, readme_text(&facts)).unwrap();
