@@ -155,6 +155,8 @@ fn passphrase(given: Option<&Path>, prompt: &str) -> Result<Secret, AtRestError>
         let typed = term.write_str(&format!("{prompt}: ")).and_then(|()| term.read_secure_line());
         Zeroizing::new(typed.map_err(AtRestError::Terminal)?)
     } else {
+        // Whoever waits here should know for what.
+        eprintln!("{prompt}: the first line of standard input");
         let mut line = Zeroizing::new(String::new());
         std::io::stdin().lock().read_line(&mut line).map_err(AtRestError::Terminal)?;
         line
