@@ -1,13 +1,10 @@
 //! One HTTP request at a time, over TLS that this machine's own certificates vouch for, with a limit on the answer.
 
-use std::sync::Arc;
-
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -51,17 +48,9 @@ pub(super) enum HttpError {
 impl Web {
     /// Trusts what this machine trusts.
     pub(super) fn new() -> Result<Self, ShelfError> {
-        let mut roots = RootCertStore::empty();
-        // A certificate of the machine's store that cannot be read vouches for nobody.
-        let (_added, _ignored) =
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| ShelfError::Settings(format!("TLS cannot be used: {error}")))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)) })
+        let tls = crate::outside::connector();
+        let tls = tls.map_err(|error| ShelfError::Settings(format!("TLS cannot be used: {error}")))?;
+        Ok(Self { tls })
     }
 
     /// Sends a request and takes in the whole answer.

@@ -3,7 +3,6 @@
 //! Plain http is usual: request and answer hold a hash, a number and a signature, no secret; what a stranger in between
 //! changes fails against imprint and nonce here, and against the signature at whoever verifies.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -56,16 +55,8 @@ async fn exchange(url: &AuthorityUrl, query: Vec<u8>) -> Result<Bytes, SpeakErro
     }
     let tls = |source| SpeakError::Tls(host.clone(), source);
     let name = ServerName::try_from(url.host.clone()).map_err(|error| tls(std::io::Error::other(error)))?;
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(trusting_this_machine()));
+    let connector = crate::outside::connector().map_err(|error| tls(std::io::Error::other(error)))?;
     post(connector.connect(name, stream).await.map_err(tls)?, url, query).await
-}
-
-/// TLS with the root certificates that this machine trusts.
-fn trusting_this_machine() -> rustls::ClientConfig {
-    let mut roots = rustls::RootCertStore::empty();
-    // A root that cannot be read vouches for nothing; without any, the handshake says so.
-    let _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
 }
 
 async fn post<S>(stream: S, url: &AuthorityUrl, query: Vec<u8>) -> Result<Bytes, SpeakError>

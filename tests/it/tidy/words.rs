@@ -31,7 +31,7 @@ const WALLS: &[Wall] = &[
     only("sled", &["collector/src/store"]),
     only("openssh_sftp_client", &["collector/src/off_site/sftp.rs"]),
     only("rusty_s3", &["collector/src/off_site/s3.rs"]),
-    only("rustls_native_certs", &["collector/src/off_site/http.rs"]),
+    only("rustls_native_certs", &["collector/src/outside.rs"]),
     only("notify::", &["agent/src/sensor/watch", "agent/src/config/reload", "collector/src/config/reload"]),
     never("std::fs", DECIDING, ND1),
     never("std::net", DECIDING, ND1),
