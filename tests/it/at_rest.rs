@@ -535,13 +535,39 @@ fn whoever_has_the_collectors_account_cannot_dump_the_memory_that_holds_keys() -
         wait::until_so("the collector to answer", WITHIN, || {
             running.ensure_running()?;
             // A subcommand would open the folder itself, as root, where nothing answers yet.
-            Ok(UnixStream::connect(practice.dir().join("admin.sock")).is_ok())
+            let answers = UnixStream::connect(practice.dir().join("admin.sock")).is_ok();
+            Ok(answers && practice.status().is_ok())
         })?;
         let owner = fs::metadata(format!("/proc/{}/mem", running.id()))?.uid();
         assert_eq!(owner, if encrypted { 0 } else { NOBODY }, "encrypted: {encrypted}");
         let said = running.said();
         ensure!(running.stop()?.success(), "the collector ends in order: {said}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_changed_byte_of_an_encrypted_ledger_is_named_and_nothing_is_cut() -> Result<()> {
+    let mut practice = Kind::File.practice()?;
+    let mut machine = used(&practice)?;
+    ensure!(machine.stop()?.success(), "{}", machine.log());
+    practice.stop_collector()?;
+    practice.collector(&["self-check"]).context("the twin")?;
+    let segments = fs::read_dir(practice.dir().join("ledger"))?.filter_map(|entry| Some(entry.ok()?.path()));
+    let segment = segments.into_iter().find(|path| path.extension().is_some_and(|it| it == "seg"));
+    let segment = segment.context("a segment")?;
+    let good = fs::read(&segment)?;
+    for at in [0, 40, good.len() / 5, good.len() / 2, good.len() * 4 / 5] {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        fs::write(&segment, &bad)?;
+        let (code, said) = practice.try_collector(&["self-check"])?;
+        ensure!(code.is_some_and(|code| code != 0 && code != 101), "byte {at}: {code:?} {said}");
+        ensure!(said.contains("damaged"), "byte {at}: {said}");
+        ensure!(fs::read(&segment)? == bad, "byte {at}: nothing was cut");
+    }
+    fs::write(&segment, good)?;
+    practice.collector(&["self-check"])?;
     Ok(())
 }
 
