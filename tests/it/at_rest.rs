@@ -3,9 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -17,7 +15,7 @@ use ntk_evidence::hash::{hex, unhex};
 use ntk_tests::machine::Machine;
 use ntk_tests::practice::Practice;
 use ntk_tests::program::{self, Running};
-use ntk_tests::{recording, skip, wait};
+use ntk_tests::{recording, wait};
 
 use crate::bundle::verify;
 use crate::crash::{player, reaches};
@@ -31,7 +29,7 @@ const KEYS: [&str; 3] = ["log.key", "collector.key", "bundle.key"];
 
 /// Where the key of a practice comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Passphrase,
     Credential,
     File,
@@ -78,7 +76,7 @@ impl Kind {
         }
     }
 
-    fn practice(self) -> Result<Practice> {
+    pub(crate) fn practice(self) -> Result<Practice> {
         Practice::start_so(|folder| {
             self.prepare(folder);
             (vec!["--at-rest".to_owned(), self.key(folder)], self.environment(folder))
@@ -113,7 +111,7 @@ fn kept(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
 }
 
 /// The files below a folder in which any of these bytes stand.
-fn where_is(folder: &Path, parts: &[Vec<u8>]) -> Result<Vec<String>> {
+pub(crate) fn where_is(folder: &Path, parts: &[Vec<u8>]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for (path, bytes) in contents(folder)? {
         for part in parts {
@@ -500,74 +498,27 @@ fn killed(mut running: Running, is_so: impl Fn() -> bool) -> Result<()> {
     running.kill()
 }
 
-/// The kernel shows who may look into a process: where core dumps are off, its own account does not own its memory.
 #[test]
-fn whoever_has_the_collectors_account_cannot_dump_the_memory_that_holds_keys() -> Result<()> {
-    /// An account without rights, by its number on every Linux.
-    const NOBODY: u32 = 65_534;
-    for encrypted in [true, false] {
-        let mut practice = if encrypted { Kind::File.practice()? } else { Practice::start()? };
-        practice.stop_collector()?;
-        let owned = format!("{NOBODY}:{NOBODY}");
-        ensure!(
-            Command::new("chown").args(["-R", &owned]).arg(practice.folder()).status()?.success(),
-            "chown"
-        );
-        let binary = program::binary("ntk-collector")?;
-        let mut version = Command::new(&binary);
-        if !version
-            .arg("--version")
-            .stdout(Stdio::null())
-            .uid(NOBODY)
-            .gid(NOBODY)
-            .status()
-            .is_ok_and(|it| it.success())
-        {
-            skip::skip(
-                "at_rest::memory",
-                "an account without rights cannot run the built program where it lies",
-            );
-            return Ok(());
-        }
-        let mut command = Command::new(&binary);
-        command.arg("--dir").arg(practice.dir()).arg("run").uid(NOBODY).gid(NOBODY);
-        let mut running = Running::spawn("ntk-collector", command, &practice.folder().join("nobody.log"))?;
-        wait::until_so("the collector to answer", WITHIN, || {
-            running.ensure_running()?;
-            // A subcommand would open the folder itself, as root, where nothing answers yet.
-            Ok(UnixStream::connect(practice.dir().join("admin.sock")).is_ok())
-        })?;
-        let owner = fs::metadata(format!("/proc/{}/mem", running.id()))?.uid();
-        assert_eq!(owner, if encrypted { 0 } else { NOBODY }, "encrypted: {encrypted}");
-        let said = running.said();
-        ensure!(running.stop()?.success(), "the collector ends in order: {said}");
+fn a_changed_byte_of_an_encrypted_ledger_is_named_and_nothing_is_cut() -> Result<()> {
+    let mut practice = Kind::File.practice()?;
+    let mut machine = used(&practice)?;
+    ensure!(machine.stop()?.success(), "{}", machine.log());
+    practice.stop_collector()?;
+    practice.collector(&["self-check"]).context("the twin")?;
+    let segments = fs::read_dir(practice.dir().join("ledger"))?.filter_map(|entry| Some(entry.ok()?.path()));
+    let segment = segments.into_iter().find(|path| path.extension().is_some_and(|it| it == "seg"));
+    let segment = segment.context("a segment")?;
+    let good = fs::read(&segment)?;
+    for at in [0, 40, good.len() / 5, good.len() / 2, good.len() * 4 / 5] {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        fs::write(&segment, &bad)?;
+        let (code, said) = practice.try_collector(&["self-check"])?;
+        ensure!(code.is_some_and(|code| code != 0 && code != 101), "byte {at}: {code:?} {said}");
+        ensure!(said.contains("damaged"), "byte {at}: {said}");
+        ensure!(fs::read(&segment)? == bad, "byte {at}: nothing was cut");
     }
-    Ok(())
-}
-
-#[test]
-fn the_admin_socket_is_its_owners_alone() -> Result<()> {
-    let practice = Practice::start()?;
-    let mode = |name: &str| -> Result<u32> {
-        Ok(fs::metadata(practice.dir().join(name))?.permissions().mode() & 0o7777)
-    };
-    assert_eq!(mode("admin.sock")?, 0o600);
-    assert_eq!(mode("")? & 0o007, 0, "nobody else even reaches it");
-    Ok(())
-}
-
-/// What an agent gets back are receipts and checkpoints: nothing of another machine's people or files.
-#[test]
-fn an_agent_learns_nothing_of_what_another_one_sent() -> Result<()> {
-    let practice = Practice::start()?;
-    let mut one = player(&practice, "ws-01", 1001, ACCESSES, None)?;
-    let mut two = player(&practice, "ws-02", 1002, 3, None)?;
-    reaches(&practice, &mut one, ACCESSES + 1)?;
-    reaches(&practice, &mut two, 4)?;
-    practice.collector(&["witness", "round"])?;
-    ensure!(one.stop()?.success() && two.stop()?.success(), "agents end in order");
-    let of_one = [b"ws-01-0000".to_vec()];
-    assert!(where_is(two.dir(), &of_one)?.is_empty());
-    assert!(!where_is(one.dir(), &of_one)?.is_empty(), "the twin: its own folder names them");
+    fs::write(&segment, good)?;
+    practice.collector(&["self-check"])?;
     Ok(())
 }

@@ -28,6 +28,7 @@ mod power;
 mod promises;
 mod prune;
 mod quickstart;
+mod readers;
 mod redaction;
 mod refusals;
 mod silence;
