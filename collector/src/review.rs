@@ -67,7 +67,8 @@ pub fn review(
     let survey = only.is_none().then(|| Survey::new(made_at.min(to), ledger_since));
     let mut pass = Pass::new(week, &zone, &roster, &records, usual, survey);
     let since = pass.since().map_or(i64::MAX, nanos).min(nanos(from).saturating_sub(MARGIN_NS));
-    lookup.events(since, nanos(to).saturating_add(MARGIN_NS), |seen| {
+    let read_to = nanos(to).saturating_add(MARGIN_NS);
+    lookup.events(since, read_to, |seen| {
         pass.observe(&seen, only.is_none_or(|only| only(&seen)));
     })?;
     // A machine that was set up anew is one machine, known since its first enrolment.
@@ -154,7 +155,7 @@ pub fn review(
         names: roster,
     };
     let mut report = build(input);
-    stamps.tell(lookup, &mut report.items)?;
+    stamps.tell(lookup, read_to, &mut report.items)?;
     let removed = lookup.removed(nanos(from), nanos(to))?;
     if removed > 0 {
         report.could_not_see.push(format!(

@@ -48,6 +48,11 @@ impl Lookup {
         &self.store
     }
 
+    /// Reads the ledger itself.
+    pub fn reader(&self) -> Reader {
+        self.ledger.reader()
+    }
+
     /// The practice's zone.
     pub const fn zone(&self) -> &TimeZone {
         &self.zone
