@@ -251,12 +251,18 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
     };
     let leaf = record(&app, act::kind::REPORT_MADE, json!({"week": week.to_string()})).await?;
     // Its page names a checkpoint that as many as can have seen.
-    let _vouched = witness::vouched(&app).await?;
+    let unstamped = witness::vouched(&app).await?.unstamped;
     let app_for_custody = app.clone();
     let (report, html, kept) = blocking(move || {
         app.lookup.up_to_date()?;
-        let report =
+        let mut report =
             review(&app.practice, &app.lookup, &app.ledger.published(), &app.trust.now().0, now, week, None)?;
+        if let Some(reason) = unstamped {
+            report
+                .footer
+                .time_stamps
+                .push_str(&format!(" For this page it was asked again and gave none: {reason}."));
+        }
         let html = render_html(&report);
         // Kept as it was made: a bundle shows this page, not what the same question gives later.
         let data = serde_json::to_vec_pretty(&report).map_err(|error| Failure::ours(&error))?;

@@ -11,8 +11,10 @@ use ntk_collector::self_check::self_check;
 use ntk_evidence::bundle::bag::Files;
 use ntk_evidence::checks::check;
 use ntk_segment::reader::Reader;
+use ntk_tests::authority::Authority;
+use ntk_tests::practice::Practice;
 
-use crate::bundle::{Exported, exported, unpack};
+use crate::bundle::{Exported, exported, exported_by, unpack};
 use mutate::{Power, storm};
 
 #[path = "../../ledger/evidence/tests/it/mutate.rs"]
@@ -65,7 +67,11 @@ fn files_of(bundle: &Path, scratch: &Path) -> Result<Files> {
 
 #[test]
 fn no_mutation_of_a_real_full_or_redacted_bundle_verifies() -> Result<()> {
-    let Exported { practice, bundle, trust } = exported(30)?;
+    // With time-stamps where openssl is there, so that their files are changed, too.
+    let tsa = tempfile::tempdir()?;
+    let authority = Authority::is_possible().then(|| Authority::start(tsa.path())).transpose()?;
+    let section = authority.as_ref().map(|authority| authority.section(60)).unwrap_or_default();
+    let Exported { practice, bundle, trust } = exported_by(Practice::start_configured(&section)?, 30)?;
     let redacted = practice.folder().join("redacted.zip");
     let out = redacted.to_string_lossy().into_owned();
     let question =

@@ -79,6 +79,10 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
             )
         }
         act::kind::OFF_SITE if text("step") == "works_again" => format!("Copies reach {} again.", text("to")),
+        act::kind::TIME_STAMP if text("step") == "failing" => {
+            is_prominent = true;
+            format!("No time-stamp could be got from the time-stamping authority since {}.", text("since"))
+        }
         act::kind::HOLD | act::kind::PRESERVED | act::kind::CUSTODY | act::kind::PRUNED => {
             keeping_sentence(event.kind.as_str(), body)?
         }

@@ -14,6 +14,7 @@ use ntk_evidence::bundle::row::{Paths, Row};
 use ntk_evidence::bundle::timeline::timeline_csv;
 use ntk_evidence::bundle::{self, entries_path};
 use ntk_evidence::checkpoint::Checkpoint;
+use ntk_evidence::checks::provable_up_to;
 use ntk_evidence::entry::{BatchKey, Entry};
 use ntk_evidence::event::{Action, Actor, Class, Event, Kind, Object, Outcome, Process, Source};
 use ntk_evidence::hash::Hash;
@@ -171,7 +172,7 @@ fn made() -> Result<Ledger> {
         disclosed_events: count(rows.len())?,
         withheld_events: 0,
         legal_hold_id: None,
-        provable_up_to: Vec::new(),
+        provable_up_to: provable_up_to(bag.payload(), &trust),
         not_included: absent.to_vec(),
     };
     Ok(Ledger { files: bag.seal(&info, &bundle_key)?, trust: trust_text })

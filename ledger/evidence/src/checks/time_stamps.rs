@@ -68,9 +68,10 @@ pub(super) fn time_stamps(
         }
     }
     brackets(files, last, keys, listed, rows, &mut faults);
-    // A bundle that claims nothing here claims nothing too much.
     let claimed = info.map(|info| info.all(LABEL)).unwrap_or_default();
-    if !claimed.is_empty() && claimed != provable_up_to(files, trust) {
+    if claimed.is_empty() {
+        faults.add(Status::Incomplete, format!("bag-info.txt has no {LABEL}"));
+    } else if claimed != provable_up_to(files, trust) {
         faults.add(Status::Altered, format!("bag-info.txt has another {LABEL} than the proofs show"));
     }
     // Only where a log is there does "none" say something about it.

@@ -135,7 +135,11 @@ pub(super) fn continued(
     let proof = files.get(&proof_path).ok_or((Status::Incomplete, format!("{proof_path} is missing")))?;
     let proof = String::from_utf8_lossy(proof);
     let hashes = proof.lines().take(65).map(Hash::from_base64).collect::<Result<Vec<_>, _>>();
-    let hashes = hashes.map_err(|_| altered(&format!("{proof_path} is not a list of hashes")))?;
+    let is_exact = |hashes: &Vec<Hash>| {
+        hashes.iter().map(|hash| format!("{}\n", hash.to_base64())).collect::<String>() == proof
+    };
+    let hashes = hashes.ok().filter(is_exact);
+    let hashes = hashes.ok_or_else(|| altered(&format!("{proof_path} is not a list of hashes")))?;
     let Checkpoint { size, root, .. } = &last.checkpoint;
     verify_consistency(checkpoint.size, *size, &hashes, &checkpoint.root, root)
         .map_err(|error| altered(&format!("the final checkpoint does not continue it: {error}")))?;

@@ -36,12 +36,19 @@ pub(crate) const SEAL_ALONE: &[(&str, &str)] = &[
     ("data/acknowledgements/", "restates acts, whose rows are tied"),
     ("data/reviews/", "weekly reports as the collector kept them"),
     ("data/certification/", "a form for a person to fill in"),
+    (bundle::TIME_STAMP_CHAIN, "certificates to try; whoever checks takes them from the authority"),
     ("data/verify/", "a convenience; whoever verifies brings a verifier of his own"),
 ];
 /// Lines of bag-info.txt that are tied to the log and the rows; only the seal protects the others (organisation, case,
 /// dates, hold, what is not included).
-pub(crate) const TIED_INFO: [&str; 5] =
-    ["Log-Origin: ", "Log-Size: ", "Log-Root: ", "Disclosed-Events: ", "Withheld-Events: "];
+pub(crate) const TIED_INFO: [&str; 6] = [
+    "Log-Origin: ",
+    "Log-Size: ",
+    "Log-Root: ",
+    "Disclosed-Events: ",
+    "Withheld-Events: ",
+    "Provable-Up-To: ",
+];
 
 /// What is made again whenever a bundle is sealed again.
 const MADE_AGAIN: [&str; 4] = [MANIFEST_SHA256, MANIFEST_SHA512, TAG_MANIFEST, TAG_MANIFEST_NOTE];

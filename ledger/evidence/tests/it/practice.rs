@@ -14,6 +14,7 @@ use ntk_evidence::bundle::row::{Paths, Row};
 use ntk_evidence::bundle::timeline::timeline_csv;
 use ntk_evidence::bundle::{self, entries_path};
 use ntk_evidence::checkpoint::{Checkpoint, cosign};
+use ntk_evidence::checks::provable_up_to;
 use ntk_evidence::entry::{BatchKey, Entry};
 use ntk_evidence::epoch::{RollOver, is_roll_over};
 use ntk_evidence::event::{Action, Actor, Class, Event, Kind, Object, Outcome, Process, Source};
@@ -403,7 +404,10 @@ impl Draft {
         for (path, bytes) in self.files {
             bag.insert(&path, bytes).unwrap();
         }
-        bag.seal(&self.info, key).unwrap()
+        let trust = bag.payload().get(bundle::TRUST).and_then(|bytes| TrustFile::parse(bytes).ok());
+        let provable = trust.map(|trust| provable_up_to(bag.payload(), &trust));
+        let info = BagInfo { provable_up_to: provable.unwrap_or_default(), ..self.info };
+        bag.seal(&info, key).unwrap()
     }
 }
 
