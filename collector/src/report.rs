@@ -17,6 +17,7 @@ pub mod html;
 mod input;
 mod item;
 pub mod matters;
+mod qr;
 pub mod tally;
 pub mod text;
 pub mod usual;
@@ -73,6 +74,9 @@ pub struct Footer {
     pub root: String,
     /// The checkpoint in twelve words.
     pub words: Vec<String>,
+    /// The checkpoint's text: origin, size and root, a line each; what the QR code holds.
+    #[serde(default)]
+    pub checkpoint: String,
     /// The practice key in twelve words: what a verifier prints for a bundle is compared with them.
     pub practice_words: String,
     /// First entry of the period, in words.

@@ -132,6 +132,7 @@ pub fn review(
         footer: Footer {
             log_size: published.checkpoint.checkpoint.size,
             root: published.checkpoint.checkpoint.root.to_base64(),
+            checkpoint: published.checkpoint.checkpoint.text(),
             words: words::of_checkpoint(&published.checkpoint.checkpoint.text())
                 .split(' ')
                 .map(str::to_owned)

@@ -2,13 +2,14 @@
 //! shows another history than it did.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use ntk_tests::forge::Forge;
 use ntk_tests::machine::Machine;
 use ntk_tests::practice::Practice;
-use ntk_tests::{program, recording, wait};
+use ntk_tests::{program, recording, skip, wait};
 
 use crate::bundle::verify;
 use crate::crash::reaches;
@@ -129,6 +130,43 @@ fn a_committee_cosigns_and_a_stick_outside_and_the_bundle_says_until_when() -> R
     let report = fs::read_to_string(out.join("report.json"))?;
     ensure!(report.contains("Provable up to 20"), "the review says until when");
     practice.collector(&["self-check"])?;
+    Ok(())
+}
+
+/// What a stranger's reader sees in the page's QR code.
+fn seen_by_a_camera(practice: &Practice, name: &str) -> Result<(String, serde_json::Value)> {
+    let out = practice.folder().join(name);
+    practice.collector(&["report", "--out", &out.to_string_lossy()])?;
+    let page = fs::read_to_string(out.join("report.html"))?;
+    let at = page.find("<svg class=\"qr\"").context("a QR code on the page")?;
+    let end = page[at..].find("</svg>").context("its end")? + "</svg>".len();
+    let (svg, png) = (out.join("qr.svg"), out.join("qr.png"));
+    // Inside a page the name of the language is not needed, in a file of its own it is.
+    let alone = page[at..at + end].replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
+    fs::write(&svg, alone)?;
+    let drawn = Command::new("rsvg-convert").args(["-w", "500", "-o"]).arg(&png).arg(&svg).output()?;
+    ensure!(drawn.status.success(), "{}", program::text(&drawn.stderr));
+    let read = Command::new("zbarimg").args(["--quiet", "--raw"]).arg(&png).output()?;
+    let report = serde_json::from_slice(&fs::read(out.join("report.json"))?)?;
+    Ok((program::text(&read.stdout), report))
+}
+
+#[test]
+fn the_checkpoint_on_a_page_is_read_by_a_camera() -> Result<()> {
+    if ["rsvg-convert", "zbarimg"].iter().any(|name| Command::new(name).arg("--version").output().is_err()) {
+        skip::skip("witness::the_checkpoint_on_a_page", "librsvg2-bin and zbar-tools are not installed");
+        return Ok(());
+    }
+    let practice = Practice::start()?;
+    let (first, report) = seen_by_a_camera(&practice, "first")?;
+    let footer = &report["footer"];
+    let lines: Vec<&str> = first.trim_end().lines().collect();
+    ensure!(lines.len() == 3 && lines[0].ends_with("/log"), "{first}");
+    ensure!(Some(lines[1]) == footer["log_size"].as_u64().map(|size| size.to_string()).as_deref(), "{first}");
+    ensure!(Some(lines[2]) == footer["root"].as_str(), "{first} {footer}");
+    // The page before it was an act: another log, another code.
+    let (second, _) = seen_by_a_camera(&practice, "second")?;
+    ensure!(second != first && second.lines().next() == Some(lines[0]), "{second}");
     Ok(())
 }
 

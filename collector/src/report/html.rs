@@ -11,7 +11,7 @@ use super::coverage::{DayMinutes, MachineCoverage, State};
 use super::drawing::{Form, coverage_bars, escaped, heat_map};
 use super::text::{list_of, number};
 use super::week::Week;
-use super::{Item, Settled, WeeklyReport};
+use super::{Item, Settled, WeeklyReport, qr};
 use crate::finding::Severity;
 use crate::finding::step::FindingState;
 
@@ -31,6 +31,7 @@ struct Page<'a> {
     administers: String,
     settled: String,
     machine_sentences: Vec<String>,
+    qr: String,
 }
 
 /// The page; a template that cannot be filled is reported by the writer, never by half a page.
@@ -50,6 +51,7 @@ pub fn render_html(report: &WeeklyReport) -> String {
         administers: administers(report),
         settled: settled(report),
         machine_sentences: machine_sentences(report),
+        qr: qr::drawing(&report.footer.checkpoint),
     };
     // Writing to a String fails only where a template asks for what is not there, which the compiler checks.
     page.render().unwrap_or_default()

@@ -42,6 +42,7 @@ fn footer(policy: &Policy, roster: &Roster) -> Footer {
         log_size: 18_204,
         root: "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=".to_owned(),
         words: "visual assist meat hockey right flush hour lazy derive error else silent".split(' ').map(str::to_owned).collect(),
+        checkpoint: "maple-street.a1b2c3d4/log\n40\nqINS1GRFDPJlKZtfWXhWK7i5hqMr0ZXzVXRVDp8CuVY=\n".to_owned(),
         practice_words: "ribbon absent crawl mule treat share someone autumn purity false edit tenant".to_owned(),
         first_entry: Some("Monday 16 November, 00:00".to_owned()),
         last_entry: Some("Sunday 22 November, 23:59".to_owned()),
