@@ -95,6 +95,9 @@ pub fn spool_path(dir: &Path) -> PathBuf {
 pub fn run(dir: &Path) -> Result<(), RunError> {
     let config = config::load(&config::path_in(dir))?;
     log_output::start(config.log_format);
+    // Signals first: whoever asks a starting agent to end gets an orderly end, not a dead process.
+    let (control, controls) = mpsc::channel();
+    let runtime = runtime(control.clone())?;
     let identity = IdentityFiles::of(dir).load(&RealFiles)?;
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let run = host::Run::begin(clock.now());
@@ -116,8 +119,6 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
     let progress = spool.progress().borrow().clone();
     info!(author = %identity.author, epoch = progress.epoch, size = progress.size, "agent started");
 
-    let (control, controls) = mpsc::channel();
-    let runtime = runtime(control.clone())?;
     let drain = CancellationToken::new();
     let (status_sender, uplink_status) = watch::channel(UplinkStatus::default());
     let uplink = Uplink {
