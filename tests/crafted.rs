@@ -246,6 +246,19 @@ impl Crafted {
         self.greet(identity, v1::Hello { run_id: run_id.into(), ..self.hello(boot_id) }).await
     }
 
+    /// Opens a stream as a run of the agent on a machine whose clocks stand so: milliseconds of this boot, without and with
+    /// the time that it slept.
+    pub async fn stream_at(
+        &self,
+        boot_id: &str,
+        run_id: &str,
+        (monotonic_ms, boottime_ms): (u64, u64),
+    ) -> Result<Stream> {
+        let identity = Some((self.certificate_pem.as_str(), self.key_pem.as_str()));
+        let hello = self.hello(boot_id);
+        self.greet(identity, v1::Hello { run_id: run_id.into(), monotonic_ms, boottime_ms, ..hello }).await
+    }
+
     fn hello(&self, boot_id: &str) -> v1::Hello {
         let size = self.log.size();
         v1::Hello {
@@ -306,6 +319,15 @@ impl Stream {
     /// Sends a batch.
     pub async fn send(&self, batch: v1::Batch) -> Result<()> {
         Ok(self.up.send(v1::AgentMessage { message: Some(agent_message::Message::Batch(batch)) }).await?)
+    }
+
+    /// Sends a sign of life, with the machine's clocks as in [`Crafted::stream_at`].
+    pub async fn keepalive(&self, (monotonic_ms, boottime_ms): (u64, u64)) -> Result<()> {
+        let keepalive = v1::Keepalive { monotonic_ms, boottime_ms, ..v1::Keepalive::default() };
+        Ok(self
+            .up
+            .send(v1::AgentMessage { message: Some(agent_message::Message::Keepalive(keepalive)) })
+            .await?)
     }
 
     /// Sends a message without content.

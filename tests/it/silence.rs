@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::bundle::{unpack, verify};
 use crate::crash::reaches;
+use crate::refusals::{enrolled, runtime};
 
 const WITHIN: Duration = Duration::from_secs(90);
 const AGENT: &str = "agent/ws-01";
@@ -159,6 +160,33 @@ fn a_machine_whose_way_is_cut_recorded_meanwhile() -> Result<()> {
     };
     silenced(&practice, "firewalled", cut, mend)?;
     machine.agent()?.ensure_running()
+}
+
+/// Nobody here switches a computer off or lets one sleep: a machine of ours comes back with what such a one says.
+#[test]
+fn a_machine_that_was_off_or_slept_is_told_by_its_boot_and_its_clocks() -> Result<()> {
+    let (awake, an_hour) = ((10_000, 10_000), 3_600_000);
+    for (cause, boot, run, clocks) in [
+        ("powered_off", "boot-2", "run-2", (5_000, 5_000)),
+        ("asleep", "boot-1", "run-1", (14_000, 14_000 + an_hour)),
+        // The twin: the same run with clocks that agree was neither.
+        ("silent", "boot-1", "run-1", (14_000, 14_000)),
+    ] {
+        let practice = attentive()?;
+        let runtime = runtime()?;
+        let machine = runtime.block_on(enrolled(&practice, "ws-01"))?;
+        drop(runtime.block_on(machine.stream_at("boot-1", "run-1", awake))?);
+        let began = comes(&practice, "began")?;
+        let back = runtime.block_on(machine.stream_at(boot, run, clocks))?;
+        let ended = wait::until("the silence to end", WITHIN, || {
+            runtime.block_on(back.keepalive(clocks))?;
+            Ok(silences(&practice)?.into_iter().find(|act| act["step"] == "ended"))
+        })?;
+        ensure!(ended["cause"] == cause && ended["from"] == began["from"], "{cause}: {began} {ended}");
+        ensure!(ended["from"].as_str() < ended["to"].as_str(), "bounds: {ended}");
+        drop(back);
+    }
+    Ok(())
 }
 
 #[test]
