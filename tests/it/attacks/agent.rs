@@ -128,6 +128,10 @@ fn a_full_disk_costs_events_that_a_gap_counts() -> Result<()> {
     }
     let _mounted = Mounted(mount.clone());
     let mut machine = ntk_tests::machine::Machine::enroll(&mount, "ws-01", &practice.token("ws-01")?)?;
+    // What the agent says goes elsewhere: on the full disk it could not be written either.
+    let said = practice.folder().join("said.log");
+    fs::write(&said, "")?;
+    std::os::unix::fs::symlink(&said, machine.dir().join("agent.log"))?;
     let file = practice.folder().join("long.log");
     recording::write(&file, "long", 1001, 40_000, 1)?;
     machine.configure(&recording::configuration(&[&file], Some(400)))?;
