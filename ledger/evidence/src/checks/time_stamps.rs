@@ -26,7 +26,7 @@ use crate::time_stamp::TimeStamp;
 use crate::time_stamp::placed::PlacedNote;
 
 /// How many are looked at.
-const STAMPS_MAX: usize = 1000;
+const FILES_MAX: usize = 4000;
 /// How many are told one by one when all is well.
 const STAMPS_TOLD_MAX: usize = 5;
 /// How the paths of one time-stamp end, beside its checkpoint's.
@@ -52,7 +52,10 @@ pub(super) fn time_stamps(
     };
     let recorded = Recorded::among(rows.of(&Author::Collector));
     let mut told = Vec::new();
-    for (path, bytes) in below().take(STAMPS_MAX) {
+    if below().nth(FILES_MAX).is_some() {
+        faults.add(Status::NotVerifiable, format!("there are more than {FILES_MAX} files of time-stamps"));
+    }
+    for (path, bytes) in below().take(FILES_MAX) {
         let (stem, suffix) = path.rsplit_once('.').unwrap_or((path, ""));
         if suffix == "txt" {
             match one(files, path, bytes, last, &trust.log, &recorded) {

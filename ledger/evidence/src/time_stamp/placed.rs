@@ -1,8 +1,9 @@
 //! Where rows stand in the collector log as far as notes prove it, and so between which two times they came.
 //!
 //! A note of size n at leaf i of the collector log says of every entry below n that its batch stands at i or before,
-//! and of every other that it stands behind i: an author's sizes only grow with the leaves. Rows lead to each of these
-//! notes' roots, so whoever checks needs no word of the collector for it.
+//! and of every other that it stands behind i: an author's sizes only grow with the leaves, which receipts and the
+//! self-check hold a collector to. Rows lead to each of these notes' roots. That no note between two shown ones was left
+//! out is the exporter's word alone, so the lower bound of a batch is that of the note before it, never its own.
 
 use std::collections::BTreeMap;
 
