@@ -67,8 +67,10 @@ impl Placements {
 
     /// Sizes of an author's notes inside `[first, size)`, where a bracket may change.
     fn edges(&self, author: &Author, first: u64, size: u64) -> Vec<u64> {
-        let inside = self.0.get(author).into_iter().flat_map(|notes| notes.range(first..size));
-        let mut edges: Vec<u64> = std::iter::once(first).chain(inside.map(|(size, _)| *size)).collect();
+        // Not `range(first..size)`, which panics on the bounds of a forged range that ends before it begins.
+        let later = self.0.get(author).into_iter().flat_map(|notes| notes.range(first..));
+        let inside = later.map(|(edge, _)| *edge).take_while(|edge| *edge < size);
+        let mut edges: Vec<u64> = std::iter::once(first).chain(inside).collect();
         edges.dedup();
         edges
     }
@@ -126,6 +128,8 @@ mod tests {
             agent/ws-01,7,11,2026-11-20T21:10:00Z,2026-11-20T21:11:00Z
         "#]]
         .assert_eq(&csv);
+        let backwards = brackets_csv(&[(author.clone(), 12, 1)], &placements, &stamps);
+        assert_eq!(backwards.lines().count(), 2, "a range that ends before it begins is one line: {backwards}");
         let nothing = brackets_csv(&[(author, 1, 12)], &Placements::default(), &stamps);
         assert!(nothing.ends_with("agent/ws-01,1,11,,\n"), "{nothing}");
     }

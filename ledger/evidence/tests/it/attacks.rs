@@ -88,6 +88,8 @@ fn ranges_that_do_not_fit_their_notes_are_seen() {
     forged(&p, "entries", Altered, |d| d.ranges[0].before = d.ranges[1].before.clone());
     forged(&p, "batch-notes", Altered, |d| d.ranges[1].size = 7);
     forged(&p, "batch-notes", Altered, |d| d.ranges[1].first = 4);
+    forged(&p, "batch-notes", Altered, |d| (d.ranges[1].first, d.ranges[1].size) = (9, 8));
+    forged(&p, "batch-notes", Altered, |d| d.ranges[1].size = 0);
     forged(&p, "batch-notes", Incomplete, |d| d.ranges[1].note = bundle::note_path(&agent(), 5));
     forged(&p, "batch-notes", NotVerifiable, |d| d.ranges[1].epoch = 1);
     forged(&p, "batch-notes", NotVerifiable, |d| d.ranges[0].epoch = 1);
