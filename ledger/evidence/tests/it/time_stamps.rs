@@ -97,4 +97,14 @@ fn every_forged_time_stamp_is_seen() {
     });
     let thief = NoteSigner::new(&p.keys.slug.log_origin(), KeyType::Ed25519, &[66; 32]).unwrap();
     forged(&p, "time-stamps", NotVerifiable, |d| d.files.extend(stamped(&p, 3, &thief)));
+    // Rows between the notes that place them, under a range that ends before it begins.
+    forged(
+        &p,
+        "time-stamps",
+        Altered,
+        with(|d| {
+            d.files.insert(bundle::BRACKETS.into(), b"author,first,last\n".to_vec());
+            (d.ranges[1].first, d.ranges[1].size) = (8, 3);
+        }),
+    );
 }
