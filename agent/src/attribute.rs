@@ -29,6 +29,16 @@ pub(crate) use sessions::command_of;
 pub trait Names: Send {
     /// The account's name.
     fn user_name(&self, uid: u32) -> Option<String>;
+
+    /// Login uid and session of a running process, for records that do not bear them; none in a replay.
+    fn login_of(&self, _pid: u32) -> Option<(u32, u32)> {
+        None
+    }
+
+    /// Numbers of a running process's parents, nearest first; none in a replay.
+    fn parents_of(&self, _pid: u32) -> Vec<u32> {
+        Vec::new()
+    }
 }
 
 /// Knows no names: what a recording does not say stays unsaid.
@@ -142,7 +152,10 @@ impl Attribution {
         let succeeded = record.claim("res").is_some_and(|word| word.word() == b"success");
         let names = self.names.as_ref();
         match record.kind() {
-            kind::SYSCALL => self.sessions.learn_names(record),
+            kind::SYSCALL => {
+                self.sessions.inherits(record, names);
+                self.sessions.learn_names(record);
+            }
             kind::LOGIN => facts.extend(self.sessions.login(record, observation, names)),
             kind::USER_START if succeeded && is_elevation(record) => {
                 let actor = self.sessions.actor(record, names);

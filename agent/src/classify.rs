@@ -8,6 +8,7 @@
 mod access;
 mod calls;
 mod keys;
+mod mounts;
 mod places;
 mod tamper;
 
@@ -21,6 +22,7 @@ use crate::record::{Record, Stamp, kind};
 use crate::watch_list::WatchList;
 
 pub use keys::{ForeignKeys, KeyLearner};
+pub use mounts::Mount;
 pub use places::{Folders, Inode, Known, NoFolders, Places};
 pub use tamper::OwnHand;
 
@@ -62,7 +64,8 @@ impl Classifier {
             places: &mut self.places,
             folders: self.folders.as_ref(),
         };
-        if let Some(access) = access::read(observation, &mut scene) {
+        let is_own_test = self.own.as_ref().is_some_and(|own| own.tests(observation));
+        if let Some(access) = access::read(observation, &mut scene).filter(|_| !is_own_test) {
             let mut event = event(Kind::FileAccess, observation.stamp);
             event.outcome = Some(access.outcome);
             event.action = Some(access.action);
@@ -73,6 +76,15 @@ impl Classifier {
         }
         if let Some(found) = tamper::read(observation, self.own.as_ref()) {
             events.push(tampered(observation, found, actor.clone()));
+        }
+        let (places, folders) = (&mut self.places, self.folders.as_ref());
+        for mounts::Found { what, detail, object } in
+            mounts::read(observation, &self.watches, places, folders)
+        {
+            let found = tamper::Found { what, detail, outcome: Outcome::Success };
+            let mut event = tampered(observation, found, actor.clone());
+            event.object = object;
+            events.push(event);
         }
         for record in &observation.records {
             events.extend(account_change(record, &actor));

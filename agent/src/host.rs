@@ -17,7 +17,7 @@ use ntk_evidence::time::Moment;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind, Users};
 
 use crate::attribute::Names;
-use crate::classify::{Folders, OwnHand};
+use crate::classify::{Folders, Mount, OwnHand};
 use crate::clock::{self, Clock};
 use crate::record::UNSET;
 
@@ -153,6 +153,21 @@ impl Names for Accounts {
         }
         known.0.get(&uid).cloned()
     }
+
+    fn login_of(&self, pid: u32) -> Option<(u32, u32)> {
+        let process = std::path::PathBuf::from(format!("/proc/{pid}"));
+        sessions::number(&process, "loginuid").zip(sessions::number(&process, "sessionid"))
+    }
+
+    fn parents_of(&self, pid: u32) -> Vec<u32> {
+        const PARENTS_MAX: usize = 16;
+        let parent = |pid: &u32| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+            line.trim().parse().ok().filter(|parent| *parent > 1)
+        };
+        std::iter::successors(parent(&pid), parent).take(PARENTS_MAX).collect()
+    }
 }
 
 fn accounts() -> HashMap<u32, String> {
@@ -170,6 +185,29 @@ impl Folders for OpenFolders {
         let path = std::fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
         path.to_str().filter(|path| path.starts_with('/')).map(str::to_owned)
     }
+
+    fn mounts(&self, pid: u32) -> Vec<Mount> {
+        mounts(pid)
+    }
+
+    fn is_overlay(&self, pid: u32, descriptor: i32) -> Option<bool> {
+        /// `OVERLAYFS_SUPER_MAGIC` of linux/magic.h.
+        const OVERLAY: u64 = 0x794c_7630;
+        #[cfg(target_os = "linux")]
+        {
+            let system = rustix::fs::statfs(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
+            Some(u64::try_from(system.f_type).ok() == Some(OVERLAY))
+        }
+        #[cfg(not(target_os = "linux"))]
+        None
+    }
+}
+
+/// The file systems that a process sees; where it is gone, those that this one sees.
+pub fn mounts(pid: u32) -> Vec<Mount> {
+    let table = std::fs::read_to_string(format!("/proc/{pid}/mountinfo"));
+    let table = table.or_else(|_| std::fs::read_to_string("/proc/self/mountinfo")).unwrap_or_default();
+    table.lines().filter_map(Mount::parse).collect()
 }
 
 /// This process as the kernel stamps it.

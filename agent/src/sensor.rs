@@ -108,6 +108,7 @@ impl Running {
             health.audit_lost = Some(status.lost);
             health.audit_backlog = Some(status.backlog);
             health.rules_hash = Some(status.rules_hash.clone());
+            health.audit_was = Some(status.was.clone());
         }
     }
 

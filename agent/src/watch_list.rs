@@ -11,6 +11,29 @@ pub const KEY_PREFIX: &str = "ntk-";
 /// Key of the rules that report refused opens anywhere; only those below a watch become events.
 pub const DENIED_KEY: &str = "ntk-denied";
 
+/// Which touches of a watch are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Touch {
+    /// Every one: what the practice protects.
+    #[default]
+    Any,
+    /// Changes: files of the system, which every program reads.
+    Changes,
+    /// Changes by another process than this one: the agent's own folder, which it writes all day.
+    ByOthers,
+    /// Every touch by another process than this one: the agent's keys.
+    AnyByOthers,
+}
+
+/// Key of the rule of the agent's own test.
+pub const CANARY_KEY: &str = "ntk-canary";
+
+/// Key of the rules on clocks that are set.
+pub const CLOCK_KEY: &str = "ntk-clock";
+
+/// Key of the rules on kernel modules and on another kernel that is loaded.
+pub const KERNEL_KEY: &str = "ntk-kernel";
+
 /// One watched folder or file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {
@@ -20,6 +43,8 @@ pub struct Watch {
     pub class: Class,
     /// Whose it is, where it belongs to one person.
     pub owner: Option<String>,
+    /// Which touches are told.
+    pub touch: Touch,
 }
 
 /// Why a watch was refused.
@@ -65,7 +90,17 @@ impl Watch {
                 known: Class::WORDS.join(", "),
             });
         }
-        Ok(Self { path, class, owner })
+        Ok(Self { path, class, owner, touch: Touch::Any })
+    }
+
+    /// A file or folder of the system or of this agent, whose changes are told.
+    pub fn guard(path: &str, class: Class, touch: Touch) -> Self {
+        Self { path: normalise(path), class, owner: None, touch }
+    }
+
+    /// Whether it is what the practice protects, and not a file of the system or of this agent.
+    pub fn is_asset(&self) -> bool {
+        self.touch == Touch::Any
     }
 
     /// Whether a normalised path is this folder or below it.
@@ -102,6 +137,17 @@ impl WatchList {
             return Err(WatchError::Twice(twice.path.clone()));
         }
         Ok(Self { watches })
+    }
+
+    /// This list with guards behind it; a path that is watched already stays as it is.
+    #[must_use]
+    pub fn with_guards(mut self, guards: Vec<Watch>) -> Self {
+        for guard in guards {
+            if !self.watches.iter().any(|watch| watch.path == guard.path) {
+                self.watches.push(guard);
+            }
+        }
+        self
     }
 
     /// The watch that a normalised path lies under: the one with the longest path.

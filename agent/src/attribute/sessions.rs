@@ -39,13 +39,27 @@ pub(super) struct Sessions {
     order: VecDeque<Key>,
     /// Names of persons' uids, learned at their logins.
     known: BTreeMap<Key, String>,
+    /// Processes whose login uid was taken away, and what they started: the person stays.
+    unset: BTreeMap<Key, Actor>,
+    unset_order: VecDeque<Key>,
 }
 
 impl Sessions {
     /// The person behind one record.
     pub(super) fn actor(&self, record: &Record, names: &dyn Names) -> Actor {
         let effective_uid = record.id("euid").or_else(|| record.id("uid"));
+        let pid = record.id("pid");
+        // Operations of io_uring bear neither login uid nor session: the process is asked, if it still lives.
+        let asked = || pid.filter(|_| record.field("auid").is_none()).and_then(|pid| names.login_of(pid));
+        if let Some((uid, number)) = record.id("auid").is_none().then(asked).flatten() {
+            return self.asked(record, uid, number, names);
+        }
         let Some(auid) = record.id("auid") else {
+            let unset = pid.and_then(|pid| self.unset.get(&(record.node().map(Into::into), pid)));
+            if let Some(person) = unset {
+                let effective_user = effective_uid.map(|uid| name_or_number(uid, names));
+                return Actor { effective_user, ..person.clone() };
+            }
             let known = |uid| self.known_name(record, uid).filter(|_| names.user_name(uid).is_none());
             let effective_user =
                 effective_uid.map(|uid| known(uid).unwrap_or_else(|| name_or_number(uid, names)));
@@ -84,6 +98,59 @@ impl Sessions {
         }
     }
 
+    /// The person behind a record without a login uid, whose process was asked for it.
+    fn asked(&self, record: &Record, login_uid: u32, number: u32, names: &dyn Names) -> Actor {
+        let session = self.by_number.get(&(record.node().map(Into::into), number));
+        let session = session.filter(|session| session.stamped_uid == login_uid);
+        let person = session.map_or(login_uid, |session| session.login_uid);
+        let login_user =
+            names.user_name(person).or_else(|| session.and_then(|session| session.login_user.clone()));
+        let effective_uid = record.id("euid").or_else(|| record.id("uid"));
+        Actor {
+            login_uid: Some(person),
+            effective_user: match effective_uid {
+                Some(uid) if uid == person => login_user.clone(),
+                uid => uid.map(|uid| name_or_number(uid, names)),
+            },
+            login_user,
+            session: Some(u64::from(number)),
+            from: session.and_then(|session| session.from.clone()),
+            claims: (person != login_uid).then(|| login_uid.to_string()),
+            confidence: Some(Confidence::Derived),
+            ..Actor::default()
+        }
+    }
+
+    /// What a process without a login uid started belongs to whom it was taken from.
+    pub(super) fn inherits(&mut self, record: &Record, names: &dyn Names) {
+        if self.unset.is_empty() || record.id("auid").is_some() {
+            return;
+        }
+        let key = |pid| (record.node().map(Into::into), pid);
+        let (Some(pid), Some(parent)) = (record.id("pid"), record.id("ppid")) else { return };
+        if self.unset.contains_key(&key(pid)) {
+            return;
+        }
+        let further = || names.parents_of(parent);
+        let person = self.unset.get(&key(parent)).cloned();
+        let person =
+            person.or_else(|| further().into_iter().find_map(|parent| self.unset.get(&key(parent)).cloned()));
+        if let Some(person) = person {
+            self.put_unset(key(pid), person);
+        }
+    }
+
+    fn put_unset(&mut self, key: Key, person: Actor) {
+        if self.unset.insert(key.clone(), person).is_none() {
+            self.unset_order.push_back(key);
+        }
+        if self.unset_order.len() > SESSIONS_MAX
+            && let Some(oldest) = self.unset_order.pop_front()
+        {
+            self.unset.remove(&oldest);
+        }
+    }
+
     /// LOGIN: a process got a login uid. A fact only where it had one already.
     pub(super) fn login(
         &mut self,
@@ -109,6 +176,13 @@ impl Sessions {
         });
         if refused {
             return fact;
+        }
+        if let (None, Some(fact), Some(pid)) = (new_uid, &fact, record.id("pid")) {
+            let person = Actor { confidence: Some(Confidence::Derived), ..fact.actor.clone() };
+            self.put_unset((record.node().map(Into::into), pid), person);
+        } else if let Some(pid) = record.id("pid") {
+            // The number of a process that ended may come again with a login of its own.
+            self.unset.remove(&(record.node().map(Into::into), pid));
         }
         if let (Some(new_uid), Some(number)) = (new_uid, new_number) {
             let mut session = Session {

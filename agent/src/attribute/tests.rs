@@ -120,22 +120,22 @@ fn a_forged_login_uid_stays_with_the_person_through_every_further_forgery() {
     check(
         &lines,
         expect![[r#"
-        #1 1001 - as root ses 5 kernel
-          LoggedIn #2 1001 itadmin1 ses 5 from 10.0.0.9 kernel
-        #2 1001 itadmin1 as root ses 5 from 10.0.0.9 kernel
-          LoginUidChanged #3 1001 itadmin1 as root ses 5 from 10.0.0.9 claims 1002 kernel
-        #3 1001 itadmin1 as root ses 6 from 10.0.0.9 claims 1002 derived
-        #4 1001 itadmin1 as root ses 6 from 10.0.0.9 claims 1002 derived
-          LoginUidChanged #5 1001 itadmin1 as root ses 6 from 10.0.0.9 claims 1003 derived
-        #5 1001 itadmin1 as root ses 7 from 10.0.0.9 claims 1003 derived
-        #6 1001 itadmin1 as root ses 7 from 10.0.0.9 claims 1003 derived
-          LoginUidChanged #7 1001 itadmin1 as root ses 7 from 10.0.0.9 claims unset derived
-        #7 - - as root unattributed
-          LoginUidChangeRefused #8 1001 itadmin1 as root ses 5 from 10.0.0.9 claims 1002 kernel
-        #8 1002 - as root kernel
-          LoggedOut #9 1001 itadmin1 ses 5 from 10.0.0.9 kernel
-        #9 1001 itadmin1 as root ses 5 from 10.0.0.9 kernel
-    "#]],
+            #1 1001 - as root ses 5 kernel
+              LoggedIn #2 1001 itadmin1 ses 5 from 10.0.0.9 kernel
+            #2 1001 itadmin1 as root ses 5 from 10.0.0.9 kernel
+              LoginUidChanged #3 1001 itadmin1 as root ses 5 from 10.0.0.9 claims 1002 kernel
+            #3 1001 itadmin1 as root ses 6 from 10.0.0.9 claims 1002 derived
+            #4 1001 itadmin1 as root ses 6 from 10.0.0.9 claims 1002 derived
+              LoginUidChanged #5 1001 itadmin1 as root ses 6 from 10.0.0.9 claims 1003 derived
+            #5 1001 itadmin1 as root ses 7 from 10.0.0.9 claims 1003 derived
+            #6 1001 itadmin1 as root ses 7 from 10.0.0.9 claims 1003 derived
+              LoginUidChanged #7 1001 itadmin1 as root ses 7 from 10.0.0.9 claims unset derived
+            #7 1001 itadmin1 as root ses 7 from 10.0.0.9 claims unset derived
+              LoginUidChangeRefused #8 1001 itadmin1 as root ses 5 from 10.0.0.9 claims 1002 kernel
+            #8 1002 - as root kernel
+              LoggedOut #9 1001 itadmin1 ses 5 from 10.0.0.9 kernel
+            #9 1001 itadmin1 as root ses 5 from 10.0.0.9 kernel
+        "#]],
     );
 }
 

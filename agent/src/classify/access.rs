@@ -7,7 +7,7 @@ use super::keys::{ForeignKeys, KeyLearner};
 use super::places::{Folders, Inode, Known, Places};
 use crate::coalesce::Observation;
 use crate::record::{Record, kind};
-use crate::watch_list::{WatchList, absolute, normalise};
+use crate::watch_list::{Watch, WatchList, absolute, normalise};
 
 const O_ACCMODE: u64 = 3;
 const O_CREAT: u64 = 0x40;
@@ -30,6 +30,7 @@ struct Item<'a> {
     name: Option<String>,
     inode: Option<Inode>,
     mode: u64,
+    device: Option<String>,
     nametype: &'a [u8],
 }
 
@@ -107,7 +108,9 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
             .map(|known| known.watch)
     };
     let known = by_inode(first, scene.places).or_else(|| by_inode(second, scene.places));
-    let hint = own.or(known).or(foreign.flatten());
+    let disk = first.filter(|item| item.is_block_device()).and_then(|item| item.device.as_deref());
+    let disk = disk.and_then(|device| scene.places.disk(device));
+    let hint = own.or(known).or(disk).or(foreign.flatten());
     let resolver =
         Resolver { observation, record, call, hint, keyed: foreign.is_some(), cwd: folder_of(observation) };
     let path = first.and_then(|item| resolver.path(item, 0, &items, scene));
@@ -131,14 +134,15 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
     let via = match call.verb {
         _ if record.kind() == kind::URINGOP => Via::IoUring,
         Verb::OpenHandle { .. } => Via::Handle,
-        _ if first.is_some_and(|item| item.mode & MODE_FORMAT == MODE_BLOCK_DEVICE) => Via::RawDisk,
+        _ if first.is_some_and(Item::is_block_device) => Via::RawDisk,
         _ => Via::Direct,
     };
     let watch = watch.and_then(|place| scene.watches.at(place));
     let object = Object {
         path,
         to,
-        owner: watch.and_then(|watch| watch.owner.clone()),
+        // A disk holds everybody's files.
+        owner: watch.filter(|_| via != Via::RawDisk).and_then(|watch| watch.owner.clone()),
         class: watch.map(|watch| watch.class.clone()),
         via: Some(via),
         ..Object::default()
@@ -235,7 +239,9 @@ fn remember(
         let Some((inode, path)) = item.and_then(|item| item.inode.clone()).zip(path.map(normalise)) else {
             continue;
         };
+        // Not the guards: an agent's own files come and go unseen, and a number that is free again may be anybody's.
         if let Some(watch) = scene.watches.place_of(&path)
+            && scene.watches.at(watch).is_some_and(Watch::is_asset)
             && !path.contains(UNKNOWN_FOLDER)
         {
             scene.places.saw(inode, Known { watch, path });
@@ -306,6 +312,10 @@ impl Resolver<'_> {
 }
 
 impl<'a> Item<'a> {
+    fn is_block_device(&self) -> bool {
+        self.mode & MODE_FORMAT == MODE_BLOCK_DEVICE
+    }
+
     fn read(record: &'a Record) -> Self {
         let number = record.number("inode");
         let device = record.field("dev").map(|device| crate::record::text_of(device.word()));
@@ -319,6 +329,7 @@ impl<'a> Item<'a> {
             name: record.text("name"),
             inode,
             mode: record.field("mode").and_then(|mode| octal(mode.word())).unwrap_or(0),
+            device: record.field("rdev").map(|device| crate::record::text_of(device.word())),
             nametype: record.field("nametype").map(|word| word.word()).unwrap_or_default(),
         }
     }
@@ -331,6 +342,6 @@ fn folder_of(observation: &Observation) -> String {
     cwd.strip_suffix(" (deleted)").unwrap_or(&cwd).to_owned()
 }
 
-fn argument(record: &Record, at: usize) -> Option<u64> {
+pub(super) fn argument(record: &Record, at: usize) -> Option<u64> {
     record.hexadecimal(["a0", "a1", "a2", "a3"].get(at)?)
 }

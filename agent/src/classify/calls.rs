@@ -94,8 +94,8 @@ const X86_64_CALLS: &[(&[u64], Call)] = &[
     (&[263], call(Verb::Unlink, &[0])),
     (&[90, 91, 92, 93, 94, 132, 188, 189, 190, 197, 198, 199, 235], call(Verb::Attributes, &[])),
     (&[260, 261, 268, 280, 452, 463, 466], call(Verb::Attributes, &[0])),
-    (&[62, 200, 424], call(Verb::Kill { signal_at: 1 }, &[])),
-    (&[234], call(Verb::Kill { signal_at: 2 }, &[])),
+    (&[62, 200, 424, 129], call(Verb::Kill { signal_at: 1 }, &[])),
+    (&[234, 297], call(Verb::Kill { signal_at: 2 }, &[])),
 ];
 
 #[rustfmt::skip]
@@ -117,8 +117,8 @@ const I386_CALLS: &[(&[u64], Call)] = &[
     (&[301], call(Verb::Unlink, &[0])),
     (&[15, 16, 30, 94, 95, 182, 198, 207, 212, 226, 227, 228, 235, 236, 237, 271], call(Verb::Attributes, &[])),
     (&[298, 299, 306, 320, 412, 452, 463, 466], call(Verb::Attributes, &[0])),
-    (&[37, 238, 424], call(Verb::Kill { signal_at: 1 }, &[])),
-    (&[270], call(Verb::Kill { signal_at: 2 }, &[])),
+    (&[37, 238, 424, 178], call(Verb::Kill { signal_at: 1 }, &[])),
+    (&[270, 335], call(Verb::Kill { signal_at: 2 }, &[])),
 ];
 
 #[rustfmt::skip]
@@ -134,8 +134,8 @@ const AARCH64_CALLS: &[(&[u64], Call)] = &[
     (&[35], call(Verb::Unlink, &[0])),
     (&[5, 6, 7, 14, 15, 16, 52, 55], call(Verb::Attributes, &[])),
     (&[53, 54, 88, 452, 463, 466], call(Verb::Attributes, &[0])),
-    (&[129, 130, 424], call(Verb::Kill { signal_at: 1 }, &[])),
-    (&[131], call(Verb::Kill { signal_at: 2 }, &[])),
+    (&[129, 130, 424, 138], call(Verb::Kill { signal_at: 1 }, &[])),
+    (&[131, 240], call(Verb::Kill { signal_at: 2 }, &[])),
 ];
 
 #[cfg(test)]

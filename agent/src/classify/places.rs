@@ -3,7 +3,9 @@
 //! A name in a record may be relative to a folder that the record does not name (`openat(5, "x")`), or lie
 //! elsewhere (a link, a bind mount, /proc/self/fd). Inodes seen under a watch lead back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::mounts::Mount;
 
 /// Inodes that are remembered; a practice's mailboxes and exports have fewer.
 pub(super) const INODES_MAX: usize = 262_144;
@@ -11,10 +13,24 @@ pub(super) const INODES_MAX: usize = 262_144;
 /// Open folders that are remembered.
 const FOLDERS_MAX: usize = 16_384;
 
+/// Mounts that are remembered, of all namespaces.
+const MOUNTS_MAX: usize = 16_384;
+
 /// Looks up what a process's descriptor is. Live: /proc; in a replay nothing.
 pub trait Folders: Send {
     /// Path of the folder that a process has open under a descriptor.
     fn folder(&self, pid: u32, descriptor: i32) -> Option<String>;
+
+    /// The file systems that a process sees, or else those that this one sees; none in a replay.
+    fn mounts(&self, _pid: u32) -> Vec<Mount> {
+        Vec::new()
+    }
+
+    /// Whether the file system that a process has open under a descriptor shows another folder's files under names of
+    /// its own; none where it cannot be known.
+    fn is_overlay(&self, _pid: u32, _descriptor: i32) -> Option<bool> {
+        None
+    }
 }
 
 /// Knows no descriptors.
@@ -47,16 +63,42 @@ pub struct Known {
     pub path: String,
 }
 
-/// Inodes and open folders of the watches.
+/// Inodes and open folders of the watches, the disks that hold them, and what is mounted.
 #[derive(Debug, Default)]
 pub struct Places {
     inodes: BTreeMap<Inode, Known>,
     inodes_order: VecDeque<Inode>,
     folders: BTreeMap<(Option<Box<str>>, u32, i64), String>,
     folders_order: VecDeque<(Option<Box<str>>, u32, i64)>,
+    disks: BTreeMap<Box<str>, usize>,
+    mounts: BTreeSet<Mount>,
 }
 
 impl Places {
+    /// A block device (`major:minor` in hex, as records write it) holds the file system of a watch.
+    pub fn holds(&mut self, device: &str, watch: usize) {
+        self.disks.entry(device.into()).or_insert(watch);
+    }
+
+    /// The first watch that a block device holds.
+    pub fn disk(&self, device: &str) -> Option<usize> {
+        self.disks.get(device).copied()
+    }
+
+    /// Which of these mounts are new; all are known from now on.
+    pub(super) fn new_mounts(&mut self, seen: Vec<Mount>) -> Vec<Mount> {
+        // Namespaces come and go, each with the same mounts under other numbers: numbers are no part of a mount.
+        if self.mounts.len() > MOUNTS_MAX {
+            self.mounts.clear();
+        }
+        seen.into_iter().filter(|mount| self.mounts.insert(mount.clone())).collect()
+    }
+
+    /// These mounts were there before us.
+    pub fn has_mounts(&mut self, seen: Vec<Mount>) {
+        self.mounts.extend(seen);
+    }
+
     /// Remembers an inode that was seen under a watch.
     pub fn saw(&mut self, inode: Inode, known: Known) {
         if self.inodes.insert(inode.clone(), known).is_none() {

@@ -5,7 +5,7 @@ use ntk_evidence::event::{Outcome, TamperKind};
 use super::access;
 use crate::coalesce::Observation;
 use crate::record::{Record, kind, text_of};
-use crate::watch_list::KEY_PREFIX;
+use crate::watch_list::{CANARY_KEY, CLOCK_KEY, KERNEL_KEY, KEY_PREFIX};
 
 /// The agent itself, whose own changes are no tampering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,15 @@ pub struct OwnHand {
     pub login_uid: Option<u32>,
     /// Its audit session.
     pub session: Option<u32>,
+}
+
+impl OwnHand {
+    /// Whether an observation is this agent's own test of its sight.
+    pub(super) fn tests(&self, observation: &Observation) -> bool {
+        let call = observation.first(kind::SYSCALL).filter(|call| call.id("ppid") == Some(self.pid));
+        let keys = call.and_then(|call| call.text("key")).unwrap_or_default();
+        keys.split('\u{1}').any(|key| key == CANARY_KEY)
+    }
 }
 
 /// An act against the recording.
@@ -38,8 +47,12 @@ pub(super) fn read(observation: &Observation, own: Option<&OwnHand>) -> Option<F
                 | kind::DAEMON_END
                 | kind::DAEMON_CONFIG
                 | kind::OBJ_PID
+                | kind::EVENT_LISTENER
+                | kind::TIME_INJOFFSET
+                | kind::KERN_MODULE
         )
-    })?;
+    });
+    let Some(record) = record else { return by_key(observation) };
     match record.kind() {
         kind::CONFIG_CHANGE if own.is_some_and(|own| is_own(observation, record, own)) => None,
         kind::CONFIG_CHANGE => config_change(record),
@@ -54,8 +67,36 @@ pub(super) fn read(observation: &Observation, own: Option<&OwnHand>) -> Option<F
             Some(found(TamperKind::AuditDisabled, record, &["op"]))
         }
         kind::DAEMON_CONFIG => Some(found(TamperKind::AuditPolicyChanged, record, &["op", "state"])),
+        kind::EVENT_LISTENER => listens(record, own),
+        kind::TIME_INJOFFSET => Some(found(TamperKind::ClockChanged, record, &["sec", "nsec"])),
+        kind::KERN_MODULE => Some(of_call(TamperKind::KernelChanged, observation, record.text("name"))?),
         _ => killed(observation, record, own),
     }
+}
+
+/// Calls that are known by the key of our own rule alone.
+fn by_key(observation: &Observation) -> Option<Found> {
+    let keys = observation.first(kind::SYSCALL)?.text("key")?;
+    let what = keys.split('\u{1}').find_map(|key| match key {
+        CLOCK_KEY => Some(TamperKind::ClockChanged),
+        KERNEL_KEY => Some(TamperKind::KernelChanged),
+        _ => None,
+    })?;
+    of_call(what, observation, None)
+}
+
+/// The outcome of the observation's call. What was refused for want of rights is told, what failed otherwise is not.
+fn of_call(what: TamperKind, observation: &Observation, name: Option<String>) -> Option<Found> {
+    let outcome = access::outcome_of(observation.first(kind::SYSCALL)?);
+    let detail = name.map_or_else(|| "by a system call".to_owned(), |name| format!("module {name}"));
+    (outcome != Outcome::Failed).then_some(Found { what, detail, outcome })
+}
+
+/// A person who listens to the records, too; daemons do so at every start.
+fn listens(record: &Record, own: Option<&OwnHand>) -> Option<Found> {
+    let is_person = record.id("auid").is_some() && record.id("pid") != own.map(|own| own.pid);
+    let connects = record.field("op").is_some_and(|op| op.word() == b"connect");
+    (is_person && connects).then(|| found(TamperKind::AuditPolicyChanged, record, &["op", "nl-mcgrp"]))
 }
 
 fn config_change(record: &Record) -> Option<Found> {
@@ -80,10 +121,18 @@ fn config_change(record: &Record) -> Option<Found> {
 }
 
 fn killed(observation: &Observation, target: &Record, own: Option<&OwnHand>) -> Option<Found> {
-    let signal = access::signal_of(observation).filter(|signal| DEADLY.contains(signal))?;
+    let is_own = own.is_some_and(|own| target.id("opid") == Some(own.pid));
+    let Some(signal) = access::signal_of(observation) else {
+        // Our own rule on signals and on ptrace made it: what is no signal attaches itself.
+        let outcome = access::outcome_of(observation.first(kind::SYSCALL)?);
+        let detail = "by a system call".to_owned();
+        return is_own.then_some(Found { what: TamperKind::AgentTraced, detail, outcome });
+    };
+    if !DEADLY.contains(&signal) {
+        return None;
+    }
     let command = target.text("ocomm").unwrap_or_default();
     let is_recorder = command == "auditd" || command == "ntk-agent";
-    let is_own = own.is_some_and(|own| target.id("opid") == Some(own.pid));
     if !is_recorder && !is_own {
         return None;
     }

@@ -51,7 +51,7 @@ pub fn sessions(names: &dyn Names) -> Vec<Session> {
     found.into_iter().map(session).collect()
 }
 
-fn number(process: &Path, name: &str) -> Option<u32> {
+pub(super) fn number(process: &Path, name: &str) -> Option<u32> {
     let text = std::fs::read_to_string(process.join(name)).ok()?;
     text.trim().parse().ok().filter(|number| *number != UNSET)
 }

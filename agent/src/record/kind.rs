@@ -68,6 +68,12 @@ pub const EOE: u16 = 1320;
 pub const PROCTITLE: u16 = 1327;
 /// An audit feature was switched.
 pub const FEATURE_CHANGE: u16 = 1328;
+/// A kernel module was loaded or removed.
+pub const KERN_MODULE: u16 = 1330;
+/// The clock was moved by an offset.
+pub const TIME_INJOFFSET: u16 = 1332;
+/// Somebody listens to the records, or no longer.
+pub const EVENT_LISTENER: u16 = 1335;
 /// An operation of io_uring.
 pub const URINGOP: u16 = 1336;
 /// Flags of an openat2 call.

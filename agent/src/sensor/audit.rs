@@ -9,15 +9,19 @@
 //!   audit each become a `gap` with cause and bounds.
 //! - Other people's rules and another owner are never touched; what was there before is there after.
 
+mod canary;
 mod drain;
+mod follow;
+mod guards;
 mod hold;
 mod netlink;
 mod rules;
 mod scan;
 mod state_file;
 mod status;
+mod watchdog;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,8 +39,10 @@ use crate::coalesce::Runs;
 use crate::host;
 use crate::watch_list::WatchList;
 
+use canary::{Canary, Turn};
 use drain::Drain;
-use hold::Hold;
+use follow::Followed;
+use hold::{Hold, Look};
 
 pub use hold::Unavailable;
 pub use status::AuditStatus;
@@ -65,6 +71,9 @@ pub struct AuditSensor {
     drain: Drain,
     drain_stop: Stop,
     pipeline: Pipeline,
+    watches: WatchList,
+    followed: Followed,
+    canary: Option<Canary>,
     runs: Runs<()>,
     around: host::Surroundings,
     clock: Arc<dyn Clock>,
@@ -82,6 +91,8 @@ struct Seen {
     n_queue_full: u64,
     n_overflows: u64,
     rules_hash: String,
+    /// Other people's rules that keep records from being made, by the way they do.
+    blind: Vec<&'static str>,
 }
 
 impl AuditSensor {
@@ -89,35 +100,49 @@ impl AuditSensor {
     pub fn take(config: AuditConfig) -> Result<Self, Unavailable> {
         let pid = std::process::id();
         let own = host::own_hand(pid);
+        let own_dir = config.state_file.parent().unwrap_or(Path::new("/")).to_owned();
+        let canary = Canary::make(&own_dir, config.clock.uptime());
+        let watches = config.watches.with_guards(guards::guards(&own_dir));
         let folders = Box::new(host::OpenFolders);
-        let mut classifier =
-            Classifier::new(config.watches.clone(), ForeignKeys::Ignored, folders, Some(own));
+        let mut classifier = Classifier::new(watches.clone(), ForeignKeys::Ignored, folders, Some(own));
         // Before the rules: our own reading of the folders is no event.
-        scan::scan(&config.watches, classifier.places_mut());
+        scan::scan(&watches, classifier.places_mut());
         let mut pipeline = Pipeline::new(classifier, config.names);
         let now = clock::text(config.clock.now());
         pipeline.set_fallback_time(now.clone());
-        let (mut hold, socket) = Hold::take(&config.watches, &config.state_file, &host::boot_id())?;
+        let canary_path = canary.as_ref().and_then(Canary::path);
+        let (mut hold, socket) = Hold::take(&watches, canary_path, &config.state_file, &host::boot_id())?;
+        let followed = Followed::open(&own_dir);
+        for (place, path) in followed.existing(&watches) {
+            if let Some(watch) = watches.at(place) {
+                hold.follow(place, watch, &path);
+            }
+        }
         let drain_stop = Stop::default();
         let failed = |error: std::io::Error| Unavailable {
             reason: format!("kernel audit could not be read ({error})"),
         };
         let drain = Drain::start(socket, drain_stop.clone()).map_err(failed)?;
+        watchdog::watch(drain.beats(), drain_stop.clone()).map_err(failed)?;
         let look = hold.look().map_err(failed)?;
         let seen = Seen {
             at: now,
             after: config.clock.uptime(),
             lost: hold.lost_before().into(),
             rules_hash: look.status.rules_hash.clone(),
+            blind: look.blind.clone(),
             ..Seen::default()
         };
         Ok(Self {
+            cannot_see: Arc::new(Mutex::new(sentences(&hold, &look, canary.as_ref()))),
             status: Arc::new(Mutex::new(look.status)),
-            cannot_see: Arc::new(Mutex::new(hold.cannot_see())),
             hold,
             drain,
             drain_stop,
             pipeline,
+            watches,
+            followed,
+            canary,
             runs: Runs::default(),
             around: host::Surroundings::default(),
             clock: config.clock,
@@ -141,10 +166,15 @@ impl AuditSensor {
         while open.is_ok() && !stop.requested() {
             let received = self.drain.records.recv_timeout(TURN);
             let now = self.clock.uptime();
-            let events = match &received {
-                Ok(raw) => self.pipeline.raw(raw, now),
+            let mut events = match &received {
+                Ok(raw) => {
+                    self.canary.iter_mut().for_each(|canary| canary.saw(raw, now));
+                    self.pipeline.raw(raw, now)
+                }
                 Err(_) => self.pipeline.tick(now),
             };
+            events.extend(self.test_sight(now));
+            events.iter().for_each(|event| self.follow(event));
             open = self.hand_over(events, now, sink);
             if open.is_ok() && now.saturating_sub(self.seen.after) >= LOOK_EVERY {
                 let events = self.look(now);
@@ -169,6 +199,34 @@ impl AuditSensor {
             ready.extend(self.runs.take(event, (), now).into_iter().map(|(event, ())| event));
         }
         ready.into_iter().try_for_each(|event| sink.offer(event))
+    }
+
+    /// Watches the name that an event leads out of a watch by.
+    fn follow(&mut self, event: &Event) {
+        let Some((place, path)) = self.followed.leads_out(event, &self.watches) else { return };
+        let Some(watch) = self.watches.at(place) else { return };
+        self.hold.follow(place, watch, &path);
+        self.followed.keep(&path, &watch.path);
+        // The rules changed by our own hand.
+        if let Ok(look) = self.hold.look() {
+            self.seen.rules_hash = look.status.rules_hash;
+        }
+    }
+
+    /// Opens the file of the test when it is due; says so where its record did not come.
+    fn test_sight(&mut self, now: Duration) -> Vec<Event> {
+        match self.canary.as_mut().map(|canary| canary.turn(now)) {
+            Some(Turn::Open) => {
+                self.canary.iter_mut().for_each(Canary::open);
+                Vec::new()
+            }
+            Some(Turn::Missing) => {
+                let time = clock::text(self.clock.now());
+                let detail = "the agent had a file of its own opened and no record of it came";
+                vec![tamper(TamperKind::RecordGap, detail, &time), self.gap("self_test", &time, None)]
+            }
+            Some(Turn::Wait) | None => Vec::new(),
+        }
     }
 
     /// Gives audit back, then hands over what still came.
@@ -203,7 +261,17 @@ impl AuditSensor {
             self.seen.after = now;
             return events;
         };
-        let status = look.status;
+        for way in &look.blind {
+            if look.blind.iter().filter(|other| *other == way).count()
+                > self.seen.blind.iter().filter(|other| *other == way).count()
+            {
+                let detail = format!("{way} rule: it keeps records from being made");
+                events.push(tamper(TamperKind::RulesChanged, &detail, &time));
+                events.push(self.gap("rules_blind", &time, None));
+            }
+        }
+        self.seen.blind.clone_from(&look.blind);
+        let status = look.status.clone();
         if status.lost > self.seen.lost {
             let n_lost = status.lost.saturating_sub(self.seen.lost);
             events.push(self.gap("kernel_lost", &time, Some(n_lost)));
@@ -224,6 +292,7 @@ impl AuditSensor {
             if let Ok(socket) = self.hold.become_owner() {
                 let stop = Stop::default();
                 if let Ok(drain) = Drain::start(socket, stop.clone()) {
+                    let _ = watchdog::watch(drain.beats(), stop.clone());
                     self.drain_stop.request();
                     while let Ok(raw) = self.drain.records.try_recv() {
                         events.extend(self.pipeline.raw(&raw, now));
@@ -250,12 +319,14 @@ impl AuditSensor {
         if put_right || self.hold.may_add_more() {
             self.hold.add_rules();
         }
-        let status = self.hold.look().map_or(status, |look| look.status);
+        let look = self.hold.look().unwrap_or(look);
+        let status = look.status.clone();
         self.seen.rules_hash = status.rules_hash.clone();
         self.seen.at = time;
         self.seen.after = now;
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
-        *self.cannot_see.lock().unwrap_or_else(PoisonError::into_inner) = self.hold.cannot_see();
+        *self.cannot_see.lock().unwrap_or_else(PoisonError::into_inner) =
+            sentences(&self.hold, &look, self.canary.as_ref());
         events
     }
 
@@ -283,6 +354,23 @@ impl AuditSensor {
         }
         event
     }
+}
+
+/// Sentences about what is not seen now.
+fn sentences(hold: &Hold, look: &Look, canary: Option<&Canary>) -> Vec<String> {
+    let mut sentences = hold.cannot_see();
+    if canary.is_some_and(Canary::is_blind) {
+        sentences.push(
+            "this agent opened a file of its own and no record of it came: accesses may go unseen".to_owned(),
+        );
+    }
+    for way in ["exclude", "never"] {
+        if look.blind.contains(&way) {
+            let sentence = format!("somebody else's audit rule ({way}) keeps some records from being made");
+            sentences.push(sentence);
+        }
+    }
+    sentences
 }
 
 /// What the look noticed. Who did it is in the record of the act, where there is one.

@@ -276,6 +276,9 @@ pub(crate) fn recording(what: Option<&TamperKind>) -> &'static str {
         Some(TamperKind::SaclChanged) => "The list of recorded accesses was changed",
         Some(TamperKind::ServiceInstalled) => "A service was installed",
         Some(TamperKind::RecordGap) => "Records are missing",
+        Some(TamperKind::MountChanged) => "A file system was mounted at or from a watched folder",
+        Some(TamperKind::AgentTraced) => "Another program attached itself to the agent",
+        Some(TamperKind::KernelChanged) => "A kernel module was loaded or removed, or a kernel was loaded",
         Some(TamperKind::Other(_)) | None => "The recording was changed",
     }
 }

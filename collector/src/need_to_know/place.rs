@@ -1,6 +1,6 @@
 //! Which area of the table an event belongs to, and how that is said.
 
-use ntk_evidence::event::{Kind, TamperKind};
+use ntk_evidence::event::{Actor, Kind, TamperKind};
 
 use super::{Access, Asset, Reason};
 use crate::policy::Area;
@@ -28,7 +28,9 @@ pub(super) fn of(access: &Access<'_>, roster: &Roster) -> Result<Place, Option<R
         Kind::RemoteControl => Area::RemoteControl,
         Kind::Tamper => match event.tamper.as_ref().map(|tamper| &tamper.what) {
             // Services and time daemons do these by themselves: only what a named account did is judged.
-            Some(TamperKind::ClockChanged | TamperKind::ServiceInstalled) if event.actor.is_none() => {
+            Some(TamperKind::ClockChanged | TamperKind::ServiceInstalled | TamperKind::KernelChanged)
+                if event.actor.as_ref().is_none_or(Actor::is_nobody) =>
+            {
                 return Err(None);
             }
             Some(TamperKind::RecordGap) | None => return Err(None),

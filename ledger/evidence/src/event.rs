@@ -200,6 +200,12 @@ vocabulary! {
         ServiceInstalled = "service_installed",
         /// Records are missing from a sequence.
         RecordGap = "record_gap",
+        /// A file system was mounted that shows what is watched under another name, or hides it.
+        MountChanged = "mount_changed",
+        /// Another process attached itself to the agent.
+        AgentTraced = "agent_traced",
+        /// A kernel module was loaded or removed, or another kernel was loaded.
+        KernelChanged = "kernel_changed",
     }
 }
 
@@ -296,6 +302,13 @@ pub struct Actor {
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: OtherFields,
+}
+
+impl Actor {
+    /// Whether the record names no account that logged in.
+    pub fn is_nobody(&self) -> bool {
+        self.login_uid.is_none() && self.sid.is_none() && self.upn.is_none() && self.ehr_user.is_none()
+    }
 }
 
 /// The process that acted.
@@ -465,6 +478,9 @@ pub struct Health {
     /// Kernel audit: records waiting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit_backlog: Option<u64>,
+    /// Kernel audit before the agent took it: what will be put back at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_was: Option<String>,
     /// SHA-256 of the rule list, hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules_hash: Option<String>,

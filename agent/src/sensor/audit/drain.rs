@@ -28,6 +28,7 @@ pub(super) struct Losses {
 pub(super) struct Drain {
     pub(super) records: Receiver<RawRecord>,
     pub(super) losses: Arc<Losses>,
+    beats: Arc<AtomicU64>,
     thread: JoinHandle<()>,
 }
 
@@ -37,10 +38,17 @@ impl Drain {
         let (sender, records) = sync_channel(RAW_QUEUE_MAX);
         let losses = Arc::new(Losses::default());
         let counted = Arc::clone(&losses);
+        let beats = Arc::<AtomicU64>::default();
+        let beat = Arc::clone(&beats);
         let thread = std::thread::Builder::new()
             .name("audit-drain".to_owned())
-            .spawn(move || drain(socket, &sender, &counted, &stop))?;
-        Ok(Self { records, losses, thread })
+            .spawn(move || drain(socket, &sender, &counted, &beat, &stop))?;
+        Ok(Self { records, losses, beats, thread })
+    }
+
+    /// Moves for as long as the thread reads, whether or not there is anything to read.
+    pub(super) fn beats(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.beats)
     }
 
     /// Whether the thread has ended, though nobody asked it to.
@@ -61,8 +69,15 @@ fn is_record(kind: u16) -> bool {
     matches!(kind, kind::USER | kind::LOGIN | 1100..) && kind != REPLACE
 }
 
-fn drain(mut socket: AuditSocket, sender: &SyncSender<RawRecord>, losses: &Losses, stop: &Stop) {
+fn drain(
+    mut socket: AuditSocket,
+    sender: &SyncSender<RawRecord>,
+    losses: &Losses,
+    beats: &AtomicU64,
+    stop: &Stop,
+) {
     loop {
+        beats.fetch_add(1, Ordering::Relaxed);
         match socket.receive() {
             Ok(Received::Message(kind, payload)) if is_record(kind) => {
                 match sender.try_send(RawRecord { kind, payload }) {

@@ -13,18 +13,22 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::netlink::{ADD_RULE, AuditSocket, DEL_RULE, GET, LIST_RULES, SET};
-use super::rules::{Purpose, Rule, denied_rules, watch_rules};
+use super::rules::{Purpose, Rule, canary_rule, standing_rules, watch_rules};
 use super::state_file::{self, Before, hex, unhex};
 use super::status::{
     AuditStatus, KernelState, LOCKED, MASK_BACKLOG_LIMIT, MASK_BACKLOG_WAIT, MASK_ENABLED, MASK_PID,
 };
-use crate::watch_list::WatchList;
+use crate::watch_list::{Watch, WatchList};
 
 /// Records that may wait in the kernel.
 const BACKLOG_LIMIT: u32 = 8192;
 
-/// How long a caller is held up when the backlog is full, in the kernel's ticks: a fraction of a second.
-const BACKLOG_WAIT: u32 = 100;
+/// How long a caller is held up when the backlog is full, in the kernel's ticks: 15 to 60 ms. Long enough for a reader
+/// that keeps up, and short enough that one that hangs does not hold up the machine.
+const BACKLOG_WAIT: u32 = 15;
+
+/// Further paths that lead to watched files, which are watched, too.
+const FOLLOWED_MAX: usize = 512;
 
 /// Room in the socket, so that a pause of the reader loses nothing.
 const RECEIVE_BYTES: usize = 16 * 1024 * 1024;
@@ -43,12 +47,26 @@ impl Unavailable {
     }
 }
 
+/// A rule that we want, and the path that it is about.
+struct Wanted {
+    purpose: Purpose,
+    path: String,
+    rule: Rule,
+}
+
+fn wanted_of(place: usize, watch: &Watch, path: &str) -> Vec<Wanted> {
+    let is_folder = !Path::new(path).is_file() && (watch.is_asset() || Path::new(path).is_dir());
+    let rules = watch_rules(place, watch, path, is_folder);
+    rules.into_iter().map(|(purpose, rule)| Wanted { purpose, path: path.to_owned(), rule }).collect()
+}
+
 /// Kernel audit in our hands.
 pub(super) struct Hold {
     control: AuditSocket,
     before: KernelState,
     state_file: PathBuf,
-    wanted: Vec<(Purpose, String, Rule)>,
+    wanted: Vec<Wanted>,
+    saved: Before,
     refused: Vec<usize>,
     given_back: bool,
 }
@@ -57,6 +75,7 @@ impl Hold {
     /// Takes over. The second value is the socket that the kernel sends the records to.
     pub(super) fn take(
         watches: &WatchList,
+        canary: Option<&str>,
         state_file: &Path,
         boot_id: &str,
     ) -> Result<(Self, AuditSocket), Unavailable> {
@@ -77,14 +96,13 @@ impl Hold {
             before = KernelState { lost: before.lost, ..left.state };
         }
         before.owner_pid = 0;
-        let mut wanted: Vec<(Purpose, String, Rule)> = Vec::new();
+        let mut wanted = Vec::new();
         for (place, watch) in watches.iter().enumerate() {
-            let is_folder = !Path::new(&watch.path).is_file();
-            let rules = watch_rules(place, watch, is_folder);
-            wanted.extend(rules.into_iter().map(|(purpose, rule)| (purpose, watch.path.clone(), rule)));
+            wanted.extend(wanted_of(place, watch, &watch.path));
         }
-        wanted.extend(denied_rules().into_iter().map(|(purpose, rule)| (purpose, String::new(), rule)));
-        let rules = wanted.iter().map(|(_, _, rule)| hex(rule.bytes())).collect();
+        let standing = standing_rules(pid).into_iter().chain(canary.map(canary_rule));
+        wanted.extend(standing.map(|(purpose, rule)| Wanted { purpose, path: String::new(), rule }));
+        let rules = wanted.iter().map(|wanted| hex(wanted.rule.bytes())).collect();
         let saved = Before { boot_id: boot_id.to_owned(), agent_pid: pid, state: before, rules };
         state_file::write(state_file, &saved).map_err(|error| {
             Unavailable::because(format!(
@@ -92,7 +110,8 @@ impl Hold {
             ))
         })?;
         let state_file = state_file.to_owned();
-        let mut hold = Self { control, before, state_file, wanted, refused: Vec::new(), given_back: false };
+        let mut hold =
+            Self { control, before, state_file, wanted, saved, refused: Vec::new(), given_back: false };
         match hold.become_owner() {
             Ok(owner) => {
                 hold.add_rules();
@@ -105,23 +124,60 @@ impl Hold {
         }
     }
 
-    /// The state before us.
+    /// Records that the kernel had lost before us.
     pub(super) fn lost_before(&self) -> u32 {
         self.before.lost
+    }
+
+    /// Watches a further path that leads to what a watch holds. Whether the kernel took it.
+    pub(super) fn follow(&mut self, place: usize, watch: &Watch, path: &str) -> bool {
+        let mut more = wanted_of(place, watch, path);
+        more.retain(|one| !self.wanted.iter().any(|known| same(&known.rule, &one.rule)));
+        let n_followed = self.wanted.iter().filter(|wanted| wanted.purpose == Purpose::Followed).count();
+        if more.is_empty() || n_followed >= FOLLOWED_MAX {
+            return more.is_empty();
+        }
+        // As at the start: what will be added is on disk first, so that a kill leaves nothing behind.
+        let mut saved = self.saved.clone();
+        saved.rules.extend(more.iter().map(|one| hex(one.rule.bytes())));
+        if state_file::write(&self.state_file, &saved).is_err() {
+            return false;
+        }
+        self.saved = saved;
+        let from = self.wanted.len();
+        self.wanted.extend(more);
+        self.add_rules();
+        !self.refused.contains(&from)
     }
 
     /// Sentences about what the kernel refused.
     pub(super) fn cannot_see(&self) -> Vec<String> {
         let mut sentences = Vec::new();
         for nth in &self.refused {
-            let Some((purpose, path, _)) = self.wanted.get(*nth) else { continue };
+            let Some(Wanted { purpose, path, .. }) = self.wanted.get(*nth) else { continue };
             let sentence = match purpose {
                 Purpose::Watch if !Path::new(path).exists() => {
                     format!("{path} does not exist, so nothing in it is seen until it does")
                 }
                 Purpose::Watch => format!("the kernel refused to watch {path}"),
                 Purpose::Denied => "access that is refused at a parent folder is not seen".to_owned(),
-                Purpose::Denied32 => "refusals to 32-bit programs are not seen".to_owned(),
+                Purpose::Twin => "what 32-bit programs are refused or hide is not seen".to_owned(),
+                Purpose::Handle => {
+                    "files that are opened by their handle, without a name, are not seen".to_owned()
+                }
+                Purpose::Disk => "reading a whole disk is not seen".to_owned(),
+                Purpose::Mount => {
+                    "a file system that is mounted over a watched folder is not seen".to_owned()
+                }
+                Purpose::Signal => "who ends this agent is not seen".to_owned(),
+                Purpose::Clock => "who moves the clock is not seen".to_owned(),
+                Purpose::Kernel => "kernel modules that are loaded are not seen".to_owned(),
+                Purpose::Canary => "this agent cannot test whether records reach it".to_owned(),
+                Purpose::Guard | Purpose::Followed if !Path::new(path).exists() => continue,
+                Purpose::Guard => format!("the kernel refused to watch {path} for changes"),
+                Purpose::Followed => {
+                    format!("the kernel refused to watch {path}, which leads to a watched file")
+                }
                 Purpose::IoUring if !Path::new(path).exists() => continue,
                 Purpose::IoUring => "access through io_uring is not seen on this kernel".to_owned(),
             };
@@ -144,21 +200,30 @@ impl Hold {
             lost: state.lost.into(),
             backlog: state.backlog.into(),
             rules_hash: hex(&hash.finalize()),
+            was: self.before.to_string(),
         };
         let is_missing = |nth: &usize| {
-            let rule = self.wanted.get(*nth).map(|(_, _, rule)| rule);
+            let rule = self.wanted.get(*nth).map(|wanted| &wanted.rule);
             rule.is_some_and(|rule| !rules.iter().any(|listed| same(listed, rule)))
         };
+        // A rule on a file goes when its folder goes: that is no work of anybody's on the rules.
+        let has_place = |nth: &usize| {
+            let wanted = self.wanted.get(*nth);
+            wanted.is_none_or(|wanted| wanted.path.is_empty() || Path::new(&wanted.path).exists())
+        };
         let asked = (0..self.wanted.len()).filter(|nth| !self.refused.contains(nth));
-        let n_missing = asked.filter(is_missing).count();
-        Ok(Look { status, n_missing })
+        let n_missing = asked.filter(has_place).filter(is_missing).count();
+        let own = |rule: &Rule| self.wanted.iter().any(|wanted| same(rule, &wanted.rule));
+        let foreign = rules.iter().filter(|rule| !own(rule));
+        let blind: Vec<&'static str> = foreign.filter_map(Rule::blinds).collect();
+        Ok(Look { status, n_missing, blind })
     }
 
     /// Adds the rules that are not there: at start, again after someone removed them, or when a folder appears.
     pub(super) fn add_rules(&mut self) {
         let listed = self.list().unwrap_or_default();
         self.refused.clear();
-        for (nth, (_, _, rule)) in self.wanted.iter().enumerate() {
+        for (nth, Wanted { rule, .. }) in self.wanted.iter().enumerate() {
             if listed.iter().any(|other| same(other, rule)) {
                 continue;
             }
@@ -174,8 +239,8 @@ impl Hold {
     pub(super) fn may_add_more(&self) -> bool {
         let refused = self.refused.iter().filter_map(|nth| self.wanted.get(*nth));
         refused
-            .filter(|(purpose, ..)| *purpose == Purpose::Watch)
-            .any(|(_, path, _)| Path::new(path).exists())
+            .filter(|wanted| matches!(wanted.purpose, Purpose::Watch | Purpose::Guard))
+            .any(|wanted| Path::new(&wanted.path).exists())
     }
 
     /// Becomes the owner and switches audit on.
@@ -210,7 +275,7 @@ impl Hold {
             return;
         }
         let mut whole = true;
-        for (_, _, rule) in &self.wanted {
+        for Wanted { rule, .. } in &self.wanted {
             let gone = self.control.request(DEL_RULE, rule.bytes());
             whole &= gone.is_ok() || gone.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
         }
@@ -240,6 +305,8 @@ pub(super) struct Look {
     pub(super) status: AuditStatus,
     /// Our rules that are gone.
     pub(super) n_missing: usize,
+    /// Other people's rules that keep records from being made, by the way they do.
+    pub(super) blind: Vec<&'static str>,
 }
 
 /// Whether a listed rule is the one we asked for: the kernel clears the class bits of the call mask.

@@ -4,25 +4,37 @@
 //! flags u32 (filter list), action u32, field_count u32, mask u32 x 64 (system calls),
 //! fields u32 x 64, values u32 x 64, fieldflags u32 x 64 (operators), buflen u32, buf (texts in field order)
 //! ```
-//! A watch is one rule on its folder. The other rules close what such a rule does not see: access that was
-//! refused at a parent folder makes no record under it, and io_uring passes it by.
+//! A watch is one rule on its folder. The [`standing`] rules close what such a rule does not see.
 
-use crate::watch_list::{DENIED_KEY, Watch, WatchList};
+mod calls;
+mod standing;
+
+use crate::watch_list::{Touch, Watch, WatchList};
+
+pub(super) use standing::{canary_rule, standing_rules};
 
 const FILTER_EXIT: u32 = 4;
+const FILTER_EXCLUDE: u32 = 5;
 const FILTER_URING_EXIT: u32 = 7;
+const NEVER: u32 = 0;
 const ALWAYS: u32 = 2;
 
+const FIELD_PID: u32 = 0;
 const FIELD_ARCH: u32 = 11;
 const FIELD_LOGIN_UID_SET: u32 = 24;
 const FIELD_EXIT: u32 = 103;
 const FIELD_PERM: u32 = 106;
 const FIELD_WATCH: u32 = 105;
 const FIELD_DIR: u32 = 107;
+const FIELD_FILE_TYPE: u32 = 108;
+const FIELD_ARGUMENT: u32 = 200;
 const FIELD_KEY: u32 = 210;
 
 const EQUAL: u32 = 0x4000_0000;
-const PERM_WRITE_READ_ATTRIBUTES: u32 = 2 | 4 | 8;
+const NOT_EQUAL: u32 = 0x3000_0000;
+const PERM_WRITE: u32 = 2;
+const PERM_READ: u32 = 4;
+const PERM_ATTRIBUTES: u32 = 8;
 
 const FIELDS_MAX: usize = 64;
 const MASK_WORDS: usize = 64;
@@ -40,12 +52,30 @@ pub(super) struct Rule(Vec<u8>);
 pub(super) enum Purpose {
     /// A watch.
     Watch,
+    /// A file of the system or of this agent, whose changes are told.
+    Guard,
+    /// A name under which something of a watch can be reached, too.
+    Followed,
     /// Refusals at a parent folder.
     Denied,
-    /// The same for 32-bit programs.
-    Denied32,
     /// A watch's accesses through io_uring.
     IoUring,
+    /// Opens by file handle.
+    Handle,
+    /// Opens of block devices.
+    Disk,
+    /// File systems that are mounted.
+    Mount,
+    /// Signals to this process.
+    Signal,
+    /// The clock that is set.
+    Clock,
+    /// Kernel modules, and another kernel that is loaded.
+    Kernel,
+    /// This agent's own test.
+    Canary,
+    /// One of the above, for 32-bit programs.
+    Twin,
 }
 
 impl Rule {
@@ -60,12 +90,28 @@ impl Rule {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Whether this rule keeps records from being made: a word for the way it does, else none.
+    pub(super) fn blinds(&self) -> Option<&'static str> {
+        let word = |at: usize| {
+            let bytes = self.0.get(at..at.saturating_add(4)).and_then(|bytes| bytes.try_into().ok());
+            bytes.map(u32::from_ne_bytes)
+        };
+        match (word(0)? & !PREPEND, word(4)?) {
+            (FILTER_EXCLUDE, _) => Some("exclude"),
+            (_, NEVER) => Some("never"),
+            _ => None,
+        }
+    }
 }
+
+/// The bit of the filter list that asks for the first place.
+const PREPEND: u32 = 0x10;
 
 struct Draft {
     filter: u32,
     mask: [u32; MASK_WORDS],
-    fields: Vec<(u32, u32)>,
+    fields: Vec<(u32, u32, u32)>,
     text: Vec<u8>,
 }
 
@@ -88,7 +134,12 @@ impl Draft {
     }
 
     fn field(mut self, field: u32, value: u32) -> Self {
-        self.fields.push((field, value));
+        self.fields.push((field, value, EQUAL));
+        self
+    }
+
+    fn field_not(mut self, field: u32, value: u32) -> Self {
+        self.fields.push((field, value, NOT_EQUAL));
         self
     }
 
@@ -105,59 +156,45 @@ impl Draft {
         put(ALWAYS);
         put(u32::try_from(draft.fields.len()).unwrap_or(u32::MAX));
         draft.mask.iter().for_each(|word| put(*word));
-        let padded = |take: fn(&(u32, u32)) -> u32| {
+        let padded = |take: fn(&(u32, u32, u32)) -> u32| {
             let words: Vec<u32> = draft.fields.iter().map(take).collect();
             words.into_iter().chain(std::iter::repeat(0)).take(FIELDS_MAX).collect::<Vec<u32>>()
         };
-        padded(|(field, _)| *field).into_iter().for_each(&mut put);
-        padded(|(_, value)| *value).into_iter().for_each(&mut put);
-        padded(|_| EQUAL).into_iter().for_each(&mut put);
+        padded(|(field, ..)| *field).into_iter().for_each(&mut put);
+        padded(|(_, value, _)| *value).into_iter().for_each(&mut put);
+        padded(|(.., operator)| *operator).into_iter().for_each(&mut put);
         put(u32::try_from(draft.text.len()).unwrap_or(u32::MAX));
         bytes.extend_from_slice(&draft.text);
         Rule(bytes)
     }
 }
 
-/// A watch's rules. `is_folder` decides between a folder's tree and one file.
-pub(super) fn watch_rules(place: usize, watch: &Watch, is_folder: bool) -> Vec<(Purpose, Rule)> {
+/// A watch's rules, on its own path or on another one that leads to the same. `is_folder` decides between a folder's
+/// tree and one file.
+pub(super) fn watch_rules(place: usize, watch: &Watch, path: &str, is_folder: bool) -> Vec<(Purpose, Rule)> {
     let field = if is_folder { FIELD_DIR } else { FIELD_WATCH };
     let key = WatchList::key(place);
-    let access = Draft::new(FILTER_EXIT).every_call().text(field, &watch.path);
-    let access = access.field(FIELD_PERM, PERM_WRITE_READ_ATTRIBUTES).rule(&key);
-    // openat, openat2, renameat, unlinkat, mkdirat, symlinkat, linkat; kernels without io_uring audit refuse it.
-    let uring = Draft::new(FILTER_URING_EXIT).calls(&[18, 28, 35, 36, 37, 38, 39]).text(field, &watch.path);
-    vec![(Purpose::Watch, access), (Purpose::IoUring, uring.rule(&key))]
-}
-
-/// The rules that report refusals anywhere, to persons.
-pub(super) fn denied_rules() -> Vec<(Purpose, Rule)> {
-    let mut rules = Vec::new();
-    for (purpose, arch, calls) in DENIED_CALLS {
-        for error in [rustix::io::Errno::ACCESS, rustix::io::Errno::PERM] {
-            let exit = error.raw_os_error().saturating_neg().cast_unsigned();
-            let draft = Draft::new(FILTER_EXIT).calls(calls).field(FIELD_ARCH, *arch).field(FIELD_EXIT, exit);
-            rules.push((*purpose, draft.field(FIELD_LOGIN_UID_SET, 1).rule(DENIED_KEY)));
+    let access = Draft::new(FILTER_EXIT).every_call().text(field, path);
+    let (purpose, perm, but_us) = match watch.touch {
+        _ if watch.path != path => (Purpose::Followed, PERM_WRITE | PERM_READ | PERM_ATTRIBUTES, None),
+        Touch::Any => (Purpose::Watch, PERM_WRITE | PERM_READ | PERM_ATTRIBUTES, None),
+        Touch::Changes => (Purpose::Guard, PERM_WRITE | PERM_ATTRIBUTES, None),
+        // Ours is written all day by ourselves.
+        Touch::ByOthers => (Purpose::Guard, PERM_WRITE | PERM_ATTRIBUTES, Some(std::process::id())),
+        Touch::AnyByOthers => {
+            (Purpose::Guard, PERM_WRITE | PERM_READ | PERM_ATTRIBUTES, Some(std::process::id()))
         }
+    };
+    let access = access.field(FIELD_PERM, perm);
+    let access = but_us.into_iter().fold(access, |access, pid| access.field_not(FIELD_PID, pid));
+    let mut rules = vec![(purpose, access.rule(&key))];
+    if purpose != Purpose::Guard {
+        // openat, openat2, renameat, unlinkat, mkdirat, symlinkat, linkat; kernels without io_uring audit refuse it.
+        let uring = Draft::new(FILTER_URING_EXIT).calls(&[18, 28, 35, 36, 37, 38, 39]).text(field, path);
+        rules.push((Purpose::IoUring, uring.rule(&key)));
     }
     rules
 }
-
-/// open, openat, openat2, creat, truncate, rename*, unlink*, rmdir, link* of this machine and its 32-bit twin.
-#[cfg(target_arch = "x86_64")]
-const DENIED_CALLS: &[(Purpose, u32, &[u32])] = &[
-    (Purpose::Denied, 0xc000_003e, &[2, 257, 437, 85, 76, 82, 264, 316, 87, 263, 84, 86, 265, 304]),
-    (Purpose::Denied32, 0x4000_0003, &[5, 295, 437, 8, 92, 193, 38, 302, 353, 10, 301, 40, 9, 303, 342]),
-];
-
-/// openat, openat2, truncate, renameat*, unlinkat, linkat of this machine and its 32-bit twin.
-#[cfg(target_arch = "aarch64")]
-const DENIED_CALLS: &[(Purpose, u32, &[u32])] = &[
-    (Purpose::Denied, 0xc000_00b7, &[56, 437, 45, 38, 276, 35, 37, 265]),
-    (Purpose::Denied32, 0x4000_0028, &[5, 322, 437, 8, 92, 193, 38, 329, 382, 10, 328, 40, 9, 330]),
-];
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-const DENIED_CALLS: &[(Purpose, u32, &[u32])] = &[];
 
 #[cfg(test)]
 mod tests {
@@ -166,7 +203,7 @@ mod tests {
     #[test]
     fn a_rule_has_the_kernels_layout() {
         let watch: Watch = "/srv/practice/ehr/exports/week=export".parse().unwrap();
-        let rules = watch_rules(3, &watch, true);
+        let rules = watch_rules(3, &watch, &watch.path, true);
         let bytes = rules[0].1.bytes();
         // auditctl sends 1,040 bytes and the texts; the recordings show exit=1092 with a header of 16.
         assert_eq!(bytes.len(), 1040 + "/srv/practice/ehr/exports/week".len() + "ntk-w3".len());
@@ -179,9 +216,24 @@ mod tests {
 
     #[test]
     fn a_listed_rule_is_the_one_that_was_sent() {
-        let (_, rule) = denied_rules().remove(0);
+        let (_, rule) = standing_rules(1).remove(0);
         let padded = [rule.bytes(), &[0, 0]].concat();
         assert_eq!(Rule::from_bytes(padded), rule);
         assert_eq!(Rule::from_bytes(vec![1, 2, 3]).bytes(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn rules_that_blind_are_known() {
+        let rule = |filter: u32, action: u32| {
+            let mut bytes = standing_rules(1).remove(0).1.bytes().to_vec();
+            bytes[..4].copy_from_slice(&filter.to_ne_bytes());
+            bytes[4..8].copy_from_slice(&action.to_ne_bytes());
+            Rule::from_bytes(bytes).blinds()
+        };
+        assert_eq!(rule(FILTER_EXIT, ALWAYS), None);
+        assert_eq!(rule(FILTER_EXIT, NEVER), Some("never"));
+        assert_eq!(rule(1, NEVER), Some("never"));
+        assert_eq!(rule(FILTER_EXCLUDE, ALWAYS), Some("exclude"));
+        assert_eq!(Rule::from_bytes(Vec::new()).blinds(), None);
     }
 }

@@ -8,13 +8,18 @@ use std::path::{Path, PathBuf};
 use crate::classify::{Inode, Known, Places};
 use crate::watch_list::WatchList;
 
+/// Devices that one watch's file system may lie on.
+const DISKS_MAX: usize = 64;
+
 /// Files and folders that are looked at.
 const ENTRIES_MAX: usize = 200_000;
 
 /// Remembers the inodes below the watches.
 pub(super) fn scan(watches: &WatchList, places: &mut Places) {
     let mut n_left = ENTRIES_MAX;
-    for (place, watch) in watches.iter().enumerate() {
+    places.has_mounts(crate::host::mounts(std::process::id()));
+    for (place, watch) in watches.iter().enumerate().filter(|(_, watch)| watch.is_asset()) {
+        disks_of(Path::new(&watch.path), place, places);
         let mut folders = vec![PathBuf::from(&watch.path)];
         saw(Path::new(&watch.path), place, places);
         while let Some(folder) = folders.pop() {
@@ -31,6 +36,29 @@ pub(super) fn scan(watches: &WatchList, places: &mut Places) {
                 }
             }
         }
+    }
+}
+
+/// The block devices that hold a watch's file system, and those that hold these: a partition's disk, a volume's parts.
+fn disks_of(path: &Path, place: usize, places: &mut Places) {
+    let existing = path.ancestors().find_map(|folder| std::fs::metadata(folder).ok());
+    let Some(metadata) = existing else { return };
+    let sysfs = |major: u32, minor: u32| PathBuf::from(format!("/sys/dev/block/{major}:{minor}"));
+    let number = metadata.dev();
+    let mut below = vec![sysfs(rustix::fs::major(number), rustix::fs::minor(number))];
+    let mut n_left = DISKS_MAX;
+    while let Some(device) = below.pop().filter(|_| n_left > 0) {
+        n_left = n_left.saturating_sub(1);
+        let Ok(device) = device.canonicalize() else { continue };
+        let numbers = std::fs::read_to_string(device.join("dev")).unwrap_or_default();
+        let Some((major, minor)) = numbers.trim().split_once(':') else { continue };
+        let Some((major, minor)) = major.parse::<u32>().ok().zip(minor.parse::<u32>().ok()) else { continue };
+        places.holds(&format!("{major:02x}:{minor:02x}"), place);
+        if device.join("partition").exists() {
+            below.extend(device.parent().map(Path::to_owned));
+        }
+        let parts = std::fs::read_dir(device.join("slaves")).into_iter().flatten().flatten();
+        below.extend(parts.map(|part| part.path()));
     }
 }
 

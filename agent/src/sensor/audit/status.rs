@@ -24,6 +24,23 @@ pub(super) struct KernelState {
     pub(super) backlog_wait_time: u32,
 }
 
+impl std::fmt::Display for KernelState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let on = match self.enabled {
+            0 => "off",
+            LOCKED => "locked",
+            _ => "on",
+        };
+        let owner =
+            if self.owner_pid == 0 { "nobody".to_owned() } else { format!("process {}", self.owner_pid) };
+        write!(
+            f,
+            "{on}, read by {owner}, failure {}, rate {}, backlog {}, wait {}",
+            self.failure, self.rate_limit, self.backlog_limit, self.backlog_wait_time
+        )
+    }
+}
+
 impl KernelState {
     /// Reads an answer; older kernels send fewer numbers.
     pub(super) fn from_bytes(bytes: &[u8]) -> Self {
@@ -76,4 +93,6 @@ pub struct AuditStatus {
     pub backlog: u64,
     /// SHA-256 of the rule list, hex.
     pub rules_hash: String,
+    /// What was there before the agent, and is put back at its end.
+    pub was: String,
 }

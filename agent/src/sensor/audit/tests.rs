@@ -16,6 +16,9 @@ use super::*;
 use crate::clock::RealClock;
 use crate::sensor::{self, Sensed, SensorConfig, Started};
 
+mod holes;
+mod tampers;
+
 /// A login uid that no account of a test machine has.
 const LOGIN_UID: u32 = 4242;
 
@@ -42,12 +45,17 @@ fn turn(test: &str) -> Option<Turn> {
         }
         Ok(_) => return Some(Turn { _lock: lock }),
     };
+    skipped(test, &reason);
+    None
+}
+
+/// Says why a test does not run here, where `tests/run` counts it.
+fn skipped(test: &str, reason: &str) {
     println!("skipped: {test}: {reason}");
     if let Some(skips) = std::env::var_os("NTK_SKIPS") {
         let mut file = std::fs::File::options().create(true).append(true).open(skips).unwrap();
         writeln!(file, "{test}: {reason}").unwrap();
     }
-    None
 }
 
 /// Everything that must be the same afterwards.
@@ -170,6 +178,13 @@ impl Drop for Sensing {
     }
 }
 
+/// Runs a shell script as root in the session of a person, and gives what it printed.
+fn root_person(script: &str) -> String {
+    let script = format!("echo {LOGIN_UID} > /proc/self/loginuid || exit 9\n{script}");
+    let output = Command::new("/bin/sh").args(["-c", &script]).stdin(Stdio::null()).output().unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
 /// Runs a command of a person: a login uid of its own, and the rights of nobody.
 fn person(command: &[&str], cwd: &str) {
     // A fork, no exec: the kernel keeps the command line of a process's first record through an exec.
@@ -266,7 +281,7 @@ fn live_switching_audit_off_is_said_and_undone() {
     sensing.wait_for("its gap", |event| event.gap.as_ref().is_some_and(|gap| gap.cause == "audit_disabled"));
     let config = practice.config();
     let watch = config.watches.at(0).unwrap();
-    let (_, rule) = &watch_rules(0, watch, true)[0];
+    let (_, rule) = &watch_rules(0, watch, &watch.path, true)[0];
     stranger.request(DEL_RULE, rule.bytes()).unwrap();
     let event = sensing.wait_for("rules_changed", is(TamperKind::RulesChanged));
     assert_eq!(event.tamper.unwrap().detail.as_deref(), Some("1 rules of this agent were removed"));
@@ -311,7 +326,7 @@ fn live_after_a_kill_the_next_start_cleans_up() {
     // Somebody else's rule, which must survive everything.
     let mut stranger = AuditSocket::open().unwrap();
     let watch: crate::watch_list::Watch = "/etc/hostname=system".parse().unwrap();
-    let (_, foreign) = watch_rules(77, &watch, false).remove(0);
+    let (_, foreign) = watch_rules(77, &watch, &watch.path, false).remove(0);
     stranger.request(ADD_RULE, foreign.bytes()).unwrap();
     let before = snapshot();
     let mut child = hold_in_another_process(&practice);

@@ -91,6 +91,9 @@ const fn tamper_words(what: &TamperKind) -> &'static str {
         TamperKind::SaclChanged => "an access list for auditing was changed",
         TamperKind::ServiceInstalled => "a service was installed",
         TamperKind::RecordGap => "records are missing from a sequence",
+        TamperKind::MountChanged => "a file system was mounted at or from a watched folder",
+        TamperKind::AgentTraced => "another program attached itself to the recording program",
+        TamperKind::KernelChanged => "a kernel module was loaded or removed, or a kernel was loaded",
         TamperKind::Other(_) => "the means of recording was touched",
     }
 }

@@ -90,6 +90,7 @@ fn filled() -> Event {
             audit_owner: Some(1),
             audit_lost: Some(1),
             audit_backlog: Some(1),
+            audit_was: Some("off".into()),
             rules_hash: text(),
             spool_bytes: Some(1),
             memory_bytes: Some(1),

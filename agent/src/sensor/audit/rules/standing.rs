@@ -1,0 +1,59 @@
+//! The rules that do not belong to one watch: what a folder's rule does not see, and what is done to the recording.
+//!
+//! Each stands twice, for this machine's programs and for 32-bit ones, whose calls have other numbers.
+
+use super::calls::{ARCHES, Arch, Group};
+use super::{
+    Draft, FIELD_ARCH, FIELD_ARGUMENT, FIELD_EXIT, FIELD_FILE_TYPE, FIELD_LOGIN_UID_SET, FIELD_PERM,
+    FIELD_PID, FIELD_WATCH, FILTER_EXIT, PERM_READ, Purpose, Rule,
+};
+use crate::watch_list::{CANARY_KEY, CLOCK_KEY, DENIED_KEY, KERNEL_KEY};
+
+/// Key of opens by handle, of which only inodes seen under a watch become events.
+const HANDLE_KEY: &str = "ntk-handle";
+/// Key of opened block devices, of which only those that hold a watch become events.
+const DISK_KEY: &str = "ntk-disk";
+/// Key of mounts, of which only those that lead to a watch or hide one become events.
+const MOUNT_KEY: &str = "ntk-mount";
+/// Key of signals to this process.
+const SIGNAL_KEY: &str = "ntk-signal";
+
+/// Format bits of a block device's mode.
+const BLOCK_DEVICE: u32 = 0o060_000;
+
+/// The rules that stand beside the watches; `own` is this process.
+pub(in crate::sensor::audit) fn standing_rules(own: u32) -> Vec<(Purpose, Rule)> {
+    let mut rules = Vec::new();
+    for arch in ARCHES {
+        let mut add = |purpose: Purpose, rule: Rule| {
+            rules.push((if arch.is_twin { Purpose::Twin } else { purpose }, rule));
+        };
+        // Refusals anywhere, to persons: at a parent folder they make no record under a folder's rule.
+        for error in [rustix::io::Errno::ACCESS, rustix::io::Errno::PERM] {
+            let exit = error.raw_os_error().saturating_neg().cast_unsigned();
+            let denied = of(arch, Group::Names).field(FIELD_EXIT, exit).field(FIELD_LOGIN_UID_SET, 1);
+            add(Purpose::Denied, denied.rule(DENIED_KEY));
+        }
+        add(Purpose::Handle, of(arch, Group::Handles).rule(HANDLE_KEY));
+        // By kind and not by path: a second node of the same device is a disk, too.
+        let disks = of(arch, Group::Opens).field(FIELD_FILE_TYPE, BLOCK_DEVICE);
+        add(Purpose::Disk, disks.rule(DISK_KEY));
+        add(Purpose::Mount, of(arch, Group::Mounts).rule(MOUNT_KEY));
+        add(Purpose::Signal, of(arch, Group::Signals).field(FIELD_ARGUMENT, own).rule(SIGNAL_KEY));
+        add(Purpose::Signal, of(arch, Group::OtherSignals).field_not(FIELD_PID, own).rule(SIGNAL_KEY));
+        add(Purpose::Signal, of(arch, Group::Traces).field(FIELD_ARGUMENT + 1, own).rule(SIGNAL_KEY));
+        add(Purpose::Clock, of(arch, Group::Clocks).rule(CLOCK_KEY));
+        add(Purpose::Kernel, of(arch, Group::Kernel).rule(KERNEL_KEY));
+    }
+    rules
+}
+
+fn of(arch: &Arch, group: Group) -> Draft {
+    Draft::new(FILTER_EXIT).calls(arch.calls(group)).field(FIELD_ARCH, arch.number)
+}
+
+/// The rule of this agent's own test: a child opens the file, and the record must come.
+pub(in crate::sensor::audit) fn canary_rule(path: &str) -> (Purpose, Rule) {
+    let draft = Draft::new(FILTER_EXIT).every_call().text(FIELD_WATCH, path).field(FIELD_PERM, PERM_READ);
+    (Purpose::Canary, draft.rule(CANARY_KEY))
+}
