@@ -139,6 +139,24 @@ pub const TABLE: &[Line] = &[
     line(AGENT, "access list for auditing", "an access list for auditing was changed", MEANS),
     line(AGENT, "service", "a service was installed", MEANS),
     line(AGENT, "record gap", "records are missing from a sequence", MEANS),
+    line(
+        AGENT,
+        "mount",
+        "a file system was mounted at or from a watched folder",
+        "why, nor what was read there: reads through it are entries of their own where they could be seen",
+    ),
+    line(
+        AGENT,
+        "attachment",
+        "another program attached itself to the recording program",
+        "why, nor what it did there: debuggers do it, too",
+    ),
+    line(
+        AGENT,
+        "kernel",
+        "a kernel module was loaded or removed, or a kernel was loaded",
+        "what the module does: drivers are modules, too",
+    ),
     line(AGENT, "tamper of another kind", "the means of recording was touched", MEANS),
     line(
         AGENT,
