@@ -10,6 +10,8 @@ pub mod config;
 pub mod enroll;
 pub mod host;
 pub mod identity;
+#[cfg(target_os = "linux")]
+pub mod inventory;
 pub mod kept;
 pub mod log_output;
 pub mod receipt;
