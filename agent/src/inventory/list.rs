@@ -6,8 +6,8 @@ use ntk_evidence::event::{Holding, HoldingKind};
 
 /// Most things of one kind: a list beyond that is no list that anybody reads.
 const OF_A_KIND_MAX: usize = 400;
-/// Most bytes in all: what is new and what is gone together stay below an entry's bound of 1 MiB.
-const BYTES_MAX: usize = 400 << 10;
+/// Most bytes in all, before quotes are escaped: what is new and what is gone together stay below an entry's bound of 1 MiB.
+const BYTES_MAX: usize = 240 << 10;
 /// What the names of its fields add to each thing.
 const FRAME_BYTES: usize = 120;
 /// Most characters of one text.
