@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod coalesce;
 pub mod config;
+#[cfg(target_os = "linux")]
 pub mod discover;
 pub mod enroll;
 pub mod host;

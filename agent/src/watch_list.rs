@@ -104,6 +104,17 @@ impl WatchList {
         Ok(Self { watches })
     }
 
+    /// This list with more at its end; what it watches already stays as it is.
+    pub fn with(&self, more: Vec<Watch>) -> Self {
+        let mut watches = self.watches.clone();
+        for watch in more {
+            if watches.iter().all(|known| known.path != watch.path) {
+                watches.push(watch);
+            }
+        }
+        Self { watches }
+    }
+
     /// The watch that a normalised path lies under: the one with the longest path.
     pub fn classify_path(&self, path: &str) -> Option<&Watch> {
         self.place_of(path).and_then(|place| self.watches.get(place))

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
@@ -151,11 +151,6 @@ impl Root {
         let mut tail = Vec::new();
         file.take(bytes_max).read_to_end(&mut tail).ok()?;
         Some(tail)
-    }
-
-    /// Whether this is the machine itself and not a folder of a test.
-    pub fn is_live(&self) -> bool {
-        self.base == Path::new("/")
     }
 
     /// Sentences about what could not be read.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use ntk_evidence::entry::{Entry, Part};
 use ntk_evidence::event::{
-    Action, Actor, Class, Confidence, Epoch, Event, Gap, Health, Holding, Kind, Object, OtherFields, Outcome, Process,
-    HoldingKind, Inventory, InventoryReason, Source, Tamper, TamperKind, Via,
+    Action, Actor, Class, Confidence, Epoch, Event, Gap, Health, Holding, HoldingKind, Inventory,
+    InventoryReason, Kind, Object, OtherFields, Outcome, Process, Source, Tamper, TamperKind, Via,
 };
 use serde_json::Value;
 
