@@ -172,7 +172,8 @@ impl People {
         for (group, reach) in ADMIN_GROUPS {
             for member in self.groups.get(*group).into_iter().flatten() {
                 // Programs have groups of their own kind; root is in every one.
-                if self.account(member).is_some_and(|account| account.uid == 0) && *group == "root" {
+                let is_its_own = member == *group && !self.account(member).is_some_and(Account::is_person);
+                if is_its_own {
                     continue;
                 }
                 let detail = Some((*reach).to_owned());

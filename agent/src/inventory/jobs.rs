@@ -103,15 +103,24 @@ fn anacron_line(line: &str) -> Option<Line> {
 
 /// The program of a shell command: past assignments, `cd` and what only starts others.
 pub(super) fn program<'a>(words: impl Iterator<Item = &'a str>) -> Option<String> {
-    let mut skip_next = false;
+    let (mut skip_next, mut in_test) = (false, false);
     for word in words {
+        if std::mem::take(&mut in_test) && !matches!(word, "||" | "&&" | ";" | "then") && !word.ends_with(';')
+        {
+            in_test = true;
+            continue;
+        }
+        if matches!(word, "[" | "[[" | "test" | "if" | "then") {
+            in_test = matches!(word, "[" | "[[" | "test");
+            continue;
+        }
         let word = word.trim_matches(|letter| "\"'(){};&|[]".contains(letter));
         if std::mem::take(&mut skip_next) || word.is_empty() || word.starts_with('-') {
             continue;
         }
         let name = word.split('/').next_back().unwrap_or(word);
         match name {
-            "cd" | "test" | "command" if !word.contains('/') => skip_next = name != "command",
+            "cd" | "command" if !word.contains('/') => skip_next = name == "cd",
             _ if is_assignment(word) => {}
             "env" | "nice" | "ionice" | "nohup" | "exec" | "sudo" | "flock" | "chronic" | "timeout"
             | "sh" | "bash" | "dash" => {}
@@ -166,6 +175,13 @@ mod tests {
             Table::OfTheSystem,
         );
         assert_eq!(system, Some(("17 * * * *".into(), Some("root".into()), "run-parts".into())));
+        let tested = of(
+            "30 3 * * 0 root test -e /run/systemd/system || SERVICE_MODE=1 /usr/lib/x/cron",
+            Table::OfTheSystem,
+        );
+        assert_eq!(tested.map(|tested| tested.2), Some("/usr/lib/x/cron".into()));
+        let tested = of("5 * * * * if [ -x /usr/bin/y ]; then /usr/bin/y; fi", Table::OfOneAccount);
+        assert_eq!(tested.map(|tested| tested.2), Some("/usr/bin/y".into()));
         let own = of("@reboot nice -n 10 /home/bea/bin/sync.sh --token abc", Table::OfOneAccount);
         assert_eq!(own, Some(("@reboot".into(), None, "/home/bea/bin/sync.sh".into())));
         for none in ["# 1 2 3 4 5 root x", "MAILTO=root", "", "* * * * *", "SHELL=/bin/sh"] {
