@@ -27,6 +27,9 @@ use crate::status::{self, StatusError, StatusFile};
 use crate::watch_list::{Watch, WatchError, WatchList};
 use crate::whole_file::RealFiles;
 
+#[cfg(target_os = "linux")]
+mod holdings;
+
 const USAGE: u8 = 64;
 const UNAVAILABLE: u8 = 69;
 const IO: u8 = 74;
@@ -108,6 +111,31 @@ enum Command {
         /// Write everything that a lost collector can be filled again from to this new folder
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+    },
+    /// List what each account of this machine holds: rights, keys, jobs, remote access, forwards; never a secret
+    #[cfg(target_os = "linux")]
+    #[command(after_help = "Example:
+  sudo ntk-agent inventory
+  sudo ntk-agent inventory --json | jq '.holdings[] | select(.what == \"authorized_key\")'")]
+    Inventory {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List mailboxes, voicemail, exports and backups of this machine that are not watched yet
+    #[cfg(target_os = "linux")]
+    #[command(after_help = "Example:
+  sudo ntk-agent discover
+
+What is found is proposed by the running agent; a person of the practice confirms it on the collector:
+  ntk-collector watch list
+  ntk-collector watch confirm 3f9a0c1b2d4e --by mary")]
+    Discover {
+        #[command(flatten)]
+        place: Place,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Print the events of recorded records as JSON lines
     #[command(after_help = "Example:
@@ -215,6 +243,10 @@ impl Command {
                 Ok(0)
             }
             Self::Kept { place, out } => kept(&place, out.as_deref()),
+            #[cfg(target_os = "linux")]
+            Self::Inventory { json } => holdings::inventory(json),
+            #[cfg(target_os = "linux")]
+            Self::Discover { place, json } => holdings::discover(&place.dir, json),
             Self::Replay { format, files, watches } => replay(&format, &files, &watches),
             Self::Completions { shell } => {
                 clap_complete::generate(

@@ -43,6 +43,8 @@ pub struct Config {
     pub keepalive: Duration,
     /// How long a signing key is used before the next one takes its place; each start takes a new one, too.
     pub epoch_every: Duration,
+    /// Time between two looks at what accounts hold and what might be watched.
+    pub inventory_every: Duration,
     /// How log lines look.
     pub log_format: LogFormat,
 }

@@ -7,9 +7,13 @@ pub mod cli;
 pub mod clock;
 pub mod coalesce;
 pub mod config;
+#[cfg(target_os = "linux")]
+pub mod discover;
 pub mod enroll;
 pub mod host;
 pub mod identity;
+#[cfg(target_os = "linux")]
+pub mod inventory;
 pub mod kept;
 pub mod log_output;
 pub mod receipt;

@@ -32,10 +32,14 @@ use crate::status::{self, StatusFile};
 use crate::uplink::cosigner::Cosigner;
 use crate::uplink::stream::{Line, LineError};
 use crate::uplink::task::{Uplink, UplinkStatus};
+use crate::uplink::wire::WatchDecision;
+use crate::watch_list::{Watch, WatchList};
 use crate::whole_file::{RealFiles, create_private_folder};
 use crate::{host, log_output, vigil};
 
 mod health;
+#[cfg(target_os = "linux")]
+mod holdings;
 mod sensing;
 
 use health::Pulse;
@@ -84,6 +88,9 @@ pub enum RunError {
 enum Control {
     Stop,
     Reload(Box<Config>),
+    /// What is watched beyond the configuration.
+    #[cfg(target_os = "linux")]
+    Watch(Vec<Watch>),
 }
 
 /// The spool's folder below the agent's.
@@ -121,6 +128,7 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
 
     let drain = CancellationToken::new();
     let (status_sender, uplink_status) = watch::channel(UplinkStatus::default());
+    let (decisions_sender, decisions) = watch::channel(Vec::new());
     let uplink = Uplink {
         line,
         log_key: identity.log_key.clone(),
@@ -130,11 +138,13 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
         status: status_sender,
         clock: Arc::clone(&clock),
         cosigner,
+        decisions: decisions_sender,
         keepalive: config.keepalive,
     };
     let uplink = runtime.spawn(uplink.run(drain.clone()));
+    let reload = control.clone();
     let reloader = Reloader::start(dir, config.clone(), move |new| {
-        let _ = control.send(Control::Reload(Box::new(new)));
+        let _ = reload.send(Control::Reload(Box::new(new)));
     });
     if let Err(error) = &reloader {
         warn!(error = %crate::error_chain(error), "changes of the configuration need a restart");
@@ -149,6 +159,8 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
         uplink_status,
         pulse: Pulse::new(config.health_every),
         sensing: None,
+        more_watches: more_watches(dir),
+        watched: watch::channel(WatchList::default()).0,
         bookmark: found.bookmark,
         config,
         clock: Arc::clone(&clock),
@@ -156,10 +168,12 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
     };
     let vigil = vigil::Watch::start(clock, agent.intake.clone()).map_err(RunError::Threads)?;
     agent.start_sensors();
+    let holdings = start_holdings(&agent, control, decisions);
     agent.wait(&controls);
 
     info!("stopping");
     drop(vigil);
+    stop_holdings(holdings);
     agent.stop_sensors();
     agent.tell_health("stop");
     if !spool.sync(SYNC_WITHIN) {
@@ -205,6 +219,49 @@ fn writer(dir: &Path, identity: &Identity) -> Writer {
     Writer { slug, author, keys }
 }
 
+/// What is watched on top of the configuration, as it was kept.
+fn more_watches(dir: &Path) -> Vec<Watch> {
+    #[cfg(target_os = "linux")]
+    return crate::discover::book::Book::open(dir, Arc::new(RealFiles)).watches();
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = dir;
+        Vec::new()
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn start_holdings(
+    agent: &Agent,
+    control: mpsc::Sender<Control>,
+    decisions: watch::Receiver<Vec<WatchDecision>>,
+) -> Option<holdings::Holdings> {
+    let setup = holdings::Setup {
+        dir: agent.dir.clone(),
+        every: agent.config.inventory_every,
+        intake: agent.intake.clone(),
+        clock: Arc::clone(&agent.clock),
+        control,
+        decisions,
+        watched: agent.watched.subscribe(),
+    };
+    holdings::Holdings::start(setup)
+        .inspect_err(|error| error!(%error, "nobody looks at what accounts hold"))
+        .ok()
+}
+
+#[cfg(target_os = "linux")]
+fn stop_holdings(holdings: Option<holdings::Holdings>) {
+    holdings.into_iter().for_each(holdings::Holdings::stop);
+}
+
+/// Inventories and discovery are for Linux in this version.
+#[cfg(not(target_os = "linux"))]
+fn start_holdings(_: &Agent, _: mpsc::Sender<Control>, _: watch::Receiver<Vec<WatchDecision>>) {}
+
+#[cfg(not(target_os = "linux"))]
+fn stop_holdings((): ()) {}
+
 /// The event loop, with a task that turns signals into [`Control::Stop`].
 fn runtime(control: mpsc::Sender<Control>) -> Result<Runtime, RunError> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -244,6 +301,10 @@ struct Agent {
     uplink_status: watch::Receiver<UplinkStatus>,
     pulse: Pulse,
     sensing: Option<Sensing>,
+    /// Watches on top of the configuration's.
+    more_watches: Vec<Watch>,
+    /// What is watched now.
+    watched: watch::Sender<WatchList>,
     bookmark: Option<Bookmark>,
     clock: Arc<dyn Clock>,
     run: host::Run,
@@ -257,6 +318,8 @@ impl Agent {
             match controls.recv_timeout(LOOK_EVERY) {
                 Ok(Control::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(Control::Reload(new)) => self.reload(*new),
+                #[cfg(target_os = "linux")]
+                Ok(Control::Watch(watches)) => self.watch_more(watches),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let health = self.health("");
@@ -287,10 +350,22 @@ impl Agent {
         }
     }
 
+    #[cfg(target_os = "linux")]
+    fn watch_more(&mut self, watches: Vec<Watch>) {
+        if watches != self.more_watches {
+            self.more_watches = watches;
+            self.stop_sensors();
+            self.start_sensors();
+            self.tell_health("change");
+        }
+    }
+
     fn start_sensors(&mut self) {
-        let sensing =
-            Sensing::start(&self.dir, &self.config, self.bookmark.as_ref(), &self.intake, &self.clock);
-        info!(sensors = ?sensing.names(), watches = self.config.watches.len(), "sensors started");
+        let mut config = self.config.clone();
+        config.watches = config.watches.with(self.more_watches.clone());
+        self.watched.send_replace(config.watches.clone());
+        let sensing = Sensing::start(&self.dir, &config, self.bookmark.as_ref(), &self.intake, &self.clock);
+        info!(sensors = ?sensing.names(), watches = config.watches.len(), "sensors started");
         self.sensing = Some(sensing);
     }
 

@@ -139,15 +139,16 @@ impl WatchList {
         Ok(Self { watches })
     }
 
-    /// This list with guards behind it; a path that is watched already stays as it is.
+    /// This list with more at its end; what it watches already stays as it is.
     #[must_use]
-    pub fn with_guards(mut self, guards: Vec<Watch>) -> Self {
-        for guard in guards {
-            if !self.watches.iter().any(|watch| watch.path == guard.path) {
-                self.watches.push(guard);
+    pub fn with(&self, more: Vec<Watch>) -> Self {
+        let mut watches = self.watches.clone();
+        for watch in more {
+            if watches.iter().all(|known| known.path != watch.path) {
+                watches.push(watch);
             }
         }
-        self
+        Self { watches }
     }
 
     /// The watch that a normalised path lies under: the one with the longest path.

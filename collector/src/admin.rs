@@ -9,6 +9,7 @@ mod metrics;
 mod off_site;
 mod policy;
 mod preservation;
+mod proposals;
 pub mod rebuild;
 pub mod requests;
 pub mod reviewers;
@@ -96,6 +97,7 @@ pub fn router(app: App) -> Router {
         .merge(policy::routes())
         .merge(preservation::routes())
         .merge(off_site::routes())
+        .merge(proposals::routes())
         .route("/v1/reviewers", get(reviewers::list))
         .route("/v1/reviewers/passphrase", post(reviewers::set))
         .route("/v1/tickets", get(tickets::list))

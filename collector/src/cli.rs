@@ -12,6 +12,7 @@ pub mod passphrase;
 mod policy;
 mod preservation;
 mod print;
+mod proposals;
 mod refill;
 mod roster;
 pub mod tickets;
@@ -120,6 +121,8 @@ pub enum Command {
     },
     /// Record the day from which nothing of a person's is used any more, or take it back
     Leave(departure::LeaveArgs),
+    /// What machines found that might be watched: confirm or decline it
+    Watch(proposals::WatchArgs),
     /// What a leaving person holds, ticked off in order, and what was used after the leave date
     Departure(departure::DepartureArgs),
     /// The need-to-know table

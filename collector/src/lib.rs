@@ -37,6 +37,7 @@ pub mod outside;
 pub mod policy;
 pub mod practice;
 pub mod private;
+pub mod proposals;
 pub mod prune;
 pub mod recovery;
 pub mod refill;

@@ -18,6 +18,7 @@ const KEPT_BYTES_DEFAULT: u64 = 1 << 30;
 const COMMIT_AFTER_MS_DEFAULT: u64 = 50;
 const HEALTH_EVERY_S_DEFAULT: u64 = 300;
 const KEEPALIVE_S_DEFAULT: u64 = 15;
+const INVENTORY_EVERY_S_DEFAULT: u64 = 300;
 /// A key that is stolen can sign until its epoch ends: a day is what the design promises.
 pub(crate) const EPOCH_HOURS_DEFAULT: u64 = 24;
 
@@ -31,6 +32,8 @@ pub(super) fn config(table: Table) -> Result<Config, Vec<Fault>> {
     let health_every_s = section.number("health_every_s", 1..=86_400).unwrap_or(HEALTH_EVERY_S_DEFAULT);
     let keepalive_s = section.number("keepalive_s", 1..=3_600).unwrap_or(KEEPALIVE_S_DEFAULT);
     let epoch_hours = section.number("epoch_hours", 1..=168).unwrap_or(EPOCH_HOURS_DEFAULT);
+    let inventory_every_s =
+        section.number("inventory_every_s", 1..=86_400).unwrap_or(INVENTORY_EVERY_S_DEFAULT);
     let log_format = log_format(&mut section);
     let watches = watches(&mut section);
     let sensor = section.below("sensor", |sensor| SensorChoice {
@@ -69,6 +72,7 @@ pub(super) fn config(table: Table) -> Result<Config, Vec<Fault>> {
         health_every: Duration::from_secs(health_every_s),
         keepalive: Duration::from_secs(keepalive_s),
         epoch_every: Duration::from_secs(epoch_hours.saturating_mul(3600)),
+        inventory_every: Duration::from_secs(inventory_every_s),
         log_format,
     })
 }

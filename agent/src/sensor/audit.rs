@@ -102,7 +102,7 @@ impl AuditSensor {
         let own = host::own_hand(pid);
         let own_dir = config.state_file.parent().unwrap_or(Path::new("/")).to_owned();
         let canary = Canary::make(&own_dir, config.clock.uptime());
-        let watches = config.watches.with_guards(guards::guards(&own_dir));
+        let watches = config.watches.with(guards::guards(&own_dir));
         let folders = Box::new(host::OpenFolders);
         let mut classifier = Classifier::new(watches.clone(), ForeignKeys::Ignored, folders, Some(own));
         // Before the rules: our own reading of the folders is no event.

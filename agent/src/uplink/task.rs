@@ -16,7 +16,7 @@ use super::backoff;
 use super::cosigner::Cosigner;
 use super::session::{Input, Output, Session};
 use super::stream::{self, Line, StreamEvent};
-use super::wire::{self, Heard};
+use super::wire::{self, Heard, WatchDecision};
 use crate::clock::Clock;
 use crate::spool::keeper::Progress;
 use crate::spool::shelf;
@@ -59,6 +59,8 @@ pub struct Uplink {
     pub clock: Arc<dyn Clock>,
     /// Cosigns checkpoints, and keeps the practice's trust file.
     pub cosigner: Cosigner,
+    /// Takes what was decided about this machine's proposals to watch more.
+    pub decisions: watch::Sender<Vec<WatchDecision>>,
     /// Time between two signs of life.
     pub keepalive: Duration,
 }
@@ -146,9 +148,13 @@ impl Running {
                             Heard::Welcome(welcome) => {
                                 self.compare_clocks(welcome.unix_nanos);
                                 self.hear_of_trust(&welcome.trust);
+                                self.hear_of_decisions(&welcome.decisions);
                             }
                             // Before the round itself: whom it makes a witness cosigns this very checkpoint.
-                            Heard::Round(round) => self.hear_of_trust(&round.trust),
+                            Heard::Round(round) => {
+                                self.hear_of_trust(&round.trust);
+                                self.hear_of_decisions(&round.decisions);
+                            }
                             Heard::Receipt(_) | Heard::Refusal(_) => {}
                         }
                         self.give(Input::Heard(heard));
@@ -260,6 +266,12 @@ impl Running {
         let now = self.uplink.clock.now();
         if let Some(event) = self.uplink.cosigner.hear_of(text, now) {
             self.record(event);
+        }
+    }
+
+    fn hear_of_decisions(&self, decisions: &[WatchDecision]) {
+        if !decisions.is_empty() {
+            self.uplink.decisions.send_replace(decisions.to_vec());
         }
     }
 

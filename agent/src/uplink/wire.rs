@@ -17,6 +17,18 @@ pub struct ReceiptFor {
     pub receipt: Receipt,
 }
 
+/// What a person of the practice decided about something that this machine proposed to watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchDecision {
+    /// Id of the proposal.
+    pub id: String,
+    /// Whether it is to be watched.
+    pub is_confirmed: bool,
+}
+
+/// Decisions that are taken in at once: more than a machine can propose.
+const DECISIONS_MAX: usize = 10_000;
+
 /// The collector's first message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Welcome {
@@ -30,6 +42,8 @@ pub struct Welcome {
     pub unix_nanos: i64,
     /// The practice's trust file as the collector holds it.
     pub trust: Vec<u8>,
+    /// Everything that was decided about what this machine proposed.
+    pub decisions: Vec<WatchDecision>,
 }
 
 /// A batch was not taken.
@@ -50,11 +64,13 @@ pub struct Round {
     pub body: String,
     /// The practice's trust file, where it changed since the greeting; else empty.
     pub trust: Vec<u8>,
+    /// Everything that was decided about what this machine proposed, where that changed; else empty.
+    pub decisions: Vec<WatchDecision>,
 }
 
 impl From<String> for Round {
     fn from(body: String) -> Self {
-        Self { body, trust: Vec::new() }
+        Self { body, trust: Vec::new(), decisions: Vec::new() }
     }
 }
 
@@ -82,13 +98,15 @@ pub fn heard(message: v1::CollectorMessage) -> Result<Heard, FieldError> {
             receipt: welcome.receipt.map(receipt).transpose()?,
             unix_nanos: welcome.unix_nanos,
             trust: convert::note("trust", welcome.trust)?,
+            decisions: decisions(welcome.watch_decisions),
         }),
         Down::Receipt(message) => Heard::Receipt(receipt(message)?),
         Down::Checkpoint(round) => {
             let body = convert::note("add_checkpoint", round.add_checkpoint)?;
             let wrong = FieldError { field: "add_checkpoint", wanted: "UTF-8" };
             let body = String::from_utf8(body).map_err(|_| wrong)?;
-            Heard::Round(Round { body, trust: convert::note("trust", round.trust)? })
+            let trust = convert::note("trust", round.trust)?;
+            Heard::Round(Round { body, trust, decisions: decisions(round.watch_decisions) })
         }
         Down::Refusal(refusal) => {
             // The sentence is for the collector's own log: a stranger's prose stays out of ours.
@@ -102,6 +120,18 @@ pub fn heard(message: v1::CollectorMessage) -> Result<Heard, FieldError> {
             Heard::Refusal(Refusal { first: refusal.first, code, retry: refusal.retry })
         }
     })
+}
+
+/// Ids that are none are passed over: they name nothing here.
+fn decisions(decisions: Vec<v1::WatchDecision>) -> Vec<WatchDecision> {
+    let is_id =
+        |id: &str| !id.is_empty() && id.len() <= 64 && id.bytes().all(|letter| letter.is_ascii_hexdigit());
+    decisions
+        .into_iter()
+        .filter(|decision| is_id(&decision.id))
+        .take(DECISIONS_MAX)
+        .map(|decision| WatchDecision { id: decision.id, is_confirmed: decision.confirmed })
+        .collect()
 }
 
 fn receipt(message: v1::Receipt) -> Result<ReceiptFor, FieldError> {

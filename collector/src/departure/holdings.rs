@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Inventory, Order, Step};
+use ntk_evidence::event::HoldingKind;
+
+use super::{Holding, Inventory, Order, Step};
 use crate::roster::{Account, Person, Roster};
 
 /// What has to be taken back when this person leaves; empty where nobody has this id.
@@ -205,22 +207,20 @@ impl<'r> List<'r> {
         names.extend(keys.map(|key| key.fingerprint.to_ascii_lowercase()));
         for holding in inventory.of(&names) {
             let (host, name) = (&holding.host, &holding.name);
-            let what = match holding.order {
-                Order::RemoteTools => format!("Remove {name} from {host}"),
-                Order::AdminGroups => format!("Take their account out of {name} on {host}"),
-                Order::Accounts => format!("Close the account {name} on {host}"),
-                Order::Keys => format!("Remove the key {name} on {host}"),
-                Order::Mail => format!("End {name} on {host}"),
-                Order::Jobs => format!("Give {name} on {host} an account of its own, or stop it"),
-                Order::Sessions | Order::Passwords | Order::Covers | Order::Contracts | Order::Things => {
-                    continue;
-                }
+            // The roster's own step names the account already.
+            let is_known = |account: &Account| {
+                account.user.as_ref() == Some(name) && account.host.as_ref().is_none_or(|known| known == host)
             };
+            if holding.order == Order::Accounts && self.own().any(is_known) {
+                continue;
+            }
+            let Some(what) = holding.step() else { continue };
             let id = format!("machine/{host}/{:?}/{name}", holding.order);
             self.add(holding.order, id, what, "The machine’s own inventory names it.");
         }
         if self.person.remote_tools.is_empty() {
-            for holding in inventory.all(Order::RemoteTools) {
+            let is_tool = |holding: &&Holding| holding.what != Some(HoldingKind::VpnProfile);
+            for holding in inventory.all(Order::RemoteTools).filter(is_tool) {
                 let id = format!("machine/{}/RemoteTools/{}", holding.host, holding.name);
                 let what = format!(
                     "Ask whether {} knows how to reach {} on {}",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ntk_evidence::event::{Event, Kind};
+use ntk_evidence::event::{Event, HoldingKind, Inventory as Told, InventoryReason, Kind};
 use serde_json::{Map, Value};
 
 use super::Order;
@@ -35,6 +35,8 @@ pub struct Holding {
     pub host: String,
     /// What kind of thing.
     pub order: Order,
+    /// The same as the machine has it, where it says so.
+    pub what: Option<HoldingKind>,
     /// What it is called.
     pub name: String,
     /// Accounts or fingerprints that it names.
@@ -53,14 +55,30 @@ impl Inventory {
         if event.kind != Kind::Inventory {
             return;
         }
-        let nested = event.other.get("inventory").and_then(Value::as_object);
+        let nested = event.inventory.as_ref().map(|told| &told.other);
         let holdings =
             [Some(&event.other), nested].into_iter().flatten().flat_map(|fields| read(host, fields));
         let holdings: Vec<_> = holdings.collect();
+        if let Some(told) = &event.inventory {
+            self.told(host, told);
+        }
         if !holdings.is_empty() {
             self.holdings.retain(|holding| holding.host != host);
             self.holdings.extend(holdings);
         }
+    }
+
+    /// Everything, or what is new and gone since then.
+    fn told(&mut self, host: &str, told: &Told) {
+        match told.reason {
+            InventoryReason::Start => self.holdings.retain(|holding| holding.host != host),
+            InventoryReason::Change => {}
+            _ => return,
+        }
+        for gone in told.gone.iter().filter_map(|holding| Holding::read(host, holding)) {
+            self.holdings.remove(&gone);
+        }
+        self.holdings.extend(told.holdings.iter().filter_map(|holding| Holding::read(host, holding)));
     }
 
     /// Whether any machine has reported.
@@ -81,6 +99,61 @@ impl Inventory {
     }
 }
 
+impl Holding {
+    /// What a machine names, where this version knows its kind.
+    fn read(host: &str, told: &ntk_evidence::event::Holding) -> Option<Self> {
+        let order = match told.what {
+            HoldingKind::Account => Order::Accounts,
+            HoldingKind::AdminGroup | HoldingKind::SudoRule => Order::AdminGroups,
+            HoldingKind::AuthorizedKey | HoldingKind::PrivateKey => Order::Keys,
+            HoldingKind::ScheduledJob | HoldingKind::Service => Order::Jobs,
+            HoldingKind::RemoteTool | HoldingKind::VpnProfile => Order::RemoteTools,
+            HoldingKind::MailForward => Order::Mail,
+            HoldingKind::SecretPlace => Order::Passwords,
+            HoldingKind::Other(_) => return None,
+        };
+        let mut whose = told.accounts.clone();
+        if told.what == HoldingKind::AuthorizedKey {
+            whose.push(told.name.clone());
+        }
+        let what = Some(told.what.clone());
+        Some(Self { host: host.to_owned(), order, what, name: told.name.clone(), whose })
+    }
+
+    /// What to do about it, in one sentence; none for what is no step of its own.
+    pub fn step(&self) -> Option<String> {
+        let (host, name) = (&self.host, &self.name);
+        let account = self.whose.first().map(String::as_str).unwrap_or_default();
+        Some(match (&self.what, self.order) {
+            (Some(HoldingKind::SudoRule), _) => {
+                format!("Take the rule for {name} out of sudoers on {host}, or their account out of it")
+            }
+            (Some(HoldingKind::AuthorizedKey), _) => {
+                format!("Remove the SSH key {name}, which opens the account {account} on {host}")
+            }
+            (Some(HoldingKind::PrivateKey), _) => {
+                format!(
+                    "Have the private key {name} of {account} on {host} destroyed, and find out what it opens elsewhere"
+                )
+            }
+            (Some(HoldingKind::VpnProfile), _) => format!("Take away the VPN profile {name} on {host}"),
+            (Some(HoldingKind::MailForward), _) => format!("End the forward of mail to {name} on {host}"),
+            (Some(HoldingKind::SecretPlace), _) => {
+                format!("Change the passwords and keys that lie in {name} of {account} on {host}")
+            }
+            (_, Order::RemoteTools) => format!("Remove {name} from {host}"),
+            (_, Order::AdminGroups) => format!("Take their account out of {name} on {host}"),
+            (_, Order::Accounts) => format!("Close the account {name} on {host}"),
+            (_, Order::Keys) => format!("Remove the key {name} on {host}"),
+            (_, Order::Mail) => format!("End {name} on {host}"),
+            (_, Order::Jobs) => format!("Give {name} on {host} an account of its own, or stop it"),
+            (_, Order::Sessions | Order::Passwords | Order::Covers | Order::Contracts | Order::Things) => {
+                return None;
+            }
+        })
+    }
+}
+
 fn read(host: &str, fields: &Map<String, Value>) -> Vec<Holding> {
     let mut found = Vec::new();
     for (name, order) in LISTS {
@@ -97,7 +170,7 @@ fn read(host: &str, fields: &Map<String, Value>) -> Vec<Holding> {
                 _ => continue,
             };
             let Some(name) = names.into_iter().chain(whose.iter().cloned()).next() else { continue };
-            found.push(Holding { host: host.to_owned(), order: *order, name, whose });
+            found.push(Holding { host: host.to_owned(), order: *order, what: None, name, whose });
         }
     }
     found
@@ -146,5 +219,28 @@ mod tests {
         inventory.observe("ws-01", &at(r#"["other"]"#));
         let names = BTreeSet::from(["itadmin1".to_owned()]);
         assert_eq!(inventory.of(&names).map(|holding| holding.host.as_str()).collect::<Vec<_>>(), ["ws-02"]);
+    }
+    #[test]
+    fn what_a_machine_tells_later_adds_and_takes_away() {
+        let mut inventory = Inventory::default();
+        let tell = |inventory: &mut Inventory, told: &str| {
+            let text = format!(r#"{{"kind":"inventory","time":"2026-11-20T08:00:00Z","inventory":{told}}}"#);
+            inventory.observe("ws-01", &event(&text));
+        };
+        let key = r#"{"what":"authorized_key","name":"SHA256:abc","accounts":["root"],"place":"~/.ssh/authorized_keys"}"#;
+        let group = r#"{"what":"admin_group","name":"sudo","accounts":["itadmin1"]}"#;
+        let names = BTreeSet::from(["itadmin1".to_owned(), "sha256:abc".to_owned()]);
+        let mut check = |told: String, expected: &[&str]| {
+            tell(&mut inventory, &told);
+            let found: Vec<_> = inventory.of(&names).filter_map(Holding::step).collect();
+            assert_eq!(found, expected, "{told}");
+        };
+        let of_key = "Remove the SSH key SHA256:abc, which opens the account root on ws-01";
+        let of_group = "Take their account out of sudo on ws-01";
+        check(format!(r#"{{"reason":"start","holdings":[{group}]}}"#), &[of_group]);
+        check(format!(r#"{{"reason":"change","holdings":[{key}]}}"#), &[of_group, of_key]);
+        check(r#"{"reason":"watch_proposed","proposal":"a"}"#.to_owned(), &[of_group, of_key]);
+        check(format!(r#"{{"reason":"change","gone":[{group}]}}"#), &[of_key]);
+        check(r#"{"reason":"start","holdings":[{"what":"robot","name":"x"}]}"#.to_owned(), &[]);
     }
 }

@@ -28,6 +28,7 @@ use super::verify::{self, Refusal};
 use super::{AgentIdentity, Refusals};
 use crate::follow::Lookup;
 use crate::ledger::{Appended, LedgerError, LedgerHandle, SignedCheckpoint};
+use crate::proposals::Step;
 use crate::silence::task::Ear;
 use crate::watch::Liveness;
 use crate::witness::rounds::{Round, Rounds};
@@ -154,6 +155,7 @@ async fn talk(
     }
     // Read before the greeting is made: one that changes just now is shown again rather than never.
     let trust = shared.trust.now().1;
+    let decisions = decisions(shared, log.author());
     let welcome = welcome(shared, &log, &mut remembered, checkpoint).await?;
     send(down, collector_message::Message::Welcome(welcome)).await?;
     info!(agent = %author, size = log.size(), agent_size = hello.size, "stream began");
@@ -166,7 +168,7 @@ async fn talk(
         drop(finished);
         result
     };
-    let sight = Sight { remembered, trust };
+    let sight = Sight { remembered, trust, decisions };
     let writing = write(shared, identity, down, waiting, sight, finish);
     let (read, written) = tokio::join!(reading, writing);
     written.and(read)
@@ -181,6 +183,7 @@ async fn welcome(
     let mut welcome =
         v1::Welcome { unix_nanos: shared.ledger.clock().now().unix_nanos(), ..Default::default() };
     welcome.trust = shared.trust.now().1.as_bytes().to_vec();
+    welcome.watch_decisions = decisions(shared, log.author());
     if log.size() > 0 {
         let found = shared.lookup.note(log.author().clone(), log.size()).await.map_err(internal)?;
         let (leaf, note) = found
@@ -412,6 +415,21 @@ struct Sight {
     remembered: u64,
     /// The trust file that it was shown.
     trust: Arc<str>,
+    /// What it was told of decisions about its proposals to watch more.
+    decisions: Vec<v1::WatchDecision>,
+}
+
+/// What was decided about the proposals of a machine; one that is set up anew has those of its earlier self.
+fn decisions(shared: &Shared, author: &Author) -> Vec<v1::WatchDecision> {
+    let decided = &shared.ledger.published().registry.watch_decisions;
+    let mut of_machine = std::collections::BTreeMap::new();
+    let mut earlier = author.machine().and_then(|machine| Author::agent(machine).ok());
+    while let Some(one) = earlier {
+        of_machine.extend(decided.of(&one.to_string()).map(|(id, step)| (id.to_owned(), step)));
+        earlier = one.successor().filter(|_| one != *author);
+    }
+    let told = |(id, step)| v1::WatchDecision { id, confirmed: step == Step::Confirmed };
+    of_machine.into_iter().map(told).collect()
 }
 
 /// One round of witnessing on this stream. A stream that went on beyond the round's checkpoint has no answer to give.
@@ -435,11 +453,15 @@ async fn round_on(
     sight.remembered = size;
     let trust = shared.trust.now().1;
     let is_news = trust != sight.trust;
+    let decisions = decisions(shared, identity.author());
+    let are_news = decisions != sight.decisions;
     let round = v1::CheckpointRound {
         add_checkpoint: request.to_string().into_bytes(),
         trust: if is_news { trust.as_bytes().to_vec() } else { Vec::new() },
+        watch_decisions: if are_news { decisions.clone() } else { Vec::new() },
     };
     sight.trust = trust;
+    sight.decisions = decisions;
     send(down, collector_message::Message::Checkpoint(round)).await
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hold::Holds;
 use crate::off_site::Recorded;
+use crate::proposals::Decisions;
 use crate::silence::{Silence, Step};
 use crate::time_stamp::Stamps;
 use crate::witness::Witnessed;
@@ -86,6 +87,9 @@ pub struct Registry {
     /// Legal holds.
     #[serde(default, skip_serializing_if = "Holds::is_empty")]
     pub holds: Holds,
+    /// What was decided about machines' proposals to watch more.
+    #[serde(default, skip_serializing_if = "Decisions::is_empty")]
+    pub watch_decisions: Decisions,
     /// The copy outside, as far as acts say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off_site: Option<Recorded>,
@@ -169,6 +173,10 @@ impl Registry {
             }
             act::kind::OFF_SITE => {
                 self.off_site.get_or_insert_default().apply(&event.time, &body);
+                None
+            }
+            act::kind::WATCH => {
+                self.watch_decisions.apply(&body);
                 None
             }
             act::kind::WITNESSED => {

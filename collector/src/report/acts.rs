@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Note;
 use super::text::{capitalise, times};
 use crate::departure::{DepartureStep, checklist};
+use crate::proposals::{Step, WatchAct};
 use crate::roster::Roster;
 
 /// Name of a person; their id where the roster does not have them.
@@ -64,6 +65,7 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
             }
         }
         act::kind::DEPARTURE => departure_sentence(body, roster)?,
+        act::kind::WATCH => watch_sentence(event, body, roster)?,
         act::kind::CONFIGURATION => configuration_sentence(body)?,
         act::kind::TRUST => {
             let named = |key: &str, nobody: &str| {
@@ -137,6 +139,22 @@ fn departure_sentence(body: &Value, roster: &Roster) -> Option<String> {
     let what = what.trim_end_matches('.');
     let note = note.map(|note| format!(", noting “{note}”")).unwrap_or_default();
     let sentence = format!("Departure of {}: “{what}” {verb}{note}.", name(&person, roster));
+    Some(signed(&sentence, body, roster))
+}
+
+/// A decision about something that a machine proposed to watch.
+fn watch_sentence(event: &Event, body: &Value, roster: &Roster) -> Option<String> {
+    let act: WatchAct = serde_json::from_value(body.clone()).ok()?;
+    let machine = act.author.trim_start_matches("agent/");
+    let class = event.object.as_ref().and_then(|object| object.class.as_ref());
+    let class = class.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    let decided = match act.step {
+        Step::Confirmed => "was confirmed: it is watched from then on",
+        Step::Declined => "was declined: it is not watched, and the computer asks no more",
+    };
+    let because = act.because.map(|because| format!(" ({because})")).unwrap_or_default();
+    let sentence =
+        format!("A proposal of {machine} to watch something of the class {class}{because} {decided}.");
     Some(signed(&sentence, body, roster))
 }
 

@@ -29,6 +29,8 @@ pub mod kind {
     pub const ROSTER: &str = "act_roster";
     /// A step of a departure was ticked off, or that was taken back.
     pub const DEPARTURE: &str = "act_departure";
+    /// A machine's proposal to watch something was confirmed or declined.
+    pub const WATCH: &str = "act_watch";
     /// A need-to-know table came into force.
     pub const POLICY: &str = "act_policy";
     /// A step of a ticket: asked for, approved, refused, declined, closed.

@@ -59,6 +59,10 @@ macro_rules! vocabulary {
     };
 }
 
+pub mod inventory;
+
+pub use inventory::{Holding, HoldingKind, Inventory, InventoryReason};
+
 vocabulary! {
     /// What happened. Acts of people and the collector are `Other("act_..")`: see [`crate::act`].
     Kind {
@@ -255,6 +259,9 @@ pub struct Event {
     /// Details of an `epoch` event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
+    /// Details of an `inventory` event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<Inventory>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: OtherFields,
@@ -349,6 +356,9 @@ pub struct Object {
     /// By which way it was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<Via>,
+    /// True for a file or folder that was made for nobody to open: whoever opens it had no reason to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoy: Option<bool>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: OtherFields,
@@ -519,6 +529,7 @@ impl Event {
             gap: None,
             health: None,
             epoch: None,
+            inventory: None,
             other: OtherFields::new(),
         }
     }
@@ -556,6 +567,9 @@ impl Event {
         if let Some(epoch) = &self.epoch {
             fields("epoch.", &epoch.other);
         }
+        if let Some(inventory) = &self.inventory {
+            fields("inventory.", &inventory.other);
+        }
         let mut word = |name: &str, known: bool, word: &str| {
             if !known {
                 found.push(format!("{name}={word}"));
@@ -581,6 +595,12 @@ impl Event {
         }
         if let Some(tamper) = &self.tamper {
             word("tamper.what", tamper.what.is_known(), tamper.what.as_str());
+        }
+        if let Some(inventory) = &self.inventory {
+            word("inventory.reason", inventory.reason.is_known(), inventory.reason.as_str());
+            for holding in inventory.holdings.iter().chain(&inventory.gone) {
+                word("inventory.what", holding.what.is_known(), holding.what.as_str());
+            }
         }
         found.sort();
         found

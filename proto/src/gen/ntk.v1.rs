@@ -154,14 +154,14 @@ pub struct CheckpointSeen {
     #[prost(bytes = "vec", tag = "4")]
     pub remembered: ::prost::alloc::vec::Vec<u8>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CollectorMessage {
     #[prost(oneof = "collector_message::Message", tags = "1, 2, 3, 4")]
     pub message: ::core::option::Option<collector_message::Message>,
 }
 /// Nested message and enum types in `CollectorMessage`.
 pub mod collector_message {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Message {
         #[prost(message, tag = "1")]
         Welcome(super::Welcome),
@@ -174,7 +174,7 @@ pub mod collector_message {
     }
 }
 /// First on every stream, after Hello.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Welcome {
     /// How many entries of this author the collector holds, and the author's note of that size (empty for 0).
     #[prost(uint64, tag = "1")]
@@ -189,6 +189,19 @@ pub struct Welcome {
     /// The trust file as it is now, verbatim.
     #[prost(bytes = "vec", tag = "5")]
     pub trust: ::prost::alloc::vec::Vec<u8>,
+    /// Everything that was decided about what this machine proposed to watch.
+    #[prost(message, repeated, tag = "6")]
+    pub watch_decisions: ::prost::alloc::vec::Vec<WatchDecision>,
+}
+/// What a person of the practice decided about something that a machine proposed to watch.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchDecision {
+    /// Id of the proposal, hex.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Watch it; else ask no more. An agent never takes a watch away.
+    #[prost(bool, tag = "2")]
+    pub confirmed: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Receipt {
@@ -206,13 +219,16 @@ pub struct Receipt {
     pub consistency: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 /// One round of witnessing: a tlog-witness add-checkpoint body.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CheckpointRound {
     #[prost(bytes = "vec", tag = "1")]
     pub add_checkpoint: ::prost::alloc::vec::Vec<u8>,
     /// The trust file, verbatim, where it changed since this stream was shown one; else empty.
     #[prost(bytes = "vec", tag = "2")]
     pub trust: ::prost::alloc::vec::Vec<u8>,
+    /// Everything that was decided about this machine's proposals, where that changed since this stream was told; else empty.
+    #[prost(message, repeated, tag = "3")]
+    pub watch_decisions: ::prost::alloc::vec::Vec<WatchDecision>,
 }
 /// The batch is not taken; the stream ends after it unless `retry` is set.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

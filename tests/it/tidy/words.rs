@@ -32,7 +32,15 @@ const WALLS: &[Wall] = &[
     only("openssh_sftp_client", &["collector/src/off_site/sftp.rs"]),
     only("rusty_s3", &["collector/src/off_site/s3.rs"]),
     only("rustls_native_certs", &["collector/src/outside.rs"]),
-    only("notify::", &["agent/src/sensor/watch", "agent/src/config/reload", "collector/src/config/reload"]),
+    only(
+        "notify::",
+        &[
+            "agent/src/sensor/watch",
+            "agent/src/discover/arrivals",
+            "agent/src/config/reload",
+            "collector/src/config/reload",
+        ],
+    ),
     never("std::fs", DECIDING, ND1),
     never("std::net", DECIDING, ND1),
     never("std::env", DECIDING, ND1),

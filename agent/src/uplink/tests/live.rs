@@ -74,6 +74,7 @@ async fn events_reach_the_collector_once_over_streams_that_end() {
             Arc::new(RealFiles),
         )
         .unwrap(),
+        decisions: tokio::sync::watch::channel(Vec::new()).0,
         keepalive: Duration::from_millis(50),
     };
     let drain = CancellationToken::new();

@@ -123,7 +123,14 @@ impl Collector {
         self.remembered = remembered;
         let note = self.notes.last().map(|(note, ..)| note.clone()).unwrap_or_default();
         let receipt = self.receipt(&note);
-        Welcome { size: self.log.size(), note, receipt, unix_nanos: 0, trust: Vec::new() }
+        Welcome {
+            size: self.log.size(),
+            note,
+            receipt,
+            unix_nanos: 0,
+            trust: Vec::new(),
+            decisions: Vec::new(),
+        }
     }
 
     /// Takes a batch; an old one with an equal note is fine, too.

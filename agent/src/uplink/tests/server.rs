@@ -189,6 +189,7 @@ impl Ledger for Service {
                     Down::Checkpoint(v1::CheckpointRound {
                         add_checkpoint: body.into_bytes(),
                         trust: Vec::new(),
+                        watch_decisions: Vec::new(),
                     })
                 }
             };

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use ntk_evidence::entry::{Entry, Part};
 use ntk_evidence::event::{
-    Action, Actor, Class, Confidence, Epoch, Event, Gap, Health, Kind, Object, OtherFields, Outcome, Process,
-    Source, Tamper, TamperKind, Via,
+    Action, Actor, Class, Confidence, Epoch, Event, Gap, Health, Holding, HoldingKind, Inventory,
+    InventoryReason, Kind, Object, OtherFields, Outcome, Process, Source, Tamper, TamperKind, Via,
 };
 use serde_json::Value;
 
@@ -52,6 +52,7 @@ fn filled() -> Event {
             owner: text(),
             class: Some(Class::Ehr),
             via: Some(Via::Direct),
+            decoy: Some(true),
             other: OtherFields::new(),
         }),
         count: Some(2),
@@ -99,7 +100,28 @@ fn filled() -> Event {
             other: OtherFields::new(),
         }),
         epoch: Some(Epoch { number: 1, key: "x".into(), reason: text(), other: OtherFields::new() }),
+        inventory: Some(Inventory {
+            holdings: vec![holding()],
+            gone: vec![holding()],
+            left_out: Some(1),
+            cannot_see: vec!["x".into()],
+            proposal: text(),
+            because: text(),
+            ..Inventory::new(InventoryReason::Change)
+        }),
         other: OtherFields::new(),
+    }
+}
+
+fn holding() -> Holding {
+    let text = || Some("x".to_owned());
+    Holding {
+        what: HoldingKind::SudoRule,
+        name: "x".into(),
+        accounts: vec!["x".into()],
+        place: text(),
+        detail: text(),
+        last_used: text(),
     }
 }
 
@@ -135,6 +157,8 @@ fn every_word_of_the_types_stands_in_the_schema_and_no_other() {
     assert_eq!(words(&at(&["object", "class"])), Class::WORDS);
     assert_eq!(words(&at(&["object", "via"])), Via::WORDS);
     assert_eq!(words(&at(&["tamper", "what"])), TamperKind::WORDS);
+    assert_eq!(words(&at(&["inventory", "reason"])), InventoryReason::WORDS);
+    assert_eq!(words(&schema["$defs"]["holding"]["properties"]["what"]), HoldingKind::WORDS);
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
 }
 
@@ -148,6 +172,14 @@ fn every_field_of_a_full_event_stands_in_the_schema_and_no_other() {
     assert_eq!(written, described);
     assert!(schema()["properties"]["act"].is_object(), "acts carry their body there");
     assert_eq!(event.unknown(), Vec::<String>::new());
+}
+
+#[test]
+fn every_field_of_a_holding_stands_in_the_schema_and_no_other() {
+    let (mut written, mut described) = (BTreeSet::new(), BTreeSet::new());
+    fields(&serde_json::to_value(holding()).unwrap(), "", &mut written);
+    properties(&schema()["$defs"]["holding"], "", &mut described);
+    assert_eq!(written, described);
 }
 
 #[test]

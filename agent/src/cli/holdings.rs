@@ -1,0 +1,86 @@
+//! `inventory` and `discover`: what is held on this machine, and what might be watched.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{CONFIG, Failure};
+use crate::clock::{self, Clock as _, RealClock};
+use crate::config;
+use crate::discover::book::{Book, Decision};
+use crate::discover::look::look;
+use crate::discover::templates::Templates;
+use crate::host;
+use crate::inventory::root::Root;
+use crate::inventory::{self, text, tools};
+use crate::watch_list::WatchList;
+use crate::whole_file::RealFiles;
+
+pub(super) fn inventory(as_json: bool) -> Result<u8, Failure> {
+    let (root, now) = (Root::at("/"), RealClock.now());
+    let found = inventory::take(&root, &tools::Running::now(&root), now);
+    let machine = host::name().unwrap_or_default();
+    if as_json {
+        let value = json!({
+            "machine": machine,
+            "time": clock::text(now),
+            "holdings": found.holdings,
+            "administrators": found.administrators,
+            "left_out": found.left_out,
+            "cannot_see": found.cannot_see,
+        });
+        println!("{value}");
+    } else {
+        println!(
+            "What accounts hold on {machine}, {}. Names only: nothing secret is read out.\n",
+            clock::text(now)
+        );
+        print!("{}", text::text(&found));
+    }
+    Ok(0)
+}
+
+pub(super) fn discover(dir: &Path, as_json: bool) -> Result<u8, Failure> {
+    let path = config::path_in(dir);
+    // Without an agent here nothing is watched, and everything that is found is news.
+    let configured = if path.exists() {
+        config::load(&path).map_err(|error| Failure::new(CONFIG, error))?.watches
+    } else {
+        WatchList::default()
+    };
+    let book = Book::open(dir, Arc::new(RealFiles));
+    let watched = configured.with(book.watches());
+    let found = look(&Root::at("/"), &Templates::known(), &watched);
+    if as_json {
+        let one = |proposal: &crate::discover::Proposal| {
+            json!({
+                "id": proposal.id, "path": proposal.path, "class": proposal.class, "owner": proposal.owner,
+                "because": proposal.because, "decision": book.decision(&proposal.id),
+            })
+        };
+        println!(
+            "{}",
+            json!({"proposals": found.iter().map(one).collect::<Vec<_>>(), "watched": watched.len()})
+        );
+        return Ok(0);
+    }
+    if found.is_empty() {
+        println!(
+            "Nothing was found that looks like a mailbox, voicemail, an export or a backup and is not watched."
+        );
+    }
+    for proposal in &found {
+        let whose = proposal.owner.as_ref().map(|owner| format!(" of {owner}")).unwrap_or_default();
+        let declined =
+            if book.decision(&proposal.id) == Some(Decision::Declined) { "  (declined)" } else { "" };
+        println!("{}  {}{whose}  {}{declined}", proposal.id, proposal.class, proposal.path);
+        println!("              {}", proposal.because);
+    }
+    if !found.is_empty() {
+        println!(
+            "\nWhoever runs the practice confirms on the collector: ntk-collector watch confirm ID --by WHO"
+        );
+    }
+    Ok(0)
+}

@@ -1,0 +1,159 @@
+//! One look over the machine: what the templates find, and what files in likely folders look like.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::time::SystemTime;
+
+use ntk_evidence::event::Class;
+use rustix::fs::{Mode, OFlags};
+
+use super::recognise::{BYTES_MAX, Looks, recognise};
+use super::templates::{OwnerBy, Place, Template, Templates, places};
+use super::{Proposal, id_of};
+use crate::inventory::accounts::People;
+use crate::inventory::root::Root;
+use crate::watch_list::WatchList;
+
+/// Files of one likely folder whose first bytes are read, newest first.
+const FILES_MAX: usize = 200;
+/// Files of one look in all.
+const FILES_IN_ALL_MAX: usize = 3000;
+/// Files of one folder that are proposed one by one; more make the folder itself the proposal.
+const ONE_BY_ONE_MAX: usize = 3;
+/// Proposals of one look.
+const PROPOSALS_MAX: usize = 200;
+
+/// What could be watched and is not yet, sorted by path.
+pub fn look(root: &Root, templates: &Templates, watched: &WatchList) -> Vec<Proposal> {
+    let people = People::read(root);
+    let mut found: BTreeMap<String, Proposal> = BTreeMap::new();
+    for template in &templates.template {
+        for place in template.paths.iter().flat_map(|pattern| places(root, &people, pattern)) {
+            if fits(root, template, &place) && watched.classify_path(&place.path).is_none() {
+                let owner = owner(template, &place);
+                let because = format!("looks like {}, by its place", template.name);
+                let proposal = Proposal::new(place.path.clone(), template.class.clone(), owner, because);
+                found.entry(place.path).or_insert(proposal);
+            }
+        }
+    }
+    let mut n_files = 0;
+    for place in likely_folders(root, &people, templates) {
+        let is_known = |path: &str| {
+            watched.classify_path(path).is_some()
+                || found.keys().any(|known| {
+                    path.strip_prefix(known.as_str())
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                })
+        };
+        if is_known(&place.path) || n_files >= FILES_IN_ALL_MAX {
+            continue;
+        }
+        let proposals = in_folder(root, &place, &is_known, &mut n_files);
+        found.extend(proposals.into_iter().map(|proposal| (proposal.path.clone(), proposal)));
+    }
+    // What lies below another proposal is watched with it.
+    let mut all: Vec<Proposal> = Vec::new();
+    for (path, proposal) in found {
+        let is_below =
+            |one: &Proposal| path.strip_prefix(one.path.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        if !all.iter().any(is_below) && all.len() < PROPOSALS_MAX {
+            all.push(proposal);
+        }
+    }
+    all
+}
+
+/// The folders into which exports and mailboxes arrive.
+pub fn likely_folders(root: &Root, people: &People, templates: &Templates) -> Vec<Place> {
+    let mut folders: Vec<Place> = templates
+        .likely
+        .folders
+        .iter()
+        .flat_map(|pattern| places(root, people, pattern))
+        .filter(|place| root.is_folder(&place.path))
+        .collect();
+    folders.sort();
+    folders.dedup_by(|a, b| a.path == b.path);
+    folders
+}
+
+fn fits(root: &Root, template: &Template, place: &Place) -> bool {
+    if template.file {
+        // An empty spool has no mail to protect yet; it is found when it has.
+        return root.is_plain_file(&place.path)
+            && root.path(&place.path).metadata().is_ok_and(|file| file.len() > 0);
+    }
+    root.is_folder(&place.path)
+        && (template.holds.is_empty()
+            || template.holds.iter().any(|name| root.is_there(&format!("{}/{name}", place.path))))
+}
+
+fn owner(template: &Template, place: &Place) -> Option<String> {
+    match template.owner? {
+        OwnerBy::Home => place.account.clone(),
+        OwnerBy::Name => place.path.rsplit('/').next().map(str::to_owned),
+    }
+}
+
+fn in_folder(
+    root: &Root,
+    place: &Place,
+    is_known: &dyn Fn(&str) -> bool,
+    n_files: &mut usize,
+) -> Vec<Proposal> {
+    let mut files: Vec<(SystemTime, String)> = Vec::new();
+    for name in root.names(&place.path) {
+        let path = format!("{}/{name}", place.path);
+        if !name.starts_with('.') && !is_known(&path) {
+            let kind = root.path(&path).symlink_metadata().ok().filter(|file| file.is_file());
+            files.extend(kind.and_then(|file| file.modified().ok()).map(|at| (at, path)));
+        }
+    }
+    files.sort_by(|a, b| b.cmp(a));
+    files.truncate(FILES_MAX);
+    let n_all = files.len();
+    *n_files = n_files.saturating_add(n_all);
+    let mut recognised: Vec<(String, Looks)> = files
+        .into_iter()
+        .filter_map(|(_, path)| file_looks_like(root, &path).map(|looks| (path, looks)))
+        .collect();
+    recognised.sort();
+    let n_of = |class: Class| recognised.iter().filter(|(_, looks)| looks.class() == class).count();
+    let (n_exports, n_mail) = (n_of(Class::Export), n_of(Class::Mailbox));
+    let class = if n_exports >= n_mail { Class::Export } else { Class::Mailbox };
+    let n_class = n_exports.max(n_mail);
+    // A folder of which most files are of one class is watched as a whole; somebody's downloads are not.
+    if n_class > ONE_BY_ONE_MAX && n_class.saturating_mul(2) > n_all {
+        let what = if class == Class::Export { "exports of health records" } else { "mailboxes" };
+        let because = format!("{n_class} of its {n_all} files look like {what}, by their first bytes");
+        return vec![Proposal::new(place.path.clone(), class, place.account.clone(), because)];
+    }
+    recognised.into_iter().map(|(path, looks)| of_file(path, looks, place.account.clone())).collect()
+}
+
+/// The proposal of one file.
+pub fn of_file(path: String, looks: Looks, account: Option<String>) -> Proposal {
+    let owner = account.filter(|_| looks.class() == Class::Mailbox);
+    Proposal::new(path, looks.class(), owner, format!("looks like {}, by its first bytes", looks.in_words()))
+}
+
+/// What a regular file looks like; a link, a pipe or a file that cannot be read looks like nothing.
+pub fn file_looks_like(root: &Root, path: &str) -> Option<Looks> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(root.path(path), flags, Mode::empty()).ok()?);
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut first = Vec::with_capacity(BYTES_MAX);
+    file.take(u64::try_from(BYTES_MAX).ok()?).read_to_end(&mut first).ok()?;
+    recognise(&first)
+}
+
+impl Proposal {
+    /// A proposal with the id that its class and path give it.
+    pub fn new(path: String, class: Class, owner: Option<String>, because: String) -> Self {
+        Self { id: id_of(&class, &path), path, class, owner, because }
+    }
+}

@@ -1,0 +1,201 @@
+//! The thread that looks, now and then, at what accounts hold and at what might be watched; and that hears what a
+//! person of the practice decided.
+//!
+//! It records events of its own and gives the waiting thread the watches that come on top of the configuration. What it
+//! looks at is bounded; it looks at its start, every few minutes, when a likely folder tells of a new file, and when the
+//! collector's decisions arrive.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ntk_evidence::event::Event;
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use super::Control;
+use crate::clock::Clock;
+use crate::discover::arrivals::{Arrival, Arrivals};
+use crate::discover::book::Book;
+use crate::discover::look::{self, file_looks_like, likely_folders, of_file};
+use crate::discover::templates::Templates;
+use crate::inventory::accounts::People;
+use crate::inventory::root::Root;
+use crate::inventory::tools::Running;
+use crate::inventory::{self, Watch};
+use crate::sensor::Stop;
+use crate::spool::thread::Intake;
+use crate::uplink::wire::WatchDecision;
+use crate::watch_list::WatchList;
+use crate::whole_file::RealFiles;
+
+/// How long one wait for an arrival lasts: so long a stop and a decision may wait.
+const TURN: Duration = Duration::from_millis(500);
+/// Sensors start anew for new watches. After one such start new files wait so long for the next, so that nobody keeps the
+/// sensors starting by making files.
+const UNASKED_EVERY: Duration = Duration::from_secs(60);
+
+/// What the thread is joined to.
+pub(super) struct Setup {
+    pub(super) dir: PathBuf,
+    pub(super) every: Duration,
+    pub(super) intake: Intake,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) control: mpsc::Sender<Control>,
+    pub(super) decisions: watch::Receiver<Vec<WatchDecision>>,
+    /// What is watched now, the configuration's and what was added.
+    pub(super) watched: watch::Receiver<WatchList>,
+}
+
+/// The running thread.
+pub(super) struct Holdings {
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+impl Holdings {
+    /// Starts the thread.
+    pub(super) fn start(setup: Setup) -> std::io::Result<Self> {
+        let stop = Stop::default();
+        let stopped = stop.clone();
+        let thread = std::thread::Builder::new().name("holdings".to_owned());
+        let thread = thread.spawn(move || Looking::new(setup).run(&stopped))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends the thread; a look that is under way is finished first.
+    pub(super) fn stop(self) {
+        self.stop.request();
+        let _ = self.thread.join();
+    }
+}
+
+struct Looking {
+    setup: Setup,
+    root: Root,
+    templates: Templates,
+    book: Book,
+    inventory: Watch,
+    arrivals: Option<Arrivals>,
+    /// When everything was looked at last, and when new files last made the sensors start anew; uptime.
+    looked: Option<Duration>,
+    unasked: Option<Duration>,
+    /// New files that are watched as soon as it is their turn.
+    waits: bool,
+}
+
+impl Looking {
+    fn new(setup: Setup) -> Self {
+        let arrivals = Arrivals::start();
+        let arrivals =
+            arrivals.inspect_err(|_| warn!("new files are not noticed at once, only every few minutes"));
+        Self {
+            book: Book::open(&setup.dir, Arc::new(RealFiles)),
+            root: Root::at("/"),
+            templates: Templates::known(),
+            inventory: Watch::default(),
+            arrivals: arrivals.ok(),
+            looked: None,
+            unasked: None,
+            waits: false,
+            setup,
+        }
+    }
+
+    fn run(mut self, stop: &Stop) {
+        while !stop.requested() {
+            self.hear();
+            let now = self.setup.clock.uptime();
+            if self.looked.is_none_or(|looked| now.saturating_sub(looked) >= self.setup.every) {
+                self.looked = Some(now);
+                self.look_at_holdings();
+                self.look_around();
+            }
+            if self.waits && self.unasked.is_none_or(|last| now.saturating_sub(last) >= UNASKED_EVERY) {
+                (self.waits, self.unasked) = (false, Some(now));
+                self.apply();
+            }
+            match &self.arrivals {
+                Some(arrivals) => match arrivals.next(TURN) {
+                    Arrival::Nothing => {}
+                    Arrival::Rescan => self.look_around(),
+                    Arrival::File(path, account) => self.arrived(path, account),
+                },
+                None => {
+                    stop.wait(TURN);
+                }
+            }
+        }
+    }
+
+    /// Takes in what was decided since the last turn.
+    fn hear(&mut self) {
+        if !self.setup.decisions.has_changed().unwrap_or(false) {
+            return;
+        }
+        let decisions = self.setup.decisions.borrow_and_update().clone();
+        let before = self.book.watches();
+        let events = self.book.decided(&decisions, self.setup.clock.now());
+        self.record(events);
+        if self.book.watches() != before {
+            self.apply();
+        }
+    }
+
+    fn look_at_holdings(&mut self) {
+        // Sentences about what could not be read belong to one look.
+        self.root = Root::at("/");
+        let now = self.setup.clock.now();
+        let found = inventory::take(&self.root, &Running::now(&self.root), now);
+        let event = self.inventory.event(&found, now);
+        self.record(event);
+    }
+
+    fn look_around(&mut self) {
+        let watched = self.setup.watched.borrow().clone();
+        let before = self.book.watches();
+        let found = look::look(&self.root, &self.templates, &watched);
+        let events = self.book.found(found, self.setup.clock.now());
+        self.record(events);
+        if self.book.watches() != before {
+            self.apply();
+        }
+        if let Some(arrivals) = &mut self.arrivals {
+            let folders = likely_folders(&self.root, &People::read(&self.root), &self.templates);
+            // What is watched already needs no second look.
+            let folders: Vec<_> =
+                folders.into_iter().filter(|place| watched.classify_path(&place.path).is_none()).collect();
+            arrivals.follow(&folders);
+        }
+    }
+
+    fn arrived(&mut self, path: String, account: Option<String>) {
+        if self.setup.watched.borrow().classify_path(&path).is_some() {
+            return;
+        }
+        let Some(looks) = file_looks_like(&self.root, &path) else { return };
+        let before = self.book.watches();
+        let event = self.book.arrived(of_file(path, looks, account), self.setup.clock.now());
+        self.record(event);
+        self.waits |= self.book.watches() != before;
+    }
+
+    fn record(&mut self, events: impl IntoIterator<Item = Event>) {
+        if let Some(error) = self.book.take_trouble() {
+            error!(error = %crate::error_chain(&error), "what is watched on top of the configuration could not be kept");
+        }
+        for event in events {
+            if self.setup.intake.own(event).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn apply(&self) {
+        let watches = self.book.watches();
+        info!(n = watches.len(), "watches on top of the configuration");
+        let _ = self.setup.control.send(Control::Watch(watches));
+    }
+}
