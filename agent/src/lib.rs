@@ -12,6 +12,7 @@ pub mod host;
 pub mod identity;
 pub mod kept;
 pub mod log_output;
+pub mod origin;
 pub mod receipt;
 pub mod record;
 pub mod replay;

@@ -11,6 +11,9 @@ pub const KEY_PREFIX: &str = "ntk-";
 /// Key of the rules that report refused opens anywhere; only those below a watch become events.
 pub const DENIED_KEY: &str = "ntk-denied";
 
+/// Key of the rules that report the start of programs.
+pub const START_KEY: &str = "ntk-start";
+
 /// One watched folder or file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::netlink::{ADD_RULE, AuditSocket, DEL_RULE, GET, LIST_RULES, SET};
-use super::rules::{Purpose, Rule, denied_rules, watch_rules};
+use super::rules::{Purpose, Rule, denied_rules, start_rules, watch_rules};
 use super::state_file::{self, Before, hex, unhex};
 use super::status::{
     AuditStatus, KernelState, LOCKED, MASK_BACKLOG_LIMIT, MASK_BACKLOG_WAIT, MASK_ENABLED, MASK_PID,
@@ -84,6 +84,7 @@ impl Hold {
             wanted.extend(rules.into_iter().map(|(purpose, rule)| (purpose, watch.path.clone(), rule)));
         }
         wanted.extend(denied_rules().into_iter().map(|(purpose, rule)| (purpose, String::new(), rule)));
+        wanted.extend(start_rules().into_iter().map(|(purpose, rule)| (purpose, String::new(), rule)));
         let rules = wanted.iter().map(|(_, _, rule)| hex(rule.bytes())).collect();
         let saved = Before { boot_id: boot_id.to_owned(), agent_pid: pid, state: before, rules };
         state_file::write(state_file, &saved).map_err(|error| {
@@ -124,6 +125,8 @@ impl Hold {
                 Purpose::Denied32 => "refusals to 32-bit programs are not seen".to_owned(),
                 Purpose::IoUring if !Path::new(path).exists() => continue,
                 Purpose::IoUring => "access through io_uring is not seen on this kernel".to_owned(),
+                Purpose::Start => "what privileged sessions and remote-support tools start is not seen".to_owned(),
+                Purpose::Start32 => "starts of programs by 32-bit programs are not seen".to_owned(),
             };
             if !sentences.contains(&sentence) {
                 sentences.push(sentence);

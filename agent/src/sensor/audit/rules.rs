@@ -7,7 +7,7 @@
 //! A watch is one rule on its folder. The other rules close what such a rule does not see: access that was
 //! refused at a parent folder makes no record under it, and io_uring passes it by.
 
-use crate::watch_list::{DENIED_KEY, Watch, WatchList};
+use crate::watch_list::{DENIED_KEY, START_KEY, Watch, WatchList};
 
 const FILTER_EXIT: u32 = 4;
 const FILTER_URING_EXIT: u32 = 7;
@@ -16,6 +16,7 @@ const ALWAYS: u32 = 2;
 const FIELD_ARCH: u32 = 11;
 const FIELD_LOGIN_UID_SET: u32 = 24;
 const FIELD_EXIT: u32 = 103;
+const FIELD_SUCCESS: u32 = 104;
 const FIELD_PERM: u32 = 106;
 const FIELD_WATCH: u32 = 105;
 const FIELD_DIR: u32 = 107;
@@ -46,6 +47,10 @@ pub(super) enum Purpose {
     Denied32,
     /// A watch's accesses through io_uring.
     IoUring,
+    /// Starts of programs.
+    Start,
+    /// The same for 32-bit programs.
+    Start32,
 }
 
 impl Rule {
@@ -141,6 +146,29 @@ pub(super) fn denied_rules() -> Vec<(Purpose, Rule)> {
     }
     rules
 }
+
+/// The rules that report the start of programs: every exec that succeeded. Only what privileged sessions and
+/// remote-support tools start is told; the rest says who started whom.
+pub(super) fn start_rules() -> Vec<(Purpose, Rule)> {
+    let rule = |(purpose, arch, calls): &(Purpose, u32, &[u32])| {
+        let draft = Draft::new(FILTER_EXIT).calls(calls).field(FIELD_ARCH, *arch).field(FIELD_SUCCESS, 1);
+        (*purpose, draft.rule(START_KEY))
+    };
+    START_CALLS.iter().map(rule).collect()
+}
+
+/// execve, execveat.
+#[cfg(target_arch = "x86_64")]
+const START_CALLS: &[(Purpose, u32, &[u32])] =
+    &[(Purpose::Start, 0xc000_003e, &[59, 322]), (Purpose::Start32, 0x4000_0003, &[11, 358])];
+
+/// execve, execveat.
+#[cfg(target_arch = "aarch64")]
+const START_CALLS: &[(Purpose, u32, &[u32])] =
+    &[(Purpose::Start, 0xc000_00b7, &[221, 281]), (Purpose::Start32, 0x4000_0028, &[11, 387])];
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const START_CALLS: &[(Purpose, u32, &[u32])] = &[];
 
 /// open, openat, openat2, creat, truncate, rename*, unlink*, rmdir, link* of this machine and its 32-bit twin.
 #[cfg(target_arch = "x86_64")]
