@@ -52,16 +52,20 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// An ssh server of this test's own on loopback.
+/// An ssh server of a test's own on loopback. It takes certificates of the key `authority` in the folder.
 pub(crate) fn sshd(folder: &Path) -> Result<(Running, u16)> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     fs::create_dir_all("/run/sshd")?;
     let (key, config, log) = (folder.join("hostkey"), folder.join("sshd_config"), folder.join("sshd.log"));
     run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key.to_string_lossy()])?;
+    let authority = folder.join("authority");
+    run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &authority.to_string_lossy()])?;
     let text = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nUsePAM yes\nPasswordAuthentication yes\nUseDNS no\n\
-         KbdInteractiveAuthentication no\nStrictModes no\nPidFile none\n",
-        key.display()
+         KbdInteractiveAuthentication no\nStrictModes no\nPidFile none\nSubsystem sftp internal-sftp\n\
+         TrustedUserCAKeys {}.pub\n",
+        key.display(),
+        authority.display()
     );
     fs::write(&config, text)?;
     let mut command = Command::new("/usr/sbin/sshd");
