@@ -15,13 +15,14 @@ mod sessions;
 
 use std::time::Duration;
 
-use ntk_evidence::event::{Actor, Confidence, Process};
+use ntk_evidence::event::{Actor, Candidate, Confidence, Process};
 
 use crate::coalesce::Observation;
 use crate::record::{Record, Stamp, kind};
 
 use attempts::Attempts;
 use elevations::Elevations;
+pub use sessions::Present;
 use sessions::Sessions;
 pub(crate) use sessions::command_of;
 
@@ -137,6 +138,16 @@ impl Attribution {
         facts.extend(self.elevations.flush());
         facts.sort_by_key(|fact| fact.stamp);
         facts
+    }
+
+    /// The sessions of a machine that are open: who could have been, where nobody can be named.
+    pub fn candidates(&self, node: Option<&str>) -> Vec<Candidate> {
+        self.sessions.candidates(node, self.names.as_ref())
+    }
+
+    /// Takes in which sessions of this machine have processes; gives the ends that nobody told.
+    pub fn present(&mut self, present: &[Present], stamp: Stamp) -> Vec<Fact> {
+        self.sessions.present(present, stamp, self.names.as_ref())
     }
 
     fn actor_of(&self, observation: &Observation) -> Actor {

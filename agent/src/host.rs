@@ -4,6 +4,8 @@
 //! sessions and the boot's id. Everything is a snapshot, and nothing here is an actor of an event.
 
 mod around;
+mod lineage;
+mod remote;
 mod sessions;
 mod shutdown;
 
@@ -22,6 +24,8 @@ use crate::clock::{self, Clock};
 use crate::record::UNSET;
 
 pub use around::Surroundings;
+pub use lineage::RunningProcesses;
+pub use remote::presence;
 pub use sessions::{Session, sessions};
 
 /// Accounts are read again for an unknown uid, at most this often.

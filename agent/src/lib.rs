@@ -16,6 +16,7 @@ pub mod identity;
 pub mod inventory;
 pub mod kept;
 pub mod log_output;
+pub mod origin;
 pub mod receipt;
 pub mod record;
 pub mod replay;

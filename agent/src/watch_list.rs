@@ -34,6 +34,9 @@ pub const CLOCK_KEY: &str = "ntk-clock";
 /// Key of the rules on kernel modules and on another kernel that is loaded.
 pub const KERNEL_KEY: &str = "ntk-kernel";
 
+/// Key of the rules that report the start of programs.
+pub const START_KEY: &str = "ntk-start";
+
 /// One watched folder or file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {

@@ -11,6 +11,7 @@ mod crash;
 mod custody;
 mod decisions;
 mod detection;
+mod doors;
 mod encrypted;
 mod epochs;
 mod expert;

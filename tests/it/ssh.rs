@@ -14,16 +14,16 @@ use ntk_tests::program::Running;
 use ntk_tests::{audit_state, skip, wait};
 use serde_json::Value;
 
-const USER: &str = "ntk-visitor";
-const PASSWORD: &str = "only-for-this-test-7";
+pub(crate) const USER: &str = "ntk-visitor";
+pub(crate) const PASSWORD: &str = "only-for-this-test-7";
 const SUDOERS: &str = "/etc/sudoers.d/ntk-visitor-test";
-const SEEN_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const SEEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// An account that may use sudo, for as long as this lives.
-struct Visitor;
+pub(crate) struct Visitor;
 
 impl Visitor {
-    fn make() -> Result<Self> {
+    pub(crate) fn make() -> Result<Self> {
         remove_visitor();
         let visitor = Self;
         run("useradd", &["-m", "-s", "/bin/sh", USER])?;
@@ -45,23 +45,27 @@ fn remove_visitor() {
     let _ = Command::new("userdel").args(["-r", "-f", USER]).output();
 }
 
-fn run(program: &str, arguments: &[&str]) -> Result<()> {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<()> {
     let output =
         Command::new(program).args(arguments).output().with_context(|| format!("{program} is there"))?;
     ensure!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 
-/// An ssh server of this test's own on loopback.
-fn sshd(folder: &Path) -> Result<(Running, u16)> {
+/// An ssh server of a test's own on loopback. It takes certificates of the key `authority` in the folder.
+pub(crate) fn sshd(folder: &Path) -> Result<(Running, u16)> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     fs::create_dir_all("/run/sshd")?;
     let (key, config, log) = (folder.join("hostkey"), folder.join("sshd_config"), folder.join("sshd.log"));
     run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key.to_string_lossy()])?;
+    let authority = folder.join("authority");
+    run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &authority.to_string_lossy()])?;
     let text = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nUsePAM yes\nPasswordAuthentication yes\nUseDNS no\n\
-         KbdInteractiveAuthentication no\nStrictModes no\nPidFile none\n",
-        key.display()
+         KbdInteractiveAuthentication no\nStrictModes no\nPidFile none\nSubsystem sftp internal-sftp\n\
+         TrustedUserCAKeys {}.pub\n",
+        key.display(),
+        authority.display()
     );
     fs::write(&config, text)?;
     let mut command = Command::new("/usr/sbin/sshd");
@@ -73,7 +77,7 @@ fn sshd(folder: &Path) -> Result<(Running, u16)> {
     Ok((running, port))
 }
 
-fn ssh(port: u16, password: &str, script: &str) -> Result<bool> {
+pub(crate) fn ssh(port: u16, password: &str, script: &str) -> Result<bool> {
     let options = [
         "-o",
         "StrictHostKeyChecking=no",
@@ -90,7 +94,7 @@ fn ssh(port: u16, password: &str, script: &str) -> Result<bool> {
     Ok(output.status.success())
 }
 
-fn missing() -> Option<String> {
+pub(crate) fn missing() -> Option<String> {
     if let Err(why) = audit_state::free_for_a_test() {
         return Some(why);
     }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ntk_evidence::event::{Actor, Confidence, Process};
+use ntk_evidence::event::{Actor, Candidate, Confidence, Process};
 
 use super::{Fact, FactKind, Names, from_of, process_of};
 use crate::coalesce::Observation;
-use crate::record::{Record, kind, text_of};
+use crate::record::{Record, Stamp, kind, text_of};
 
 /// Sessions that are remembered, ended ones too: what a session started may outlive it.
 const SESSIONS_MAX: usize = 8192;
@@ -26,11 +26,37 @@ struct Session {
     login_pid: Option<u32>,
     opened: bool,
     closed: bool,
+    /// What the last look at the machine's processes showed of it.
+    standing: Standing,
     /// Accounts taken on by sudo and su, by the process that asked.
     elevations: BTreeMap<Option<u32>, String>,
     /// Names of other uids, learned from the records of this session.
     names: BTreeMap<u32, String>,
 }
+
+/// Whether a session has processes, as the machine showed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Standing {
+    /// Not looked yet.
+    #[default]
+    Unknown,
+    /// It has.
+    Present,
+    /// It had none at the last look; at the next one it is over.
+    Missed,
+}
+
+/// A session that has processes, as the machine shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// Its number.
+    pub number: u32,
+    /// The login uid of its processes.
+    pub login_uid: u32,
+}
+
+/// Sessions that are named as candidates for one event.
+const CANDIDATES_MAX: usize = 16;
 
 /// Every session that the records spoke of.
 #[derive(Default)]
@@ -269,6 +295,51 @@ impl Sessions {
         }
     }
 
+    /// The sessions of a machine that are open, the last that began first.
+    pub(super) fn candidates(&self, node: Option<&str>, names: &dyn Names) -> Vec<Candidate> {
+        let is_open = |session: &Session| {
+            (session.opened && !session.closed) || session.standing == Standing::Present
+        };
+        let of_node = self.by_number.iter().rev().filter(|((of, _), _)| of.as_deref() == node);
+        let open = of_node.filter(|(_, session)| is_open(session)).take(CANDIDATES_MAX);
+        let candidate = |((_, number), session): (&Key, &Session)| Candidate {
+            login_uid: Some(session.login_uid),
+            login_user: session.login_user.clone().or_else(|| names.user_name(session.login_uid)),
+            session: Some((*number).into()),
+            from: session.from.clone(),
+            ..Candidate::default()
+        };
+        open.map(candidate).collect()
+    }
+
+    /// Takes in which sessions of this machine have processes. One that opened, and had none at two looks in a
+    /// row, has ended without saying so: those are given.
+    pub(super) fn present(&mut self, present: &[Present], stamp: Stamp, names: &dyn Names) -> Vec<Fact> {
+        let mut ended = Vec::new();
+        for (key, session) in self.by_number.iter_mut().filter(|((node, _), _)| node.is_none()) {
+            let is_there = |one: &Present| one.number == key.1 && one.login_uid == session.stamped_uid;
+            session.standing = match session.standing {
+                _ if present.iter().any(is_there) => Standing::Present,
+                Standing::Missed if session.opened && !session.closed => {
+                    session.closed = true;
+                    ended.push(logout_without_word(key.1, session, stamp, names));
+                    Standing::Missed
+                }
+                _ => Standing::Missed,
+            };
+        }
+        for one in present {
+            let key: Key = (None, one.number);
+            if !self.by_number.contains_key(&key) {
+                // It began before the agent did.
+                let uid = one.login_uid;
+                let standing = Standing::Present;
+                self.put(key, Session { stamped_uid: uid, login_uid: uid, standing, ..Session::default() });
+            }
+        }
+        ended
+    }
+
     fn known_name(&self, record: &Record, uid: u32) -> Option<String> {
         self.known.get(&(record.node().map(Into::into), uid)).cloned()
     }
@@ -316,6 +387,20 @@ impl Sessions {
             ..Actor::default()
         }
     }
+}
+
+/// The end of a session that no login program told: its processes are gone.
+fn logout_without_word(number: u32, session: &Session, stamp: Stamp, names: &dyn Names) -> Fact {
+    let actor = Actor {
+        login_uid: Some(session.login_uid),
+        login_user: session.login_user.clone().or_else(|| names.user_name(session.login_uid)),
+        session: Some(number.into()),
+        from: session.from.clone(),
+        confidence: Some(Confidence::Derived),
+        ..Actor::default()
+    };
+    let kind = FactKind::LoggedOut;
+    Fact { stamp, last: None, count: None, kind, actor, process: Process::default() }
 }
 
 /// An account's name; where nobody says it, its number is right and a guess would not be.

@@ -49,11 +49,13 @@ impl<T> Default for Runs<T> {
 
 impl<T> Runs<T> {
     /// Takes one event; gives what is finished, in the order in which it began. Anything but a file access
-    /// goes out at once, after the runs that began before it.
+    /// goes out at once, after the runs that began before it; the start of a process ends none of them.
     pub fn take(&mut self, event: Event, with: T, now: Duration) -> Vec<(Event, T)> {
         let mut out = self.expire(now);
         if event.kind != Kind::FileAccess {
-            out.extend(self.flush());
+            if event.kind != Kind::ProcessStart {
+                out.extend(self.flush());
+            }
             out.push((event, with));
             return out;
         }

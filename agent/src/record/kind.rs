@@ -60,6 +60,8 @@ pub const PATH: u16 = 1302;
 pub const CONFIG_CHANGE: u16 = 1305;
 /// Working directory of a system call.
 pub const CWD: u16 = 1307;
+/// Words of a command line that was started.
+pub const EXECVE: u16 = 1309;
 /// Target of a signal.
 pub const OBJ_PID: u16 = 1318;
 /// End of an event.

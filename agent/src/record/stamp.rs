@@ -25,6 +25,12 @@ impl Stamp {
         (seconds <= SECONDS_MAX).then_some((Self { seconds, millis, serial }, rest.trim_ascii_start()))
     }
 
+    /// A moment since 1970 that no record bears; its serial number is 0.
+    pub(crate) fn of_moment(since_epoch: Duration) -> Self {
+        let millis = u16::try_from(since_epoch.subsec_millis()).unwrap_or_default();
+        Self { seconds: since_epoch.as_secs().min(SECONDS_MAX), millis, serial: 0 }
+    }
+
     /// The kernel's number of the event.
     pub fn serial(self) -> u64 {
         self.serial

@@ -32,11 +32,12 @@ use ntk_evidence::event::{Actor, Confidence, Event, Kind, Outcome, Source, Tampe
 use super::pipeline::{Pipeline, gap};
 use super::sink::{Closed, Sink};
 use super::stop::Stop;
-use crate::attribute::Names;
+use crate::attribute::{Names, Present};
 use crate::classify::{Classifier, ForeignKeys, SENSOR};
 use crate::clock::{self, Clock};
 use crate::coalesce::Runs;
 use crate::host;
+use crate::origin::Origin;
 use crate::watch_list::WatchList;
 
 use canary::{Canary, Turn};
@@ -49,6 +50,9 @@ pub use status::AuditStatus;
 
 /// How often the kernel's state and rules are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How often it is looked which sessions still have processes.
+const SESSIONS_EVERY: Duration = Duration::from_secs(30);
 
 /// How long one wait for a record lasts, so that the rest gets its turn.
 const TURN: Duration = Duration::from_millis(100);
@@ -76,6 +80,7 @@ pub struct AuditSensor {
     canary: Option<Canary>,
     runs: Runs<()>,
     around: host::Surroundings,
+    accounts: host::Accounts,
     clock: Arc<dyn Clock>,
     status: Arc<Mutex<AuditStatus>>,
     cannot_see: Arc<Mutex<Vec<String>>>,
@@ -93,6 +98,8 @@ struct Seen {
     rules_hash: String,
     /// Other people's rules that keep records from being made, by the way they do.
     blind: Vec<&'static str>,
+    /// When the sessions were last looked at.
+    sessions: Option<Duration>,
 }
 
 impl AuditSensor {
@@ -107,7 +114,8 @@ impl AuditSensor {
         let mut classifier = Classifier::new(watches.clone(), ForeignKeys::Ignored, folders, Some(own));
         // Before the rules: our own reading of the folders is no event.
         scan::scan(&watches, classifier.places_mut());
-        let mut pipeline = Pipeline::new(classifier, config.names);
+        let origin = Origin::new(Box::new(host::RunningProcesses), Some(pid));
+        let mut pipeline = Pipeline::new(classifier, config.names, origin);
         let now = clock::text(config.clock.now());
         pipeline.set_fallback_time(now.clone());
         let canary_path = canary.as_ref().and_then(Canary::path);
@@ -145,6 +153,7 @@ impl AuditSensor {
             canary,
             runs: Runs::default(),
             around: host::Surroundings::default(),
+            accounts: host::Accounts::default(),
             clock: config.clock,
             seen,
         })
@@ -257,6 +266,7 @@ impl AuditSensor {
         let time = clock::text(self.clock.now());
         self.pipeline.set_fallback_time(time.clone());
         let mut events = self.losses(&time);
+        events.extend(self.look_around(now));
         let Ok(look) = self.hold.look() else {
             self.seen.after = now;
             return events;
@@ -328,6 +338,20 @@ impl AuditSensor {
         *self.cannot_see.lock().unwrap_or_else(PoisonError::into_inner) =
             sentences(&self.hold, &look, self.canary.as_ref());
         events
+    }
+
+    /// Looks who is connected through remote-support tools, and now and then which sessions still have processes.
+    fn look_around(&mut self, now: Duration) -> Vec<Event> {
+        let origin = self.pipeline.origin();
+        let presence = host::presence(origin.tools(), &origin.followed(), &self.accounts);
+        let is_due = self.seen.sessions.is_none_or(|last| now.saturating_sub(last) >= SESSIONS_EVERY);
+        let sessions = is_due.then(|| {
+            self.seen.sessions = Some(now);
+            let sessions = host::sessions(&self.accounts).into_iter();
+            sessions.map(|one| Present { number: one.number, login_uid: one.login_uid }).collect::<Vec<_>>()
+        });
+        let nanos = u64::try_from(self.clock.now().unix_nanos()).unwrap_or_default();
+        self.pipeline.look(&presence, sessions.as_deref(), Duration::from_nanos(nanos))
     }
 
     /// Gaps of what the drain counted.

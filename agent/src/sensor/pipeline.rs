@@ -11,11 +11,12 @@
 
 use std::time::Duration;
 
-use ntk_evidence::event::{Event, Gap, Kind, Source};
+use ntk_evidence::event::{Confidence, Event, Gap, Kind, Source};
 
-use crate::attribute::{Attribution, Names, NoNames};
+use crate::attribute::{Attribution, Names, NoNames, Present};
 use crate::classify::{Classifier, ForeignKeys, KeyLearner, NoFolders, SENSOR, event_of_fact};
 use crate::coalesce::{Coalescer, Completeness, Observation};
+use crate::origin::{NoProcesses, Origin, Presence, is_housekeeping};
 use crate::record::{RawRecord, Record, RecordError, Stamp, is_remark, rfc3339};
 use crate::watch_list::WatchList;
 
@@ -43,6 +44,7 @@ pub struct Pipeline {
     coalescer: Coalescer,
     attribution: Attribution,
     classifier: Classifier,
+    origin: Origin,
     damage: Damage,
     partials: Option<Partials>,
     last: Option<Stamp>,
@@ -53,15 +55,16 @@ impl Pipeline {
     /// A pipeline for a recording: it asks nothing of this machine.
     pub fn recorded(watches: WatchList, keys: ForeignKeys) -> Self {
         let classifier = Classifier::new(watches, keys, Box::new(NoFolders), None);
-        Self::new(classifier, Box::new(NoNames))
+        Self::new(classifier, Box::new(NoNames), Origin::new(Box::new(NoProcesses), None))
     }
 
     /// A pipeline for a live sensor.
-    pub fn new(classifier: Classifier, names: Box<dyn Names>) -> Self {
+    pub fn new(classifier: Classifier, names: Box<dyn Names>, origin: Origin) -> Self {
         Self {
             coalescer: Coalescer::default(),
             attribution: Attribution::new(names),
             classifier,
+            origin,
             damage: Damage::default(),
             partials: None,
             last: None,
@@ -94,6 +97,7 @@ impl Pipeline {
         let observations = self.coalescer.expire(now);
         let mut events = self.observations(observations, now);
         events.extend(self.attribution.expire(now).into_iter().map(event_of_fact));
+        events.extend(self.origin.expire(now));
         if self.partials.is_some_and(|partials| now.saturating_sub(partials.since) >= PARTIALS_WITHIN) {
             events.extend(self.partials_end());
         }
@@ -106,11 +110,17 @@ impl Pipeline {
         self.classifier.places_mut()
     }
 
+    /// Where processes came from, for a live sensor that looks at the machine now and then.
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// Gives out everything that waits for more, at the end.
     pub fn finish(&mut self) -> Vec<Event> {
         let observations = self.coalescer.flush();
         let mut events = self.observations(observations, Duration::ZERO);
         events.extend(self.attribution.flush().into_iter().map(event_of_fact));
+        events.extend(self.origin.flush());
         events.extend(self.partials_end());
         events.extend(self.damage_ends(None));
         events
@@ -148,7 +158,11 @@ impl Pipeline {
         let mut events = Vec::new();
         for observation in observations {
             let attributed = self.attribution.observe(&observation, now);
-            events.extend(self.classifier.classify(&observation, attributed));
+            let actor = attributed.actor.clone();
+            let mut found = self.classifier.classify(&observation, attributed);
+            self.origin.observe(&observation, &actor, &mut found, now);
+            self.name_candidates(&mut found, observation.node());
+            events.append(&mut found);
             let over = |partials: &Partials| {
                 observation.stamp.since_epoch().abs_diff(partials.first.since_epoch()) >= PARTIALS_WITHIN
             };
@@ -168,6 +182,43 @@ impl Pipeline {
                 partials.last = stamp;
             }
         }
+        events
+    }
+
+    /// Root's work outside any login: names the systemd unit it ran in, and the sessions open at the time unless the
+    /// machine does such work by itself.
+    fn name_candidates(&self, events: &mut [Event], node: Option<&str>) {
+        for event in events.iter_mut().filter(|event| !matches!(event.kind, Kind::Login | Kind::Gap)) {
+            let Some(actor) = event.actor.as_mut() else { continue };
+            let is_roots = actor.effective_user.as_deref() == Some("root") || event.kind == Kind::RemoteControl;
+            if actor.confidence != Some(Confidence::Unattributed) || !is_roots {
+                continue;
+            }
+            let process = event.process.as_mut();
+            let unit = process.and_then(|process| {
+                process.unit = process.pid.and_then(|pid| self.origin.unit_of(pid));
+                process.unit.clone()
+            });
+            if !unit.is_some_and(|unit| is_housekeeping(&unit)) {
+                actor.candidates = self.attribution.candidates(node);
+            }
+        }
+    }
+
+    /// Takes in what a look at the machine showed of remote-support tools and of sessions; `at` is the look's time.
+    pub fn look(&mut self, presence: &Presence, sessions: Option<&[Present]>, at: Duration) -> Vec<Event> {
+        let stamp = Stamp::of_moment(at);
+        let ended = sessions.map(|sessions| self.attribution.present(sessions, stamp)).unwrap_or_default();
+        let mut events: Vec<Event> = ended.into_iter().map(event_of_fact).collect();
+        for event in &mut events {
+            // No record told it.
+            event.source.iter_mut().for_each(|source| source.record = None);
+        }
+        let mut ends = self.origin.ends(&events, stamp);
+        events.append(&mut ends);
+        let mut found = self.origin.look(presence, &stamp.rfc3339());
+        self.name_candidates(&mut found, None);
+        events.append(&mut found);
         events
     }
 

@@ -306,6 +306,29 @@ pub struct Actor {
     /// How sure the actor is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<Confidence>,
+    /// Sessions that were open at the time, where nobody can be named: at most 16. None of them is said to have acted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Candidate>,
+    /// Fields of a newer version.
+    #[serde(flatten)]
+    pub other: OtherFields,
+}
+
+/// A session that was open when something happened that no login identity stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Linux login uid of the account that logged in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_uid: Option<u32>,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_user: Option<String>,
+    /// The operating system's number of the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<u64>,
+    /// Address or console the session came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: OtherFields,
@@ -333,6 +356,12 @@ pub struct Process {
     /// Program of the parent process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// Programs above the parent, nearest first, as far as they are known: at most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ancestors: Vec<String>,
+    /// Name of the systemd unit that the process belonged to, where no login identity stands for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: OtherFields,
@@ -545,6 +574,7 @@ impl Event {
         fields("", &self.other);
         if let Some(actor) = &self.actor {
             fields("actor.", &actor.other);
+            actor.candidates.iter().for_each(|candidate| fields("actor.candidates.", &candidate.other));
         }
         if let Some(process) = &self.process {
             fields("process.", &process.other);

@@ -23,6 +23,7 @@ const FIELD_PID: u32 = 0;
 const FIELD_ARCH: u32 = 11;
 const FIELD_LOGIN_UID_SET: u32 = 24;
 const FIELD_EXIT: u32 = 103;
+const FIELD_SUCCESS: u32 = 104;
 const FIELD_PERM: u32 = 106;
 const FIELD_WATCH: u32 = 105;
 const FIELD_DIR: u32 = 107;
@@ -74,6 +75,8 @@ pub(super) enum Purpose {
     Kernel,
     /// This agent's own test.
     Canary,
+    /// Starts of programs.
+    Start,
     /// One of the above, for 32-bit programs.
     Twin,
 }

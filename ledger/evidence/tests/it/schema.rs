@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ntk_evidence::entry::{Entry, Part};
 use ntk_evidence::event::{
-    Action, Actor, Class, Confidence, Epoch, Event, Gap, Health, Holding, HoldingKind, Inventory,
+    Action, Actor, Candidate, Class, Confidence, Epoch, Event, Gap, Health, Holding, HoldingKind, Inventory,
     InventoryReason, Kind, Object, OtherFields, Outcome, Process, Source, Tamper, TamperKind, Via,
 };
 use serde_json::Value;
@@ -36,6 +36,13 @@ fn filled() -> Event {
             from: text(),
             claims: text(),
             confidence: Some(Confidence::Kernel),
+            candidates: vec![Candidate {
+                login_uid: Some(1),
+                login_user: text(),
+                session: Some(1),
+                from: text(),
+                other: OtherFields::new(),
+            }],
             other: OtherFields::new(),
         }),
         action: Some(Action::Read),
@@ -44,6 +51,8 @@ fn filled() -> Event {
             exe: text(),
             command: text(),
             parent: text(),
+            ancestors: vec!["x".into()],
+            unit: text(),
             other: OtherFields::new(),
         }),
         object: Some(Object {
@@ -130,6 +139,7 @@ fn fields(value: &Value, prefix: &str, into: &mut BTreeSet<String>) {
     for (name, value) in value.as_object().into_iter().flatten() {
         let name = format!("{prefix}{name}");
         fields(value, &format!("{name}."), into);
+        value.as_array().into_iter().flatten().for_each(|one| fields(one, &format!("{name}."), into));
         into.insert(name);
     }
 }
@@ -140,6 +150,7 @@ fn properties(schema: &Value, prefix: &str, into: &mut BTreeSet<String>) {
         let described = value["description"].as_str().is_some_and(|text| text.len() > 10);
         assert!(described, "{prefix}{name} needs a description");
         properties(value, &format!("{prefix}{name}."), into);
+        properties(&value["items"], &format!("{prefix}{name}."), into);
         into.insert(format!("{prefix}{name}"));
     }
 }

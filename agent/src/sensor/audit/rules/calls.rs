@@ -27,6 +27,8 @@ pub(super) enum Group {
     Traces,
     /// settimeofday, clock_settime, stime.
     Clocks,
+    /// execve, execveat.
+    Starts,
     /// init_module, finit_module, delete_module, kexec_load, kexec_file_load.
     Kernel,
 }
@@ -42,6 +44,7 @@ struct Calls {
     traces: &'static [u32],
     clocks: &'static [u32],
     kernel: &'static [u32],
+    starts: &'static [u32],
 }
 
 impl Arch {
@@ -56,6 +59,7 @@ impl Arch {
             Group::Traces => self.calls.traces,
             Group::Clocks => self.calls.clocks,
             Group::Kernel => self.calls.kernel,
+            Group::Starts => self.calls.starts,
         }
     }
 }
@@ -75,6 +79,7 @@ pub(super) const ARCHES: &[Arch] = &[
             traces: &[101],
             clocks: &[164, 227],
             kernel: &[175, 313, 176, 246, 320],
+            starts: &[59, 322],
         },
     },
     Arch {
@@ -90,6 +95,7 @@ pub(super) const ARCHES: &[Arch] = &[
             traces: &[26],
             clocks: &[25, 79, 264, 404],
             kernel: &[128, 350, 129, 283],
+            starts: &[11, 358],
         },
     },
 ];
@@ -109,6 +115,7 @@ pub(super) const ARCHES: &[Arch] = &[
             traces: &[117],
             clocks: &[170, 112],
             kernel: &[105, 273, 106, 104, 294],
+            starts: &[221, 281],
         },
     },
     Arch {
@@ -124,6 +131,7 @@ pub(super) const ARCHES: &[Arch] = &[
             traces: &[26],
             clocks: &[79, 262, 404],
             kernel: &[128, 379, 129, 347],
+            starts: &[11, 387],
         },
     },
 ];

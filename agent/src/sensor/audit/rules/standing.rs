@@ -5,9 +5,9 @@
 use super::calls::{ARCHES, Arch, Group};
 use super::{
     Draft, FIELD_ARCH, FIELD_ARGUMENT, FIELD_EXIT, FIELD_FILE_TYPE, FIELD_LOGIN_UID_SET, FIELD_PERM,
-    FIELD_PID, FIELD_WATCH, FILTER_EXIT, PERM_READ, Purpose, Rule,
+    FIELD_PID, FIELD_SUCCESS, FIELD_WATCH, FILTER_EXIT, PERM_READ, Purpose, Rule,
 };
-use crate::watch_list::{CANARY_KEY, CLOCK_KEY, DENIED_KEY, KERNEL_KEY};
+use crate::watch_list::{CANARY_KEY, CLOCK_KEY, DENIED_KEY, KERNEL_KEY, START_KEY};
 
 /// Key of opens by handle, of which only inodes seen under a watch become events.
 const HANDLE_KEY: &str = "ntk-handle";
@@ -43,6 +43,9 @@ pub(in crate::sensor::audit) fn standing_rules(own: u32) -> Vec<(Purpose, Rule)>
         add(Purpose::Signal, of(arch, Group::OtherSignals).field_not(FIELD_PID, own).rule(SIGNAL_KEY));
         add(Purpose::Signal, of(arch, Group::Traces).field(FIELD_ARGUMENT + 1, own).rule(SIGNAL_KEY));
         add(Purpose::Clock, of(arch, Group::Clocks).rule(CLOCK_KEY));
+        // Every start that succeeded: only what privileged sessions and remote-support tools start is told, the rest says
+        // who started whom.
+        add(Purpose::Start, of(arch, Group::Starts).field(FIELD_SUCCESS, 1).rule(START_KEY));
         add(Purpose::Kernel, of(arch, Group::Kernel).rule(KERNEL_KEY));
     }
     rules

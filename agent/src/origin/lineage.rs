@@ -1,0 +1,267 @@
+//! Who started whom: a bounded table of processes, from the records and, live, from the machine itself.
+//!
+//! A record names a process and its parent by number, and numbers are used again. So a live table is compared with
+//! the machine before it is believed: an entry whose program is another one by now is an earlier process's. A
+//! process that ended stays for [`KEPT_FOR`], because its children outlive it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::tools::Tools;
+use crate::record::Record;
+
+/// Processes that are remembered; beyond that the one that was seen longest ago is forgotten.
+pub const PROCESSES_MAX: usize = 4096;
+
+/// Programs above the parent that are told.
+pub const ANCESTORS_MAX: usize = 8;
+
+/// How long a process that showed nothing more is believed, where the machine no longer has it.
+const KEPT_FOR: Duration = Duration::from_secs(600);
+
+/// Looks up running processes. Live sensors pass the machine's; a replay passes [`NoProcesses`].
+pub trait Processes: Send {
+    /// The program of a process and its parent's number, while it runs.
+    fn process(&self, pid: u32) -> Option<(String, u32)>;
+
+    /// The systemd unit of a process, while it runs.
+    fn unit(&self, _pid: u32) -> Option<String> {
+        None
+    }
+
+    /// Whether what this knows is worth more than what records said before.
+    fn is_live(&self) -> bool;
+}
+
+/// Knows no process: what a recording does not say stays unsaid.
+#[derive(Clone, Copy, Debug)]
+pub struct NoProcesses;
+
+impl Processes for NoProcesses {
+    fn process(&self, _pid: u32) -> Option<(String, u32)> {
+        None
+    }
+
+    fn is_live(&self) -> bool {
+        false
+    }
+}
+
+/// What is above a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parentage {
+    /// Program of the parent.
+    pub parent: Option<Arc<str>>,
+    /// Programs above the parent, nearest first.
+    pub above: Vec<Arc<str>>,
+    /// Numbers of all of them, the parent's first.
+    pub pids: Vec<u32>,
+    /// The remote-support tool that the process is, or is below of.
+    pub tool: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    exe: Arc<str>,
+    parent: u32,
+    /// The tool that it is or is below of; kept when the processes in between have ended.
+    tool: Option<String>,
+    /// What was above it when its own records came.
+    around: Option<Arc<Parentage>>,
+    seen: Duration,
+    order: u64,
+}
+
+/// The table.
+pub(super) struct Lineage {
+    processes: Box<dyn Processes>,
+    known: HashMap<u32, Known>,
+    by_age: BTreeMap<u64, u32>,
+    next: u64,
+}
+
+impl Lineage {
+    pub(super) fn new(processes: Box<dyn Processes>) -> Self {
+        Self { processes, known: HashMap::new(), by_age: BTreeMap::new(), next: 0 }
+    }
+
+    /// Takes in the process of a call; gives what is above it.
+    pub(super) fn learn(
+        &mut self,
+        call: &Record,
+        is_exec: bool,
+        tools: &Tools,
+        now: Duration,
+    ) -> Option<Arc<Parentage>> {
+        let (pid, parent) = (call.id("pid")?, call.id("ppid")?);
+        let exe = call.text("exe").unwrap_or_default();
+        let same = |known: &&Known| known.parent == parent && (is_exec || *known.exe == *exe);
+        let before = self.known.get(&pid).filter(same);
+        if let Some(around) = before.and_then(|known| known.around.clone()).filter(|_| !is_exec) {
+            // The thousandth open of one process costs no look at the machine.
+            return Some(around);
+        }
+        // An exec below a tool stays below it; another program under a number that was used before does not.
+        let kept = before.and_then(|known| known.tool.clone());
+        let mut around = self.above(pid, parent, tools, now);
+        let own = tools.of_program(&exe).map(|tool| tool.name.clone());
+        around.tool = own.or(around.tool).or(kept);
+        let around = Arc::new(around);
+        self.put(pid, exe.into(), parent, around.tool.clone(), Some(Arc::clone(&around)), now);
+        Some(around)
+    }
+
+    /// The systemd unit of a running process.
+    pub(super) fn unit_of(&self, pid: u32) -> Option<String> {
+        self.processes.unit(pid)
+    }
+
+    /// Whether the machine itself can be asked.
+    pub(super) fn is_live(&self) -> bool {
+        self.processes.is_live()
+    }
+
+    /// The tool that a process is or is below of, by its number alone.
+    pub(super) fn tool_of(&mut self, pid: u32, tools: &Tools, now: Duration) -> Option<String> {
+        let known = self.find(pid, tools, now)?;
+        if known.tool.is_some() {
+            return known.tool;
+        }
+        self.above(pid, known.parent, tools, now).tool
+    }
+
+    fn above(&mut self, pid: u32, parent: u32, tools: &Tools, now: Duration) -> Parentage {
+        let mut around = Parentage::default();
+        let mut next = parent;
+        while next > 0 && next != pid && !around.pids.contains(&next) && around.pids.len() <= ANCESTORS_MAX {
+            let Some(known) = self.find(next, tools, now) else { break };
+            around.pids.push(next);
+            around.tool = around.tool.or(known.tool);
+            match around.parent {
+                None => around.parent = Some(known.exe),
+                Some(_) => around.above.push(known.exe),
+            }
+            next = known.parent;
+        }
+        around
+    }
+
+    /// What is known of a process: the machine's word while it runs, the records' for a while after.
+    fn find(&mut self, pid: u32, tools: &Tools, now: Duration) -> Option<Known> {
+        let known = self.known.get(&pid).cloned();
+        if !self.processes.is_live() {
+            return known;
+        }
+        match (self.processes.process(pid), known) {
+            // The parent may have ended since, and then the machine names another one.
+            (Some((exe, _)), Some(known)) if exe == *known.exe => Some(known),
+            (Some((exe, parent)), _) => {
+                let tool = tools.of_program(&exe).map(|tool| tool.name.clone());
+                self.put(pid, exe.into(), parent, tool, None, now);
+                self.known.get(&pid).cloned()
+            }
+            (None, known) => known.filter(|known| now.saturating_sub(known.seen) < KEPT_FOR),
+        }
+    }
+
+    fn put(
+        &mut self,
+        pid: u32,
+        exe: Arc<str>,
+        parent: u32,
+        tool: Option<String>,
+        around: Option<Arc<Parentage>>,
+        seen: Duration,
+    ) {
+        let order = self.next;
+        self.next = self.next.saturating_add(1);
+        let before = self.known.insert(pid, Known { exe, parent, tool, around, seen, order });
+        before.and_then(|before| self.by_age.remove(&before.order));
+        self.by_age.insert(order, pid);
+        if self.by_age.len() > PROCESSES_MAX
+            && let Some((_, oldest)) = self.by_age.pop_first()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Machine(Vec<(u32, &'static str, u32)>);
+
+    impl Processes for Machine {
+        fn process(&self, pid: u32) -> Option<(String, u32)> {
+            self.0.iter().find(|(own, ..)| *own == pid).map(|(_, exe, parent)| ((*exe).to_owned(), *parent))
+        }
+
+        fn is_live(&self) -> bool {
+            true
+        }
+    }
+
+    fn call(pid: u32, parent: u32, exe: &str) -> Record {
+        let line = format!("type=SYSCALL msg=audit(1.000:1): pid={pid} ppid={parent} exe=\"{exe}\"");
+        Record::from_line(line.as_bytes()).unwrap()
+    }
+
+    fn learn(lineage: &mut Lineage, pid: u32, parent: u32, exe: &str, at: u64) -> Parentage {
+        let now = Duration::from_secs(at);
+        Parentage::clone(&lineage.learn(&call(pid, parent, exe), true, &Tools::built_in(), now).unwrap())
+    }
+
+    fn texts(programs: &[Arc<str>]) -> Vec<&str> {
+        programs.iter().map(|program| &**program).collect()
+    }
+
+    #[test]
+    fn a_chain_is_told_nearest_first_and_a_tool_above_is_inherited() {
+        let mut lineage = Lineage::new(Box::new(NoProcesses));
+        learn(&mut lineage, 10, 1, "/usr/bin/rustdesk", 0);
+        learn(&mut lineage, 11, 10, "/bin/sh", 0);
+        learn(&mut lineage, 12, 11, "/usr/bin/sudo", 0);
+        let around = learn(&mut lineage, 13, 12, "/usr/bin/cat", 0);
+        assert_eq!(around.parent.as_deref(), Some("/usr/bin/sudo"));
+        assert_eq!(texts(&around.above), ["/bin/sh", "/usr/bin/rustdesk"]);
+        assert_eq!(around.tool.as_deref(), Some("RustDesk"));
+        // Its parent ended, and another process took it over: the tool stays.
+        let around = learn(&mut lineage, 13, 1, "/usr/bin/less", 0);
+        assert_eq!(around.tool, None, "another parent: the number may be another process's");
+        let around = learn(&mut lineage, 14, 13, "/usr/bin/id", 0);
+        assert_eq!((around.parent.as_deref(), around.tool), (Some("/usr/bin/less"), None));
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_is_another_process() {
+        let mut lineage = Lineage::new(Box::new(Machine(vec![(10, "/usr/sbin/nginx", 1), (1, "/sbin/init", 0)])));
+        learn(&mut lineage, 10, 1, "/usr/bin/rustdesk", 0);
+        let around = learn(&mut lineage, 11, 10, "/bin/sh", 5);
+        assert_eq!(around.parent.as_deref(), Some("/usr/sbin/nginx"));
+        assert_eq!((texts(&around.above), around.tool.as_deref()), (vec!["/sbin/init"], None));
+    }
+
+    #[test]
+    fn a_process_that_ended_is_believed_for_a_while() {
+        let mut lineage = Lineage::new(Box::new(Machine(Vec::new())));
+        learn(&mut lineage, 10, 1, "/usr/bin/anydesk", 0);
+        assert_eq!(learn(&mut lineage, 11, 10, "/bin/sh", 599).tool.as_deref(), Some("AnyDesk"));
+        assert_eq!(learn(&mut lineage, 12, 10, "/bin/sh", 600).tool, None);
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_a_circle_has_an_end() {
+        let mut lineage = Lineage::new(Box::new(NoProcesses));
+        learn(&mut lineage, 7, 8, "/a", 0);
+        learn(&mut lineage, 8, 7, "/b", 0);
+        assert_eq!(learn(&mut lineage, 9, 8, "/c", 0).pids, [8, 7]);
+        for pid in 0..10_000 {
+            learn(&mut lineage, pid + 10, pid + 9, "/x", 0);
+        }
+        assert_eq!((lineage.known.len(), lineage.by_age.len()), (PROCESSES_MAX, PROCESSES_MAX));
+        let around = learn(&mut lineage, 30_000, 10_000, "/y", 0);
+        assert_eq!(around.above.len(), ANCESTORS_MAX);
+    }
+}

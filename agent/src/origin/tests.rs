@@ -1,0 +1,2 @@
+//! Records in, marks and events out.
+

@@ -1,0 +1,268 @@
+//! Every door through which somebody comes into a machine, opened for real: what the kernel's audit makes of it, who
+//! is behind sudo and su, and what a privileged session starts. Alone on the machine; makes two accounts and removes
+//! them again.
+
+mod remote;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use ntk_tests::machine::Machine;
+use ntk_tests::practice::Practice;
+use ntk_tests::program::Running;
+use ntk_tests::{audit_state, skip, wait};
+use serde_json::Value;
+
+use crate::ssh::{PASSWORD, SEEN_WITHIN, USER, Visitor, missing, run, ssh, sshd};
+
+const OTHER: &str = "ntk-other";
+const CRON_FILE: &str = "/etc/cron.d/ntk-doors-test";
+/// cron looks once a minute.
+const JOB_WITHIN: Duration = Duration::from_secs(100);
+
+/// A second account, and a cron table, for as long as this lives.
+struct Other;
+
+impl Other {
+    fn make() -> Result<Self> {
+        clean();
+        run("useradd", &["-m", "-s", "/bin/sh", OTHER])?;
+        Ok(Self)
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        clean();
+    }
+}
+
+fn clean() {
+    let _ = fs::remove_file(CRON_FILE);
+    let _ = Command::new("userdel").args(["-r", "-f", OTHER]).output();
+}
+
+/// Whether this test can run here; otherwise it is told as skipped.
+fn can_run(test: &str, programs: &[&str]) -> Result<bool> {
+    let absent = programs.iter().find(|program| !Path::new(program).exists());
+    let why = missing().or_else(|| absent.map(|program| format!("{program} is not installed")));
+    let is_login = fs::read_to_string("/proc/self/loginuid")?.trim() != u32::MAX.to_string();
+    let why = why.or_else(|| is_login.then(|| "this shell stems from a login: its work would have a person".to_owned()));
+    if let Some(why) = &why {
+        skip::skip(test, why);
+    }
+    Ok(why.is_none())
+}
+
+/// An agent on the kernel's audit that watches one folder.
+fn watching(practice: &Practice, folder: &Path) -> Result<Machine> {
+    let mut machine = practice.enroll("ws-01")?;
+    machine.configure(&format!(
+        "keepalive_s = 1\n[sensor]\naudit = true\nnotify = false\n[[watch]]\npath = \"{}\"\nclass = \"mailbox\"\nowner = \"mary\"\n",
+        folder.display()
+    ))?;
+    machine.start()?;
+    wait::until_so("the kernel's rules", SEEN_WITHIN, || {
+        machine.agent()?.ensure_running()?;
+        Ok(audit_state::read()?.owner == machine.agent()?.id() && practice.size_of("ws-01")? > 0)
+    })?;
+    Ok(machine)
+}
+
+/// What an event must have: pointers below `event`, and their values; `*` for any.
+type Wanted<'a> = &'a [(&'a str, &'a str)];
+
+fn fits(row: &Value, wanted: Wanted<'_>) -> bool {
+    wanted.iter().all(|(pointer, value)| {
+        let found = row["event"].pointer(pointer);
+        match (found, *value) {
+            (Some(_), "*") => true,
+            (Some(Value::String(found)), value) => found == value,
+            (Some(found), value) => found.to_string() == value,
+            (None, value) => value == "-",
+        }
+    })
+}
+
+fn told(practice: &Practice, wanted: Wanted<'_>) -> Result<Option<Value>> {
+    Ok(practice.events(&[])?.into_iter().find(|row| fits(row, wanted)))
+}
+
+/// Waits for an event; where it does not come, everything that came is told.
+fn sees(practice: &Practice, what: &str, within: Duration, wanted: Wanted<'_>) -> Result<Value> {
+    let found = wait::until(what, within, || told(practice, wanted));
+    found.with_context(|| {
+        let events: Vec<String> = practice.events(&[]).unwrap_or_default().iter().map(|row| row["event"].to_string()).collect();
+        format!("{what}:\n{}", events.join("\n"))
+    })
+}
+
+/// Runs a command with this text at its input; whether it succeeded.
+fn feed(mut command: Command, text: &str) -> Result<bool> {
+    use std::io::Write as _;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    child.stdin.take().context("a pipe")?.write_all(text.as_bytes())?;
+    Ok(child.wait()?.success())
+}
+
+fn ssh_options(port: u16, port_flag: &str) -> Vec<String> {
+    let options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"];
+    let mut options: Vec<String> = options.iter().map(|word| (*word).to_owned()).collect();
+    options.extend([port_flag.to_owned(), port.to_string()]);
+    options
+}
+
+#[test]
+fn live_every_door_over_ssh_is_told_with_person_and_address_and_its_end() -> Result<()> {
+    if !can_run("live_every_door_over_ssh", &["/usr/bin/scp", "/usr/bin/sftp"])? {
+        return Ok(());
+    }
+    let before = audit_state::read()?;
+    let practice = Practice::start()?;
+    let folder = practice.folder().join("mail");
+    fs::create_dir_all(&folder)?;
+    let _visitor = Visitor::make()?;
+    let (_sshd, port) = sshd(practice.folder())?;
+    let home = practice.folder().join("home");
+    fs::create_dir_all(&home)?;
+    let key = home.join("key").to_string_lossy().into_owned();
+    let signed = home.join("signed").to_string_lossy().into_owned();
+    for name in [&key, &signed] {
+        run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", name])?;
+    }
+    let authority = practice.folder().join("authority").to_string_lossy().into_owned();
+    run("ssh-keygen", &["-q", "-s", &authority, "-I", "visitor", "-n", USER, &format!("{signed}.pub")])?;
+    let keys = format!("/home/{USER}/.ssh");
+    fs::create_dir_all(&keys)?;
+    fs::copy(format!("{key}.pub"), format!("{keys}/authorized_keys"))?;
+    let mut machine = watching(&practice, &folder)?;
+
+    let at = format!("{USER}@127.0.0.1");
+    let stranger = format!("ntk-nobody@127.0.0.1");
+    let options = ssh_options(port, "-p");
+    let with = |program: &str, options: &[String], identity: &str, rest: &[&str]| -> Result<bool> {
+        let mut command = Command::new(program);
+        command.args(options).args(["-i", identity, "-o", "IdentitiesOnly=yes"]).args(rest);
+        Ok(command.stdin(Stdio::null()).output()?.status.success())
+    };
+    let copied = home.join("copied").to_string_lossy().into_owned();
+    let batch = home.join("batch");
+    fs::write(&batch, format!("put {copied} from-sftp\n"))?;
+    fs::write(&copied, "text\n")?;
+    let batch = batch.to_string_lossy().into_owned();
+    let copies = ssh_options(port, "-P");
+
+    ensure!(ssh(port, PASSWORD, "true")?, "the password");
+    ensure!(with("ssh", &options, &key, &[&at, "true"])?, "the key, without a terminal");
+    ensure!(with("ssh", &options, &signed, &[&at, "true"])?, "the certificate");
+    ensure!(with("scp", &copies, &key, &[&copied, &format!("{at}:from-scp")])?, "scp");
+    ensure!(with("sftp", &copies, &key, &["-b", &batch, &at])?, "sftp");
+    ensure!(!with("ssh", &options, &key, &[&stranger, "true"])?, "a name that does not exist");
+    ensure!(Path::new(&format!("/home/{USER}/from-sftp")).exists() && Path::new(&format!("/home/{USER}/from-scp")).exists());
+
+    let n_of = |kind: &str| -> Result<usize> {
+        let wanted = [("/kind", kind), ("/outcome", "success"), ("/actor/login_user", USER), ("/actor/from", "127.0.0.1")];
+        Ok(practice.events(&[])?.iter().filter(|row| fits(row, &wanted)).count())
+    };
+    wait::until_so("five logins and their ends", SEEN_WITHIN, || Ok(n_of("login")? == 5 && n_of("logout")? == 5))
+        .with_context(|| format!("{:#?}", practice.events(&[])))?;
+    let sessions: std::collections::BTreeSet<String> = practice
+        .events(&[])?
+        .iter()
+        .filter(|row| fits(row, &[("/kind", "login"), ("/outcome", "success")]))
+        .map(|row| row["event"]["actor"]["session"].to_string())
+        .collect();
+    assert_eq!(sessions.len(), 5, "each has a session of its own");
+    sees(&practice, "the door", SEEN_WITHIN, &[("/kind", "login"), ("/process/exe", "*"), ("/actor/login_user", USER)])?;
+    let refused = [("/kind", "login"), ("/outcome", "denied"), ("/actor/from", "127.0.0.1"), ("/actor/login_uid", "-")];
+    sees(&practice, "the refused login", SEEN_WITHIN, &refused)?;
+    // The twin: what an ordinary session runs with its own rights is nobody's business.
+    let ordinary = [("/kind", "process_start"), ("/actor/login_user", USER), ("/actor/effective_user", USER)];
+    assert_eq!(told(&practice, &ordinary)?, None);
+    ensure!(machine.stop()?.success(), "{}", machine.log());
+    assert_eq!(audit_state::read()?, before, "the kernel's audit is as before");
+    Ok(())
+}
+
+#[test]
+fn live_console_su_sudo_cron_and_at_are_told_with_what_they_start() -> Result<()> {
+    let programs = ["/usr/sbin/cron", "/usr/sbin/atd", "/usr/bin/at", "/usr/bin/login", "/usr/bin/script"];
+    if !can_run("live_console_su_sudo_cron_and_at", &programs)? {
+        return Ok(());
+    }
+    let before = audit_state::read()?;
+    let practice = Practice::start()?;
+    let folder = practice.folder().join("mail");
+    fs::create_dir_all(&folder)?;
+    let letter = folder.join("letter").to_string_lossy().into_owned();
+    fs::write(&letter, "text\n")?;
+    fs::set_permissions(practice.folder(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let _visitor = Visitor::make()?;
+    let _other = Other::make()?;
+    let (_sshd, port) = sshd(practice.folder())?;
+    fs::write(CRON_FILE, format!("* * * * * {OTHER} /usr/bin/head -n1 {letter} >/dev/null\n"))?;
+    let log = practice.folder().join("daemons.log");
+    let mut command = Command::new("/usr/sbin/cron");
+    command.arg("-f");
+    let mut machine = watching(&practice, &folder)?;
+    let _cron = Running::spawn("cron", command, &log)?;
+    let mut command = Command::new("/usr/sbin/atd");
+    command.args(["-f", "-b", "1"]);
+    let _atd = Running::spawn("atd", command, &log)?;
+
+    // The console: a login program on a terminal of its own, the right word and the wrong one.
+    let console = |word: &str| -> Result<()> {
+        let mut command = Command::new("script");
+        command.args(["-qec", &format!("/usr/bin/login {USER}"), "/dev/null"]);
+        feed(command, &format!("{word}\ntrue\nexit\n"))?;
+        Ok(())
+    };
+    console(PASSWORD)?;
+    console("not-the-password")?;
+    let sudo = |rest: &str| format!("echo {PASSWORD} | sudo -S -p '' {rest}");
+    ensure!(ssh(port, PASSWORD, &sudo("-i /usr/bin/id -u"))?, "sudo -i");
+    ensure!(ssh(port, PASSWORD, &sudo(&format!("-u {OTHER} /usr/bin/tail -n1 {letter}")))?, "sudo -u");
+    ensure!(ssh(port, PASSWORD, &sudo(&format!("su {OTHER} -c '/usr/bin/wc -l {letter}'")))?, "su");
+    ensure!(ssh(port, PASSWORD, &sudo("sh -c '/usr/bin/env API_TOKEN=not-to-be-kept-9 /usr/bin/true; /usr/bin/nl /etc/hostname'"))?, "a shell");
+    ensure!(!ssh(port, PASSWORD, &format!("echo not-it | su {OTHER} -c id"))?, "su with a wrong word");
+    ensure!(ssh(port, PASSWORD, &format!("echo '/usr/bin/sort {letter}' | at now"))?, "at");
+
+    let person = ("/actor/login_user", USER);
+    let as_root = ("/actor/effective_user", "root");
+    let by_start = ("/kind", "process_start");
+    let from_console = [("/kind", "login"), ("/outcome", "success"), person, ("/process/exe", "/usr/bin/login")];
+    let login = sees(&practice, "the console", SEEN_WITHIN, &from_console)?;
+    ensure!(login["event"]["actor"]["from"].as_str().is_some_and(|from| from.contains("pts")), "{login}");
+    sees(&practice, "the console's end", SEEN_WITHIN, &[("/kind", "logout"), person, ("/process/exe", "/usr/bin/login")])?;
+    let refused = [("/kind", "login"), ("/outcome", "denied"), ("/actor/claims", USER), ("/process/exe", "/usr/bin/login")];
+    sees(&practice, "the wrong word at the console", SEEN_WITHIN, &refused)?;
+    let elevated = [("/kind", "elevation"), ("/outcome", "success"), person];
+    sees(&practice, "sudo to root", SEEN_WITHIN, &[&elevated[..], &[as_root]].concat())?;
+    sees(&practice, "sudo to the other", SEEN_WITHIN, &[&elevated[..], &[("/actor/effective_user", OTHER), ("/process/exe", "/usr/bin/sudo")]].concat())?;
+    sees(&practice, "su to the other", SEEN_WITHIN, &[&elevated[..], &[("/actor/effective_user", OTHER), ("/process/exe", "/usr/bin/su")]].concat())?;
+    sees(&practice, "the refused su", SEEN_WITHIN, &[("/kind", "elevation"), ("/outcome", "denied"), person])?;
+    sees(&practice, "what sudo -i started", SEEN_WITHIN, &[by_start, person, as_root, ("/process/exe", "/usr/bin/id"), ("/process/command", "/usr/bin/id -u")])?;
+    sees(&practice, "what sudo -u started", SEEN_WITHIN, &[by_start, person, ("/actor/effective_user", OTHER), ("/process/exe", "/usr/bin/tail"), ("/process/parent", "/usr/bin/sudo")])?;
+    sees(&practice, "what su started", SEEN_WITHIN, &[by_start, person, ("/actor/effective_user", OTHER), ("/process/exe", "/usr/bin/wc")])?;
+    let masked = [by_start, person, ("/process/exe", "/usr/bin/env"), ("/process/command", "/usr/bin/env API_TOKEN=*** /usr/bin/true")];
+    sees(&practice, "a command line without its secret", SEEN_WITHIN, &masked)?;
+    let chain = sees(&practice, "a start with its parents", SEEN_WITHIN, &[by_start, ("/process/exe", "/usr/bin/nl"), ("/process/ancestors", "*")])?;
+    let above: Vec<&str> = chain["event"]["process"]["ancestors"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    ensure!(above.contains(&"/usr/bin/sudo") && above.iter().any(|exe| exe.contains("sshd")), "{chain}");
+    sees(&practice, "the job of at", SEEN_WITHIN, &[("/kind", "file_access"), ("/process/exe", "/usr/bin/sort"), ("/object/path", &letter)])?;
+    let job = [("/kind", "file_access"), ("/actor/login_user", OTHER), ("/process/exe", "/usr/bin/head"), ("/actor/from", "cron")];
+    sees(&practice, "the job of cron", JOB_WITHIN, &job)?;
+    for row in practice.events(&[])? {
+        ensure!(!row.to_string().contains("not-to-be-kept-9"), "{row}");
+    }
+    for row in practice.findings()? {
+        let is_login = row["finding"]["asset"]["area"] == "login" && row.to_string().contains(OTHER);
+        ensure!(!is_login, "a timer that opens a session is nobody who logs in: {row}");
+    }
+    ensure!(machine.stop()?.success(), "{}", machine.log());
+    assert_eq!(audit_state::read()?, before, "the kernel's audit is as before");
+    Ok(())
+}
