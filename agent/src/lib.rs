@@ -1,6 +1,7 @@
 //! One machine's agent: sensors -> coalesce -> attribute -> classify -> spool -> uplink.
 
 pub mod attribute;
+pub mod auth_log;
 pub mod check;
 pub mod classify;
 pub mod cli;

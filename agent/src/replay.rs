@@ -3,6 +3,8 @@
 //! Damaged input becomes `gap` lines and is no failure. The machine it runs on is asked nothing: two machines
 //! print the same lines.
 
+mod auth_log;
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::ops::ControlFlow;
@@ -22,16 +24,18 @@ use crate::watch_list::WatchList;
 pub enum Format {
     /// Lines of auditd, ausearch --raw or our own recorder.
     LinuxAudit,
+    /// Text of auth.log or `journalctl -o json`, or records of wtmp and btmp; each file by its own first bytes.
+    AuthLog,
 }
 
 /// Why a replay could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// A format that a later version will read.
-    #[error("recordings in the format `{0}` cannot be replayed by this version yet; it reads linux-audit")]
+    #[error("recordings in the format `{0}` cannot be replayed by this version yet; it reads linux-audit and auth-log")]
     NotYet(String),
     /// A format that does not exist.
-    #[error("`{0}` is no format of recordings; use linux-audit")]
+    #[error("`{0}` is no format of recordings; use linux-audit or auth-log")]
     UnknownFormat(String),
     /// A file that cannot be read.
     #[error("could not read the recording `{path}`; check the name and that this account may read it")]
@@ -55,7 +59,8 @@ impl std::str::FromStr for Format {
     fn from_str(word: &str) -> Result<Self, ReplayError> {
         match word {
             "linux-audit" => Ok(Self::LinuxAudit),
-            "evtx" | "windows-json" | "auth-log" => Err(ReplayError::NotYet(word.to_owned())),
+            "auth-log" => Ok(Self::AuthLog),
+            "evtx" | "windows-json" => Err(ReplayError::NotYet(word.to_owned())),
             _ => Err(ReplayError::UnknownFormat(word.to_owned())),
         }
     }
@@ -70,7 +75,14 @@ pub fn replay(
     watches: &WatchList,
     out: &mut dyn Write,
 ) -> Result<(), ReplayError> {
-    let Format::LinuxAudit = format;
+    match format {
+        Format::LinuxAudit => linux_audit(files, watches, out)?,
+        Format::AuthLog => auth_log::replay(files, out)?,
+    }
+    out.flush().map_err(ReplayError::Write)
+}
+
+fn linux_audit(files: &[PathBuf], watches: &WatchList, out: &mut dyn Write) -> Result<(), ReplayError> {
     let keys = learn_keys(files, watches)?;
     let mut pipeline = Pipeline::recorded(watches.clone(), keys);
     for path in files {
@@ -80,8 +92,7 @@ pub fn replay(
             Ok(ControlFlow::Continue(()))
         })?;
     }
-    write_events(out, pipeline.finish())?;
-    out.flush().map_err(ReplayError::Write)
+    write_events(out, pipeline.finish())
 }
 
 /// The first of two readings: which rule keys stand for a watch.
