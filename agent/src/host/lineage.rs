@@ -30,7 +30,8 @@ fn parent_of(stat: &str) -> Option<u32> {
 
 /// The systemd unit of a control group; none where there is no systemd. `0::/system.slice/apt-daily.service`: the last part that is a service or a scope.
 fn unit_in(cgroups: &str) -> Option<String> {
-    let path = cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).find(|path| path.contains(".slice"))?;
+    let path =
+        cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).find(|path| path.contains(".slice"))?;
     let is_unit = |part: &&str| part.ends_with(".service") || part.ends_with(".scope");
     path.rsplit('/').find(is_unit).map(str::to_owned)
 }
@@ -53,7 +54,10 @@ mod tests {
         assert_eq!(unit_in("0::/system.slice/apt-daily.service\n").as_deref(), Some("apt-daily.service"));
         let user = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope\n";
         assert_eq!(unit_in(user).as_deref(), Some("x.scope"));
-        assert_eq!(unit_in("1:name=systemd:/system.slice/run-u7.service\n").as_deref(), Some("run-u7.service"));
+        assert_eq!(
+            unit_in("1:name=systemd:/system.slice/run-u7.service\n").as_deref(),
+            Some("run-u7.service")
+        );
         assert_eq!(unit_in("0::/\n"), None);
     }
 }

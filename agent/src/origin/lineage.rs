@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_number_that_is_used_again_is_another_process() {
-        let mut lineage = Lineage::new(Box::new(Machine(vec![(10, "/usr/sbin/nginx", 1), (1, "/sbin/init", 0)])));
+        let mut lineage =
+            Lineage::new(Box::new(Machine(vec![(10, "/usr/sbin/nginx", 1), (1, "/sbin/init", 0)])));
         learn(&mut lineage, 10, 1, "/usr/bin/rustdesk", 0);
         let around = learn(&mut lineage, 11, 10, "/bin/sh", 5);
         assert_eq!(around.parent.as_deref(), Some("/usr/sbin/nginx"));

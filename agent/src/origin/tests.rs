@@ -1,2 +1,1 @@
 //! Records in, marks and events out.
-

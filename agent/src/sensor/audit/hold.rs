@@ -180,7 +180,9 @@ impl Hold {
                 }
                 Purpose::IoUring if !Path::new(path).exists() => continue,
                 Purpose::IoUring => "access through io_uring is not seen on this kernel".to_owned(),
-                Purpose::Start => "what privileged sessions and remote-support tools start is not seen".to_owned(),
+                Purpose::Start => {
+                    "what privileged sessions and remote-support tools start is not seen".to_owned()
+                }
             };
             if !sentences.contains(&sentence) {
                 sentences.push(sentence);

@@ -144,13 +144,19 @@ fn fields(value: &Value, prefix: &str, into: &mut BTreeSet<String>) {
     }
 }
 
+/// What a schema refers to, or itself.
+fn resolved(schema_of: &Value) -> Value {
+    let name = schema_of["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/"));
+    name.map_or_else(|| schema_of.clone(), |name| schema()["$defs"][name].clone())
+}
+
 /// Dotted names of all properties of a schema; `act` is free inside.
 fn properties(schema: &Value, prefix: &str, into: &mut BTreeSet<String>) {
     for (name, value) in schema["properties"].as_object().into_iter().flatten() {
         let described = value["description"].as_str().is_some_and(|text| text.len() > 10);
         assert!(described, "{prefix}{name} needs a description");
         properties(value, &format!("{prefix}{name}."), into);
-        properties(&value["items"], &format!("{prefix}{name}."), into);
+        properties(&resolved(&value["items"]), &format!("{prefix}{name}."), into);
         into.insert(format!("{prefix}{name}"));
     }
 }
