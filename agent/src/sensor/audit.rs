@@ -1,4 +1,4 @@
-//! The live sensor: kernel audit, with this process as its owner.
+//! The live sensor: kernel audit, with this process as its owner, or as a listener beside another one ([`steps`]).
 //!
 //! Two threads: the drain takes records from the kernel ([`drain`]); this one parses, attributes, classifies,
 //! hands over, and every few seconds looks whether audit is still on, ours, and has its rules. Someone who
@@ -11,11 +11,13 @@
 
 mod drain;
 mod hold;
+mod keys;
 mod netlink;
 mod rules;
 mod scan;
 mod state_file;
 mod status;
+mod steps;
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -25,8 +27,10 @@ use std::time::Duration;
 
 use ntk_evidence::event::{Actor, Confidence, Event, Kind, Outcome, Source, Tamper, TamperKind};
 
+use super::fingerprints::Fingerprints;
 use super::pipeline::{Pipeline, gap};
 use super::sink::{Closed, Sink};
+use super::standing::Standing;
 use super::stop::Stop;
 use crate::attribute::Names;
 use crate::classify::{Classifier, ForeignKeys, SENSOR};
@@ -36,7 +40,9 @@ use crate::host;
 use crate::watch_list::WatchList;
 
 use drain::Drain;
-use hold::Hold;
+use hold::{Hold, Role};
+use keys::Keys;
+use steps::Overlap;
 
 pub use hold::Unavailable;
 pub use status::AuditStatus;
@@ -57,6 +63,10 @@ pub struct AuditConfig {
     pub names: Box<dyn Names>,
     /// The machine's clocks.
     pub clock: Arc<dyn Clock>,
+    /// What the other sensors are told of audit.
+    pub standing: Arc<Standing>,
+    /// Keys of ssh logins, as the log's reader learns them.
+    pub fingerprints: Arc<Fingerprints>,
 }
 
 /// Kernel audit in our hands and being drained; [`Self::run`] makes events of it.
@@ -66,6 +76,9 @@ pub struct AuditSensor {
     drain_stop: Stop,
     pipeline: Pipeline,
     runs: Runs<()>,
+    keys: Keys,
+    overlap: Overlap,
+    standing: Arc<Standing>,
     around: host::Surroundings,
     clock: Arc<dyn Clock>,
     status: Arc<Mutex<AuditStatus>>,
@@ -82,6 +95,10 @@ struct Seen {
     n_queue_full: u64,
     n_overflows: u64,
     rules_hash: String,
+    enabled: u32,
+    /// Whether any record came, since when the socket is the one it is.
+    heard: bool,
+    since: Duration,
 }
 
 impl AuditSensor {
@@ -97,6 +114,7 @@ impl AuditSensor {
         let mut pipeline = Pipeline::new(classifier, config.names);
         let now = clock::text(config.clock.now());
         pipeline.set_fallback_time(now.clone());
+        pipeline.tell(Arc::clone(&config.standing));
         let (mut hold, socket) = Hold::take(&config.watches, &config.state_file, &host::boot_id())?;
         let drain_stop = Stop::default();
         let failed = |error: std::io::Error| Unavailable {
@@ -109,20 +127,30 @@ impl AuditSensor {
             after: config.clock.uptime(),
             lost: hold.lost_before().into(),
             rules_hash: look.status.rules_hash.clone(),
+            enabled: look.status.enabled,
+            since: config.clock.uptime(),
             ..Seen::default()
         };
-        Ok(Self {
-            status: Arc::new(Mutex::new(look.status)),
-            cannot_see: Arc::new(Mutex::new(hold.cannot_see())),
+        let mut overlap = Overlap::default();
+        overlap.begin(hold.role(), seen.since);
+        let sensor = Self {
+            status: Arc::new(Mutex::new(look.status.clone())),
+            cannot_see: Arc::default(),
             hold,
             drain,
             drain_stop,
             pipeline,
             runs: Runs::default(),
+            keys: Keys::new(config.fingerprints),
+            overlap,
+            standing: config.standing,
             around: host::Surroundings::default(),
             clock: config.clock,
             seen,
-        })
+        };
+        let sentences = sensor.stand(&look.status, sensor.seen.since);
+        *sensor.cannot_see.lock().unwrap_or_else(PoisonError::into_inner) = sentences;
+        Ok(sensor)
     }
 
     /// What the last look showed, for health entries; shared with the running sensor.
@@ -142,7 +170,10 @@ impl AuditSensor {
             let received = self.drain.records.recv_timeout(TURN);
             let now = self.clock.uptime();
             let events = match &received {
-                Ok(raw) => self.pipeline.raw(raw, now),
+                Ok(raw) => {
+                    self.seen.heard = true;
+                    if self.overlap.is_new(raw, now) { self.pipeline.raw(raw, now) } else { Vec::new() }
+                }
                 Err(_) => self.pipeline.tick(now),
             };
             open = self.hand_over(events, now, sink);
@@ -166,6 +197,10 @@ impl AuditSensor {
             {
                 process.parent = self.around.parent_of(pid, now);
             }
+            mark(&self.standing, &event);
+            self.keys.take(event, now);
+        }
+        for event in self.keys.ready(now) {
             ready.extend(self.runs.take(event, (), now).into_iter().map(|(event, ())| event));
         }
         ready.into_iter().try_for_each(|event| sink.offer(event))
@@ -173,6 +208,7 @@ impl AuditSensor {
 
     /// Gives audit back, then hands over what still came.
     fn end(mut self, sink: &Sink) {
+        self.standing.set(false, false);
         self.hold.give_back();
         self.drain_stop.request();
         let now = self.clock.uptime();
@@ -183,6 +219,10 @@ impl AuditSensor {
         events.extend(self.pipeline.finish());
         let mut ready = Vec::new();
         for event in events {
+            mark(&self.standing, &event);
+            self.keys.take(event, now);
+        }
+        for event in self.keys.flush(now) {
             ready.extend(self.runs.take(event, (), now));
         }
         ready.extend(self.runs.flush());
@@ -200,6 +240,8 @@ impl AuditSensor {
         self.pipeline.set_fallback_time(time.clone());
         let mut events = self.losses(&time);
         let Ok(look) = self.hold.look() else {
+            // What cannot be asked may not be relied on: the others stand in until it answers again.
+            self.standing.set(false, false);
             self.seen.after = now;
             return events;
         };
@@ -210,32 +252,19 @@ impl AuditSensor {
         }
         self.seen.lost = status.lost;
         let mut put_right = false;
-        if status.enabled == 0 {
+        // A listener's owner may keep it off: that is told when it changes, and stays the owner's business.
+        let is_owner = self.hold.role() == Role::Owner;
+        if status.enabled == 0 && (is_owner || self.seen.enabled != 0) {
             events.push(tamper(TamperKind::AuditDisabled, "audit_enabled=0", &time));
             events.push(self.gap("audit_disabled", &time, None));
-            let _ = self.hold.switch_on();
-            put_right = true;
-        }
-        let pid = std::process::id();
-        if status.owner_pid != pid || self.drain.has_ended() {
-            let detail = format!("audit_pid={}", status.owner_pid);
-            events.push(tamper(TamperKind::AuditPolicyChanged, &detail, &time));
-            events.push(self.gap("owner_changed", &time, None));
-            if let Ok(socket) = self.hold.become_owner() {
-                let stop = Stop::default();
-                if let Ok(drain) = Drain::start(socket, stop.clone()) {
-                    self.drain_stop.request();
-                    while let Ok(raw) = self.drain.records.try_recv() {
-                        events.extend(self.pipeline.raw(&raw, now));
-                    }
-                    self.drain_stop = stop;
-                    self.drain = drain;
-                    self.seen.n_queue_full = 0;
-                    self.seen.n_overflows = 0;
-                }
+            put_right = is_owner;
+            if is_owner {
+                let _ = self.hold.switch_on();
             }
-            put_right = true;
         }
+        let (stepped, again) = self.step(&status, &time, now);
+        events.extend(stepped);
+        put_right |= again;
         if status.rules_hash != self.seen.rules_hash {
             let detail = match look.n_missing {
                 0 => "other rules were added or removed".to_owned(),
@@ -252,10 +281,12 @@ impl AuditSensor {
         }
         let status = self.hold.look().map_or(status, |look| look.status);
         self.seen.rules_hash = status.rules_hash.clone();
+        self.seen.enabled = status.enabled;
         self.seen.at = time;
         self.seen.after = now;
+        let sentences = self.stand(&status, now);
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
-        *self.cannot_see.lock().unwrap_or_else(PoisonError::into_inner) = self.hold.cannot_see();
+        *self.cannot_see.lock().unwrap_or_else(PoisonError::into_inner) = sentences;
         events
     }
 
@@ -277,11 +308,20 @@ impl AuditSensor {
     }
 
     fn gap(&self, cause: &str, time: &str, lost: Option<u64>) -> Event {
+        self.standing.lost();
         let mut event = gap(cause, time, Some(&self.seen.at), Some(time));
         if let Some(gap) = &mut event.gap {
             gap.lost = lost;
         }
         event
+    }
+}
+
+/// Tells the comparison with fanotify which paths audit spoke of.
+fn mark(standing: &Standing, event: &Event) {
+    if event.kind == Kind::FileAccess && standing.is_compared() {
+        let paths = event.object.iter().flat_map(|object| [&object.path, &object.to]).flatten();
+        standing.tell(paths.map(|path| standing.path(path)));
     }
 }
 

@@ -114,6 +114,18 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// Why nobody can be named.
+    Because {
+        /// The process had ended before it could be asked for.
+        ProcessEnded = "process_ended",
+        /// The process belongs to no login.
+        NoLogin = "no_login",
+        /// It was there when the folder came under watch.
+        BeforeWatching = "before_watching",
+    }
+}
+
+vocabulary! {
     /// What a file access did, from the open flags or the call.
     Action {
         /// Opened for reading.
@@ -293,6 +305,9 @@ pub struct Actor {
     /// How sure the actor is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<Confidence>,
+    /// Why nobody can be named, where the sensor knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<Because>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: OtherFields,
@@ -554,6 +569,9 @@ impl Event {
         }
         if let Some(confidence) = self.actor.as_ref().and_then(|actor| actor.confidence.as_ref()) {
             word("actor.confidence", confidence.is_known(), confidence.as_str());
+        }
+        if let Some(because) = self.actor.as_ref().and_then(|actor| actor.because.as_ref()) {
+            word("actor.because", because.is_known(), because.as_str());
         }
         if let Some(object) = &self.object {
             if let Some(class) = &object.class {

@@ -104,6 +104,9 @@ impl Practice {
         SensorConfig {
             watches: WatchList::new(vec![watch]).unwrap(),
             audit: true,
+            fanotify: false,
+            logs: false,
+            log_files: Vec::new(),
             notify: false,
             recordings: None,
             state_file: self._dir.path().join("agent/audit-before.json"),
