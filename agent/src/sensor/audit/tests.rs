@@ -16,6 +16,8 @@ use super::*;
 use crate::clock::RealClock;
 use crate::sensor::{self, Sensed, SensorConfig, Started};
 
+mod ladder;
+
 /// A login uid that no account of a test machine has.
 const LOGIN_UID: u32 = 4242;
 
@@ -125,10 +127,15 @@ struct Sensing {
 
 impl Sensing {
     fn start(practice: &Practice) -> Self {
+        let sensing = Self::start_with(practice.config());
+        assert_eq!(sensing.started().running.len(), 1, "{:?}", sensing.started().cannot_see);
+        sensing
+    }
+
+    fn start_with(config: SensorConfig) -> Self {
         let stop = Stop::default();
-        let (sink, events) = Sink::bounded(1024, Arc::new(RealClock));
-        let started = sensor::start(practice.config(), &sink, &stop);
-        assert_eq!(started.running.len(), 1, "{:?}", started.cannot_see);
+        let (sink, events) = Sink::bounded(16_384, Arc::new(RealClock));
+        let started = sensor::start(config, &sink, &stop);
         Self { started: Some(started), stop, events, seen: Vec::new() }
     }
 
@@ -320,12 +327,15 @@ fn live_after_a_kill_the_next_start_cleans_up() {
     let mut child = hold_in_another_process(&practice);
     let while_held = snapshot();
     assert!(while_held.rules.len() > before.rules.len());
-    // A second agent does not fight for what a living one holds.
-    let (sink, _events) = Sink::bounded(16, Arc::new(RealClock));
+    // A second agent does not fight for what a living one holds, and leaves its rules where they are.
     let config = SensorConfig { state_file: practice.root.join("elsewhere.json"), ..practice.config() };
-    let started = sensor::start(config, &sink, &Stop::default());
-    assert!(started.running.is_empty());
-    assert!(started.cannot_see.iter().any(|sentence| sentence.contains(&child.id().to_string())));
+    let mut second = Sensing::start_with(config);
+    let mut health = ntk_evidence::event::Health::default();
+    second.started().fill(&mut health);
+    assert_eq!(health.audit_owner, Some(child.id()));
+    assert!(health.cannot_see.iter().any(|sentence| sentence.contains(&child.id().to_string())));
+    second.end();
+    assert_eq!(snapshot().rules, while_held.rules, "the first one's rules are its own");
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(snapshot().rules, while_held.rules, "a kill -9 leaves the rules");
