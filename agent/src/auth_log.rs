@@ -28,4 +28,4 @@ pub use utmp::{RECORD_BYTES, Visit, VisitKind, looks_like_utmp};
 pub const SENSOR: &str = "auth-log";
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -54,6 +54,12 @@ pub struct Config {
 pub struct SensorChoice {
     /// Kernel audit (Linux, root).
     pub audit: bool,
+    /// fanotify: the fallback for files, and a comparison beside kernel audit (Linux, root).
+    pub fanotify: bool,
+    /// The logs of login programs: logins where kernel audit is missing, and the keys of ssh logins beside it.
+    pub logs: bool,
+    /// Files to follow in place of the usual logs; wtmp and btmp by name, the others text.
+    pub log_files: Vec<PathBuf>,
     /// The notify fallback, which can name no person.
     pub notify: bool,
     /// Recordings to play, in this order.

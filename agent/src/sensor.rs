@@ -1,21 +1,33 @@
 //! Sensors: what this machine can tell, and honest sentences about what it cannot.
 //!
 //! ```text
-//! kernel audit (audit, owner)  \
-//! recordings (recorded)         > pipeline: coalesce -> attribute -> classify -> Sink -> spool
-//! notify (watch, fallback)     /  (notify makes its events itself: there is no person to attribute)
+//! kernel audit (audit)  \
+//! recordings (recorded)  > pipeline: coalesce -> attribute -> classify -> Sink -> spool
+//! fanotify, auth-log, notify (watch): events of their own, and only of what audit does not tell
 //! ```
-//! [`start`] picks kernel audit; where it cannot be had, notify; and says why.
+//! A ladder: audit as its owner, audit beside another owner, fanotify for files and the logs for logins, notify for
+//! files without any person. [`standing`] carries down it what audit tells at the moment, so that the rung below
+//! stands in by itself. Beside audit, fanotify compares and the logs lend the fingerprints of ssh keys. Each rung says
+//! what it cannot see.
 
 #[cfg(target_os = "linux")]
 pub mod audit;
+#[cfg(target_os = "linux")]
+mod cross_check;
+#[cfg(target_os = "linux")]
+pub mod fanotify;
+pub mod fingerprints;
+#[cfg(unix)]
+pub mod logs;
 mod pipeline;
 pub mod recorded;
 mod sink;
+pub mod standing;
 mod stop;
 pub mod watch;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,6 +36,9 @@ use ntk_evidence::event::Health;
 
 use crate::clock::Clock;
 use crate::watch_list::WatchList;
+
+use fingerprints::Fingerprints;
+use standing::Standing;
 
 pub use pipeline::Pipeline;
 pub use recorded::{Position, Recordings};
@@ -37,6 +52,12 @@ pub struct SensorConfig {
     pub watches: WatchList,
     /// Kernel audit may be used (Linux, root).
     pub audit: bool,
+    /// fanotify may be used: the fallback for files, and a comparison beside audit.
+    pub fanotify: bool,
+    /// The logs of login programs may be followed.
+    pub logs: bool,
+    /// Files to follow in place of the usual logs.
+    pub log_files: Vec<PathBuf>,
     /// The notify fallback may be used.
     pub notify: bool,
     /// Recordings to play.
@@ -79,6 +100,8 @@ pub struct Running {
     #[cfg(target_os = "linux")]
     audit: Option<Arc<Mutex<audit::AuditStatus>>>,
     cannot_see: Arc<Mutex<Vec<String>>>,
+    /// Whether it is needed now; a sensor that only stands in sleeps otherwise.
+    awake: Arc<AtomicBool>,
     ended: Receiver<()>,
     thread: std::thread::JoinHandle<()>,
 }
@@ -96,6 +119,9 @@ impl Running {
 
     /// Adds to a health entry what this sensor knows.
     pub fn fill(&self, health: &mut Health) {
+        if !self.awake.load(Ordering::Acquire) {
+            return;
+        }
         health.sensors.push(self.name.to_owned());
         health
             .cannot_see
@@ -132,6 +158,7 @@ impl Running {
             #[cfg(target_os = "linux")]
             audit: None,
             cannot_see: Arc::default(),
+            awake: Arc::new(AtomicBool::new(true)),
             ended,
             thread,
         })
@@ -147,18 +174,29 @@ pub fn start(config: SensorConfig, sink: &Sink, stop: &Stop) -> Started {
     if config.watches.is_empty() {
         started.cannot_see.push("no folder is watched: name some in the configuration".to_owned());
     }
-    let mut live = false;
-    if config.audit {
-        match sense_audit(&config, sink.clone(), stop.clone()) {
-            Ok(running) => {
-                started.running.push(running);
-                live = true;
-            }
-            Err(reason) => started.cannot_see.push(reason),
-        }
+    let standing = Arc::<Standing>::default();
+    let fingerprints = Arc::<Fingerprints>::default();
+    // The logs first: a login that audit tells of waits for them only where they are read. Audit before those that
+    // stand in for it: they ask what it tells.
+    if config.logs {
+        let result = follow_logs(&config, &standing, &fingerprints, sink.clone(), stop.clone());
+        started_or_said(&mut started, result);
     }
-    if config.notify && !live && !config.watches.is_empty() {
-        started_or_said(&mut started, sense_notify(&config, sink.clone(), stop.clone()));
+    if config.audit {
+        let result = sense_audit(&config, &standing, fingerprints, sink.clone(), stop.clone());
+        started_or_said(&mut started, result);
+    }
+    if config.watches.is_empty() {
+        return started;
+    }
+    let mut stands_in = false;
+    if config.fanotify {
+        let result = sense_fanotify(&config, &standing, sink.clone(), stop.clone());
+        stands_in = result.is_ok();
+        started_or_said(&mut started, result);
+    }
+    if config.notify && !stands_in {
+        started_or_said(&mut started, sense_notify(&config, standing, sink.clone(), stop.clone()));
     }
     started
 }
@@ -183,12 +221,20 @@ fn play(recordings: Recordings, sink: Sink, stop: Stop) -> Result<Running, Strin
 }
 
 #[cfg(target_os = "linux")]
-fn sense_audit(config: &SensorConfig, sink: Sink, stop: Stop) -> Result<Running, String> {
+fn sense_audit(
+    config: &SensorConfig,
+    standing: &Arc<Standing>,
+    fingerprints: Arc<Fingerprints>,
+    sink: Sink,
+    stop: Stop,
+) -> Result<Running, String> {
     let sensor = audit::AuditSensor::take(audit::AuditConfig {
         watches: config.watches.clone(),
         state_file: config.state_file.clone(),
         names: Box::new(crate::host::Accounts::default()),
         clock: Arc::clone(&config.clock),
+        standing: Arc::clone(standing),
+        fingerprints,
     });
     let sensor = sensor.map_err(|unavailable| unavailable.to_string())?;
     let (status, cannot_see) = (sensor.status(), sensor.cannot_see());
@@ -198,17 +244,102 @@ fn sense_audit(config: &SensorConfig, sink: Sink, stop: Stop) -> Result<Running,
 }
 
 #[cfg(not(target_os = "linux"))]
-fn sense_audit(_config: &SensorConfig, _sink: Sink, _stop: Stop) -> Result<Running, String> {
+fn sense_audit(
+    _config: &SensorConfig,
+    _standing: &Arc<Standing>,
+    _fingerprints: Arc<Fingerprints>,
+    _sink: Sink,
+    _stop: Stop,
+) -> Result<Running, String> {
     Err("kernel audit exists on Linux only".to_owned())
 }
 
-fn sense_notify(config: &SensorConfig, sink: Sink, stop: Stop) -> Result<Running, String> {
-    let sensor = watch::WatchSensor::start(config.watches.clone(), Arc::clone(&config.clock));
-    let sensor = sensor.map_err(|error| format!("folders cannot be watched either ({error})"))?;
-    let cannot_see = Arc::new(Mutex::new(sensor.cannot_see().to_vec()));
-    let running = Running::spawn(watch::SENSOR, move || sensor.run(&sink, &stop));
-    let running = running.map_err(|error| not_started("notify", &error))?;
+#[cfg(target_os = "linux")]
+fn sense_fanotify(
+    config: &SensorConfig,
+    standing: &Arc<Standing>,
+    sink: Sink,
+    stop: Stop,
+) -> Result<Running, String> {
+    let sensor = fanotify::FanotifySensor::start(fanotify::FanotifyConfig {
+        watches: config.watches.clone(),
+        standing: Arc::clone(standing),
+        names: Box::new(crate::host::Accounts::default()),
+        clock: Arc::clone(&config.clock),
+    })?;
+    let cannot_see = sensor.cannot_see();
+    let running = Running::spawn(fanotify::SENSOR, move || sensor.run(&sink, &stop));
+    let running = running.map_err(|error| not_started("fanotify", &error))?;
     Ok(Running { cannot_see, ..running })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sense_fanotify(
+    _config: &SensorConfig,
+    _standing: &Arc<Standing>,
+    _sink: Sink,
+    _stop: Stop,
+) -> Result<Running, String> {
+    Err("fanotify exists on Linux only".to_owned())
+}
+
+#[cfg(unix)]
+fn follow_logs(
+    config: &SensorConfig,
+    standing: &Arc<Standing>,
+    fingerprints: &Arc<Fingerprints>,
+    sink: Sink,
+    stop: Stop,
+) -> Result<Running, String> {
+    let sensor = logs::LogsSensor::start(logs::LogsConfig {
+        files: config.log_files.clone(),
+        standing: Arc::clone(standing),
+        fingerprints: Arc::clone(fingerprints),
+        clock: Arc::clone(&config.clock),
+    })?;
+    let cannot_see = sensor.cannot_see();
+    let running = Running::spawn(crate::auth_log::SENSOR, move || sensor.run(&sink, &stop));
+    let running = running.map_err(|error| not_started("the logs of login programs", &error))?;
+    Ok(Running { cannot_see, ..running })
+}
+
+#[cfg(not(unix))]
+fn follow_logs(
+    _config: &SensorConfig,
+    _standing: &Arc<Standing>,
+    _fingerprints: &Arc<Fingerprints>,
+    _sink: Sink,
+    _stop: Stop,
+) -> Result<Running, String> {
+    Err("logs of login programs are followed on Linux only".to_owned())
+}
+
+fn sense_notify(
+    config: &SensorConfig,
+    standing: Arc<Standing>,
+    sink: Sink,
+    stop: Stop,
+) -> Result<Running, String> {
+    let (watches, clock) = (config.watches.clone(), Arc::clone(&config.clock));
+    if !standing.sees_files() {
+        // A fault is said at once; whether it runs is known now.
+        let sensor = watch::WatchSensor::start(watches.clone(), Arc::clone(&clock));
+        let sensor = sensor.map_err(|error| format!("folders cannot be watched either ({error})"))?;
+        if !config.audit {
+            let cannot_see = Arc::new(Mutex::new(sensor.cannot_see().to_vec()));
+            let running = Running::spawn(watch::SENSOR, move || sensor.run(&sink, &stop));
+            let running = running.map_err(|error| not_started("notify", &error))?;
+            return Ok(Running { cannot_see, ..running });
+        }
+    }
+    let awake = Arc::new(AtomicBool::new(!standing.sees_files()));
+    let cannot_see = Arc::<Mutex<Vec<String>>>::default();
+    let told = (Arc::clone(&awake), Arc::clone(&cannot_see));
+    let running = Running::spawn(watch::SENSOR, move || {
+        watch::stand_in(&watches, &clock, &standing, (&told.0, &told.1), &sink, &stop);
+    });
+    let running = running.map_err(|error| not_started("notify", &error))?;
+    Ok(Running { cannot_see, awake, ..running })
 }
 
 fn not_started(what: &str, error: &std::io::Error) -> String {

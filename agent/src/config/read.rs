@@ -38,6 +38,9 @@ pub(super) fn config(table: Table) -> Result<Config, Vec<Fault>> {
     let watches = watches(&mut section);
     let sensor = section.below("sensor", |sensor| SensorChoice {
         audit: sensor.flag("audit", true),
+        fanotify: sensor.flag("fanotify", true),
+        logs: sensor.flag("logs", true),
+        log_files: log_files(sensor),
         notify: sensor.flag("notify", true),
         recorded: sensor.texts("recorded").into_iter().map(PathBuf::from).collect(),
         recorded_rate: sensor
@@ -83,6 +86,14 @@ fn log_format(section: &mut Section<'_>) -> LogFormat {
         section.fault("log_format", format!("must be one of {}", LogFormat::WORDS.join(", ")));
         LogFormat::default()
     })
+}
+
+fn log_files(section: &mut Section<'_>) -> Vec<PathBuf> {
+    let files: Vec<PathBuf> = section.texts("log_files").into_iter().map(PathBuf::from).collect();
+    if files.iter().any(|path| !path.is_absolute()) {
+        section.fault("log_files", "must be paths from the root, such as [\"/var/log/auth.log\"]");
+    }
+    files
 }
 
 fn watches(section: &mut Section<'_>) -> WatchList {

@@ -85,13 +85,18 @@ pub(crate) fn recording(name: &str) -> Option<PathBuf> {
     let places = [fixtures().join("linux-audit"), shared.join("data/linux-audit")];
     let found = places.iter().map(|place| place.join(name)).find(|path| path.exists());
     if found.is_none() {
-        println!("skipped: recording {name}");
-        if let Some(skips) = std::env::var_os("NTK_SKIPS") {
-            let mut file = File::options().create(true).append(true).open(skips).unwrap();
-            writeln!(file, "recording {name}: no shared test data").unwrap();
-        }
+        skipped(&format!("recording {name}"), "no shared test data");
     }
     found
+}
+
+/// Says that a test cannot be run here.
+pub(crate) fn skipped(test: &str, why: &str) {
+    println!("skipped: {test}: {why}");
+    if let Some(skips) = std::env::var_os("NTK_SKIPS") {
+        let mut file = File::options().create(true).append(true).open(skips).unwrap();
+        writeln!(file, "{test}: {why}").unwrap();
+    }
 }
 
 fn own_recordings() -> Vec<PathBuf> {
@@ -291,9 +296,9 @@ fn a_wrong_request_gets_a_sentence_and_prints_nothing() {
     let sentence = |word: &str| word.parse::<Format>().unwrap_err().to_string();
     assert_eq!(
         sentence("evtx"),
-        "recordings in the format `evtx` cannot be replayed by this version yet; it reads linux-audit"
+        "recordings in the format `evtx` cannot be replayed by this version yet; it reads linux-audit and auth-log"
     );
-    assert_eq!(sentence("pcap"), "`pcap` is no format of recordings; use linux-audit");
+    assert_eq!(sentence("pcap"), "`pcap` is no format of recordings; use linux-audit or auth-log");
     let files = [fixtures().join("linux-audit/16-sudo-ok.log"), PathBuf::from("/nowhere/audit.log")];
     let mut out = Vec::new();
     let error = replay(Format::LinuxAudit, &files, &WatchList::default(), &mut out).unwrap_err();

@@ -42,6 +42,9 @@ impl Sensing {
         let sensor_config = SensorConfig {
             watches: config.watches.clone(),
             audit: config.sensor.audit,
+            fanotify: config.sensor.fanotify,
+            logs: config.sensor.logs,
+            log_files: config.sensor.log_files.clone(),
             notify: config.sensor.notify,
             recordings: Some(recordings),
             state_file: dir.join("audit-before.json"),

@@ -1,4 +1,4 @@
-//! The live sensor: kernel audit, with this process as its owner.
+//! The live sensor: kernel audit, with this process as its owner, or as a listener beside another one ([`steps`]).
 //!
 //! Two threads: the drain takes records from the kernel ([`drain`]); this one parses, attributes, classifies,
 //! hands over, and every few seconds looks whether audit is still on, ours, and has its rules. Someone who
@@ -14,11 +14,13 @@ mod drain;
 mod follow;
 mod guards;
 mod hold;
+mod keys;
 mod netlink;
 mod rules;
 mod scan;
 mod state_file;
 mod status;
+mod steps;
 mod watchdog;
 
 use std::path::{Path, PathBuf};
@@ -29,8 +31,10 @@ use std::time::Duration;
 
 use ntk_evidence::event::{Actor, Confidence, Event, Kind, Outcome, Source, Tamper, TamperKind};
 
+use super::fingerprints::Fingerprints;
 use super::pipeline::{Pipeline, gap};
 use super::sink::{Closed, Sink};
+use super::standing::Standing;
 use super::stop::Stop;
 use crate::attribute::{Names, Present};
 use crate::classify::{Classifier, ForeignKeys, SENSOR};
@@ -43,7 +47,9 @@ use crate::watch_list::WatchList;
 use canary::{Canary, Turn};
 use drain::Drain;
 use follow::Followed;
-use hold::{Hold, Look};
+use hold::{Hold, Look, Role};
+use keys::Keys;
+use steps::Overlap;
 
 pub use hold::Unavailable;
 pub use status::AuditStatus;
@@ -67,6 +73,10 @@ pub struct AuditConfig {
     pub names: Box<dyn Names>,
     /// The machine's clocks.
     pub clock: Arc<dyn Clock>,
+    /// What the other sensors are told of audit.
+    pub standing: Arc<Standing>,
+    /// Keys of ssh logins, as the log's reader learns them.
+    pub fingerprints: Arc<Fingerprints>,
 }
 
 /// Kernel audit in our hands and being drained; [`Self::run`] makes events of it.
@@ -79,6 +89,9 @@ pub struct AuditSensor {
     followed: Followed,
     canary: Option<Canary>,
     runs: Runs<()>,
+    keys: Keys,
+    overlap: Overlap,
+    standing: Arc<Standing>,
     around: host::Surroundings,
     accounts: host::Accounts,
     clock: Arc<dyn Clock>,
@@ -100,6 +113,10 @@ struct Seen {
     blind: Vec<&'static str>,
     /// When the sessions were last looked at.
     sessions: Option<Duration>,
+    enabled: u32,
+    /// Whether any record came, since when the socket is the one it is.
+    heard: bool,
+    since: Duration,
 }
 
 impl AuditSensor {
@@ -118,6 +135,7 @@ impl AuditSensor {
         let mut pipeline = Pipeline::new(classifier, config.names, origin);
         let now = clock::text(config.clock.now());
         pipeline.set_fallback_time(now.clone());
+        pipeline.tell(Arc::clone(&config.standing));
         let canary_path = canary.as_ref().and_then(Canary::path);
         let (mut hold, socket) = Hold::take(&watches, canary_path, &config.state_file, &host::boot_id())?;
         let followed = Followed::open(&own_dir);
@@ -139,11 +157,15 @@ impl AuditSensor {
             lost: hold.lost_before().into(),
             rules_hash: look.status.rules_hash.clone(),
             blind: look.blind.clone(),
+            enabled: look.status.enabled,
+            since: config.clock.uptime(),
             ..Seen::default()
         };
-        Ok(Self {
-            cannot_see: Arc::new(Mutex::new(sentences(&hold, &look, canary.as_ref()))),
-            status: Arc::new(Mutex::new(look.status)),
+        let mut overlap = Overlap::default();
+        overlap.begin(hold.role(), seen.since);
+        let sensor = Self {
+            status: Arc::new(Mutex::new(look.status.clone())),
+            cannot_see: Arc::default(),
             hold,
             drain,
             drain_stop,
@@ -152,11 +174,17 @@ impl AuditSensor {
             followed,
             canary,
             runs: Runs::default(),
+            keys: Keys::new(config.fingerprints),
+            overlap,
+            standing: config.standing,
             around: host::Surroundings::default(),
             accounts: host::Accounts::default(),
             clock: config.clock,
             seen,
-        })
+        };
+        let sentences = sensor.sentences(&look, sensor.seen.since);
+        *sensor.cannot_see.lock().unwrap_or_else(PoisonError::into_inner) = sentences;
+        Ok(sensor)
     }
 
     /// What the last look showed, for health entries; shared with the running sensor.
@@ -177,8 +205,9 @@ impl AuditSensor {
             let now = self.clock.uptime();
             let mut events = match &received {
                 Ok(raw) => {
+                    self.seen.heard = true;
                     self.canary.iter_mut().for_each(|canary| canary.saw(raw, now));
-                    self.pipeline.raw(raw, now)
+                    if self.overlap.is_new(raw, now) { self.pipeline.raw(raw, now) } else { Vec::new() }
                 }
                 Err(_) => self.pipeline.tick(now),
             };
@@ -205,6 +234,10 @@ impl AuditSensor {
             {
                 process.parent = self.around.parent_of(pid, now);
             }
+            mark(&self.standing, &event);
+            self.keys.take(event, now);
+        }
+        for event in self.keys.ready(now) {
             ready.extend(self.runs.take(event, (), now).into_iter().map(|(event, ())| event));
         }
         ready.into_iter().try_for_each(|event| sink.offer(event))
@@ -240,6 +273,7 @@ impl AuditSensor {
 
     /// Gives audit back, then hands over what still came.
     fn end(mut self, sink: &Sink) {
+        self.standing.set(false, false);
         self.hold.give_back();
         self.drain_stop.request();
         let now = self.clock.uptime();
@@ -250,6 +284,10 @@ impl AuditSensor {
         events.extend(self.pipeline.finish());
         let mut ready = Vec::new();
         for event in events {
+            mark(&self.standing, &event);
+            self.keys.take(event, now);
+        }
+        for event in self.keys.flush(now) {
             ready.extend(self.runs.take(event, (), now));
         }
         ready.extend(self.runs.flush());
@@ -268,6 +306,8 @@ impl AuditSensor {
         let mut events = self.losses(&time);
         events.extend(self.look_around(now));
         let Ok(look) = self.hold.look() else {
+            // What cannot be asked may not be relied on: the others stand in until it answers again.
+            self.standing.set(false, false);
             self.seen.after = now;
             return events;
         };
@@ -288,33 +328,19 @@ impl AuditSensor {
         }
         self.seen.lost = status.lost;
         let mut put_right = false;
-        if status.enabled == 0 {
+        // A listener's owner may keep it off: that is told when it changes, and stays the owner's business.
+        let is_owner = self.hold.role() == Role::Owner;
+        if status.enabled == 0 && (is_owner || self.seen.enabled != 0) {
             events.push(tamper(TamperKind::AuditDisabled, "audit_enabled=0", &time));
             events.push(self.gap("audit_disabled", &time, None));
-            let _ = self.hold.switch_on();
-            put_right = true;
-        }
-        let pid = std::process::id();
-        if status.owner_pid != pid || self.drain.has_ended() {
-            let detail = format!("audit_pid={}", status.owner_pid);
-            events.push(tamper(TamperKind::AuditPolicyChanged, &detail, &time));
-            events.push(self.gap("owner_changed", &time, None));
-            if let Ok(socket) = self.hold.become_owner() {
-                let stop = Stop::default();
-                if let Ok(drain) = Drain::start(socket, stop.clone()) {
-                    let _ = watchdog::watch(drain.beats(), stop.clone());
-                    self.drain_stop.request();
-                    while let Ok(raw) = self.drain.records.try_recv() {
-                        events.extend(self.pipeline.raw(&raw, now));
-                    }
-                    self.drain_stop = stop;
-                    self.drain = drain;
-                    self.seen.n_queue_full = 0;
-                    self.seen.n_overflows = 0;
-                }
+            put_right = is_owner;
+            if is_owner {
+                let _ = self.hold.switch_on();
             }
-            put_right = true;
         }
+        let (stepped, again) = self.step(&status, &time, now);
+        events.extend(stepped);
+        put_right |= again;
         if status.rules_hash != self.seen.rules_hash {
             let detail = match look.n_missing {
                 0 => "other rules were added or removed".to_owned(),
@@ -332,11 +358,12 @@ impl AuditSensor {
         let look = self.hold.look().unwrap_or(look);
         let status = look.status.clone();
         self.seen.rules_hash = status.rules_hash.clone();
+        self.seen.enabled = status.enabled;
         self.seen.at = time;
         self.seen.after = now;
+        let sentences = self.sentences(&look, now);
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
-        *self.cannot_see.lock().unwrap_or_else(PoisonError::into_inner) =
-            sentences(&self.hold, &look, self.canary.as_ref());
+        *self.cannot_see.lock().unwrap_or_else(PoisonError::into_inner) = sentences;
         events
     }
 
@@ -352,6 +379,25 @@ impl AuditSensor {
         });
         let nanos = u64::try_from(self.clock.now().unix_nanos()).unwrap_or_default();
         self.pipeline.look(&presence, sessions.as_deref(), Duration::from_nanos(nanos))
+    }
+
+    /// Sentences about what is not seen now.
+    fn sentences(&self, look: &Look, now: Duration) -> Vec<String> {
+        let mut sentences = self.stand(&look.status, now);
+        if self.canary.as_ref().is_some_and(Canary::is_blind) {
+            sentences.push(
+                "this agent had a file of its own opened and no record of it came: accesses may go unseen"
+                    .to_owned(),
+            );
+        }
+        for way in ["exclude", "never"] {
+            if look.blind.contains(&way) {
+                let sentence =
+                    format!("somebody else's audit rule ({way}) keeps some records from being made");
+                sentences.push(sentence);
+            }
+        }
+        sentences
     }
 
     /// Gaps of what the drain counted.
@@ -372,6 +418,7 @@ impl AuditSensor {
     }
 
     fn gap(&self, cause: &str, time: &str, lost: Option<u64>) -> Event {
+        self.standing.lost();
         let mut event = gap(cause, time, Some(&self.seen.at), Some(time));
         if let Some(gap) = &mut event.gap {
             gap.lost = lost;
@@ -380,21 +427,12 @@ impl AuditSensor {
     }
 }
 
-/// Sentences about what is not seen now.
-fn sentences(hold: &Hold, look: &Look, canary: Option<&Canary>) -> Vec<String> {
-    let mut sentences = hold.cannot_see();
-    if canary.is_some_and(Canary::is_blind) {
-        sentences.push(
-            "this agent opened a file of its own and no record of it came: accesses may go unseen".to_owned(),
-        );
+/// Tells the comparison with fanotify which paths audit spoke of.
+fn mark(standing: &Standing, event: &Event) {
+    if event.kind == Kind::FileAccess && standing.is_compared() {
+        let paths = event.object.iter().flat_map(|object| [&object.path, &object.to]).flatten();
+        standing.tell(paths.map(|path| standing.path(path)));
     }
-    for way in ["exclude", "never"] {
-        if look.blind.contains(&way) {
-            let sentence = format!("somebody else's audit rule ({way}) keeps some records from being made");
-            sentences.push(sentence);
-        }
-    }
-    sentences
 }
 
 /// What the look noticed. Who did it is in the record of the act, where there is one.

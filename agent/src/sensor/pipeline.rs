@@ -9,15 +9,17 @@
 //! - SE-1: bytes that are no record, and events with missing records, become `gap` events.
 //! - EV-2: any input gives events; none stops the way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ntk_evidence::event::{Confidence, Event, Gap, Kind, Source};
 
+use super::standing::Standing;
 use crate::attribute::{Attribution, Names, NoNames, Present};
 use crate::classify::{Classifier, ForeignKeys, KeyLearner, NoFolders, SENSOR, event_of_fact};
 use crate::coalesce::{Coalescer, Completeness, Observation};
 use crate::origin::{NoProcesses, Origin, Presence, is_housekeeping};
-use crate::record::{RawRecord, Record, RecordError, Stamp, is_remark, rfc3339};
+use crate::record::{RawRecord, Record, RecordError, Stamp, is_remark, kind, rfc3339};
 use crate::watch_list::WatchList;
 
 /// Where the pipeline stands in a run of damaged records.
@@ -49,6 +51,7 @@ pub struct Pipeline {
     partials: Option<Partials>,
     last: Option<Stamp>,
     fallback: String,
+    told: Option<Arc<Standing>>,
 }
 
 impl Pipeline {
@@ -69,12 +72,18 @@ impl Pipeline {
             partials: None,
             last: None,
             fallback: rfc3339(Duration::ZERO),
+            told: None,
         }
     }
 
     /// The moment that a gap bears when no record with a time was seen: a file's own time, or now.
     pub fn set_fallback_time(&mut self, time: String) {
         self.fallback = time;
+    }
+
+    /// Tells the comparison with fanotify which inodes the records speak of.
+    pub(crate) fn tell(&mut self, standing: Arc<Standing>) {
+        self.told = Some(standing);
     }
 
     /// Takes a line of a recording; its own time is the moment.
@@ -157,6 +166,13 @@ impl Pipeline {
     fn observations(&mut self, observations: Vec<Observation>, now: Duration) -> Vec<Event> {
         let mut events = Vec::new();
         for observation in observations {
+            if let Some(told) = self.told.as_ref().filter(|told| told.is_compared()) {
+                told.tell(
+                    observation
+                        .each(kind::PATH)
+                        .filter_map(|path| Some(told.inode(&path.text("dev")?, path.number("inode")?))),
+                );
+            }
             let attributed = self.attribution.observe(&observation, now);
             let actor = attributed.actor.clone();
             let mut found = self.classifier.classify(&observation, attributed);

@@ -4,9 +4,9 @@
 //! not seen at all. Who was logged in at the time stands in health entries; it is no actor.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use notify::event::{AccessKind, CreateKind, EventKind, ModifyKind, RemoveKind, RenameMode};
@@ -16,6 +16,7 @@ use ntk_evidence::event::{Action, Actor, Confidence, Event, Kind, Object, Outcom
 
 use super::pipeline::gap;
 use super::sink::{Closed, Sink};
+use super::standing::Standing;
 use super::stop::Stop;
 use crate::clock::{self, Clock};
 use crate::coalesce::Runs;
@@ -74,10 +75,15 @@ impl WatchSensor {
 
     /// Hands over events until the stop.
     pub fn run(self, sink: &Sink, stop: &Stop) {
+        self.run_until(sink, &|| stop.requested());
+    }
+
+    /// Hands over events until this is true.
+    fn run_until(self, sink: &Sink, is_over: &dyn Fn() -> bool) {
         let mut runs = Runs::default();
         let mut halves = Halves::default();
         let mut open = Ok(());
-        while open.is_ok() && !stop.requested() {
+        while open.is_ok() && !is_over() {
             let received = self.hints.recv_timeout(TURN);
             let (now, time) = (self.clock.uptime(), clock::text(self.clock.now()));
             let mut events = match received {
@@ -146,6 +152,28 @@ impl WatchSensor {
             _ => {}
         }
         vec![event]
+    }
+}
+
+/// Stands in whenever kernel audit tells of no files, until the stop; `awake` says when that is.
+pub fn stand_in(
+    watches: &WatchList,
+    clock: &Arc<dyn Clock>,
+    standing: &Standing,
+    told: (&AtomicBool, &Mutex<Vec<String>>),
+    sink: &Sink,
+    stop: &Stop,
+) {
+    let (awake, cannot_see) = told;
+    while !stop.wait(TURN) {
+        if standing.sees_files() {
+            continue;
+        }
+        let Ok(sensor) = WatchSensor::start(watches.clone(), Arc::clone(clock)) else { continue };
+        *cannot_see.lock().unwrap_or_else(PoisonError::into_inner) = sensor.cannot_see().to_vec();
+        awake.store(true, Ordering::Release);
+        sensor.run_until(sink, &|| stop.requested() || standing.sees_files());
+        awake.store(false, Ordering::Release);
     }
 }
 

@@ -118,6 +118,18 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// Why nobody can be named.
+    Because {
+        /// The process had ended before it could be asked for.
+        ProcessEnded = "process_ended",
+        /// The process belongs to no login.
+        NoLogin = "no_login",
+        /// It was there when the folder came under watch.
+        BeforeWatching = "before_watching",
+    }
+}
+
+vocabulary! {
     /// What a file access did, from the open flags or the call.
     Action {
         /// Opened for reading.
@@ -309,6 +321,9 @@ pub struct Actor {
     /// Sessions that were open at the time, where nobody can be named: at most 16. None of them is said to have acted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<Candidate>,
+    /// Why nobody can be named, where the sensor knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<Because>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: OtherFields,
@@ -614,6 +629,9 @@ impl Event {
         }
         if let Some(confidence) = self.actor.as_ref().and_then(|actor| actor.confidence.as_ref()) {
             word("actor.confidence", confidence.is_known(), confidence.as_str());
+        }
+        if let Some(because) = self.actor.as_ref().and_then(|actor| actor.because.as_ref()) {
+            word("actor.because", because.is_known(), because.as_str());
         }
         if let Some(object) = &self.object {
             if let Some(class) = &object.class {

@@ -3,7 +3,8 @@
 //! 1. look: who owns it, what state, which rules;
 //! 2. clean up what an earlier agent left when it was killed;
 //! 3. write the state before us to disk;
-//! 4. become the owner, then add our rules.
+//! 4. become the owner, then add our rules. Where another process owns it, listen beside it and add our rules:
+//!    whoever may control audit may do that, owner or not. State and limits are then the owner's business.
 //!
 //! Giving back goes the other way. Other people's rules and another owner are never touched.
 
@@ -60,14 +61,27 @@ fn wanted_of(place: usize, watch: &Watch, path: &str) -> Vec<Wanted> {
     rules.into_iter().map(|(purpose, rule)| Wanted { purpose, path: path.to_owned(), rule }).collect()
 }
 
+/// How the records come to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The kernel sends them to this process, and waits for it.
+    Owner,
+    /// The kernel sends them to another process, and lets this one hear them.
+    Listener,
+}
+
 /// Kernel audit in our hands.
 pub(super) struct Hold {
+    role: Role,
+    boot_id: String,
     control: AuditSocket,
     before: KernelState,
     state_file: PathBuf,
     wanted: Vec<Wanted>,
-    saved: Before,
     refused: Vec<usize>,
+    /// Rules that were there before us: somebody else's, though they are the same.
+    foreign: Vec<usize>,
+    n_added: usize,
     given_back: bool,
 }
 
@@ -81,13 +95,7 @@ impl Hold {
     ) -> Result<(Self, AuditSocket), Unavailable> {
         let mut control = AuditSocket::open().map_err(|error| refusal(&error))?;
         let mut before = state(&mut control).map_err(|error| refusal(&error))?;
-        let pid = std::process::id();
-        if before.owner_pid != 0 && before.owner_pid != pid && is_alive(before.owner_pid) {
-            return Err(Unavailable::because(format!(
-                "process {} already receives kernel audit (an auditd?); two owners cannot be, and this agent does not fight for it",
-                before.owner_pid
-            )));
-        }
+        let other = another(before.owner_pid);
         if let Some(left) = state_file::read(state_file).filter(|left| left.boot_id == boot_id) {
             // An earlier agent was killed: its rules go, and the state before *it* is the one to restore.
             for rule in left.rules.iter().filter_map(|rule| unhex(rule)).map(Rule::from_bytes) {
@@ -100,28 +108,94 @@ impl Hold {
         for (place, watch) in watches.iter().enumerate() {
             wanted.extend(wanted_of(place, watch, &watch.path));
         }
-        let standing = standing_rules(pid).into_iter().chain(canary.map(canary_rule));
+        let standing = standing_rules(std::process::id()).into_iter().chain(canary.map(canary_rule));
         wanted.extend(standing.map(|(purpose, rule)| Wanted { purpose, path: String::new(), rule }));
-        let rules = wanted.iter().map(|wanted| hex(wanted.rule.bytes())).collect();
-        let saved = Before { boot_id: boot_id.to_owned(), agent_pid: pid, state: before, rules };
-        state_file::write(state_file, &saved).map_err(|error| {
+        let (state_file, boot_id) = (state_file.to_owned(), boot_id.to_owned());
+        let role = if other { Role::Listener } else { Role::Owner };
+        let mut hold = Self {
+            role,
+            boot_id,
+            control,
+            before,
+            state_file,
+            wanted,
+            refused: Vec::new(),
+            foreign: Vec::new(),
+            n_added: 0,
+            given_back: false,
+        };
+        let listed = hold.list().unwrap_or_default();
+        let is_there = |(_, wanted): &(usize, &Wanted)| listed.iter().any(|other| same(other, &wanted.rule));
+        hold.foreign = hold.wanted.iter().enumerate().filter(is_there).map(|(nth, _)| nth).collect();
+        hold.save().map_err(|error| {
+            hold.given_back = true;
             Unavailable::because(format!(
                 "the audit state before this agent could not be saved ({error}), so nothing was changed; check the agent's folder"
             ))
         })?;
-        let state_file = state_file.to_owned();
-        let mut hold =
-            Self { control, before, state_file, wanted, saved, refused: Vec::new(), given_back: false };
-        match hold.become_owner() {
-            Ok(owner) => {
+        let socket =
+            if other { hold.listen() } else { hold.become_owner().or_else(|error| hold.instead(error)) };
+        match socket {
+            Ok(socket) => {
                 hold.add_rules();
-                Ok((hold, owner))
+                Ok((hold, socket))
             }
             Err(error) => {
                 hold.give_back();
                 Err(refusal(&error))
             }
         }
+    }
+
+    /// Another process was faster: it is listened to.
+    fn instead(&mut self, error: io::Error) -> io::Result<AuditSocket> {
+        if error.kind() == io::ErrorKind::AlreadyExists { self.listen() } else { Err(error) }
+    }
+
+    fn save(&self) -> io::Result<()> {
+        let rules = self.own_rules().map(|rule| hex(rule.bytes())).collect();
+        let agent_pid = std::process::id();
+        let saved = Before { boot_id: self.boot_id.clone(), agent_pid, state: self.before, rules };
+        state_file::write(&self.state_file, &saved)
+    }
+
+    fn own_rules(&self) -> impl Iterator<Item = &Rule> {
+        let own = self.wanted.iter().enumerate().filter(|(nth, _)| !self.foreign.contains(nth));
+        own.map(|(_, wanted)| &wanted.rule)
+    }
+
+    /// How many rules this agent added.
+    pub(super) fn n_added(&self) -> usize {
+        self.n_added
+    }
+
+    /// How the records come.
+    pub(super) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Hears the records beside their owner.
+    pub(super) fn listen(&mut self) -> io::Result<AuditSocket> {
+        let socket = AuditSocket::listen()?;
+        socket.widen(RECEIVE_BYTES);
+        self.role = Role::Listener;
+        Ok(socket)
+    }
+
+    /// The other owner is gone: takes its place, and remembers the state that it left as the one to restore.
+    pub(super) fn succeed(&mut self) -> io::Result<AuditSocket> {
+        let left = KernelState { owner_pid: 0, ..state(&mut self.control)? };
+        self.before = KernelState { lost: self.before.lost, ..left };
+        self.save()?;
+        self.become_owner()
+    }
+
+    /// Whether every watch that is there has its rule.
+    pub(super) fn sees_files(&self) -> bool {
+        let refused = self.refused.iter().filter_map(|nth| self.wanted.get(*nth));
+        !refused
+            .filter(|wanted| wanted.purpose == Purpose::Watch)
+            .any(|wanted| Path::new(&wanted.path).exists())
     }
 
     /// Records that the kernel had lost before us.
@@ -138,14 +212,12 @@ impl Hold {
             return more.is_empty();
         }
         // As at the start: what will be added is on disk first, so that a kill leaves nothing behind.
-        let mut saved = self.saved.clone();
-        saved.rules.extend(more.iter().map(|one| hex(one.rule.bytes())));
-        if state_file::write(&self.state_file, &saved).is_err() {
-            return false;
-        }
-        self.saved = saved;
         let from = self.wanted.len();
         self.wanted.extend(more);
+        if self.save().is_err() {
+            self.wanted.truncate(from);
+            return false;
+        }
         self.add_rules();
         !self.refused.contains(&from)
     }
@@ -230,10 +302,13 @@ impl Hold {
             if listed.iter().any(|other| same(other, rule)) {
                 continue;
             }
-            if let Err(error) = self.control.request(ADD_RULE, rule.bytes())
-                && error.kind() != io::ErrorKind::AlreadyExists
-            {
-                self.refused.push(nth);
+            match self.control.request(ADD_RULE, rule.bytes()) {
+                Ok(()) => {
+                    self.n_added = self.n_added.saturating_add(1);
+                    self.foreign.retain(|foreign| *foreign != nth);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(_) => self.refused.push(nth),
             }
         }
     }
@@ -252,6 +327,7 @@ impl Hold {
         owner.widen(RECEIVE_BYTES);
         let pid = KernelState { owner_pid: std::process::id(), ..KernelState::default() };
         owner.request(SET, &pid.change(MASK_PID))?;
+        self.role = Role::Owner;
         self.switch_on()?;
         Ok(owner)
     }
@@ -278,13 +354,17 @@ impl Hold {
             return;
         }
         let mut whole = true;
-        for Wanted { rule, .. } in &self.wanted {
+        let own: Vec<Rule> = self.own_rules().cloned().collect();
+        for rule in own {
             let gone = self.control.request(DEL_RULE, rule.bytes());
             whole &= gone.is_ok() || gone.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
         }
+        // What belongs to another owner stays as it is.
+        let masks = [MASK_BACKLOG_LIMIT | MASK_BACKLOG_WAIT, MASK_ENABLED, MASK_PID];
+        let masks = if self.role == Role::Owner { masks.as_slice() } else { &[] };
         // The owner ends before audit is switched off, so that switching off is not told to us but to the log.
-        for mask in [MASK_BACKLOG_LIMIT | MASK_BACKLOG_WAIT, MASK_ENABLED, MASK_PID] {
-            whole &= self.control.request(SET, &self.before.change(mask)).is_ok();
+        for mask in masks {
+            whole &= self.control.request(SET, &self.before.change(*mask)).is_ok();
         }
         if whole {
             let _ = state_file::remove(&self.state_file);
@@ -329,20 +409,24 @@ fn state(control: &mut AuditSocket) -> io::Result<KernelState> {
     Ok(KernelState::from_bytes(&control.ask(GET)?))
 }
 
-fn is_alive(pid: u32) -> bool {
-    Path::new("/proc").join(pid.to_string()).exists()
+/// Whether this number is that of another process that lives.
+pub(super) fn another(owner_pid: u32) -> bool {
+    owner_pid != 0
+        && owner_pid != std::process::id()
+        && Path::new("/proc").join(owner_pid.to_string()).exists()
 }
 
 fn refusal(error: &io::Error) -> Unavailable {
     let reason = match rustix::io::Errno::from_io_error(error) {
         Some(rustix::io::Errno::PERM | rustix::io::Errno::ACCESS) => {
-            "kernel audit needs root (CAP_AUDIT_CONTROL) in the machine's first user and network namespaces".to_owned()
+            "kernel audit needs root (CAP_AUDIT_CONTROL) in the machine's first user and network namespaces"
+                .to_owned()
         }
         Some(rustix::io::Errno::PROTONOSUPPORT | rustix::io::Errno::CONNREFUSED) => {
             "this kernel has no audit, or this is a container that is kept from it".to_owned()
         }
         Some(rustix::io::Errno::EXIST) => {
-            "another process receives kernel audit; two owners cannot be, and this agent does not fight for it".to_owned()
+            "another process receives kernel audit, and this agent may not listen beside it".to_owned()
         }
         _ => format!("kernel audit did not answer as expected ({error})"),
     };

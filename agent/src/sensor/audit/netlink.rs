@@ -68,6 +68,15 @@ impl AuditSocket {
         Ok(Self { socket, buffer: vec![0; MESSAGE_BYTES_MAX], sequence: 0 })
     }
 
+    /// Opens a socket that hears every record beside their owner (AUDIT_NLGRP_READLOG); it can ask for nothing.
+    pub(super) fn listen() -> io::Result<Self> {
+        const READLOG: u32 = 1;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(AUDIT))?;
+        bind(&socket, &SocketAddrNetlink::new(0, READLOG))?;
+        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(WAIT))?;
+        Ok(Self { socket, buffer: vec![0; MESSAGE_BYTES_MAX], sequence: 0 })
+    }
+
     /// Asks for a greater receive buffer, beyond the system's bound where that is allowed.
     pub(super) fn widen(&self, bytes: usize) {
         if sockopt::set_socket_recv_buffer_size_force(&self.socket, bytes).is_err() {

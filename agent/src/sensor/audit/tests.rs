@@ -17,6 +17,7 @@ use crate::clock::RealClock;
 use crate::sensor::{self, Sensed, SensorConfig, Started};
 
 mod holes;
+mod ladder;
 mod tampers;
 
 /// A login uid that no account of a test machine has.
@@ -112,6 +113,9 @@ impl Practice {
         SensorConfig {
             watches: WatchList::new(vec![watch]).unwrap(),
             audit: true,
+            fanotify: false,
+            logs: false,
+            log_files: Vec::new(),
             notify: false,
             recordings: None,
             state_file: self._dir.path().join("agent/audit-before.json"),
@@ -130,10 +134,15 @@ struct Sensing {
 
 impl Sensing {
     fn start(practice: &Practice) -> Self {
+        let sensing = Self::start_with(practice.config());
+        assert_eq!(sensing.started().running.len(), 1, "{:?}", sensing.started().cannot_see);
+        sensing
+    }
+
+    fn start_with(config: SensorConfig) -> Self {
         let stop = Stop::default();
-        let (sink, events) = Sink::bounded(1024, Arc::new(RealClock));
-        let started = sensor::start(practice.config(), &sink, &stop);
-        assert_eq!(started.running.len(), 1, "{:?}", started.cannot_see);
+        let (sink, events) = Sink::bounded(16_384, Arc::new(RealClock));
+        let started = sensor::start(config, &sink, &stop);
         Self { started: Some(started), stop, events, seen: Vec::new() }
     }
 
@@ -332,12 +341,15 @@ fn live_after_a_kill_the_next_start_cleans_up() {
     let mut child = hold_in_another_process(&practice);
     let while_held = snapshot();
     assert!(while_held.rules.len() > before.rules.len());
-    // A second agent does not fight for what a living one holds.
-    let (sink, _events) = Sink::bounded(16, Arc::new(RealClock));
+    // A second agent does not fight for what a living one holds, and leaves its rules where they are.
     let config = SensorConfig { state_file: practice.root.join("elsewhere.json"), ..practice.config() };
-    let started = sensor::start(config, &sink, &Stop::default());
-    assert!(started.running.is_empty());
-    assert!(started.cannot_see.iter().any(|sentence| sentence.contains(&child.id().to_string())));
+    let mut second = Sensing::start_with(config);
+    let mut health = ntk_evidence::event::Health::default();
+    second.started().fill(&mut health);
+    assert_eq!(health.audit_owner, Some(child.id()));
+    assert!(health.cannot_see.iter().any(|sentence| sentence.contains(&child.id().to_string())));
+    second.end();
+    assert_eq!(snapshot().rules, while_held.rules, "the first one's rules are its own");
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(snapshot().rules, while_held.rules, "a kill -9 leaves the rules");

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use ntk_evidence::entry::{Entry, Part};
 use ntk_evidence::event::{
-    Action, Actor, Candidate, Class, Confidence, Epoch, Event, Gap, Health, Holding, HoldingKind, Inventory,
-    InventoryReason, Kind, Object, OtherFields, Outcome, Process, Source, Tamper, TamperKind, Via,
+    Action, Actor, Because, Candidate, Class, Confidence, Epoch, Event, Gap, Health, Holding, HoldingKind,
+    Inventory, InventoryReason, Kind, Object, OtherFields, Outcome, Process, Source, Tamper, TamperKind, Via,
 };
 use serde_json::Value;
 
@@ -43,6 +43,7 @@ fn filled() -> Event {
                 from: text(),
                 other: OtherFields::new(),
             }],
+            because: Some(Because::NoLogin),
             other: OtherFields::new(),
         }),
         action: Some(Action::Read),
@@ -171,6 +172,7 @@ fn every_word_of_the_types_stands_in_the_schema_and_no_other() {
     assert_eq!(words(&at(&["outcome"])), Outcome::WORDS);
     assert_eq!(words(&at(&["action"])), Action::WORDS);
     assert_eq!(words(&at(&["actor", "confidence"])), Confidence::WORDS);
+    assert_eq!(words(&at(&["actor", "because"])), Because::WORDS);
     assert_eq!(words(&at(&["object", "class"])), Class::WORDS);
     assert_eq!(words(&at(&["object", "via"])), Via::WORDS);
     assert_eq!(words(&at(&["tamper", "what"])), TamperKind::WORDS);
