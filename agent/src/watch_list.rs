@@ -20,6 +20,8 @@ pub struct Watch {
     pub class: Class,
     /// Whose it is, where it belongs to one person.
     pub owner: Option<String>,
+    /// Whether it was made for nobody to open.
+    pub is_decoy: bool,
 }
 
 /// Why a watch was refused.
@@ -65,7 +67,17 @@ impl Watch {
                 known: Class::WORDS.join(", "),
             });
         }
-        Ok(Self { path, class, owner })
+        Ok(Self { path, class, owner, is_decoy: false })
+    }
+
+    /// The same as something that was made for nobody to open.
+    pub fn as_decoy(self) -> Self {
+        Self { is_decoy: true, ..self }
+    }
+
+    /// The mark of a decoy, as events bear it.
+    pub fn decoy(&self) -> Option<bool> {
+        self.is_decoy.then_some(true)
     }
 
     /// Whether a normalised path is this folder or below it.

@@ -7,7 +7,7 @@ use super::keys::{ForeignKeys, KeyLearner};
 use super::places::{Folders, Inode, Known, Places};
 use crate::coalesce::Observation;
 use crate::record::{Record, kind};
-use crate::watch_list::{WatchList, absolute, normalise};
+use crate::watch_list::{Watch, WatchList, absolute, normalise};
 
 const O_ACCMODE: u64 = 3;
 const O_CREAT: u64 = 0x40;
@@ -140,6 +140,7 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
         to,
         owner: watch.and_then(|watch| watch.owner.clone()),
         class: watch.map(|watch| watch.class.clone()),
+        decoy: watch.and_then(Watch::decoy),
         via: Some(via),
         ..Object::default()
     };
