@@ -14,6 +14,7 @@ use ntk_segment::error::SegmentError;
 use crate::check::{self, Verdict};
 use crate::clock::{self, Clock as _, RealClock};
 use crate::config::DEFAULT_DIR;
+use crate::decoy::{self, DecoyError};
 use crate::enroll::{self, EnrollError, Replace};
 use crate::error_chain;
 use crate::host;
@@ -137,6 +138,12 @@ What is found is proposed by the running agent; a person of the practice confirm
         #[arg(long)]
         json: bool,
     },
+    /// A mailbox or export that nobody has a reason to open
+    Decoy {
+        /// What to do
+        #[command(subcommand)]
+        what: DecoyCommand,
+    },
     /// Print the events of recorded records as JSON lines
     #[command(after_help = "Example:
   ntk-agent replay --format linux-audit audit.log --watch /srv/mail/anna=mailbox:anna")]
@@ -157,6 +164,24 @@ What is found is proposed by the running agent; a person of the practice confirm
     Completions {
         /// bash, zsh, fish, elvish, powershell
         shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum DecoyCommand {
+    /// Make one in a new folder and watch it; whoever touches it is reported
+    #[command(after_help = "Example:
+  sudo ntk-agent decoy plant /srv/practice/exports/2019-archive
+  sudo ntk-agent decoy plant /srv/mail/archive --class mailbox")]
+    Plant {
+        /// The folder, from the root; it must not be there yet
+        #[arg(value_name = "FOLDER")]
+        folder: String,
+        /// mailbox or export
+        #[arg(long, default_value = "export", value_parser = ["mailbox", "export"])]
+        class: String,
+        #[command(flatten)]
+        place: Place,
     },
 }
 
@@ -247,6 +272,16 @@ impl Command {
             Self::Inventory { json } => holdings::inventory(json),
             #[cfg(target_os = "linux")]
             Self::Discover { place, json } => holdings::discover(&place.dir, json),
+            Self::Decoy { what: DecoyCommand::Plant { folder, class, place } } => {
+                let class = ntk_evidence::event::Class::from(class);
+                let planted = decoy::plant_and_list(&place.dir, &folder, class, &RealFiles)
+                    .map_err(|error| Failure::new(decoy_code(&error), error))?;
+                println!("{} is a decoy of the class {}, and watched", planted.path, planted.class);
+                println!(
+                    "a running agent takes it up at once; programs that open every file, such as backups, open it, too"
+                );
+                Ok(0)
+            }
             Self::Replay { format, files, watches } => replay(&format, &files, &watches),
             Self::Completions { shell } => {
                 clap_complete::generate(
@@ -338,6 +373,14 @@ fn enroll_code(error: &EnrollError) -> u8 {
         EnrollError::Identity(_) | EnrollError::Keys(_) | EnrollError::Answer(_) => CONFIG,
         EnrollError::Running { .. } => UNAVAILABLE,
         EnrollError::Folder { .. } | EnrollError::Aside { .. } | EnrollError::Random(_) => IO,
+    }
+}
+
+fn decoy_code(error: &DecoyError) -> u8 {
+    match error {
+        DecoyError::There(_) | DecoyError::Path(_) => USAGE,
+        DecoyError::Config(_) => CONFIG,
+        DecoyError::Write { .. } => IO,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod coalesce;
 pub mod config;
+pub mod decoy;
 #[cfg(target_os = "linux")]
 pub mod discover;
 pub mod enroll;

@@ -35,7 +35,7 @@ use crate::uplink::task::{Uplink, UplinkStatus};
 use crate::uplink::wire::WatchDecision;
 use crate::watch_list::{Watch, WatchList};
 use crate::whole_file::{RealFiles, create_private_folder};
-use crate::{host, log_output, vigil};
+use crate::{decoy, host, log_output, vigil};
 
 mod health;
 #[cfg(target_os = "linux")]
@@ -364,6 +364,8 @@ impl Agent {
         let mut config = self.config.clone();
         config.watches = config.watches.with(self.more_watches.clone());
         self.watched.send_replace(config.watches.clone());
+        // Before the sensors: what the agent itself writes is no access.
+        decoy::plant_missing(&config.watches);
         let sensing = Sensing::start(&self.dir, &config, self.bookmark.as_ref(), &self.intake, &self.clock);
         info!(sensors = ?sensing.names(), watches = config.watches.len(), "sensors started");
         self.sensing = Some(sensing);

@@ -48,6 +48,8 @@ pub struct Watch {
     pub owner: Option<String>,
     /// Which touches are told.
     pub touch: Touch,
+    /// Whether it was made for nobody to open.
+    pub is_decoy: bool,
 }
 
 /// Why a watch was refused.
@@ -93,17 +95,27 @@ impl Watch {
                 known: Class::WORDS.join(", "),
             });
         }
-        Ok(Self { path, class, owner, touch: Touch::Any })
+        Ok(Self { path, class, owner, touch: Touch::Any, is_decoy: false })
     }
 
     /// A file or folder of the system or of this agent, whose changes are told.
     pub fn guard(path: &str, class: Class, touch: Touch) -> Self {
-        Self { path: normalise(path), class, owner: None, touch }
+        Self { path: normalise(path), class, owner: None, touch, is_decoy: false }
     }
 
     /// Whether it is what the practice protects, and not a file of the system or of this agent.
     pub fn is_asset(&self) -> bool {
         self.touch == Touch::Any
+    }
+
+    /// The same as something that was made for nobody to open.
+    pub fn as_decoy(self) -> Self {
+        Self { is_decoy: true, ..self }
+    }
+
+    /// The mark of a decoy, as events bear it.
+    pub fn decoy(&self) -> Option<bool> {
+        self.is_decoy.then_some(true)
     }
 
     /// Whether a normalised path is this folder or below it.

@@ -255,7 +255,9 @@ impl History {
                         };
                         past.may_raise(name, sighting.day, sighting.access.host, sighting.session, again)
                     }
-                    _ => false,
+                    // Nobody's memory: whoever touched a decoy, it is an item.
+                    (Some(_), None) => draft.kind == SignalKind::Decoy,
+                    (None, _) => false,
                 };
                 let weight = if raises { Weight::Raise } else { Weight::Note };
                 Signal { kind: draft.kind, sentence: draft.sentence, weight }

@@ -33,6 +33,8 @@ pub enum SignalKind {
     ClockOff,
     /// A remote-support tool was driving the session or the computer.
     RemoteControl,
+    /// What was touched had been put there for nobody to open.
+    Decoy,
 }
 
 /// How much a signal does.

@@ -413,6 +413,44 @@ pub const TABLE: &[Attack] = &[
         ends: NotYet("the live sensor records it while it runs; scripted attacks come with Linux sensing"),
     },
     Attack {
+        id: "new-rights",
+        what: "give an account a sudo rule, group, key, job or mail forward beside the watched files",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "inventory event `change`; the list of a departure names it",
+            after: "within five minutes",
+            test: "holdings::an_inventory_lists_every_holding_tells_what_changes_and_gives_away_no_secret",
+        },
+    },
+    Attack {
+        id: "own-confirmation",
+        what: "decline, as administrator of the computers, what a machine proposes to watch",
+        ends: Prevented {
+            how: "only whoever approves tickets decides, with a passphrase, and it is an act; what is watched stays watched",
+            test: "holdings::what_is_found_is_watched_after_the_manager_confirmed_it_and_not_by_the_administrators_word",
+        },
+    },
+    Attack {
+        id: "new-export",
+        what: "export health records into a folder that nobody watches",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "inventory event `watch_begun`: a new file in a likely folder that looks like an export; its reads from then on",
+            after: "a second; a minute where another one came before",
+            test: "holdings::a_new_file_that_looks_like_an_export_is_watched_as_it_appears_and_an_ordinary_one_is_not",
+        },
+    },
+    Attack {
+        id: "decoy",
+        what: "look through folders for what is worth reading",
+        ends: Seen {
+            by: "the collector",
+            check: "a decoy was opened: an item of the review, whatever the table allows",
+            after: "a second",
+            test: "holdings::live_a_decoy_that_is_opened_is_an_item_for_the_manager_and_its_neighbour_is_not",
+        },
+    },
+    Attack {
         id: "windows",
         what: "clear the Windows log, change audit policy or SACL",
         ends: NotYet("comes with the Windows agent"),

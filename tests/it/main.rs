@@ -18,6 +18,7 @@ mod expert;
 mod findings;
 mod foreign;
 mod hold;
+mod holdings;
 mod live;
 mod metrics;
 mod mistakes;

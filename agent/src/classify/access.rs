@@ -144,6 +144,7 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
         // A disk holds everybody's files.
         owner: watch.filter(|_| via != Via::RawDisk).and_then(|watch| watch.owner.clone()),
         class: watch.map(|watch| watch.class.clone()),
+        decoy: watch.and_then(Watch::decoy),
         via: Some(via),
         ..Object::default()
     };

@@ -113,9 +113,27 @@ fn watches(section: &mut Section<'_>) -> WatchList {
         }
         Watch::new(&path?, class, owner).map_err(|error| watch.fault("path", error.to_string())).ok()
     });
-    WatchList::new(watches).unwrap_or_else(|error| {
+    let decoys = decoys(section);
+    WatchList::new(watches.into_iter().chain(decoys).collect()).unwrap_or_else(|error| {
         section.fault("watch", error.to_string());
         WatchList::default()
+    })
+}
+
+/// A decoy is a watch of its own kind: a folder that the agent fills where it is not there.
+fn decoys(section: &mut Section<'_>) -> Vec<Watch> {
+    section.each("decoy", |decoy| {
+        let (path, class) = (decoy.text("path"), decoy.text("class"));
+        if path.is_none() {
+            decoy.fault("path", "is needed: a folder that is not there yet, from the root");
+        }
+        let class = Class::from(class.unwrap_or_else(|| Class::Export.to_string()));
+        if !matches!(class, Class::Mailbox | Class::Export) {
+            decoy.fault("class", "must be mailbox or export");
+            return None;
+        }
+        let watch = Watch::new(&path?, class, None).map_err(|error| decoy.fault("path", error.to_string()));
+        watch.ok().map(Watch::as_decoy)
     })
 }
 

@@ -139,6 +139,7 @@ impl WatchSensor {
             to,
             owner: watch.owner.clone(),
             class: Some(watch.class.clone()),
+            decoy: watch.decoy(),
             via: Some(Via::Direct),
             ..Object::default()
         });

@@ -80,6 +80,7 @@ pub(super) fn look(history: &History, past: &Past, s: &Sighting<'_>, roster: &Ro
         unenrolled(history, past, s, roster),
         remote_control(history, s),
         clock_off(s),
+        decoy(s),
     ]
     .into_iter()
     .flatten()
@@ -357,6 +358,23 @@ fn remote_control(history: &History, s: &Sighting<'_>) -> Option<Draft> {
     let is_protected = is_others(area) || area.is_own() || area == Area::SelfFiles;
     let raises = is_protected && !has_ticket && !s.is_under_ticket && !s.is_refused;
     Some(Draft::note(SignalKind::RemoteControl, sentence).raise_if(raises, Again::NextDay))
+}
+
+/// No work leads to a decoy, so a ticket for something else does not explain it.
+fn decoy(s: &Sighting<'_>) -> Option<Draft> {
+    let event = s.access.event;
+    event.object.as_ref()?.decoy.filter(|is_decoy| *is_decoy)?;
+    let verb = match event.action {
+        Some(Action::Read | Action::OpenDenied) | None if s.is_refused => {
+            "asked for, and the system refused it"
+        }
+        Some(Action::Read) | None => "opened",
+        Some(Action::List) => "listed",
+        Some(_) => "touched",
+    };
+    let sentence =
+        format!("A decoy was {verb}: it was put there for nobody to open, so no task leads to it.");
+    Some(Draft::note(SignalKind::Decoy, sentence).raise_if(true, Again::NextDay))
 }
 
 fn clock_off(s: &Sighting<'_>) -> Option<Draft> {

@@ -443,6 +443,35 @@ fn remote_control_covers_its_session_until_it_ends() {
 }
 
 #[test]
+fn a_decoy_that_is_touched_is_an_item_whoever_it_was_unless_a_job_of_the_roster_did() {
+    let mut scene = Scene::new();
+    let decoy = |event: Value| with(event, json!({"object": {"decoy": true}}));
+    let open = with(file("chen", 1, "export", ""), json!({"object": {"decoy": null}}));
+    check(scene.see(0, "09:00", open.clone()), expect![""]);
+    check(
+        scene.see(0, "09:01", decoy(open.clone())),
+        expect![[r#"
+            Raise Decoy: A decoy was opened: it was put there for nobody to open, so no task leads to it.
+        "#]],
+    );
+    check(
+        scene.see(1, "09:01", decoy(with(open.clone(), json!({"action": "list"})))),
+        expect![[r#"
+            Raise Decoy: A decoy was listed: it was put there for nobody to open, so no task leads to it.
+        "#]],
+    );
+    check(
+        scene.see(2, "09:01", decoy(with(open.clone(), json!({"outcome": "denied"})))),
+        expect![[r#"
+            Raise Decoy: A decoy was asked for, and the system refused it: it was put there for nobody to open, so no task leads to it.
+        "#]],
+    );
+    let backup = json!({"object": {"class": "mailbox"}, "actor": {"login_user": "svc-backup"},
+        "process": {"exe": "/usr/bin/restic"}});
+    check(scene.see(3, "01:00", decoy(with(open, backup))), expect![""]);
+}
+
+#[test]
 fn who_could_have_been_is_told_from_the_sessions_that_are_open() {
     let mut scene = Scene::new();
     scene.see(0, "09:00", login("sam", 1, "tty2"));

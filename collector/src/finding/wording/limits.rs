@@ -80,6 +80,7 @@ fn of_a_signal(kind: SignalKind) -> &'static str {
         SignalKind::MovedOut => "a copy that a patient or an insurer asked for",
         SignalKind::ClockOff => "a computer that was asleep, or whose clock battery is empty",
         SignalKind::RemoteControl => "a support call that somebody here asked for",
+        SignalKind::Decoy => "a backup, search or virus scan that opens every file of a disk",
     }
 }
 
