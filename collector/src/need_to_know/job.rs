@@ -57,6 +57,11 @@ pub fn is_interactive(actor: &Actor) -> bool {
     from || actor.key.is_some() || actor.tool.is_some()
 }
 
+/// Whether a timer opened the session: a scheduled job, and nobody who came in.
+pub fn is_of_timer(actor: &Actor) -> bool {
+    actor.from.as_deref().is_some_and(|from| TIMERS.contains(&from)) && !is_interactive(actor)
+}
+
 /// Whether a job explains an access. The nearest miss is told, so that a finding can say what was missing.
 pub fn fits(job: &Job, access: &Access<'_>) -> Result<(), Misfit> {
     let event = access.event;
