@@ -88,7 +88,8 @@ impl Origin {
         let mut found = Vec::new();
         for event in events.iter_mut() {
             let own = call.and_then(|call| call.id("pid"));
-            let own = own.is_some_and(|pid| event.process.as_ref().and_then(|process| process.pid) == Some(pid));
+            let own =
+                own.is_some_and(|pid| event.process.as_ref().and_then(|process| process.pid) == Some(pid));
             // What was held back since an earlier record is no act of this record's process.
             self.mark(event, around.as_deref().filter(|_| own), now);
             found.extend(self.session(event, observation.stamp));
@@ -140,7 +141,8 @@ impl Origin {
         around: Option<&Parentage>,
     ) -> Option<Event> {
         let is_own = |pid: u32| Some(pid) == self.own;
-        if call.id("ppid").is_some_and(is_own) || around.is_some_and(|around| around.pids.iter().any(|pid| is_own(*pid)))
+        if call.id("ppid").is_some_and(is_own)
+            || around.is_some_and(|around| around.pids.iter().any(|pid| is_own(*pid)))
         {
             return None;
         }

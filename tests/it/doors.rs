@@ -50,7 +50,9 @@ fn can_run(test: &str, programs: &[&str]) -> Result<bool> {
     let absent = programs.iter().find(|program| !Path::new(program).exists());
     let why = missing().or_else(|| absent.map(|program| format!("{program} is not installed")));
     let is_login = fs::read_to_string("/proc/self/loginuid")?.trim() != u32::MAX.to_string();
-    let why = why.or_else(|| is_login.then(|| "this shell stems from a login: its work would have a person".to_owned()));
+    let why = why.or_else(|| {
+        is_login.then(|| "this shell stems from a login: its work would have a person".to_owned())
+    });
     if let Some(why) = &why {
         skip::skip(test, why);
     }
@@ -95,7 +97,8 @@ fn told(practice: &Practice, wanted: Wanted<'_>) -> Result<Option<Value>> {
 fn sees(practice: &Practice, what: &str, within: Duration, wanted: Wanted<'_>) -> Result<Value> {
     let found = wait::until(what, within, || told(practice, wanted));
     found.with_context(|| {
-        let events: Vec<String> = practice.events(&[]).unwrap_or_default().iter().map(|row| row["event"].to_string()).collect();
+        let events: Vec<String> =
+            practice.events(&[]).unwrap_or_default().iter().map(|row| row["event"].to_string()).collect();
         format!("{what}:\n{}", events.join("\n"))
     })
 }
@@ -122,7 +125,8 @@ fn console(word: &str) -> Result<()> {
 }
 
 fn ssh_options(port: u16, port_flag: &str) -> Vec<String> {
-    let options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"];
+    let options =
+        ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"];
     let mut options: Vec<String> = options.iter().map(|word| (*word).to_owned()).collect();
     options.extend([port_flag.to_owned(), port.to_string()]);
     options
@@ -174,14 +178,24 @@ fn live_every_door_over_ssh_is_told_with_person_and_address_and_its_end() -> Res
     ensure!(with("scp", &copies, &key, &[&copied, &format!("{at}:from-scp")])?, "scp");
     ensure!(with("sftp", &copies, &key, &["-b", &batch, &at])?, "sftp");
     ensure!(!with("ssh", &options, &key, &[&stranger, "true"])?, "a name that does not exist");
-    ensure!(Path::new(&format!("/home/{USER}/from-sftp")).exists() && Path::new(&format!("/home/{USER}/from-scp")).exists());
+    ensure!(
+        Path::new(&format!("/home/{USER}/from-sftp")).exists()
+            && Path::new(&format!("/home/{USER}/from-scp")).exists()
+    );
 
     let n_of = |kind: &str| -> Result<usize> {
-        let wanted = [("/kind", kind), ("/outcome", "success"), ("/actor/login_user", USER), ("/actor/from", "127.0.0.1")];
+        let wanted = [
+            ("/kind", kind),
+            ("/outcome", "success"),
+            ("/actor/login_user", USER),
+            ("/actor/from", "127.0.0.1"),
+        ];
         Ok(practice.events(&[])?.iter().filter(|row| fits(row, &wanted)).count())
     };
-    wait::until_so("five logins and their ends", SEEN_WITHIN, || Ok(n_of("login")? == 5 && n_of("logout")? == 5))
-        .with_context(|| format!("{:#?}", practice.events(&[])))?;
+    wait::until_so("five logins and their ends", SEEN_WITHIN, || {
+        Ok(n_of("login")? == 5 && n_of("logout")? == 5)
+    })
+    .with_context(|| format!("{:#?}", practice.events(&[])))?;
     let sessions: std::collections::BTreeSet<String> = practice
         .events(&[])?
         .iter()
@@ -189,8 +203,14 @@ fn live_every_door_over_ssh_is_told_with_person_and_address_and_its_end() -> Res
         .map(|row| row["event"]["actor"]["session"].to_string())
         .collect();
     assert_eq!(sessions.len(), 5, "each has a session of its own");
-    sees(&practice, "the door", SEEN_WITHIN, &[("/kind", "login"), ("/process/exe", "*"), ("/actor/login_user", USER)])?;
-    let refused = [("/kind", "login"), ("/outcome", "denied"), ("/actor/from", "127.0.0.1"), ("/actor/login_uid", "-")];
+    sees(
+        &practice,
+        "the door",
+        SEEN_WITHIN,
+        &[("/kind", "login"), ("/process/exe", "*"), ("/actor/login_user", USER)],
+    )?;
+    let refused =
+        [("/kind", "login"), ("/outcome", "denied"), ("/actor/from", "127.0.0.1"), ("/actor/login_uid", "-")];
     sees(&practice, "the refused login", SEEN_WITHIN, &refused)?;
     // The twin: what an ordinary session runs with its own rights is nobody's business.
     let ordinary = [("/kind", "process_start"), ("/actor/login_user", USER), ("/actor/effective_user", USER)];
@@ -233,34 +253,113 @@ fn live_console_su_sudo_cron_and_at_are_told_with_what_they_start() -> Result<()
     ensure!(ssh(port, PASSWORD, &sudo("-i /usr/bin/id -u"))?, "sudo -i");
     ensure!(ssh(port, PASSWORD, &sudo(&format!("-u {OTHER} /usr/bin/tail -n1 {letter}")))?, "sudo -u");
     ensure!(ssh(port, PASSWORD, &sudo(&format!("su {OTHER} -c '/usr/bin/wc -l {letter}'")))?, "su");
-    ensure!(ssh(port, PASSWORD, &sudo("sh -c '/usr/bin/env API_TOKEN=not-to-be-kept-9 /usr/bin/true; /usr/bin/nl /etc/hostname'"))?, "a shell");
+    ensure!(
+        ssh(
+            port,
+            PASSWORD,
+            &sudo("sh -c '/usr/bin/env API_TOKEN=not-to-be-kept-9 /usr/bin/true; /usr/bin/nl /etc/hostname'")
+        )?,
+        "a shell"
+    );
     ensure!(!ssh(port, PASSWORD, &format!("echo not-it | su {OTHER} -c id"))?, "su with a wrong word");
     ensure!(ssh(port, PASSWORD, &format!("echo '/usr/bin/sort {letter}' | at now"))?, "at");
 
     let person = ("/actor/login_user", USER);
     let as_root = ("/actor/effective_user", "root");
     let by_start = ("/kind", "process_start");
-    let from_console = [("/kind", "login"), ("/outcome", "success"), person, ("/process/exe", "/usr/bin/login")];
+    let from_console =
+        [("/kind", "login"), ("/outcome", "success"), person, ("/process/exe", "/usr/bin/login")];
     let login = sees(&practice, "the console", SEEN_WITHIN, &from_console)?;
     ensure!(login["event"]["actor"]["from"].as_str().is_some_and(|from| from.contains("pts")), "{login}");
-    sees(&practice, "the console's end", SEEN_WITHIN, &[("/kind", "logout"), person, ("/process/exe", "/usr/bin/login")])?;
-    let refused = [("/kind", "login"), ("/outcome", "denied"), ("/actor/claims", USER), ("/process/exe", "/usr/bin/login")];
+    sees(
+        &practice,
+        "the console's end",
+        SEEN_WITHIN,
+        &[("/kind", "logout"), person, ("/process/exe", "/usr/bin/login")],
+    )?;
+    let refused = [
+        ("/kind", "login"),
+        ("/outcome", "denied"),
+        ("/actor/claims", USER),
+        ("/process/exe", "/usr/bin/login"),
+    ];
     sees(&practice, "the wrong word at the console", SEEN_WITHIN, &refused)?;
     let elevated = [("/kind", "elevation"), ("/outcome", "success"), person];
     sees(&practice, "sudo to root", SEEN_WITHIN, &[&elevated[..], &[as_root]].concat())?;
-    sees(&practice, "sudo to the other", SEEN_WITHIN, &[&elevated[..], &[("/actor/effective_user", OTHER), ("/process/exe", "/usr/bin/sudo")]].concat())?;
-    sees(&practice, "su to the other", SEEN_WITHIN, &[&elevated[..], &[("/actor/effective_user", OTHER), ("/process/exe", "/usr/bin/su")]].concat())?;
-    sees(&practice, "the refused su", SEEN_WITHIN, &[("/kind", "elevation"), ("/outcome", "denied"), person])?;
-    sees(&practice, "what sudo -i started", SEEN_WITHIN, &[by_start, person, as_root, ("/process/exe", "/usr/bin/id"), ("/process/command", "/usr/bin/id -u")])?;
-    sees(&practice, "what sudo -u started", SEEN_WITHIN, &[by_start, person, ("/actor/effective_user", OTHER), ("/process/exe", "/usr/bin/tail"), ("/process/parent", "/usr/bin/sudo")])?;
-    sees(&practice, "what su started", SEEN_WITHIN, &[by_start, person, ("/actor/effective_user", OTHER), ("/process/exe", "/usr/bin/wc")])?;
-    let masked = [by_start, person, ("/process/exe", "/usr/bin/env"), ("/process/command", "/usr/bin/env API_TOKEN=*** /usr/bin/true")];
+    sees(
+        &practice,
+        "sudo to the other",
+        SEEN_WITHIN,
+        &[&elevated[..], &[("/actor/effective_user", OTHER), ("/process/exe", "/usr/bin/sudo")]].concat(),
+    )?;
+    sees(
+        &practice,
+        "su to the other",
+        SEEN_WITHIN,
+        &[&elevated[..], &[("/actor/effective_user", OTHER), ("/process/exe", "/usr/bin/su")]].concat(),
+    )?;
+    sees(
+        &practice,
+        "the refused su",
+        SEEN_WITHIN,
+        &[("/kind", "elevation"), ("/outcome", "denied"), person],
+    )?;
+    sees(
+        &practice,
+        "what sudo -i started",
+        SEEN_WITHIN,
+        &[by_start, person, as_root, ("/process/exe", "/usr/bin/id"), ("/process/command", "/usr/bin/id -u")],
+    )?;
+    sees(
+        &practice,
+        "what sudo -u started",
+        SEEN_WITHIN,
+        &[
+            by_start,
+            person,
+            ("/actor/effective_user", OTHER),
+            ("/process/exe", "/usr/bin/tail"),
+            ("/process/parent", "/usr/bin/sudo"),
+        ],
+    )?;
+    sees(
+        &practice,
+        "what su started",
+        SEEN_WITHIN,
+        &[by_start, person, ("/actor/effective_user", OTHER), ("/process/exe", "/usr/bin/wc")],
+    )?;
+    let masked = [
+        by_start,
+        person,
+        ("/process/exe", "/usr/bin/env"),
+        ("/process/command", "/usr/bin/env API_TOKEN=*** /usr/bin/true"),
+    ];
     sees(&practice, "a command line without its secret", SEEN_WITHIN, &masked)?;
-    let chain = sees(&practice, "a start with its parents", SEEN_WITHIN, &[by_start, ("/process/exe", "/usr/bin/nl"), ("/process/ancestors", "*")])?;
-    let above: Vec<&str> = chain["event"]["process"]["ancestors"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let chain = sees(
+        &practice,
+        "a start with its parents",
+        SEEN_WITHIN,
+        &[by_start, ("/process/exe", "/usr/bin/nl"), ("/process/ancestors", "*")],
+    )?;
+    let above: Vec<&str> = chain["event"]["process"]["ancestors"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     ensure!(above.contains(&"/usr/bin/sudo") && above.iter().any(|exe| exe.contains("sshd")), "{chain}");
-    sees(&practice, "the job of at", SEEN_WITHIN, &[("/kind", "file_access"), ("/process/exe", "/usr/bin/sort"), ("/object/path", &letter)])?;
-    let job = [("/kind", "file_access"), ("/actor/login_user", OTHER), ("/process/exe", "/usr/bin/head"), ("/actor/from", "cron")];
+    sees(
+        &practice,
+        "the job of at",
+        SEEN_WITHIN,
+        &[("/kind", "file_access"), ("/process/exe", "/usr/bin/sort"), ("/object/path", &letter)],
+    )?;
+    let job = [
+        ("/kind", "file_access"),
+        ("/actor/login_user", OTHER),
+        ("/process/exe", "/usr/bin/head"),
+        ("/actor/from", "cron"),
+    ];
     sees(&practice, "the job of cron", JOB_WITHIN, &job)?;
     for row in practice.events(&[])? {
         ensure!(!row.to_string().contains("not-to-be-kept-9"), "{row}");

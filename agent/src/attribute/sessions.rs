@@ -223,9 +223,8 @@ impl Sessions {
 
     /// The sessions of a machine that are open, the last that began first.
     pub(super) fn candidates(&self, node: Option<&str>, names: &dyn Names) -> Vec<Candidate> {
-        let is_open = |session: &Session| {
-            (session.opened && !session.closed) || session.standing == Standing::Present
-        };
+        let is_open =
+            |session: &Session| (session.opened && !session.closed) || session.standing == Standing::Present;
         let of_node = self.by_number.iter().rev().filter(|((of, _), _)| of.as_deref() == node);
         let open = of_node.filter(|(_, session)| is_open(session)).take(CANDIDATES_MAX);
         let candidate = |((_, number), session): (&Key, &Session)| Candidate {

@@ -37,8 +37,11 @@ const LISTENING: u8 = 10;
 
 /// Looks at the tools' processes and connections, and which of the followed processes live.
 pub fn presence(tools: &Tools, followed: &[u32], names: &dyn Names) -> Presence {
-    let living =
-        followed.iter().copied().filter(|pid| Path::new(&format!("/proc/{pid}")).exists()).collect::<BTreeSet<_>>();
+    let living = followed
+        .iter()
+        .copied()
+        .filter(|pid| Path::new(&format!("/proc/{pid}")).exists())
+        .collect::<BTreeSet<_>>();
     let processes = tool_processes(tools);
     if processes.is_empty() {
         return Presence { connections: Vec::new(), living };
@@ -73,7 +76,9 @@ fn connections<'a>(processes: &'a [ToolProcess], rows: &[Row], tools: &Tools) ->
     }
     let mut found = Vec::new();
     for row in rows.iter().filter(|row| row.state == ESTABLISHED) {
-        let Some(process) = processes.iter().find(|process| process.sockets.contains(&row.inode)) else { continue };
+        let Some(process) = processes.iter().find(|process| process.sockets.contains(&row.inode)) else {
+            continue;
+        };
         let Some((sockets, ports)) = of_tool.get(process.tool.as_str()) else { continue };
         let is_other_end = |other: &&Row| other.local == row.remote && other.remote == row.local;
         let is_own = rows.iter().find(is_other_end).is_some_and(|other| sockets.contains(&other.inode));
@@ -190,7 +195,11 @@ mod tests {
             state: ESTABLISHED,
             inode: 5,
         }];
-        let cockpit = ToolProcess { exe: "/usr/lib/cockpit/cockpit-ws".into(), ports: vec![9090], ..process("Cockpit", &[5]) };
+        let cockpit = ToolProcess {
+            exe: "/usr/lib/cockpit/cockpit-ws".into(),
+            ports: vec![9090],
+            ..process("Cockpit", &[5])
+        };
         assert!(connections(&[cockpit], &rows, &Tools::built_in()).is_empty());
     }
 

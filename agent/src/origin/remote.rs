@@ -174,7 +174,8 @@ impl Connection {
             }),
             ..Actor::default()
         });
-        event.process = Some(Process { pid: Some(self.pid), exe: Some(self.exe.clone()), ..Process::default() });
+        event.process =
+            Some(Process { pid: Some(self.pid), exe: Some(self.exe.clone()), ..Process::default() });
         event.source = Some(Source { sensor: Some(SENSOR.to_owned()), ..Source::default() });
         event
     }

@@ -132,7 +132,8 @@ fn hash(event: &Event, with_command: bool) -> u64 {
     let process = event.process.as_ref();
     process.map(|process| (&process.exe, &process.parent, &process.ancestors)).hash(&mut hasher);
     if let Some(actor) = &event.actor {
-        (actor.login_uid, &actor.login_user, &actor.effective_user, actor.session, &actor.from).hash(&mut hasher);
+        (actor.login_uid, &actor.login_user, &actor.effective_user, actor.session, &actor.from)
+            .hash(&mut hasher);
         (&actor.tool, &actor.claims, &actor.confidence).hash(&mut hasher);
     }
     with_command.hash(&mut hasher);
@@ -150,7 +151,8 @@ mod tests {
     fn start(command: &str, time: &str) -> Event {
         let mut event = Event::new(Kind::ProcessStart, time);
         let exe = command.split(' ').next().map(str::to_owned);
-        event.process = Some(Process { pid: Some(7), exe, command: Some(command.to_owned()), ..Process::default() });
+        event.process =
+            Some(Process { pid: Some(7), exe, command: Some(command.to_owned()), ..Process::default() });
         event
     }
 
@@ -168,7 +170,10 @@ mod tests {
     fn the_first_is_told_at_once_and_equal_ones_as_one_with_a_count() {
         let mut repeats = Repeats::default();
         let seconds = Duration::from_secs;
-        assert_eq!(shown(&repeats.take(start("ps aux", "t0"), seconds(1))), ["t0 `ps aux` x1 ..- pid Some(7)"]);
+        assert_eq!(
+            shown(&repeats.take(start("ps aux", "t0"), seconds(1))),
+            ["t0 `ps aux` x1 ..- pid Some(7)"]
+        );
         assert!(repeats.take(start("ps aux", "t1"), seconds(2)).is_empty());
         assert!(repeats.take(start("ps aux", "t2"), seconds(3)).is_empty());
         assert_eq!(repeats.take(start("ps -e", "t3"), seconds(4)).len(), 1, "other words are another start");

@@ -9,18 +9,55 @@ const MASK: &str = "***";
 
 /// Parts of the name of an option or variable whose value is a secret.
 const SECRET_NAMES: &[&str] = &[
-    "password", "passwd", "passphrase", "pass", "pwd", "secret", "token", "apikey", "api-key", "api_key", "accesskey",
-    "access-key", "access_key", "private-key", "credential", "auth",
+    "password",
+    "passwd",
+    "passphrase",
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "apikey",
+    "api-key",
+    "api_key",
+    "accesskey",
+    "access-key",
+    "access_key",
+    "private-key",
+    "credential",
+    "auth",
 ];
 
 /// Names that hold such a part and whose value is none.
-const NO_SECRETS: &[&str] = &["passfile", "password-file", "passwordfile", "token-file", "secret-file", "author", "authenticate", "authorized"];
+const NO_SECRETS: &[&str] = &[
+    "passfile",
+    "password-file",
+    "passwordfile",
+    "token-file",
+    "secret-file",
+    "author",
+    "authenticate",
+    "authorized",
+];
 
 /// Programs of which `-p`, joined or with the next word, is a password.
-const PASSWORD_P: &[&str] = &["sshpass", "mysql", "mysqldump", "mysqladmin", "mariadb", "mariadb-dump", "mysqlimport", "useradd", "usermod", "7z", "7za", "7zr"];
+const PASSWORD_P: &[&str] = &[
+    "sshpass",
+    "mysql",
+    "mysqldump",
+    "mysqladmin",
+    "mariadb",
+    "mariadb-dump",
+    "mysqlimport",
+    "useradd",
+    "usermod",
+    "7z",
+    "7za",
+    "7zr",
+];
 
 /// Programs of which `-p` takes the password only when joined, as `-pPW`; alone it asks for one.
-const JOINED_ONLY: &[&str] = &["mysql", "mysqldump", "mysqladmin", "mariadb", "mariadb-dump", "mysqlimport", "7z", "7za", "7zr"];
+const JOINED_ONLY: &[&str] =
+    &["mysql", "mysqldump", "mysqladmin", "mariadb", "mariadb-dump", "mysqlimport", "7z", "7za", "7zr"];
 
 /// A command line, its words joined by spaces, with its obvious secrets masked.
 pub fn masked(command: &str) -> String {
@@ -80,7 +117,10 @@ enum Reading {
     /// Its end from this byte on.
     HidesFrom(usize),
     /// The bytes from one place to another.
-    HidesPart { from: usize, to: usize },
+    HidesPart {
+        from: usize,
+        to: usize,
+    },
     /// The word after it.
     HidesNext,
     /// The words after it, to the end of the command.
@@ -99,7 +139,11 @@ impl Reading {
         if let Some(at) = word.find('=') {
             let name = lower.get(..at).unwrap_or_default();
             let has_value = at.saturating_add(1) < word.len();
-            return if is_secret(name) && has_value { Self::HidesFrom(at.saturating_add(1)) } else { Self::Plain };
+            return if is_secret(name) && has_value {
+                Self::HidesFrom(at.saturating_add(1))
+            } else {
+                Self::Plain
+            };
         }
         if let Some(rest) = lower.strip_prefix("pass:").filter(|rest| !rest.is_empty()) {
             return Self::HidesFrom(word.len().saturating_sub(rest.len()));
@@ -141,7 +185,10 @@ fn of_address(word: &str) -> Option<Reading> {
     let host = rest.find('/').unwrap_or(rest.len());
     let at = rest.get(..host)?.rfind('@')?;
     let colon = rest.get(..at)?.find(':')?;
-    Some(Reading::HidesPart { from: begin.saturating_add(colon).saturating_add(1), to: begin.saturating_add(at) })
+    Some(Reading::HidesPart {
+        from: begin.saturating_add(colon).saturating_add(1),
+        to: begin.saturating_add(at),
+    })
 }
 
 fn is_secret(name: &str) -> bool {

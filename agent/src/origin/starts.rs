@@ -19,7 +19,8 @@ const CALLS: &[(u64, [u64; 2])] = &[
 ];
 
 /// Shells: one that was given no command waits for what somebody types.
-const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "ash", "busybox", "csh", "tcsh"];
+const SHELLS: &[&str] =
+    &["sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "ash", "busybox", "csh", "tcsh"];
 
 /// Whether a call replaced a process's program, and did.
 pub(super) fn is_exec(call: &Record) -> bool {
@@ -99,7 +100,9 @@ fn word(observation: &Observation, n: u64) -> Option<String> {
     let mut text = String::new();
     for part in 0.. {
         let name = format!("a{n}[{part}]");
-        let Some(value) = observation.each(kind::EXECVE).find_map(|record| record.field(&name)) else { break };
+        let Some(value) = observation.each(kind::EXECVE).find_map(|record| record.field(&name)) else {
+            break;
+        };
         text.push_str(&value.text().unwrap_or_default());
         if text.len() > COMMAND_BYTES_MAX {
             break;

@@ -97,7 +97,9 @@ mod tests {
     fn the_data_files_are_whole_and_speak_of_the_same_tools() {
         let tools: ToolsFile = toml::from_str(TOOLS).unwrap();
         let sessions: SessionsFile = toml::from_str(SESSIONS).unwrap();
-        for name in ["AnyDesk", "TeamViewer", "RustDesk", "ScreenConnect", "VNC", "xrdp", "NoMachine", "MeshCentral"] {
+        for name in
+            ["AnyDesk", "TeamViewer", "RustDesk", "ScreenConnect", "VNC", "xrdp", "NoMachine", "MeshCentral"]
+        {
             assert!(tools.tool.iter().any(|tool| tool.name == name), "{name}");
         }
         for tool in &tools.tool {

@@ -190,7 +190,8 @@ impl Pipeline {
     fn name_candidates(&self, events: &mut [Event], node: Option<&str>) {
         for event in events.iter_mut().filter(|event| !matches!(event.kind, Kind::Login | Kind::Gap)) {
             let Some(actor) = event.actor.as_mut() else { continue };
-            let is_roots = actor.effective_user.as_deref() == Some("root") || event.kind == Kind::RemoteControl;
+            let is_roots =
+                actor.effective_user.as_deref() == Some("root") || event.kind == Kind::RemoteControl;
             if actor.confidence != Some(Confidence::Unattributed) || !is_roots {
                 continue;
             }

@@ -71,7 +71,9 @@ pub(super) fn told(access: &Access<'_>, roster: &Roster) -> Vec<String> {
                 Attribution::Person(id) => {
                     in_words(roster.person(&id).map(|person| person.in_words()), account)
                 }
-                Attribution::Shared(_) => account.map(|account| format!("account {account}, which is shared")),
+                Attribution::Shared(_) => {
+                    account.map(|account| format!("account {account}, which is shared"))
+                }
                 Attribution::Account(_) | Attribution::Unattributed => in_words(None, account),
             }
         })

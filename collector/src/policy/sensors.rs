@@ -9,7 +9,10 @@ use super::cedar::{Field, Uses};
 
 /// What each kind of sensor puts on its records.
 const BY_SENSOR: &[(&str, &[Field])] = &[
-    ("linux-audit", &[Field::Elevated, Field::Remote, Field::Tool, Field::Program, Field::Parent, Field::Via]),
+    (
+        "linux-audit",
+        &[Field::Elevated, Field::Remote, Field::Tool, Field::Program, Field::Parent, Field::Via],
+    ),
     ("notify", &[]),
 ];
 

@@ -78,10 +78,32 @@ fn live_a_remote_support_tools_session_is_told_and_what_it_starts_names_the_tool
     // The twin first: the same program under another name is no such tool.
     drop(connect(plain_port, &format!("/usr/bin/tail -n1 {other} >/dev/null"))?);
     let stream = connect(port, &format!("/usr/bin/head -n1 {letter} >/dev/null"))?;
-    let begin = sees(&practice, "the beginning", SEEN_WITHIN, &[("/kind", "remote_control"), ("/outcome", "success"), tool, ("/last", "-")])?;
-    sees(&practice, "the shell", SEEN_WITHIN, &[("/kind", "process_start"), tool, ("/process/parent", &practice.folder().join("rustdesk").to_string_lossy())])?;
-    let start = sees(&practice, "what it started", SEEN_WITHIN, &[("/kind", "process_start"), tool, ("/process/exe", "/usr/bin/head")])?;
-    ensure!(start["event"]["process"]["command"].as_str().is_some_and(|command| command.contains(&letter)), "{start}");
+    let begin = sees(
+        &practice,
+        "the beginning",
+        SEEN_WITHIN,
+        &[("/kind", "remote_control"), ("/outcome", "success"), tool, ("/last", "-")],
+    )?;
+    sees(
+        &practice,
+        "the shell",
+        SEEN_WITHIN,
+        &[
+            ("/kind", "process_start"),
+            tool,
+            ("/process/parent", &practice.folder().join("rustdesk").to_string_lossy()),
+        ],
+    )?;
+    let start = sees(
+        &practice,
+        "what it started",
+        SEEN_WITHIN,
+        &[("/kind", "process_start"), tool, ("/process/exe", "/usr/bin/head")],
+    )?;
+    ensure!(
+        start["event"]["process"]["command"].as_str().is_some_and(|command| command.contains(&letter)),
+        "{start}"
+    );
     let read = [("/kind", "file_access"), ("/action", "read"), tool, ("/object/path", letter.as_str())];
     sees(&practice, "the read", SEEN_WITHIN, &read)?;
     drop(stream);
@@ -136,7 +158,10 @@ fn live_roots_work_outside_any_login_names_the_sessions_open_at_the_time() -> Re
     };
     ensure!(!names(&nobody).contains(&USER.to_owned()), "{nobody}");
     ensure!(names(&somebody).contains(&USER.to_owned()), "{somebody}");
-    ensure!(somebody["event"]["actor"].get("login_uid").is_none(), "none of them is said to have acted: {somebody}");
+    ensure!(
+        somebody["event"]["actor"].get("login_uid").is_none(),
+        "none of them is said to have acted: {somebody}"
+    );
     let findings = practice.findings()?;
     let said = |row: &Value| row["finding"]["candidates"].to_string().contains(USER);
     ensure!(findings.iter().any(said), "{findings:#?}");

@@ -125,7 +125,9 @@ impl Hold {
                 Purpose::Denied32 => "refusals to 32-bit programs are not seen".to_owned(),
                 Purpose::IoUring if !Path::new(path).exists() => continue,
                 Purpose::IoUring => "access through io_uring is not seen on this kernel".to_owned(),
-                Purpose::Start => "what privileged sessions and remote-support tools start is not seen".to_owned(),
+                Purpose::Start => {
+                    "what privileged sessions and remote-support tools start is not seen".to_owned()
+                }
                 Purpose::Start32 => "starts of programs by 32-bit programs are not seen".to_owned(),
             };
             if !sentences.contains(&sentence) {
