@@ -362,7 +362,7 @@ fn is_console(from: &str, host: &str) -> bool {
         || from.is_empty()
         || from == host
         || from == "::1"
-        || ["tty", "pts/", "/dev/", "console", "seat", "localhost", "127.", "cron", "atd"]
+        || ["tty", "pts/", "/dev/", "console", "seat", "localhost", "127.", "cron", "atd", "systemd-user"]
             .iter()
             .any(|word| from.starts_with(word))
 }

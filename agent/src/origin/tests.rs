@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use ntk_evidence::event::Event;
+use ntk_evidence::event::{Candidate, Event};
 
 use crate::classify::ForeignKeys;
 use crate::origin::{Connection, Presence};
@@ -55,7 +55,8 @@ fn line(event: &Event) -> String {
     write!(text, " < {}", word(process.parent)).unwrap();
     process.ancestors.iter().for_each(|above| write!(text, " < {above}").unwrap());
     event.count.into_iter().for_each(|count| write!(text, " x{count}").unwrap());
-    let open: Vec<String> = actor.candidates.into_iter().filter_map(|one| one.login_user).collect();
+    let name = |one: Candidate| one.login_user.or_else(|| one.login_uid.map(|uid| uid.to_string()));
+    let open: Vec<String> = actor.candidates.into_iter().filter_map(name).collect();
     if !open.is_empty() {
         write!(text, " | open: {}", open.join(", ")).unwrap();
     }
@@ -117,7 +118,15 @@ fn a_tools_shell_begins_an_interval_and_everything_below_names_the_tool() {
     shown.extend(pipeline.look(&presence, None, at(8)).iter().map(line));
     presence.living.clear();
     shown.extend(pipeline.look(&presence, None, at(9)).iter().map(line));
-    expect![[r#""#]].assert_eq(&shown);
+    expect![[r#"
+        01 process_start - as root through RustDesk | /usr/bin/rustdesk `rustdesk --service` < -
+        02 process_start - as root through RustDesk | /usr/bin/ps `ps -e` < /usr/bin/rustdesk
+        03 remote_control - as - through RustDesk | /usr/bin/bash `-` < /usr/bin/rustdesk
+        03 process_start - as root through RustDesk | /usr/bin/bash `bash` < /usr/bin/rustdesk
+        04 process_start - as root through RustDesk | /usr/bin/cat `cat /srv/mail/x` < /usr/bin/bash < /usr/bin/rustdesk
+        05 process_start - as - through RustDesk | /usr/bin/id `id` < /usr/bin/cat < /usr/bin/bash < /usr/bin/rustdesk
+        03..09 remote_control - as - through RustDesk | /usr/bin/bash `-` < /usr/bin/rustdesk
+    "#]].assert_eq(&shown);
 }
 
 #[test]
@@ -129,7 +138,16 @@ fn a_program_that_runs_only_while_somebody_is_connected_begins_an_interval_of_it
         Exec(4, 20, 19, 1001, 4, 1001, "/usr/bin/less", &["less"]),
         Exec(5, 30, 29, 1002, 5, 1002, "/usr/bin/less", &["less"]),
     ];
-    check(&records.map(|exec| exec.lines()), expect![[r#""#]]);
+    check(
+        &records.map(|exec| exec.lines()),
+        expect![[r#"
+        01 process_start - as root through RustDesk | /usr/bin/rustdesk `rustdesk --service` < -
+        02 process_start - as - through RustDesk | /usr/bin/rustdesk `rustdesk --server` < /usr/bin/rustdesk
+        03 remote_control - as - through RustDesk | /usr/bin/rustdesk `-` < /usr/bin/rustdesk < /usr/bin/rustdesk
+        03 process_start - as - through RustDesk | /usr/bin/rustdesk `rustdesk --cm` < /usr/bin/rustdesk < /usr/bin/rustdesk
+        04 process_start - as - through RustDesk | /usr/bin/less `less` < -
+    "#]],
+    );
 }
 
 #[test]
@@ -142,7 +160,17 @@ fn a_session_that_a_tool_opened_is_remote_control_from_login_to_logout() {
         message(4, "USER_END", 50, 1001, 9, &claims.replace("open", "close")),
         Exec(5, 60, 59, 1001, 8, 0, "/usr/bin/less", &["less"]).lines(),
     ];
-    check(&records, expect![[r#""#]]);
+    check(
+        &records,
+        expect![[r#"
+        02 login anna as - from 192.0.2.7 through Cockpit | /usr/lib/cockpit/cockpit-session `-` < -
+        02 remote_control anna as - from 192.0.2.7 through Cockpit | /usr/lib/cockpit/cockpit-session `-` < -
+        03 process_start anna as root from 192.0.2.7 through Cockpit | /usr/bin/less `less` < -
+        04 logout anna as - from 192.0.2.7 through Cockpit | /usr/lib/cockpit/cockpit-session `-` < -
+        02..04 remote_control anna as - from 192.0.2.7 through Cockpit | /usr/lib/cockpit/cockpit-session `-` < -
+        05 process_start anna as root | /usr/bin/less `less` < -
+    "#]],
+    );
 }
 
 #[test]
@@ -168,7 +196,19 @@ fn desktops_consoles_timers_and_services_are_told_by_their_door() {
         message(second, kind, 90, u32::MAX, u32::MAX, &claims).replace("res=success", "res=failed")
     };
     records.push(refused(20, "USER_AUTH", "/usr/libexec/gdm-session-worker"));
-    check(&records, expect![[r#""#]]);
+    check(
+        &records,
+        expect![[r#"
+        01 login anna as - from /dev/tty2 | /usr/libexec/gdm-session-worker `-` < -
+        02 login anna as - from :0 | /usr/sbin/lightdm `-` < -
+        03 login anna as - from :0 | /usr/libexec/sddm-helper `-` < -
+        04 login anna as - from /dev/tty1 | /usr/bin/login `-` < -
+        05 login anna as - from cron | /usr/sbin/cron `-` < -
+        06 login anna as - from atd | /usr/sbin/atd `-` < -
+        07 login anna as - from systemd-user | /usr/lib/systemd/systemd `-` < -
+        20 login - as - from :0 | /usr/libexec/gdm-session-worker `-` < -
+    "#]],
+    );
 }
 
 #[test]
@@ -182,7 +222,8 @@ fn root_without_a_login_names_who_was_in_and_only_then() {
     let change = |second: u64| {
         let stamp = format!("audit({}.000:{})", 1_795_350_000 + second, 1000 + second);
         format!(
-            "type=CONFIG_CHANGE msg={stamp}: auid=4294967295 uid=0 ses=4294967295 op=remove_rule key=\"x\" list=4 res=1\n"
+            "type=CONFIG_CHANGE msg={stamp}: auid=4294967295 uid=0 ses=4294967295 op=remove_rule key=\"x\" list=4 res=1\n\
+             type=PROCTITLE msg={stamp}: proctitle=\"x\"\n"
         )
     };
     let close = open(5, 1, "anna").replace("USER_START", "USER_END");
@@ -210,7 +251,17 @@ fn root_without_a_login_names_who_was_in_and_only_then() {
         let at = Duration::from_secs(1_795_350_000 + second);
         shown.extend(pipeline.look(&presence, None, at).iter().map(line));
     }
-    expect![[r#""#]].assert_eq(&shown);
+    expect![[r#"
+        01 tamper - as root | - `-` < -
+        02 login anna as - from 192.0.2.7 | /usr/sbin/sshd `-` < -
+        03 login boris as - from 192.0.2.7 | /usr/sbin/sshd `-` < -
+        04 tamper - as root | - `-` < - | open: boris, anna
+        05 logout anna as - from 192.0.2.7 | /usr/sbin/sshd `-` < -
+        06 tamper - as root | - `-` < - | open: boris
+        40 logout boris as - from 192.0.2.7 | - `-` < -
+        41 remote_control - as - from 203.0.113.9 through AnyDesk | /usr/bin/anydesk `-` < - | open: 1007
+    "#]]
+    .assert_eq(&shown);
 }
 
 #[test]

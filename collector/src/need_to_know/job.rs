@@ -7,8 +7,8 @@ use crate::roster::Job;
 
 /// The login uid that the kernel gives to processes outside any login.
 const LOGIN_UID_UNSET: u32 = u32::MAX;
-/// What stands as the origin of a session that a timer opened: nobody sits there.
-const TIMERS: &[&str] = &["cron", "crond", "atd", "anacron"];
+/// What stands as the origin of a session that a timer or a service manager opened: nobody sits there.
+const TIMERS: &[&str] = &["cron", "crond", "atd", "anacron", "systemd-user"];
 
 /// Why a job does not explain an access.
 #[derive(Clone, Debug, PartialEq, Eq)]
