@@ -30,7 +30,7 @@ use crate::coalesce::Observation;
 use crate::record::{Record, Stamp, kind};
 
 pub use jobs::is_housekeeping;
-pub use lineage::{ANCESTORS_MAX, NoProcesses, PROCESSES_MAX, Parentage, Processes};
+pub use lineage::{ANCESTORS_MAX, NoProcesses, PROCESSES_MAX, Parentage, Processes, Running};
 pub use remote::{Connection, INTERVALS_MAX, Presence};
 pub use repeats::{REPEATS_MAX, REPEATS_WITHIN};
 pub use secrets::masked;

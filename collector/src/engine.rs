@@ -226,7 +226,8 @@ impl Engine {
                 .actor
                 .as_ref()
                 .is_none_or(|actor| actor.confidence == Some(Confidence::Unattributed));
-        let candidates = if is_nameless { self.state.history.candidates(&access) } else { Vec::new() };
+        let candidates =
+            if is_nameless { self.state.history.candidates(&access, &self.roster) } else { Vec::new() };
         let steps = self.findings.observe(&access, &decision, &signals, &candidates);
         self.count_uses(&access, &decision);
         if access.is_live() {

@@ -99,9 +99,12 @@ impl History {
         self.desk.from(access)
     }
 
-    /// The accounts with a session open on the machine at that time, in words: who could have been.
-    pub fn candidates(&self, access: &Access<'_>) -> Vec<String> {
-        self.desk.candidates(access)
+    /// The accounts with a session open on the machine at that time, in words: who could have been. The machine's own
+    /// list counts where it made one; it saw sessions that began before its first entry, too.
+    pub fn candidates(&self, access: &Access<'_>, roster: &Roster) -> Vec<String> {
+        let is_own_work = access.event.process.as_ref().is_some_and(|process| process.unit.is_some());
+        let told = desk::told(access, roster);
+        if told.is_empty() && !is_own_work { self.desk.candidates(access) } else { told }
     }
 
     /// Looks at one access, then remembers it.
@@ -361,7 +364,7 @@ fn is_console(from: &str, host: &str) -> bool {
         || from.is_empty()
         || from == host
         || from == "::1"
-        || ["tty", "pts/", "/dev/", "console", "seat", "localhost", "127.", "cron", "atd"]
+        || ["tty", "pts/", "/dev/", "console", "seat", "localhost", "127.", "cron", "atd", "systemd-user"]
             .iter()
             .any(|word| from.starts_with(word))
 }

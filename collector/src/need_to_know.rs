@@ -76,7 +76,13 @@ pub fn decide_with(
     }
     weigh::what_is_missing(&mut scales, access, &subject, &place, roster);
     let asset = place.asset(roster, access);
-    scales.decide(&subject, asset, roster, policy)
+    let decision = scales.decide(&subject, asset, roster, policy);
+    if place.area == Area::Login && job::is_of_timer(actor) && decision.outcome != Judgement::Never {
+        // Nobody came in. Whatever the job touches is judged by itself.
+        let reason = Reason::new("timer", "A timer opened a session for a scheduled job.");
+        return Decision::not_judged(Some(reason), roster, policy);
+    }
+    decision
 }
 
 /// A session that a remote-support tool drives is used by two: by its account's holder and by the firm behind

@@ -103,12 +103,25 @@ fn sees(practice: &Practice, what: &str, within: Duration, wanted: Wanted<'_>) -
     })
 }
 
-/// Runs a command with this text at its input; whether it succeeded.
-fn feed(mut command: Command, text: &str) -> Result<bool> {
-    use std::io::Write as _;
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    child.stdin.take().context("a pipe")?.write_all(text.as_bytes())?;
-    Ok(child.wait()?.success())
+/// Comes in at the console: a login program on a terminal of its own, which asks for the password.
+fn console(word: &str) -> Result<()> {
+    use std::io::{Read as _, Write as _};
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("/usr/bin/login {USER}"), "/dev/null"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut input = child.stdin.take().context("a pipe")?;
+    let mut output = child.stdout.take().context("a pipe")?;
+    let (mut said, mut byte) = (Vec::new(), [0]);
+    while !said.ends_with(b"assword: ") {
+        ensure!(output.read(&mut byte)? == 1, "login ended: {}", String::from_utf8_lossy(&said));
+        said.extend_from_slice(&byte);
+    }
+    input.write_all(format!("{word}\nexit\n").as_bytes())?;
+    // After a wrong word it asks for a name: that the input ends ends it.
+    drop(input);
+    std::io::copy(&mut output, &mut std::io::sink())?;
+    child.wait()?;
+    Ok(())
 }
 
 fn ssh_options(port: u16, port_flag: &str) -> Vec<String> {
@@ -234,12 +247,6 @@ fn live_console_su_sudo_cron_and_at_are_told_with_what_they_start() -> Result<()
     let _atd = Running::spawn("atd", command, &log)?;
 
     // The console: a login program on a terminal of its own, the right word and the wrong one.
-    let console = |word: &str| -> Result<()> {
-        let mut command = Command::new("script");
-        command.args(["-qec", &format!("/usr/bin/login {USER}"), "/dev/null"]);
-        feed(command, &format!("{word}\ntrue\nexit\n"))?;
-        Ok(())
-    };
     console(PASSWORD)?;
     console("not-the-password")?;
     let sudo = |rest: &str| format!("echo {PASSWORD} | sudo -S -p '' {rest}");

@@ -1,16 +1,19 @@
 //! Running processes by number, for the table of who started whom.
 
-use crate::origin::Processes;
+use std::time::Duration;
+
+use crate::origin::{Processes, Running};
 
 /// Looks up processes in /proc.
 #[derive(Clone, Copy, Debug)]
 pub struct RunningProcesses;
 
 impl Processes for RunningProcesses {
-    fn process(&self, pid: u32) -> Option<(String, u32)> {
+    fn process(&self, pid: u32) -> Option<Running> {
         let exe = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        Some((exe.to_string_lossy().into_owned(), parent_of(&stat)?))
+        let (parent, began) =
+            parent_and_beginning(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
+        Some(Running { exe: exe.to_string_lossy().into_owned(), parent, began })
     }
 
     fn unit(&self, pid: u32) -> Option<String> {
@@ -22,10 +25,14 @@ impl Processes for RunningProcesses {
     }
 }
 
-/// `PID (NAME) STATE PPID ...`; the name may hold spaces and brackets.
-fn parent_of(stat: &str) -> Option<u32> {
+/// `PID (NAME) STATE PPID ... STARTTIME ...`; the name may hold spaces and brackets.
+fn parent_and_beginning(stat: &str) -> Option<(u32, Duration)> {
     let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+    let mut words = rest.split_ascii_whitespace().skip(1);
+    let parent = words.next()?.parse().ok()?;
+    let ticks: u64 = words.nth(17)?.parse().ok()?;
+    let began = ticks.saturating_mul(1000).checked_div(rustix::param::clock_ticks_per_second())?;
+    Some((parent, Duration::from_millis(began)))
 }
 
 /// The systemd unit of a control group; none where there is no systemd. `0::/system.slice/apt-daily.service`: the last part that is a service or a scope.
@@ -42,11 +49,14 @@ mod tests {
 
     #[test]
     fn a_running_process_has_a_program_and_a_parent() {
-        let (exe, parent) = RunningProcesses.process(std::process::id()).unwrap();
-        assert!(exe.contains("ntk_agent") && parent > 0, "{exe} {parent}");
+        let own = RunningProcesses.process(std::process::id()).unwrap();
+        assert!(own.exe.contains("ntk_agent") && own.parent > 0, "{own:?}");
+        let uptime = Duration::from_secs(sysinfo::System::uptime().unwrap());
+        assert!(own.began.abs_diff(uptime) < Duration::from_secs(600), "{own:?} {uptime:?}");
         assert_eq!(RunningProcesses.process(u32::MAX - 7), None);
-        assert_eq!(parent_of("12 (a) b) S 7 12 12"), Some(7));
-        assert_eq!(parent_of("12 (a"), None);
+        let stat = "12 (a) b) S 7 12 12 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 250 1 2";
+        assert_eq!(parent_and_beginning(stat), Some((7, Duration::from_millis(2500))));
+        assert_eq!(parent_and_beginning("12 (a) S 7"), None);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Who started whom: a bounded table of processes, from the records and, live, from the machine itself.
 //!
 //! A record names a process and its parent by number, and numbers are used again. So a live table is compared with
-//! the machine before it is believed: an entry whose program is another one by now is an earlier process's. A
-//! process that ended stays for [`KEPT_FOR`], because its children outlive it.
+//! the machine before it is believed: where the process of that number began after the entry was made, the entry is
+//! an earlier process's. Otherwise the records are right, also where the machine shows another program by now: it
+//! was started since. A process that ended stays for [`KEPT_FOR`], because its children outlive it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,8 +23,8 @@ const KEPT_FOR: Duration = Duration::from_secs(600);
 
 /// Looks up running processes. Live sensors pass the machine's; a replay passes [`NoProcesses`].
 pub trait Processes: Send {
-    /// The program of a process and its parent's number, while it runs.
-    fn process(&self, pid: u32) -> Option<(String, u32)>;
+    /// A process, while it runs.
+    fn process(&self, pid: u32) -> Option<Running>;
 
     /// The systemd unit of a process, while it runs.
     fn unit(&self, _pid: u32) -> Option<String> {
@@ -34,12 +35,23 @@ pub trait Processes: Send {
     fn is_live(&self) -> bool;
 }
 
+/// A process that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Its program.
+    pub exe: String,
+    /// Its parent's number.
+    pub parent: u32,
+    /// When it began, as the machine's uptime then.
+    pub began: Duration,
+}
+
 /// Knows no process: what a recording does not say stays unsaid.
 #[derive(Clone, Copy, Debug)]
 pub struct NoProcesses;
 
 impl Processes for NoProcesses {
-    fn process(&self, _pid: u32) -> Option<(String, u32)> {
+    fn process(&self, _pid: u32) -> Option<Running> {
         None
     }
 
@@ -154,9 +166,9 @@ impl Lineage {
             return known;
         }
         match (self.processes.process(pid), known) {
-            // The parent may have ended since, and then the machine names another one.
-            (Some((exe, _)), Some(known)) if exe == *known.exe => Some(known),
-            (Some((exe, parent)), _) => {
+            // Its parent may have ended since, and then the machine names another one.
+            (Some(running), Some(known)) if running.began <= known.seen => Some(known),
+            (Some(Running { exe, parent, .. }), _) => {
                 let tool = tools.of_program(&exe).map(|tool| tool.name.clone());
                 self.put(pid, exe.into(), parent, tool, None, now);
                 self.known.get(&pid).cloned()
@@ -191,11 +203,13 @@ impl Lineage {
 mod tests {
     use super::*;
 
-    struct Machine(Vec<(u32, &'static str, u32)>);
+    /// Number, program, parent, second of the beginning.
+    struct Machine(Vec<(u32, &'static str, u32, u64)>);
 
     impl Processes for Machine {
-        fn process(&self, pid: u32) -> Option<(String, u32)> {
-            self.0.iter().find(|(own, ..)| *own == pid).map(|(_, exe, parent)| ((*exe).to_owned(), *parent))
+        fn process(&self, pid: u32) -> Option<Running> {
+            let (_, exe, parent, began) = self.0.iter().find(|(own, ..)| *own == pid)?;
+            Some(Running { exe: (*exe).to_owned(), parent: *parent, began: Duration::from_secs(*began) })
         }
 
         fn is_live(&self) -> bool {
@@ -236,9 +250,12 @@ mod tests {
 
     #[test]
     fn a_number_that_is_used_again_is_another_process() {
-        let mut lineage =
-            Lineage::new(Box::new(Machine(vec![(10, "/usr/sbin/nginx", 1), (1, "/sbin/init", 0)])));
-        learn(&mut lineage, 10, 1, "/usr/bin/rustdesk", 0);
+        let machine = vec![(10, "/usr/sbin/nginx", 1, 3), (20, "/usr/bin/id", 1, 0), (1, "/sbin/init", 0, 0)];
+        let mut lineage = Lineage::new(Box::new(Machine(machine)));
+        learn(&mut lineage, 20, 1, "/bin/bash", 0);
+        let around = learn(&mut lineage, 21, 20, "/usr/bin/mesg", 1);
+        assert_eq!(around.parent.as_deref(), Some("/bin/bash"), "it became another program since");
+        learn(&mut lineage, 10, 1, "/usr/bin/rustdesk", 2);
         let around = learn(&mut lineage, 11, 10, "/bin/sh", 5);
         assert_eq!(around.parent.as_deref(), Some("/usr/sbin/nginx"));
         assert_eq!((texts(&around.above), around.tool.as_deref()), (vec!["/sbin/init"], None));

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use ntk_evidence::event::{Event, Kind, Outcome};
+use ntk_evidence::event::{Actor, Event, Kind, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::{DAY_S, HOUR_S};
 use crate::need_to_know::job::file_name;
 use crate::need_to_know::{Access, Decision};
+use crate::roster::{Attribution, Roster, account_text};
 
 /// Machines that are remembered: more than any practice has.
 const HOSTS_MAX: usize = 4096;
@@ -52,6 +53,44 @@ struct Host {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Desk {
     hosts: BTreeMap<String, Host>,
+}
+
+/// The sessions that the machine itself says were open, each as the roster knows its account.
+pub(super) fn told(access: &Access<'_>, roster: &Roster) -> Vec<String> {
+    let candidates = access.event.actor.iter().flat_map(|actor| &actor.candidates);
+    let mut words: Vec<String> = candidates
+        .filter_map(|candidate| {
+            let actor = Actor {
+                login_uid: candidate.login_uid,
+                login_user: candidate.login_user.clone(),
+                session: candidate.session,
+                ..Actor::default()
+            };
+            let account = candidate.login_user.clone().or_else(|| account_text(&actor));
+            match roster.person_of(access.host, &actor) {
+                Attribution::Person(id) => {
+                    in_words(roster.person(&id).map(|person| person.in_words()), account)
+                }
+                Attribution::Shared(_) => {
+                    account.map(|account| format!("account {account}, which is shared"))
+                }
+                Attribution::Account(_) | Attribution::Unattributed => in_words(None, account),
+            }
+        })
+        .collect();
+    words.sort();
+    words.dedup();
+    words
+}
+
+/// An account and its holder, as far as they are known.
+fn in_words(holder: Option<String>, account: Option<String>) -> Option<String> {
+    match (holder, account) {
+        (Some(holder), Some(account)) => Some(format!("{holder} (account {account})")),
+        (Some(holder), None) => Some(holder),
+        (None, Some(account)) => Some(format!("account {account}, which is not in the roster")),
+        (None, None) => None,
+    }
 }
 
 fn session_of(event: &Event) -> Option<u64> {
@@ -142,12 +181,7 @@ impl Host {
             return;
         }
         let Some(who) = decision.who.as_ref().filter(|who| who.is_verified) else { return };
-        let words = match (&who.holder, &who.account) {
-            (Some(holder), Some(account)) => format!("{holder} (account {account})"),
-            (Some(holder), None) => holder.clone(),
-            (None, Some(account)) => format!("account {account}, which is not in the roster"),
-            (None, None) => return,
-        };
+        let Some(words) = in_words(who.holder.clone(), who.account.clone()) else { return };
         if self.sessions.len() >= SESSIONS_MAX {
             let oldest =
                 self.sessions.iter().min_by_key(|(_, session)| session.seen).map(|(number, _)| *number);

@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use ntk_evidence::event::Event;
+use ntk_evidence::event::{Candidate, Event, Process};
 use serde_json::{Value, json};
 
 use super::*;
@@ -482,7 +482,8 @@ fn who_could_have_been_is_told_from_the_sessions_that_are_open() {
         serde_json::from_value(json).unwrap()
     };
     let candidates = |scene: &Scene, event: &Event| {
-        scene.history.candidates(&Access::new("agent/srv", "srv", 9, event, &TimeZone::UTC))
+        let access = Access::new("agent/srv", "srv", 9, event, &TimeZone::UTC);
+        scene.history.candidates(&access, &scene.roster)
     };
     check(
         format!("{:#?}", candidates(&scene, &event("10:00"))),
@@ -496,6 +497,26 @@ fn who_could_have_been_is_told_from_the_sessions_that_are_open() {
     scene.see(0, "10:30", json!({"kind": "logout", "actor": {"session": number("sam", 1)}}));
     assert_eq!(candidates(&scene, &event("11:00")).len(), 2);
     assert_eq!(candidates(&scene, &event("08:00")).len(), 0, "before they logged in");
+    // The machine's own list counts where it made one, and where it says that it did its own work.
+    let mut listed = event("11:00");
+    let one = |user: &str, session: u64| Candidate {
+        login_user: Some(user.to_owned()),
+        session: Some(session),
+        ..Candidate::default()
+    };
+    let candidates_of = vec![one("sam", 5), one("stranger", 6)];
+    listed.actor = Some(Actor { candidates: candidates_of, ..Actor::default() });
+    check(
+        format!("{:#?}", candidates(&scene, &listed)),
+        expect![[r#"
+        [
+            "Sam Ortiz (account sam)",
+            "account stranger, which is not in the roster",
+        ]"#]],
+    );
+    let mut own_work = event("11:00");
+    own_work.process = Some(Process { unit: Some("apt-daily.service".to_owned()), ..Process::default() });
+    assert_eq!(candidates(&scene, &own_work).len(), 0);
 }
 
 #[test]

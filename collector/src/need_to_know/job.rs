@@ -7,8 +7,8 @@ use crate::roster::Job;
 
 /// The login uid that the kernel gives to processes outside any login.
 const LOGIN_UID_UNSET: u32 = u32::MAX;
-/// What stands as the origin of a session that a timer opened: nobody sits there.
-const TIMERS: &[&str] = &["cron", "crond", "atd", "anacron"];
+/// What stands as the origin of a session that a timer or a service manager opened: nobody sits there.
+const TIMERS: &[&str] = &["cron", "crond", "atd", "anacron", "systemd-user"];
 
 /// Why a job does not explain an access.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,11 @@ impl Misfit {
 pub fn is_interactive(actor: &Actor) -> bool {
     let from = actor.from.as_deref().is_some_and(|from| !TIMERS.contains(&from));
     from || actor.key.is_some() || actor.tool.is_some()
+}
+
+/// Whether a timer opened the session: a scheduled job, and nobody who came in.
+pub fn is_of_timer(actor: &Actor) -> bool {
+    actor.from.as_deref().is_some_and(|from| TIMERS.contains(&from)) && !is_interactive(actor)
 }
 
 /// Whether a job explains an access. The nearest miss is told, so that a finding can say what was missing.

@@ -263,6 +263,19 @@ fn logins_and_elevations_have_their_own_columns() {
               would explain it: opening hours (Wednesday 07:00 to 18:30)
         "#]],
     );
+    // A timer opened it: nobody came in. The same from an address, or with a key, is a login.
+    let timer = format!(r#"{IT},"from":"cron""#);
+    check(
+        &login("19T02:00", &timer, "success"),
+        expect![[r#"
+        NotJudged
+          timer: A timer opened a session for a scheduled job.
+    "#]],
+    );
+    for (change, with) in [("cron", "10.0.4.9"), (r#""from":"cron""#, r#""from":"cron","tool":"RustDesk""#)] {
+        let outcome = judge(&login("19T02:00", &timer, "success").replace(change, with)).outcome;
+        assert_eq!(outcome, Judgement::Unexplained, "{with}");
+    }
     check(
         &login("18T16:00", r#""claims":"itadmin1""#, "failed"),
         expect![[r#"

@@ -9,7 +9,10 @@ use super::cedar::{Field, Uses};
 
 /// What each kind of sensor puts on its records.
 const BY_SENSOR: &[(&str, &[Field])] = &[
-    ("linux-audit", &[Field::Elevated, Field::Remote, Field::Program, Field::Parent, Field::Via]),
+    (
+        "linux-audit",
+        &[Field::Elevated, Field::Remote, Field::Tool, Field::Program, Field::Parent, Field::Via],
+    ),
     ("notify", &[]),
 ];
 
@@ -105,8 +108,8 @@ mod tests {
             expert:raw: reads `context.via`, which no enrolled sensor delivers (sensors: notify), so it would never match; enrol one that does, or leave the condition out"#]]
         .assert_eq(&delivered(&[notify]).missing(uses).join("\n"));
         assert_eq!(delivered(&[]).missing(uses).len(), 2);
-        assert_eq!(delivered(&[audit]).missing(uses).len(), 1);
-        assert_eq!(delivered(&[audit, tool]).missing(uses), Vec::<String>::new());
+        assert_eq!(delivered(&[audit]).missing(uses), Vec::<String>::new());
+        assert_eq!(delivered(&[notify, tool]).missing(uses).len(), 1);
         for (name, text) in crate::policy::TEMPLATES {
             let policy = Policy::parse(text).unwrap();
             assert_eq!(
