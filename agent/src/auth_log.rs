@@ -19,7 +19,7 @@ mod teller;
 mod utmp;
 
 pub use journal::line_of_journal;
-pub use line::{Line, Undated, LINE_BYTES_MAX};
+pub use line::{LINE_BYTES_MAX, Line, Undated};
 pub(crate) use teller::gap;
 pub use teller::{Accepted, Teller, accepted};
 pub use utmp::{RECORD_BYTES, Visit, VisitKind, looks_like_utmp};

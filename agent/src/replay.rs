@@ -32,7 +32,9 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// A format that a later version will read.
-    #[error("recordings in the format `{0}` cannot be replayed by this version yet; it reads linux-audit and auth-log")]
+    #[error(
+        "recordings in the format `{0}` cannot be replayed by this version yet; it reads linux-audit and auth-log"
+    )]
     NotYet(String),
     /// A format that does not exist.
     #[error("`{0}` is no format of recordings; use linux-audit or auth-log")]

@@ -17,6 +17,7 @@ mod expert;
 mod findings;
 mod foreign;
 mod hold;
+mod ladder;
 mod live;
 mod metrics;
 mod mistakes;

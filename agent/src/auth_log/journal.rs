@@ -17,11 +17,8 @@ pub fn line_of_journal(json: &[u8]) -> Option<Line> {
     let number = |name: &str| text(name)?.trim().parse::<u32>().ok();
     let set = |name: &str| number(name).filter(|number| *number != UNSET);
     let micros: i64 = text("__REALTIME_TIMESTAMP")?.parse().ok()?;
-    let vouched = Vouched {
-        exe: text("_EXE"),
-        login_uid: set("_AUDIT_LOGINUID"),
-        session: set("_AUDIT_SESSION"),
-    };
+    let vouched =
+        Vouched { exe: text("_EXE"), login_uid: set("_AUDIT_LOGINUID"), session: set("_AUDIT_SESSION") };
     Some(Line {
         at: Moment::from_unix_nanos(micros.checked_mul(1000)?),
         digits: 6,

@@ -24,8 +24,20 @@ const LATELY_NANOS: u64 = 10_000_000_000;
 const ONE_LOGIN_NANOS: u64 = 60_000_000_000;
 
 /// Services of PAM that open a session which is somebody's login. Greeters and user managers are none.
-const LOGIN_SERVICES: &[&str] =
-    &["sshd", "login", "remote", "cron", "crond", "atd", "lightdm", "sddm", "xdm", "kdm", "cockpit", "xrdp-sesman"];
+const LOGIN_SERVICES: &[&str] = &[
+    "sshd",
+    "login",
+    "remote",
+    "cron",
+    "crond",
+    "atd",
+    "lightdm",
+    "sddm",
+    "xdm",
+    "kdm",
+    "cockpit",
+    "xrdp-sesman",
+];
 /// Services that take on another account's rights within a session.
 const ELEVATION_SERVICES: &[&str] =
     &["su", "su-l", "sudo", "sudo-i", "runuser", "runuser-l", "polkit-1", "doas", "su-rs", "sudo-rs"];
@@ -148,9 +160,7 @@ impl Teller {
                 known.from = Some(from);
                 is_new.then(|| login(line, Outcome::Success, named(user, known)))
             }
-            Told::RefusedAtTerminal { user, from } => {
-                Some(login(line, Outcome::Denied, claimed(user, from)))
-            }
+            Told::RefusedAtTerminal { user, from } => Some(login(line, Outcome::Denied, claimed(user, from))),
         }
     }
 
@@ -284,8 +294,7 @@ fn event(line: &Line, kind: Kind, outcome: Outcome, mut actor: Actor) -> Event {
     let mut event = bare(kind, &line.time());
     event.outcome = Some(outcome);
     event.actor = Some(actor);
-    event.process =
-        Some(Process { pid: line.pid, exe: Some(line.program.clone()), ..Process::default() });
+    event.process = Some(Process { pid: line.pid, exe: Some(line.program.clone()), ..Process::default() });
     event
 }
 

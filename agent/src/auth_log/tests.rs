@@ -144,7 +144,9 @@ fn times_have_the_precision_that_they_had() {
     assert_eq!(shown("Feb 29 00:00:00 h a: b"), "2024-02-29T00:00:00Z");
     assert_eq!(shown("2026-11-20T22:59:58.123456+02:00 h a[1]: b"), "2026-11-20T20:59:58.123456Z");
     assert_eq!(shown("<86>1 2026-11-20T20:59:58Z h a 1 - [x y=\"]\\]\"][z] b"), "2026-11-20T20:59:58Z");
-    for none in ["", "Nov 20", "Feb 30 00:00:00 h a: b", "with another line", "Nov 20 20:59:58 h", "<86>1 - h a"] {
+    for none in
+        ["", "Nov 20", "Feb 30 00:00:00 h a: b", "with another line", "Nov 20 20:59:58 h", "<86>1 - h a"]
+    {
         assert_eq!(shown(none), "none", "{none}");
     }
     let live = Line::parse(b"Nov 20 03:59:58 h a[1]: b", Undated::Now(now())).unwrap();
@@ -214,8 +216,11 @@ fn a_number_of_a_process_that_is_used_again_hides_nothing() {
     let mut teller = Teller::default();
     let mut n_told = 0;
     for hour in ["10", "11"] {
-        let text = format!("2026-11-20T{hour}:00:00Z h cron[5]: pam_unix(cron:session): session opened for user a by (uid=0)");
-        n_told += usize::from(teller.line(&Line::parse(text.as_bytes(), Undated::Now(now())).unwrap()).is_some());
+        let text = format!(
+            "2026-11-20T{hour}:00:00Z h cron[5]: pam_unix(cron:session): session opened for user a by (uid=0)"
+        );
+        n_told +=
+            usize::from(teller.line(&Line::parse(text.as_bytes(), Undated::Now(now())).unwrap()).is_some());
     }
     assert_eq!(n_told, 2);
 }

@@ -34,7 +34,12 @@ pub(super) fn replay(files: &[PathBuf], out: &mut dyn Write) -> Result<(), Repla
     Ok(())
 }
 
-fn lines(path: &Path, teller: &mut Teller, damage: &mut Damage, out: &mut dyn Write) -> Result<(), ReplayError> {
+fn lines(
+    path: &Path,
+    teller: &mut Teller,
+    damage: &mut Damage,
+    out: &mut dyn Write,
+) -> Result<(), ReplayError> {
     let last = Moment::parse(&damage.time).unwrap_or(Moment::from_unix_nanos(0));
     each_line(path, |bytes, _| {
         if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -120,3 +125,6 @@ impl Damage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

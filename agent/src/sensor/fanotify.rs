@@ -22,13 +22,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ntk_evidence::event::{
-    Action, Actor, Because, Confidence, Event, Kind, Object, Outcome, Process, Source, Tamper, TamperKind, Via,
+    Action, Actor, Because, Confidence, Event, Kind, Object, Outcome, Process, Source, Tamper, TamperKind,
+    Via,
 };
 
 use super::cross_check::{CrossCheck, Missing};
 use super::pipeline::gap;
 use super::sink::{Closed, Sink};
-use super::standing::{Mark, Standing};
+use super::standing::{Mark, Standing, Told};
 use super::stop::Stop;
 use crate::attribute::Names;
 use crate::clock::{self, Clock};
@@ -44,6 +45,9 @@ pub const SENSOR: &str = "fanotify";
 
 /// How long one wait for events lasts.
 const TURN: Duration = Duration::from_millis(100);
+
+/// How long the end of audit is waited for at a stop.
+const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
 
 /// How often watches that were not there are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -126,10 +130,17 @@ impl FanotifySensor {
             }
             open = self.hand_over(events, now, sink);
         }
-        // What still waits for a record is told: better twice than not at all.
-        let time = clock::text(self.config.clock.now());
-        let last = self.compare(true, &time, self.config.clock.uptime());
-        let _ = self.hand_over(last, self.config.clock.uptime(), sink);
+        // Audit has the last word: what still waits is told only when that was said, or did not come.
+        let ends = self.config.clock.uptime().saturating_add(LAST_WORD_WITHIN);
+        while self.config.standing.sees_files() && self.config.clock.uptime() < ends {
+            let (now, time) = (self.config.clock.uptime(), clock::text(self.config.clock.now()));
+            let seen = self.group.read(TURN).unwrap_or_default();
+            let events = self.seen(seen, beside_audit, &time, now);
+            let _ = self.hand_over(events, now, sink);
+        }
+        let (now, time) = (self.config.clock.uptime(), clock::text(self.config.clock.now()));
+        let last = self.compare(true, &time, now);
+        let _ = self.hand_over(last, now, sink);
         for (event, ()) in self.runs.flush() {
             if sink.offer(event).is_err() {
                 return;
@@ -170,14 +181,17 @@ impl FanotifySensor {
 
     /// The events of one: it may bear several signs at once.
     fn one(&mut self, seen: &Seen, actor: &Actor, process: &Process, beside: bool, time: &str) -> Vec<Event> {
-        let named = |entry: &Option<decode::Entry>| entry.as_ref().and_then(|entry| self.folders.path_of(entry));
+        let named =
+            |entry: &Option<decode::Entry>| entry.as_ref().and_then(|entry| self.folders.path_of(entry));
         let (old, new) = (named(&seen.old), named(&seen.new));
-        let path = named(&seen.entry).or_else(|| self.folders.file(seen.file.as_ref()?)).or_else(|| old.clone());
+        let path =
+            named(&seen.entry).or_else(|| self.folders.file(seen.file.as_ref()?)).or_else(|| old.clone());
         let is_folder = seen.mask & group::ON_FOLDER != 0;
         let has = |sign: u64| seen.mask & sign != 0;
         let mut events = Vec::new();
         let mut tell = |action: Action, path: Option<String>, to: Option<String>| {
-            let watch = [&path, &to].into_iter().flatten().find_map(|path| self.config.watches.classify_path(path));
+            let watch =
+                [&path, &to].into_iter().flatten().find_map(|path| self.config.watches.classify_path(path));
             let Some(watch) = watch else { return };
             let mut event = access(action, time, actor.clone(), process.clone());
             event.object = Some(Object {
@@ -244,7 +258,8 @@ impl FanotifySensor {
             _ if seen.mask & (group::CREATE | group::MOVED_TO) != 0 => path,
             _ => None,
         };
-        let Some(found) = appeared.and_then(|path| self.folders.add(&mut self.group, Path::new(path)).ok()) else {
+        let Some(found) = appeared.and_then(|path| self.folders.add(&mut self.group, Path::new(path)).ok())
+        else {
             return Vec::new();
         };
         let because = Some(Because::BeforeWatching);
@@ -319,10 +334,15 @@ impl FanotifySensor {
     fn add_absent(&mut self) {
         let watches = &self.config.watches;
         let (folders, group) = (&mut self.folders, &mut self.group);
+        let n_before = self.absent.len();
         self.absent.retain(|place| {
             let path = watches.at(*place).map(|watch| Path::new(&watch.path));
             path.is_some_and(|path| folders.add(group, path).is_err())
         });
+        if self.absent.len() < n_before {
+            // Audit's rule for a folder that has just appeared may come a moment later: that is no silence of audit's.
+            self.check.told(Told { lossy: true, ..Told::default() }, self.config.clock.uptime());
+        }
     }
 
     fn say(&self) {
@@ -333,9 +353,15 @@ impl FanotifySensor {
                  opened, and a program that ends at once may stay unnamed"
                     .to_owned(),
             );
-            for place in &self.absent {
-                let path = self.config.watches.at(*place).map(|watch| watch.path.as_str()).unwrap_or_default();
-                sentences.push(format!("{path} does not exist or cannot be marked, so nothing in it is seen until it does"));
+        }
+        for place in &self.absent {
+            let path = self.config.watches.at(*place).map(|watch| watch.path.as_str()).unwrap_or_default();
+            if !self.config.standing.sees_files() {
+                sentences.push(format!(
+                    "{path} does not exist or cannot be marked, so nothing in it is seen until it does"
+                ));
+            } else if Path::new(path).exists() {
+                sentences.push(format!("fanotify cannot mark {path}; what audit tells of it is not compared"));
             }
         }
         if self.folders.is_full {
@@ -381,7 +407,8 @@ fn silent(opened: &Event, time: &str) -> Event {
     event.object.clone_from(&opened.object);
     event.source = source();
     let detail = format!("opened at {}, and kernel audit made no record of it", opened.time);
-    event.tamper = Some(Tamper { what: TamperKind::RecordGap, detail: Some(detail), other: Default::default() });
+    event.tamper =
+        Some(Tamper { what: TamperKind::RecordGap, detail: Some(detail), other: Default::default() });
     event
 }
 

@@ -21,9 +21,7 @@ use super::fingerprints::Fingerprints;
 use super::sink::{Closed, Sink};
 use super::standing::Standing;
 use super::stop::Stop;
-use crate::auth_log::{
-    LINE_BYTES_MAX, Line, RECORD_BYTES, SENSOR, Teller, Undated, Visit, accepted, gap,
-};
+use crate::auth_log::{LINE_BYTES_MAX, Line, RECORD_BYTES, SENSOR, Teller, Undated, Visit, accepted, gap};
 use crate::clock::{self, Clock};
 
 use journal::Journal;
@@ -43,6 +41,15 @@ const TEXTS: &[&str] = &["/var/log/auth.log", "/var/log/secure"];
 const RECORDS: &[&str] = &["/var/log/wtmp", "/var/log/btmp"];
 const JOURNALCTL: &str = "/usr/bin/journalctl";
 const JOURNALS: &[&str] = &["/run/log/journal", "/var/log/journal"];
+
+/// Where this machine keeps the text of login programs, if this account can read it.
+pub fn usual_source() -> Option<String> {
+    let is_readable = |path: &&&str| std::fs::File::open(path).is_ok();
+    let text = TEXTS.iter().find(is_readable).map(|path| (*path).to_owned());
+    let journal =
+        || JOURNALS.iter().any(|path| std::fs::read_dir(path).is_ok()) && Path::new(JOURNALCTL).exists();
+    text.or_else(|| journal().then(|| "journald".to_owned()))
+}
 
 /// What the sensor needs.
 pub struct LogsConfig {
@@ -188,7 +195,11 @@ impl LogsSensor {
             sentences.push("no text of sshd and sudo can be read: which key opened a session, and what sudo ran, is not seen in logs".to_owned());
         }
         if !self.config.standing.sees_logins() {
-            let trust = if has_journal { "" } else { "; any account of this machine can write a line there in another program's name" };
+            let trust = if has_journal {
+                ""
+            } else {
+                "; any account of this machine can write a line there in another program's name"
+            };
             sentences.push(format!(
                 "kernel audit does not tell of logins now; they are read from the logs of login programs{trust}"
             ));
@@ -220,7 +231,13 @@ impl Followed {
     }
 
     /// Takes what was appended: lines, or events of records.
-    fn look(&mut self, lines: &mut Vec<Line>, teller: &mut Teller, undated: Undated, time: &str) -> Vec<Event> {
+    fn look(
+        &mut self,
+        lines: &mut Vec<Line>,
+        teller: &mut Teller,
+        undated: Undated,
+        time: &str,
+    ) -> Vec<Event> {
         let mut events = Vec::new();
         let mut n_damaged = 0_u64;
         let Ok(found) = self.tail.look() else {

@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use ntk_evidence::event::{Event, Gap, Kind, Source};
 
+use super::standing::Standing;
 use crate::attribute::{Attribution, Names, NoNames};
 use crate::classify::{Classifier, ForeignKeys, KeyLearner, NoFolders, SENSOR, event_of_fact};
 use crate::coalesce::{Coalescer, Completeness, Observation};
-use super::standing::Standing;
 use crate::record::{RawRecord, Record, RecordError, Stamp, is_remark, kind, rfc3339};
 use crate::watch_list::WatchList;
 
@@ -157,9 +157,11 @@ impl Pipeline {
         let mut events = Vec::new();
         for observation in observations {
             if let Some(told) = self.told.as_ref().filter(|told| told.is_compared()) {
-                told.tell(observation.each(kind::PATH).filter_map(|path| {
-                    Some(told.inode(&path.text("dev")?, path.number("inode")?))
-                }));
+                told.tell(
+                    observation
+                        .each(kind::PATH)
+                        .filter_map(|path| Some(told.inode(&path.text("dev")?, path.number("inode")?))),
+                );
             }
             let attributed = self.attribution.observe(&observation, now);
             events.extend(self.classifier.classify(&observation, attributed));

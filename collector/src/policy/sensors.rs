@@ -10,6 +10,8 @@ use super::cedar::{Field, Uses};
 /// What each kind of sensor puts on its records.
 const BY_SENSOR: &[(&str, &[Field])] = &[
     ("linux-audit", &[Field::Elevated, Field::Remote, Field::Program, Field::Parent, Field::Via]),
+    ("fanotify", &[Field::Elevated, Field::Program, Field::Parent, Field::Via]),
+    ("auth-log", &[Field::Elevated, Field::Remote, Field::Program]),
     ("notify", &[]),
 ];
 

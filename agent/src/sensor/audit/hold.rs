@@ -118,7 +118,8 @@ impl Hold {
                 "the audit state before this agent could not be saved ({error}), so nothing was changed; check the agent's folder"
             ))
         })?;
-        let socket = if other { hold.listen() } else { hold.become_owner().or_else(|error| hold.instead(error)) };
+        let socket =
+            if other { hold.listen() } else { hold.become_owner().or_else(|error| hold.instead(error)) };
         match socket {
             Ok(socket) => {
                 hold.add_rules();
@@ -177,7 +178,9 @@ impl Hold {
     /// Whether every watch that is there has its rule.
     pub(super) fn sees_files(&self) -> bool {
         let refused = self.refused.iter().filter_map(|nth| self.wanted.get(*nth));
-        !refused.filter(|(purpose, ..)| *purpose == Purpose::Watch).any(|(_, path, _)| Path::new(path).exists())
+        !refused
+            .filter(|(purpose, ..)| *purpose == Purpose::Watch)
+            .any(|(_, path, _)| Path::new(path).exists())
     }
 
     /// The state before us.
@@ -352,7 +355,8 @@ pub(super) fn another(owner_pid: u32) -> bool {
 fn refusal(error: &io::Error) -> Unavailable {
     let reason = match rustix::io::Errno::from_io_error(error) {
         Some(rustix::io::Errno::PERM | rustix::io::Errno::ACCESS) => {
-            "kernel audit needs root (CAP_AUDIT_CONTROL) in the machine's first user and network namespaces".to_owned()
+            "kernel audit needs root (CAP_AUDIT_CONTROL) in the machine's first user and network namespaces"
+                .to_owned()
         }
         Some(rustix::io::Errno::PROTONOSUPPORT | rustix::io::Errno::CONNREFUSED) => {
             "this kernel has no audit, or this is a container that is kept from it".to_owned()

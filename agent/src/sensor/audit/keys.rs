@@ -103,7 +103,8 @@ mod tests {
             login_user: Some("anna".into()),
             ..Actor::default()
         });
-        event.process = Some(Process { pid: Some(pid), exe: Some("/usr/sbin/sshd".into()), ..Process::default() });
+        event.process =
+            Some(Process { pid: Some(pid), exe: Some("/usr/sbin/sshd".into()), ..Process::default() });
         event
     }
 
@@ -130,7 +131,11 @@ mod tests {
         assert_eq!(keys(joined.ready(ms(601))), ["SHA256:a", "SHA256:a", "-"]);
         joined.take(event(Kind::Logout, 5, 1000, 70), ms(700));
         joined.take(event(Kind::FileAccess, 5, 1000, 90), ms(701));
-        assert_eq!(keys(joined.ready(ms(702))), ["SHA256:a", "-"], "session numbers are used again after a boot");
+        assert_eq!(
+            keys(joined.ready(ms(702))),
+            ["SHA256:a", "-"],
+            "session numbers are used again after a boot"
+        );
     }
 
     #[test]

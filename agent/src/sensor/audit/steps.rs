@@ -41,7 +41,11 @@ impl AuditSensor {
                 let detail = format!("audit_pid={}", status.owner_pid);
                 events.push(tamper(TamperKind::AuditPolicyChanged, &detail, time));
                 events.push(self.gap("owner_changed", time, None));
-                if other { self.hold.listen() } else { self.hold.become_owner().or_else(|_| self.hold.listen()) }
+                if other {
+                    self.hold.listen()
+                } else {
+                    self.hold.become_owner().or_else(|_| self.hold.listen())
+                }
             }
             (Role::Listener, true) if !broken => return (events, false),
             (Role::Listener, true) => {

@@ -140,16 +140,16 @@ mod tests {
 
     #[test]
     fn events_with_names_handles_and_processes_are_read() {
-        let first = event_bytes(0x20, 41, &[
-            record_bytes(2, b"folder", "week.csv"),
-            record_bytes(1, b"file", ""),
-            pidfd_bytes(9),
-        ]);
-        let second = event_bytes(0x1000_0000, 42, &[
-            record_bytes(10, b"folder", "a"),
-            record_bytes(12, b"other", "b"),
-            pidfd_bytes(-1),
-        ]);
+        let first = event_bytes(
+            0x20,
+            41,
+            &[record_bytes(2, b"folder", "week.csv"), record_bytes(1, b"file", ""), pidfd_bytes(9)],
+        );
+        let second = event_bytes(
+            0x1000_0000,
+            42,
+            &[record_bytes(10, b"folder", "a"), record_bytes(12, b"other", "b"), pidfd_bytes(-1)],
+        );
         let seen = events(&[first, second].concat());
         let handle = |bytes: &[u8]| Handle { file_system: 7, kind: 1, bytes: bytes.to_vec() };
         let entry = |folder: &[u8], name: &str| Some(Entry { folder: handle(folder), name: name.to_owned() });

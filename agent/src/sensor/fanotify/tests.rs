@@ -196,7 +196,9 @@ fn beside_audit_only_an_open_without_a_record_is_news() {
     rig.access(Action::Read, &rig.path("sub/one"));
     let week = rig.path("week.csv");
     let events = rig.end();
-    let of_week = events.iter().filter(|event| event.object.as_ref().is_some_and(|object| object.path.as_ref() == Some(&week)));
+    let of_week = events
+        .iter()
+        .filter(|event| event.object.as_ref().is_some_and(|object| object.path.as_ref() == Some(&week)));
     assert_eq!(of_week.filter(|event| is_tamper(event)).count(), 0, "{events:#?}");
 }
 

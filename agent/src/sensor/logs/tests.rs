@@ -63,7 +63,9 @@ impl Rig {
 fn a_login_in_the_log_is_an_event_and_its_key_is_known() {
     let mut rig = Rig::start(&["auth.log", "wtmp", "btmp"]);
     assert!(rig.sensor.config.fingerprints.is_fed());
-    let line = format!("Nov 20 03:00:00 h sshd[7]: Accepted publickey for anna from 10.0.0.9 port 5 ssh2: ED25519 {KEY}");
+    let line = format!(
+        "Nov 20 03:00:00 h sshd[7]: Accepted publickey for anna from 10.0.0.9 port 5 ssh2: ED25519 {KEY}"
+    );
     let (begin, end) = line.split_at(30);
     rig.append("auth.log", begin.as_bytes());
     assert_eq!(rig.look(), Vec::<String>::new(), "half a line is none");
@@ -73,11 +75,14 @@ fn a_login_in_the_log_is_an_event_and_its_key_is_known() {
     rig.append("wtmp", &record(7, 9, "pts/1", "bob", "10.0.0.9", 1_795_208_400)[..100]);
     rig.append("btmp", &record(6, 9, "ssh:notty", "eve", "10.0.0.9", 1_795_208_400));
     let told = rig.look();
-    assert_eq!(told, [
-        "2026-11-20T21:00:00.000Z gap damaged_record",
-        "2026-11-20T21:00:00Z login anna",
-        "2026-11-20T21:00:00Z login eve",
-    ]);
+    assert_eq!(
+        told,
+        [
+            "2026-11-20T21:00:00.000Z gap damaged_record",
+            "2026-11-20T21:00:00Z login anna",
+            "2026-11-20T21:00:00Z login eve",
+        ]
+    );
     let opened = rig.sensor.config.fingerprints.of(7, Some("anna"), rig.clock.uptime());
     assert_eq!(opened, Some(Opened::By(KEY.to_owned())));
 }
@@ -86,7 +91,9 @@ fn a_login_in_the_log_is_an_event_and_its_key_is_known() {
 fn beside_audit_nothing_is_told_twice_and_nothing_is_lost_between_both() {
     let mut rig = Rig::start(&["auth.log"]);
     rig.sensor.config.standing.set(true, true);
-    let line = |pid: u32| format!("Nov 20 03:00:00 h sshd[{pid}]: Accepted password for anna from 10.0.0.9 port 5 ssh2\n");
+    let line = |pid: u32| {
+        format!("Nov 20 03:00:00 h sshd[{pid}]: Accepted password for anna from 10.0.0.9 port 5 ssh2\n")
+    };
     rig.append("auth.log", line(1).as_bytes());
     assert_eq!(rig.look(), Vec::<String>::new());
     rig.clock.advance(6);

@@ -129,7 +129,11 @@ mod tests {
         "#]]
         .assert_eq(&csv);
         let backwards = brackets_csv(&[(author.clone(), 12, 1)], &placements, &stamps);
-        assert_eq!(backwards.lines().count(), 2, "a range that ends before it begins is one line: {backwards}");
+        assert_eq!(
+            backwards.lines().count(),
+            2,
+            "a range that ends before it begins is one line: {backwards}"
+        );
         let nothing = brackets_csv(&[(author, 1, 12)], &Placements::default(), &stamps);
         assert!(nothing.ends_with("agent/ws-01,1,11,,\n"), "{nothing}");
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use ntk_evidence::entry::{Entry, Part};
 use ntk_evidence::event::{
-    Action, Actor, Because, Class, Confidence, Epoch, Event, Gap, Health, Kind, Object, OtherFields, Outcome, Process,
-    Source, Tamper, TamperKind, Via,
+    Action, Actor, Because, Class, Confidence, Epoch, Event, Gap, Health, Kind, Object, OtherFields, Outcome,
+    Process, Source, Tamper, TamperKind, Via,
 };
 use serde_json::Value;
 

@@ -25,7 +25,12 @@ impl Auditd {
         std::fs::write(dir.path().join("auditd.conf"), config).unwrap();
         std::fs::create_dir(dir.path().join("plugins.d")).unwrap();
         let mut command = Command::new("/sbin/auditd");
-        command.args(["-n", "-c"]).arg(dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["-n", "-c"])
+            .arg(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let child = command.spawn().unwrap();
         let auditd = Self { child, _dir: dir };
         let deadline = Instant::now() + DEADLINE;
@@ -114,7 +119,10 @@ fn live_beside_an_auditd_everything_is_heard_and_its_end_is_taken_over() {
     let mut sensing = Sensing::start(&practice);
     let (owner_pid, told) = (auditd.child.id(), health(&sensing));
     assert_eq!(told.audit_owner, Some(owner_pid), "it is not fought for");
-    assert!(told.cannot_see.iter().any(|line| line.contains(&format!("belongs to process {owner_pid}"))), "{told:?}");
+    assert!(
+        told.cannot_see.iter().any(|line| line.contains(&format!("belongs to process {owner_pid}"))),
+        "{told:?}"
+    );
     person(&["cat", "week.csv"], &practice.path(""));
     let event = sensing.access(Action::Read, &practice.path("week.csv"));
     let actor = event.actor.unwrap();
@@ -134,7 +142,8 @@ fn live_beside_an_auditd_everything_is_heard_and_its_end_is_taken_over() {
     let n_of = |path: &str| {
         let is_it = |event: &&Event| {
             let object = event.object.as_ref();
-            event.action == Some(Action::Read) && object.and_then(|object| object.path.as_deref()) == Some(path)
+            event.action == Some(Action::Read)
+                && object.and_then(|object| object.path.as_deref()) == Some(path)
         };
         events.iter().filter(is_it).map(|event| event.count.unwrap_or(1)).sum::<u64>()
     };
@@ -173,7 +182,8 @@ fn live_beside_an_auditd_that_goes_on_its_state_stays_its_own() {
     person(&["cat", "week.csv"], &practice.path(""));
     sensing.access(Action::Read, &practice.path("week.csv"));
     let events = sensing.end();
-    let n_disabled = events.iter().filter(|event| event.gap.as_ref().is_some_and(|gap| gap.cause == "audit_disabled"));
+    let n_disabled =
+        events.iter().filter(|event| event.gap.as_ref().is_some_and(|gap| gap.cause == "audit_disabled"));
     assert_eq!(n_disabled.count(), 1, "told once, not every two seconds");
     assert_eq!(snapshot(), beside);
     drop((auditd, restored));
@@ -223,14 +233,19 @@ fn live_an_open_that_audit_was_made_blind_to_is_told_by_the_comparison() {
     assert_eq!((actor.login_uid, actor.confidence), (Some(LOGIN_UID), Some(Confidence::Derived)));
     assert!(event.process.unwrap().pid.is_some());
     let read = sensing.access(Action::Read, &practice.path("sub/one"));
-    assert_eq!(read.source.unwrap().sensor.as_deref(), Some(fanotify::SENSOR), "the access itself is told, too");
+    assert_eq!(
+        read.source.unwrap().sensor.as_deref(),
+        Some(fanotify::SENSOR),
+        "the access itself is told, too"
+    );
     let events = sensing.end();
     let gaps: Vec<&Event> = events
         .iter()
         .filter(|event| event.tamper.as_ref().is_some_and(|tamper| tamper.what == TamperKind::RecordGap))
         .collect();
     let week = practice.path("week.csv");
-    let of_week = |event: &&&Event| event.object.as_ref().is_some_and(|object| object.path.as_ref() == Some(&week));
+    let of_week =
+        |event: &&&Event| event.object.as_ref().is_some_and(|object| object.path.as_ref() == Some(&week));
     assert_eq!(gaps.iter().filter(of_week).count(), 0, "{gaps:#?}");
     assert_eq!(snapshot(), before);
 }
@@ -257,7 +272,13 @@ fn live_bulk_reads_beside_audit_are_no_news() {
     let news: Vec<Event> = sensing
         .end()
         .into_iter()
-        .filter(|event| event.tamper.is_some() || event.source.as_ref().is_some_and(|source| source.sensor.as_deref() == Some(fanotify::SENSOR)))
+        .filter(|event| {
+            event.tamper.is_some()
+                || event
+                    .source
+                    .as_ref()
+                    .is_some_and(|source| source.sensor.as_deref() == Some(fanotify::SENSOR))
+        })
         .collect();
     let kinds: Vec<String> = news.iter().map(|event| format!("{} {}", event.kind, event.time)).collect();
     assert!(news.is_empty(), "{} {:?} {:#?}", news.len(), kinds, news.first());
