@@ -361,7 +361,7 @@ fn live_a_login_and_its_session_bear_the_fingerprint_of_the_key() -> Result<()> 
     );
     let (mut machine, mail) = machine(&practice, &logs)?;
     is_owner(&mut machine)?;
-    run("chmod", &["-R", "a+rX", &practice.folder().to_string_lossy()])?;
+    run("chmod", &["a+x", &practice.folder().to_string_lossy()])?;
     let letter = mail.join("letter-0").to_string_lossy().into_owned();
     ssh(&key, port, &format!("cat {letter}"))?;
     let by_key = ("/event/actor/key", fingerprint.as_str());

@@ -125,7 +125,12 @@ impl FanotifySensor {
             events.extend(self.compare(was_beside && !beside_audit, &time, now));
             if now.saturating_sub(self.looked) >= LOOK_EVERY || was_beside != beside_audit {
                 self.looked = now;
+                let n_absent = self.absent.len();
                 self.add_absent();
+                if self.absent.len() < n_absent {
+                    // Audit's rule for a folder that has just appeared may come later: that is no silence of audit's.
+                    self.check.told(Told { lossy: true, ..Told::default() }, now);
+                }
                 self.say();
             }
             open = self.hand_over(events, now, sink);
@@ -334,15 +339,10 @@ impl FanotifySensor {
     fn add_absent(&mut self) {
         let watches = &self.config.watches;
         let (folders, group) = (&mut self.folders, &mut self.group);
-        let n_before = self.absent.len();
         self.absent.retain(|place| {
             let path = watches.at(*place).map(|watch| Path::new(&watch.path));
             path.is_some_and(|path| folders.add(group, path).is_err())
         });
-        if self.absent.len() < n_before {
-            // Audit's rule for a folder that has just appeared may come a moment later: that is no silence of audit's.
-            self.check.told(Told { lossy: true, ..Told::default() }, self.config.clock.uptime());
-        }
     }
 
     fn say(&self) {
@@ -361,7 +361,8 @@ impl FanotifySensor {
                     "{path} does not exist or cannot be marked, so nothing in it is seen until it does"
                 ));
             } else if Path::new(path).exists() {
-                sentences.push(format!("fanotify cannot mark {path}; what audit tells of it is not compared"));
+                sentences
+                    .push(format!("fanotify cannot mark {path}; what audit tells of it is not compared"));
             }
         }
         if self.folders.is_full {
