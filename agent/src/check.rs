@@ -184,6 +184,7 @@ fn sensors(lines: &mut Vec<Finding>, config: &Config) {
             say(lines, Verdict::Attention, "kernel audit: exists on Linux only".to_owned());
         }
     }
+    stand_ins(lines, config);
     if config.watches.is_empty() {
         say(lines, Verdict::Attention, "watches: none; logins are recorded, files are not".to_owned());
     }
@@ -197,6 +198,53 @@ fn sensors(lines: &mut Vec<Finding>, config: &Config) {
             say(lines, Verdict::Bad, format!("sensor.recorded: `{}` cannot be read", file.display()));
         }
     }
+}
+
+/// What stands in for kernel audit, and where each rung of the ladder ends.
+fn stand_ins(lines: &mut Vec<Finding>, config: &Config) {
+    let attention = |lines: &mut Vec<Finding>, text: &str| say(lines, Verdict::Attention, text.to_owned());
+    match (config.sensor.fanotify, is_root()) {
+        (true, true) => say(lines, Verdict::Good, "fanotify: this account may ask for it".to_owned()),
+        (true, false) if cfg!(target_os = "linux") => {
+            attention(lines, "fanotify: needs root; without it nothing is compared with kernel audit");
+        }
+        (true, false) => attention(lines, "fanotify: exists on Linux only"),
+        (false, _) => {
+            attention(lines, "fanotify: switched off; a file that is opened past kernel audit is not noticed")
+        }
+    }
+    if !config.sensor.logs {
+        attention(
+            lines,
+            "logs: switched off; which key opened an ssh session is not seen, nor logins without kernel audit",
+        );
+    } else if !config.sensor.log_files.is_empty() {
+        for path in config.sensor.log_files.iter().filter(|path| std::fs::File::open(path).is_err()) {
+            let text = format!(
+                "sensor.log_files: `{}` cannot be read now; it is followed once it can",
+                path.display()
+            );
+            say(lines, Verdict::Attention, text);
+        }
+    } else {
+        match log_source() {
+            Some(source) => say(lines, Verdict::Good, format!("logs: {source} can be read")),
+            None => attention(
+                lines,
+                "logs: neither auth.log nor journald can be read here; name files in sensor.log_files",
+            ),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn log_source() -> Option<String> {
+    crate::sensor::logs::usual_source()
+}
+
+#[cfg(not(unix))]
+fn log_source() -> Option<String> {
+    None
 }
 
 #[cfg(unix)]

@@ -178,14 +178,13 @@ pub fn start(config: SensorConfig, sink: &Sink, stop: &Stop) -> Started {
     let fingerprints = Arc::<Fingerprints>::default();
     // The logs first: a login that audit tells of waits for them only where they are read. Audit before those that
     // stand in for it: they ask what it tells.
-    if config.logs {
-        let result = follow_logs(&config, &standing, &fingerprints, sink.clone(), stop.clone());
-        started_or_said(&mut started, result);
-    }
+    let logs =
+        config.logs.then(|| follow_logs(&config, &standing, &fingerprints, sink.clone(), stop.clone()));
     if config.audit {
         let result = sense_audit(&config, &standing, fingerprints, sink.clone(), stop.clone());
         started_or_said(&mut started, result);
     }
+    logs.into_iter().for_each(|result| started_or_said(&mut started, result));
     if config.watches.is_empty() {
         return started;
     }

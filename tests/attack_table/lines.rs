@@ -408,6 +408,45 @@ pub const TABLE: &[Attack] = &[
         },
     },
     Attack {
+        id: "audit-taken",
+        what: "hold the agent still and put another process in its place as owner of the kernel's audit",
+        ends: Seen {
+            by: "the agent, when it goes on",
+            check: "the kernel names another owner: a tamper entry, a gap, and from then on it listens beside it",
+            after: "within two seconds of going on; the silence before it is an act",
+            test: "ladder::live_whoever_takes_the_agents_place_at_audit_is_told_and_listened_to",
+        },
+    },
+    Attack {
+        id: "audit-blind",
+        what: "add a rule after which audit makes no record of what one account or program does",
+        ends: Seen {
+            by: "the agent",
+            check: "fanotify saw the open and no audit record came: `record_gap` with file and process, and the access itself; the rule list changed",
+            after: "five seconds after the open",
+            test: "ladder::live_a_rule_that_hides_a_person_does_not_hide_the_open",
+        },
+    },
+    Attack {
+        id: "log-cleared",
+        what: "clear auth.log, wtmp or btmp",
+        ends: Seen {
+            by: "the agent",
+            check: "the file that it follows became shorter, or is gone without another name: `log_cleared`; what was read before stays",
+            after: AT_ONCE,
+            test: "ladder::live_without_audit_fanotify_names_the_reader_and_the_log_the_login",
+        },
+    },
+    Attack {
+        id: "log-forged",
+        what: "write a line into auth.log in sshd's name",
+        ends: Indirectly(
+            "beside audit such a line makes no event, and one that contradicts sshd's own takes the key away instead of \
+             giving another; journald names the program that wrote it, and then it is passed over. Where a plain file is all \
+             there is, it cannot be told from sshd's, and the health entries say so",
+        ),
+    },
+    Attack {
         id: "audit-off",
         what: "switch the kernel audit off, delete rules, forge the login uid",
         ends: NotYet("the live sensor records it while it runs; scripted attacks come with Linux sensing"),

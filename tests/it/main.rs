@@ -19,6 +19,7 @@ mod findings;
 mod foreign;
 mod hold;
 mod holdings;
+mod ladder;
 mod live;
 mod metrics;
 mod mistakes;

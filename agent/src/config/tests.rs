@@ -74,7 +74,8 @@ fn the_template_is_a_configuration_and_equals_the_defaults() {
         })
         .collect();
     let all = parse(&all, Path::new("t")).unwrap();
-    assert_eq!((all.watches.len(), all.sensor.recorded.len()), (1, 1));
+    // A watch and a decoy.
+    assert_eq!((all.watches.len(), all.sensor.recorded.len()), (2, 1));
     assert_eq!(
         Config { collector: None, watches: WatchList::default(), sensor: template.sensor.clone(), ..all },
         template

@@ -125,3 +125,6 @@ impl Damage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -273,7 +273,6 @@ impl AuditSensor {
 
     /// Gives audit back, then hands over what still came.
     fn end(mut self, sink: &Sink) {
-        self.standing.set(false, false);
         self.hold.give_back();
         self.drain_stop.request();
         let now = self.clock.uptime();
@@ -287,6 +286,8 @@ impl AuditSensor {
             mark(&self.standing, &event);
             self.keys.take(event, now);
         }
+        // Everything was said: whoever compares need not wait any longer.
+        self.standing.set(false, false);
         for event in self.keys.flush(now) {
             ready.extend(self.runs.take(event, (), now));
         }

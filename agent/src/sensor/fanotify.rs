@@ -29,7 +29,7 @@ use ntk_evidence::event::{
 use super::cross_check::{CrossCheck, Missing};
 use super::pipeline::gap;
 use super::sink::{Closed, Sink};
-use super::standing::{Mark, Standing};
+use super::standing::{Mark, Standing, Told};
 use super::stop::Stop;
 use crate::attribute::Names;
 use crate::clock::{self, Clock};
@@ -45,6 +45,9 @@ pub const SENSOR: &str = "fanotify";
 
 /// How long one wait for events lasts.
 const TURN: Duration = Duration::from_millis(100);
+
+/// How long the end of audit is waited for at a stop.
+const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
 
 /// How often watches that were not there are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -122,15 +125,27 @@ impl FanotifySensor {
             events.extend(self.compare(was_beside && !beside_audit, &time, now));
             if now.saturating_sub(self.looked) >= LOOK_EVERY || was_beside != beside_audit {
                 self.looked = now;
+                let n_absent = self.absent.len();
                 self.add_absent();
+                if self.absent.len() < n_absent {
+                    // Audit's rule for a folder that has just appeared may come later: that is no silence of audit's.
+                    self.check.told(Told { lossy: true, ..Told::default() }, now);
+                }
                 self.say();
             }
             open = self.hand_over(events, now, sink);
         }
-        // What still waits for a record is told: better twice than not at all.
-        let time = clock::text(self.config.clock.now());
-        let last = self.compare(true, &time, self.config.clock.uptime());
-        let _ = self.hand_over(last, self.config.clock.uptime(), sink);
+        // Audit has the last word: what still waits is told only when that was said, or did not come.
+        let ends = self.config.clock.uptime().saturating_add(LAST_WORD_WITHIN);
+        while self.config.standing.sees_files() && self.config.clock.uptime() < ends {
+            let (now, time) = (self.config.clock.uptime(), clock::text(self.config.clock.now()));
+            let seen = self.group.read(TURN).unwrap_or_default();
+            let events = self.seen(seen, beside_audit, &time, now);
+            let _ = self.hand_over(events, now, sink);
+        }
+        let (now, time) = (self.config.clock.uptime(), clock::text(self.config.clock.now()));
+        let last = self.compare(true, &time, now);
+        let _ = self.hand_over(last, now, sink);
         for (event, ()) in self.runs.flush() {
             if sink.offer(event).is_err() {
                 return;
@@ -338,12 +353,16 @@ impl FanotifySensor {
                  opened, and a program that ends at once may stay unnamed"
                     .to_owned(),
             );
-            for place in &self.absent {
-                let path =
-                    self.config.watches.at(*place).map(|watch| watch.path.as_str()).unwrap_or_default();
+        }
+        for place in &self.absent {
+            let path = self.config.watches.at(*place).map(|watch| watch.path.as_str()).unwrap_or_default();
+            if !self.config.standing.sees_files() {
                 sentences.push(format!(
                     "{path} does not exist or cannot be marked, so nothing in it is seen until it does"
                 ));
+            } else if Path::new(path).exists() {
+                sentences
+                    .push(format!("fanotify cannot mark {path}; what audit tells of it is not compared"));
             }
         }
         if self.folders.is_full {

@@ -42,6 +42,15 @@ const RECORDS: &[&str] = &["/var/log/wtmp", "/var/log/btmp"];
 const JOURNALCTL: &str = "/usr/bin/journalctl";
 const JOURNALS: &[&str] = &["/run/log/journal", "/var/log/journal"];
 
+/// Where this machine keeps the text of login programs, if this account can read it.
+pub fn usual_source() -> Option<String> {
+    let is_readable = |path: &&&str| std::fs::File::open(path).is_ok();
+    let text = TEXTS.iter().find(is_readable).map(|path| (*path).to_owned());
+    let journal =
+        || JOURNALS.iter().any(|path| std::fs::read_dir(path).is_ok()) && Path::new(JOURNALCTL).exists();
+    text.or_else(|| journal().then(|| "journald".to_owned()))
+}
+
 /// What the sensor needs.
 pub struct LogsConfig {
     /// Files to follow in place of the usual ones; those named wtmp and btmp hold records, the others text.

@@ -13,6 +13,8 @@ const BY_SENSOR: &[(&str, &[Field])] = &[
         "linux-audit",
         &[Field::Elevated, Field::Remote, Field::Tool, Field::Program, Field::Parent, Field::Via],
     ),
+    ("fanotify", &[Field::Elevated, Field::Program, Field::Parent, Field::Via]),
+    ("auth-log", &[Field::Elevated, Field::Remote, Field::Program]),
     ("notify", &[]),
 ];
 
