@@ -242,7 +242,7 @@ fn root_without_a_login_names_who_was_in_and_only_then() {
         tool: "AnyDesk".to_owned(),
         pid: 5,
         exe: "/usr/bin/anydesk".to_owned(),
-        from: ("203.0.113.9".to_owned(), 4),
+        from: Some(("203.0.113.9".to_owned(), 4)),
         session: None,
         login_user: None,
     };
