@@ -4,7 +4,9 @@
 //! sessions and the boot's id. Everything is a snapshot, and nothing here is an actor of an event.
 
 mod around;
+#[cfg(target_os = "linux")]
 mod lineage;
+#[cfg(target_os = "linux")]
 mod remote;
 mod sessions;
 mod shutdown;
@@ -24,7 +26,9 @@ use crate::clock::{self, Clock};
 use crate::record::UNSET;
 
 pub use around::Surroundings;
+#[cfg(target_os = "linux")]
 pub use lineage::RunningProcesses;
+#[cfg(target_os = "linux")]
 pub use remote::presence;
 pub use sessions::{Session, sessions};
 

@@ -84,6 +84,9 @@ impl Origin {
         let call = observation.first(kind::SYSCALL).filter(|_| is_here);
         let exec = call.filter(|call| starts::is_exec(call));
         let around = call.and_then(|call| self.lineage.learn(call, exec.is_some(), &self.tools, now));
+        if let Some((pid, command)) = exec.and_then(|call| call.id("pid")).zip(exec.and_then(|_| starts::command(observation))) {
+            self.lineage.starts(pid, &command);
+        }
         let start = exec.and_then(|call| self.start(call, observation, actor, around.as_deref()));
         let mut found = Vec::new();
         for event in events.iter_mut() {
@@ -180,6 +183,11 @@ impl Origin {
             None => exe.and_then(|exe| self.tools.of_program(exe)).map(|tool| tool.name.clone()),
         };
         self.tell_parents(event, around);
+        if let Some(process) = event.process.as_mut().filter(|process| process.command.is_none())
+            && let (Some(pid), Some(exe), true) = (process.pid, &process.exe, event.kind == Kind::FileAccess)
+        {
+            process.command = self.lineage.command_of(pid, exe).map(str::to_owned);
+        }
         if let Some(command) = event.process.as_mut().and_then(|process| process.command.as_mut()) {
             *command = masked(command);
         }

@@ -523,9 +523,29 @@ pub const TABLE: &[Attack] = &[
     Attack {
         id: "remote-support",
         what: "a shell inside the user's session through a remote-support tool",
-        ends: NotYet(
-            "no sensor delivers remote-control intervals yet; the judgement of them is built and tested",
+        ends: Seen {
+            by: "the agent; judged by need-to-know",
+            check: "remote-control interval from a shell or session program below a known tool, a login through it, or a connection to it; every entry below it names the tool",
+            after: "at once; a connection alone after two looks (4 s)",
+            test: "doors::remote::live_a_remote_support_tools_session_is_told_and_what_it_starts_names_the_tool",
+        },
+    },
+    Attack {
+        id: "remote-renamed",
+        what: "a remote-support tool under another file name",
+        ends: Indirectly(
+            "what it does outside a login is unattributed and lists the sessions open at the time; inside a session it is that session's, and nothing names the tool",
         ),
+    },
+    Attack {
+        id: "root-without-login",
+        what: "act as root outside any login (a daemon's job, systemd-run)",
+        ends: Seen {
+            by: "the agent",
+            check: "the entry says that nobody can be named, and lists the sessions open at the time",
+            after: AT_ONCE,
+            test: "doors::remote::live_roots_work_outside_any_login_names_the_sessions_open_at_the_time",
+        },
     },
     Attack {
         id: "mail-app",

@@ -21,6 +21,8 @@ struct ToolProcess {
     tool: String,
     ports: Vec<u16>,
     sockets: HashSet<u64>,
+    /// It runs only while somebody is connected.
+    is_connected: bool,
 }
 
 /// A row of /proc/net/tcp.
@@ -51,16 +53,25 @@ pub fn presence(tools: &Tools, followed: &[u32], names: &dyn Names) -> Presence 
         let text = std::fs::read_to_string(file).unwrap_or_default();
         rows.extend(text.lines().skip(1).filter_map(row).take(ROWS_MAX));
     }
-    let connections = connections(&processes, &rows, tools);
-    let connections = connections.into_iter().map(|(process, row)| Connection {
-        tool: process.tool.clone(),
-        pid: process.pid,
-        exe: process.exe.clone(),
-        from: (row.remote.0.to_string(), row.remote.1),
-        session: session(process.pid),
-        login_user: session(process.pid).and_then(|(uid, _)| names.user_name(uid)),
-    });
+    let found = connections(&processes, &rows, tools).into_iter();
+    let connections = found.map(|(process, row)| process.connection(Some(row.remote), names));
+    let running = processes.iter().filter(|process| process.is_connected);
+    let connections = connections.chain(running.map(|process| process.connection(None, names)));
     Presence { connections: connections.take(CONNECTIONS_MAX).collect(), living }
+}
+
+impl ToolProcess {
+    fn connection(&self, from: Option<(IpAddr, u16)>, names: &dyn Names) -> Connection {
+        let session = session(self.pid);
+        Connection {
+            tool: self.tool.clone(),
+            pid: self.pid,
+            exe: self.exe.clone(),
+            from: from.map(|(address, port)| (address.to_string(), port)),
+            session,
+            login_user: session.and_then(|(uid, _)| names.user_name(uid)),
+        }
+    }
 }
 
 /// The connections that came in to a tool: to a port on which one of its processes listens, or listens by default.
@@ -99,10 +110,18 @@ fn tool_processes(tools: &Tools) -> Vec<ToolProcess> {
         let exe = exe.to_string_lossy().into_owned();
         if let Some(tool) = tools.of_program(&exe) {
             let sockets = sockets_of(&path.join("fd"));
-            found.push(ToolProcess { pid, exe, tool: tool.name.clone(), ports: tool.ports.clone(), sockets });
+            let is_connected = tools.runs_while_connected(&tool.name, &exe, &words_of(&path));
+            let (tool, ports) = (tool.name.clone(), tool.ports.clone());
+            found.push(ToolProcess { pid, exe, tool, ports, sockets, is_connected });
         }
     }
     found
+}
+
+/// The words of a running process's command line.
+fn words_of(process: &Path) -> Vec<String> {
+    let bytes = std::fs::read(process.join("cmdline")).unwrap_or_default();
+    bytes.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
 fn sockets_of(folder: &Path) -> HashSet<u64> {
@@ -168,7 +187,8 @@ mod tests {
         let tools = Tools::built_in();
         let exe = format!("/usr/bin/{}", tool.to_ascii_lowercase());
         let ports = tools.of_program(&exe).map(|tool| tool.ports.clone()).unwrap_or_default();
-        ToolProcess { pid: 7, exe, tool: tool.to_owned(), ports, sockets: sockets.iter().copied().collect() }
+        let (tool, sockets) = (tool.to_owned(), sockets.iter().copied().collect());
+        ToolProcess { pid: 7, exe, tool, ports, sockets, is_connected: false }
     }
 
     #[test]

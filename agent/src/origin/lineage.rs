@@ -81,6 +81,8 @@ struct Known {
     tool: Option<String>,
     /// What was above it when its own records came.
     around: Option<Arc<Parentage>>,
+    /// Its command line, as its exec told it.
+    command: Option<Arc<str>>,
     seen: Duration,
     order: u64,
 }
@@ -122,6 +124,18 @@ impl Lineage {
         let around = Arc::new(around);
         self.put(pid, exe.into(), parent, around.tool.clone(), Some(Arc::clone(&around)), now);
         Some(around)
+    }
+
+    /// Keeps the command line that an exec told: later records of the process bear a stale one.
+    pub(super) fn starts(&mut self, pid: u32, command: &str) {
+        if let Some(known) = self.known.get_mut(&pid) {
+            known.command = Some(command.into());
+        }
+    }
+
+    /// The command line of a process that is known by its program.
+    pub(super) fn command_of(&self, pid: u32, exe: &str) -> Option<&str> {
+        self.known.get(&pid).filter(|known| *known.exe == *exe)?.command.as_deref()
     }
 
     /// The systemd unit of a running process.
@@ -188,7 +202,7 @@ impl Lineage {
     ) {
         let order = self.next;
         self.next = self.next.saturating_add(1);
-        let before = self.known.insert(pid, Known { exe, parent, tool, around, seen, order });
+        let before = self.known.insert(pid, Known { exe, parent, tool, around, command: None, seen, order });
         before.and_then(|before| self.by_age.remove(&before.order));
         self.by_age.insert(order, pid);
         if self.by_age.len() > PROCESSES_MAX

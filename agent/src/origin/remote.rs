@@ -26,7 +26,7 @@ pub(super) enum Sign {
     Connection(u32, String),
 }
 
-/// An open connection to a port on which a tool's process listens.
+/// What shows that somebody is connected to a tool's process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// The tool.
@@ -35,8 +35,9 @@ pub struct Connection {
     pub pid: u32,
     /// Its program.
     pub exe: String,
-    /// Address and port of the other end.
-    pub from: (String, u16),
+    /// Address and port of the other end of a connection to a port on which it listens; none where the process
+    /// itself runs only while somebody is connected.
+    pub from: Option<(String, u16)>,
     /// Login uid and session of the tool's process, where a person's session runs it.
     pub session: Option<(u32, u64)>,
     /// Name of that login uid.
@@ -46,7 +47,7 @@ pub struct Connection {
 /// What a look at the machine showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presence {
-    /// Open connections to tools.
+    /// Open connections to tools, and processes of tools that run only while somebody is connected.
     pub connections: Vec<Connection>,
     /// Which of the followed processes still run.
     pub living: BTreeSet<u32>,
@@ -108,7 +109,8 @@ impl Remote {
         for connection in &presence.connections {
             let sign = connection.sign();
             let before = self.seen.iter().find(|(seen, _)| *seen == sign).map(|(_, since)| since.clone());
-            if let Some(since) = &before {
+            let at_once = connection.from.is_none().then(|| time.to_owned());
+            if let Some(since) = before.as_ref().or(at_once.as_ref()) {
                 let session = connection.session.map(|(_, session)| session);
                 events.extend(self.open(&connection.tool, session, sign.clone(), connection.event(since)));
             }
@@ -118,7 +120,7 @@ impl Remote {
         let seen: BTreeSet<Sign> = self.seen.iter().map(|(sign, _)| sign.clone()).collect();
         let is_over = |sign: &Sign| match sign {
             Sign::Session(_) => false,
-            Sign::Process(pid) => !presence.living.contains(pid),
+            Sign::Process(pid) => !presence.living.contains(pid) && !seen.contains(sign),
             Sign::Connection(..) => !seen.contains(sign),
         };
         events.extend(self.without(&is_over, time));
@@ -156,8 +158,10 @@ impl Remote {
 
 impl Connection {
     fn sign(&self) -> Sign {
-        let (address, port) = &self.from;
-        Sign::Connection(self.pid, format!("{address} {port}"))
+        match &self.from {
+            Some((address, port)) => Sign::Connection(self.pid, format!("{address} {port}")),
+            None => Sign::Process(self.pid),
+        }
     }
 
     fn event(&self, time: &str) -> Event {
@@ -167,7 +171,7 @@ impl Connection {
             login_uid: self.session.map(|(uid, _)| uid),
             login_user: self.login_user.clone(),
             session: self.session.map(|(_, session)| session),
-            from: Some(self.from.0.clone()),
+            from: self.from.as_ref().map(|(address, _)| address.clone()),
             confidence: Some(match self.session {
                 Some(_) => Confidence::Derived,
                 None => Confidence::Unattributed,
@@ -190,7 +194,7 @@ mod tests {
             tool: "AnyDesk".to_owned(),
             pid,
             exe: "/usr/bin/anydesk".to_owned(),
-            from: (from.to_owned(), 50_000),
+            from: Some((from.to_owned(), 50_000)),
             session,
             login_user: session.map(|_| "anna".to_owned()),
         }
@@ -221,6 +225,15 @@ mod tests {
         assert!(look(&mut remote, std::slice::from_ref(&one), "t3").is_empty());
         assert_eq!(look(&mut remote, &[], "t4"), ["t1..t4 anna from 203.0.113.9"]);
         assert!(look(&mut remote, &[], "t5").is_empty());
+    }
+
+    #[test]
+    fn a_program_that_was_there_before_the_agent_counts_at_once() {
+        let mut remote = Remote::default();
+        let one = Connection { from: None, ..connection(7, "", Some((1001, 3))) };
+        assert_eq!(look(&mut remote, std::slice::from_ref(&one), "t1"), ["t1..- anna from -"]);
+        assert!(look(&mut remote, &[one], "t2").is_empty());
+        assert_eq!(look(&mut remote, &[], "t3"), ["t1..t3 anna from -"]);
     }
 
     #[test]

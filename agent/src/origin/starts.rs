@@ -69,7 +69,7 @@ pub(super) fn is_bare_shell(exe: &str, words: &[String]) -> bool {
 }
 
 /// The command line as the kernel's EXECVE records hold it, with what looks like a secret masked.
-fn command(observation: &Observation) -> Option<String> {
+pub(super) fn command(observation: &Observation) -> Option<String> {
     let first = observation.first(kind::EXECVE)?;
     let n_words = first.number("argc").unwrap_or(0);
     let mut text = String::new();

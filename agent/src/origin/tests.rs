@@ -6,8 +6,9 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 use ntk_evidence::event::{Candidate, Event};
 
-use crate::classify::ForeignKeys;
-use crate::origin::{Connection, Presence};
+use crate::attribute::NoNames;
+use crate::classify::{Classifier, ForeignKeys, NoFolders};
+use crate::origin::{Connection, Origin, Presence, Processes, Running};
 use crate::sensor::Pipeline;
 use crate::watch_list::WatchList;
 
@@ -242,7 +243,7 @@ fn root_without_a_login_names_who_was_in_and_only_then() {
         tool: "AnyDesk".to_owned(),
         pid: 5,
         exe: "/usr/bin/anydesk".to_owned(),
-        from: ("203.0.113.9".to_owned(), 4),
+        from: Some(("203.0.113.9".to_owned(), 4)),
         session: None,
         login_user: None,
     };
@@ -262,6 +263,50 @@ fn root_without_a_login_names_who_was_in_and_only_then() {
         41 remote_control - as - from 203.0.113.9 through AnyDesk | /usr/bin/anydesk `-` < - | open: 1007
     "#]]
     .assert_eq(&shown);
+}
+
+/// A machine on which process 5 runs in a unit.
+struct InUnit(&'static str);
+
+impl Processes for InUnit {
+    fn process(&self, _pid: u32) -> Option<Running> {
+        None
+    }
+
+    fn unit(&self, _pid: u32) -> Option<String> {
+        Some(self.0.to_owned())
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_systemd_started_names_its_unit_and_only_housekeeping_lists_nobody() {
+    let claims =
+        r#"op=PAM:session_open acct="anna" exe="/usr/sbin/sshd" hostname=? addr=192.0.2.7 terminal=ssh"#;
+    let stamp = "audit(1795350009.000:1009)";
+    let read = format!(
+        "type=SYSCALL msg={stamp}: arch=c000003e syscall=257 success=yes exit=3 a0=ffffff9c a1=0 a2=0 a3=0 items=1 ppid=1 pid=5 \
+         auid=4294967295 uid=0 euid=0 ses=4294967295 comm=\"cat\" exe=\"/usr/bin/cat\"\n\
+         type=CWD msg={stamp}: cwd=\"/\"\n\
+         type=PATH msg={stamp}: item=0 name=\"/srv/mail/x\" inode=1 dev=fe:00 mode=0100644 nametype=NORMAL\n\
+         type=PROCTITLE msg={stamp}: proctitle=\"cat\"\n"
+    );
+    let told = |unit: &'static str| {
+        let watches = WatchList::new(vec!["/srv/mail=mailbox".parse().unwrap()]).unwrap();
+        let classifier = Classifier::new(watches, ForeignKeys::Ignored, Box::new(NoFolders), None);
+        let origin = Origin::new(Box::new(InUnit(unit)), None);
+        let mut pipeline = Pipeline::new(classifier, Box::new(NoNames), origin);
+        feed(&mut pipeline, &message(1, "USER_START", 40, 1001, 4, claims));
+        let events: Vec<Event> = read.lines().flat_map(|text| pipeline.line(text.as_bytes())).collect();
+        let event = &events[0];
+        let unit = event.process.as_ref().unwrap().unit.clone().unwrap();
+        (unit, event.actor.as_ref().unwrap().candidates.len())
+    };
+    assert_eq!(told("run-u7.service"), ("run-u7.service".to_owned(), 1), "systemd-run by somebody");
+    assert_eq!(told("apt-daily.service"), ("apt-daily.service".to_owned(), 0));
 }
 
 #[test]

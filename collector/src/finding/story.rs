@@ -86,6 +86,8 @@ struct Line {
     last_number: u64,
     n_accesses: u64,
     is_of_finding: bool,
+    /// Accounts with a session open at the time, where the record names nobody and the machine listed them.
+    open: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -190,6 +192,7 @@ impl<'a> Story<'a> {
                 last_number: access.number,
                 n_accesses: access.n_accesses(),
                 is_of_finding,
+                open: open_at_the_time(access).collect(),
             });
         } else {
             self.n_left_out = self.n_left_out.saturating_add(1);
@@ -240,7 +243,17 @@ fn said(access: &Access<'_>, decision: &Decision) -> Option<Said> {
         Kind::Logout => format!("A session{of_account} on {host} ended."),
         Kind::ProcessStart => {
             let program = program.unwrap_or_else(|| "whose name is not recorded".to_owned());
-            format!("The program {program} was started on {host} in a session{of_account}.")
+            match access.event.actor.as_ref().and_then(|actor| actor.tool.as_deref()) {
+                Some(tool) if of_account.is_empty() => {
+                    format!("The program {program} was started on {host} through {tool}.")
+                }
+                Some(tool) => {
+                    format!(
+                        "The program {program} was started on {host} through {tool}, in a session{of_account}."
+                    )
+                }
+                None => format!("The program {program} was started on {host} in a session{of_account}."),
+            }
         }
         Kind::AccountChange => {
             format!("Accounts or their rights were changed on {host} in a session{of_account}.")
@@ -262,6 +275,15 @@ fn said(access: &Access<'_>, decision: &Decision) -> Option<Said> {
     Some(Said::Plain(text))
 }
 
+/// The accounts whose sessions the machine listed as open.
+fn open_at_the_time<'a>(access: &Access<'a>) -> impl Iterator<Item = String> + use<'a> {
+    let candidates = access.event.actor.iter().flat_map(|actor| &actor.candidates);
+    candidates.filter_map(|one| {
+        let name = one.login_user.clone().or_else(|| one.login_uid.map(|uid| format!("uid {uid}")));
+        name.map(|name| format!("account {name}"))
+    })
+}
+
 impl Line {
     fn take(&mut self, access: &Access<'_>, decision: &Decision) {
         if let Said::Judged(finding) = &mut self.said {
@@ -270,6 +292,7 @@ impl Line {
         self.n_accesses = self.n_accesses.saturating_add(access.n_accesses());
         self.last_number = self.last_number.max(access.number);
         self.last = self.last.max(access.last());
+        self.open.extend(open_at_the_time(access));
     }
 
     /// Which lines stay where there are too many.
@@ -299,6 +322,9 @@ impl Line {
             Said::Judged(finding) => (wording::headline(finding), Some(finding.outcome)),
             Said::Plain(text) => (text.clone(), None),
         };
+        let open: Vec<&str> = self.open.iter().map(String::as_str).collect();
+        let text =
+            if open.is_empty() { text } else { format!("{text} Open at the time: {}.", open.join(", ")) };
         StoryLine {
             at: self.at,
             when,

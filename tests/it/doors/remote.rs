@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
+use ntk_tests::attack_table::noticed;
 use ntk_tests::practice::Practice;
 use ntk_tests::program::Running;
 use ntk_tests::{audit_state, wait};
@@ -78,12 +79,8 @@ fn live_a_remote_support_tools_session_is_told_and_what_it_starts_names_the_tool
     // The twin first: the same program under another name is no such tool.
     drop(connect(plain_port, &format!("/usr/bin/tail -n1 {other} >/dev/null"))?);
     let stream = connect(port, &format!("/usr/bin/head -n1 {letter} >/dev/null"))?;
-    let begin = sees(
-        &practice,
-        "the beginning",
-        SEEN_WITHIN,
-        &[("/kind", "remote_control"), ("/outcome", "success"), tool, ("/last", "-")],
-    )?;
+    let begins = [("/kind", "remote_control"), ("/outcome", "success"), tool, ("/last", "-")];
+    let begin = noticed("remote-support", || sees(&practice, "the beginning", SEEN_WITHIN, &begins))?;
     sees(
         &practice,
         "the shell",

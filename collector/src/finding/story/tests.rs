@@ -24,6 +24,14 @@ fn event(line: &str) -> Event {
     serde_json::from_str(&json).unwrap()
 }
 
+/// What nobody's session did, with the sessions that the machine listed.
+fn nameless() -> Event {
+    let json = r#"{"kind":"file_access","time":"2026-11-19T02:07:00Z","outcome":"success","action":"read",
+        "actor":{"effective_user":"root","confidence":"unattributed","candidates":[{"login_user":"itadmin1","session":5},{"login_uid":1007}]},
+        "process":{"exe":"/usr/bin/cat"},"object":{"class":"mailbox","owner":"manager"}}"#;
+    serde_json::from_str(json).unwrap()
+}
+
 fn tell(events: &[Event]) -> (Told, Vec<Finding>) {
     let zone = TimeZone::get("America/New_York").unwrap();
     let roster = Roster::parse(include_str!("../../../templates/roster-example.toml")).unwrap();
@@ -96,6 +104,28 @@ fn from_login_to_logout_in_order_with_what_is_explained() {
               Wednesday 18 November, 21:09 (EST) 10..10 A session of account itadmin1 (uid 1001) on ws-01 ended.
         "#]],
     );
+}
+
+#[test]
+fn what_nobody_can_be_named_for_says_who_had_a_session_and_a_tool_is_named() {
+    let mut started = event("2 process_start 5");
+    let mut login = event(r#"0 login 5 "outcome":"success","#);
+    for event in [&mut started, &mut login] {
+        event.actor.iter_mut().for_each(|actor| actor.tool = Some("RustDesk".to_owned()));
+    }
+    let (told, _) = tell(&[login, started, nameless()]);
+    let lines: Vec<&str> = told.lines.iter().map(|line| line.text.as_str()).collect();
+    for line in &lines {
+        wording::tests::accuses_nobody(line);
+    }
+    let text = lines.join("\n");
+    assert!(
+        text.contains(
+            "The program cat was started on ws-01 through RustDesk, in a session of account itadmin1"
+        ),
+        "{text}"
+    );
+    assert!(text.ends_with("Open at the time: account itadmin1, account uid 1007."), "{text}");
 }
 
 #[test]
