@@ -161,6 +161,7 @@ fn live_whoever_owns_audit_instead_of_the_agent_is_told_and_listened_to() -> Res
     machine.agent()?.signal(Signal::CONT)?;
     ensure!(!ended?.success() && audit_state::read()?.owner == machine.agent()?.id());
 
+    wait::until_so("its first entry", WITHIN, || Ok(practice.size_of("ws-01")? > 0))?;
     machine.kill()?;
     let auditd = Auditd::start(practice.folder())?;
     wait::until_so("auditd to take the place", WITHIN, || Ok(audit_state::read()?.owner == auditd.0.id()))?;
