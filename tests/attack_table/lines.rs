@@ -409,12 +409,12 @@ pub const TABLE: &[Attack] = &[
     },
     Attack {
         id: "audit-taken",
-        what: "hold the agent still and put another process in its place as owner of the kernel's audit",
+        what: "kill the agent and put another process in its place as owner of the kernel's audit",
         ends: Seen {
-            by: "the agent, when it goes on",
-            check: "the kernel names another owner: a tamper entry, a gap, and from then on it listens beside it",
-            after: "within two seconds of going on; the silence before it is an act",
-            test: "ladder::live_whoever_takes_the_agents_place_at_audit_is_told_and_listened_to",
+            by: "the agent, when it is back",
+            check: "the health entry names the owner; the agent listens beside it with rules of its own; the time between is a gap",
+            after: "at the start; while the agent lives the kernel refuses another owner",
+            test: "ladder::live_whoever_owns_audit_instead_of_the_agent_is_told_and_listened_to",
         },
     },
     Attack {

@@ -7,6 +7,8 @@
 //! The audit sensor writes, the others read. Beside the two facts it carries the inodes and paths that audit records
 //! spoke of, as numbers: what fanotify saw opened is compared with them.
 
+#![cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "audit and fanotify exist on Linux only"))]
+
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};

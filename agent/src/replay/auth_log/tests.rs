@@ -40,17 +40,40 @@ fn check_shared(name: &str, expected: Expect) {
 
 #[test]
 fn lines_of_sshd_are_logins_with_their_keys() {
-    check_shared("syslog_ssh.log", expect![[r#""#]]);
+    check_shared(
+        "syslog_ssh.log",
+        expect![[r#"
+        {"kind":"login","time":"2026-03-11T19:26:39Z","outcome":"success","actor":{"key":"00:aa:bb:cc:dd:ee:ff:11:22:33:44:55:66:77:88:99","login_user":"plaso","from":"192.168.0.1","confidence":"derived"},"process":{"pid":3,"exe":"sshd"},"source":{"sensor":"auth-log"}}
+        {"kind":"login","time":"2026-03-11T22:55:30Z","outcome":"success","actor":{"login_user":"plaso","from":"2001:0db8:0a0b:12f0:0000:0000:0000:0001","confidence":"derived"},"process":{"pid":3,"exe":"sshd"},"source":{"sensor":"auth-log"}}
+        {"kind":"login","time":"2026-03-11T22:55:30Z","outcome":"denied","actor":{"from":"001:db8:a0b:12f0::1","claims":"plaso","confidence":"unattributed"},"process":{"pid":3,"exe":"sshd"},"source":{"sensor":"auth-log"}}
+        {"kind":"login","time":"2026-03-11T22:55:32Z","outcome":"denied","actor":{"from":"188.124.3.41","claims":"root","confidence":"unattributed"},"process":{"pid":3,"exe":"sshd"},"source":{"sensor":"auth-log"}}
+        {"kind":"login","time":"2026-03-11T22:55:33Z","outcome":"success","actor":{"key":"e8:31:68:c7:01:2d:25:20:36:8f:50:5d:f9:ee:70:4c","login_user":"fred","from":"192.0.2.60","confidence":"derived"},"process":{"pid":3,"exe":"sshd"},"source":{"sensor":"auth-log"}}
+        {"kind":"login","time":"2026-03-11T22:55:34Z","outcome":"success","actor":{"login_user":"fred","from":"192.0.2.60","confidence":"derived"},"process":{"pid":3,"exe":"sshd"},"source":{"sensor":"auth-log"}}
+        {"kind":"login","time":"2026-03-11T22:55:35Z","outcome":"success","actor":{"key":"SHA256:5xyQ+PG1Z3CIiShclJ2iNya5TOdKDgE/HrOXr21IdOo","login_user":"fred","from":"192.0.2.60","confidence":"derived"},"process":{"pid":3,"exe":"sshd"},"source":{"sensor":"auth-log"}}
+    "#]],
+    );
 }
 
 #[test]
 fn a_line_that_continues_nothing_is_a_gap() {
-    check_shared("syslog_rsyslog_SyslogProtocol23Format", expect![[r#""#]]);
+    check_shared(
+        "syslog_rsyslog_SyslogProtocol23Format",
+        expect![[r#"
+        {"kind":"gap","time":"2021-03-06T04:07:38.251280Z","source":{"sensor":"auth-log"},"gap":{"cause":"damaged_record","from":"2021-03-06T04:07:38.251280Z","to":"2021-03-06T04:07:38.251318Z","lost":1}}
+    "#]],
+    );
 }
 
 #[test]
 fn records_of_wtmp_are_logins_and_what_is_left_over_is_a_gap() {
-    check_shared("wtmp.1", expect![[r#""#]]);
+    check_shared(
+        "wtmp.1",
+        expect![[r#"
+        {"kind":"login","time":"2011-12-01T17:36:38Z","outcome":"success","actor":{"login_user":"userA","from":"10.10.122.1","confidence":"derived"},"process":{"pid":20060},"source":{"sensor":"auth-log"}}
+        {"kind":"logout","time":"2011-12-02T00:21:18Z","outcome":"success","actor":{"from":"pts/89","confidence":"unattributed"},"process":{"pid":20060},"source":{"sensor":"auth-log"}}
+        {"kind":"gap","time":"2011-12-02T00:21:18Z","source":{"sensor":"auth-log"},"gap":{"cause":"damaged_record","from":"2011-12-02T00:21:18Z","lost":1}}
+    "#]],
+    );
     check_shared("utmp_x86_64", expect![[r#""#]]);
 }
 
@@ -61,7 +84,12 @@ fn text_journal_and_records_are_one_stream() {
     let journal = br#"{"__REALTIME_TIMESTAMP":"1795208400000000","_PID":"8","_EXE":"/usr/bin/sudo","SYSLOG_IDENTIFIER":"sudo","MESSAGE":"anna : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/sh"}"#;
     let tries = record(6, 9, "ssh:notty", "eve", "10.0.0.9", 1_795_204_900);
     let files: [(&str, &[u8]); 3] = [("auth.log", text), ("journal", journal), ("btmp", &tries)];
-    expect![[r#""#]].assert_eq(&replayed(&files));
+    expect![[r#"
+        {"kind":"login","time":"2026-11-20T20:00:00Z","outcome":"success","actor":{"login_user":"anna","from":"10.0.0.9","confidence":"derived"},"process":{"pid":7,"exe":"sshd"},"source":{"sensor":"auth-log"}}
+        {"kind":"gap","time":"2026-11-20T20:00:00Z","source":{"sensor":"auth-log"},"gap":{"cause":"damaged_record","from":"2026-11-20T20:00:00Z","lost":2}}
+        {"kind":"elevation","time":"2026-11-20T21:00:00.000000Z","outcome":"success","actor":{"login_user":"anna","effective_user":"root","confidence":"derived"},"process":{"pid":8,"exe":"sudo","command":"/bin/sh"},"source":{"sensor":"auth-log"}}
+        {"kind":"login","time":"2026-11-20T20:01:40Z","outcome":"denied","actor":{"from":"10.0.0.9","claims":"eve","confidence":"unattributed"},"process":{"pid":9},"source":{"sensor":"auth-log"}}
+    "#]].assert_eq(&replayed(&files));
     assert_eq!(replayed(&[("empty", b""), ("blank", b"\n \n")]), "");
 }
 

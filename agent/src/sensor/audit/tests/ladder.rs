@@ -2,6 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
+use super::super::hold::another;
 use super::super::rules::Rule;
 use super::*;
 use crate::sensor::fanotify;
@@ -52,6 +53,23 @@ impl Drop for Auditd {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A rule of somebody else, gone when this goes, also when a test fails.
+struct Foreign(Rule);
+
+impl Foreign {
+    fn add(rule: &Rule, listed: Rule) -> Self {
+        AuditSocket::open().unwrap().request(ADD_RULE, rule.bytes()).unwrap();
+        Self(listed)
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        let removed = AuditSocket::open().and_then(|mut socket| socket.request(DEL_RULE, self.0.bytes()));
+        removed.into_iter().for_each(drop);
     }
 }
 
@@ -109,10 +127,9 @@ fn live_beside_an_auditd_everything_is_heard_and_its_end_is_taken_over() {
     let before = snapshot();
     let restored = restored();
     // Somebody else's rule, which must survive everything.
-    let mut stranger = AuditSocket::open().unwrap();
     let watch: crate::watch_list::Watch = "/etc/hostname=system".parse().unwrap();
     let (_, foreign) = watch_rules(77, &watch, &watch.path, false).remove(0);
-    stranger.request(ADD_RULE, foreign.bytes()).unwrap();
+    let foreign = Foreign::add(&foreign, foreign.clone());
     let auditd = Auditd::start();
     let beside = snapshot();
 
@@ -151,7 +168,7 @@ fn live_beside_an_auditd_everything_is_heard_and_its_end_is_taken_over() {
     let gaps: Vec<_> = events.iter().filter_map(|event| event.gap.as_ref()).collect();
     assert!(gaps.is_empty(), "nothing was lost: {gaps:#?}");
     assert_eq!(snapshot().rules, beside.rules, "ours are gone, the others are there");
-    stranger.request(DEL_RULE, foreign.bytes()).unwrap();
+    drop(foreign);
     drop(restored);
     assert_eq!(snapshot(), before);
 }
@@ -219,15 +236,14 @@ fn live_an_open_that_audit_was_made_blind_to_is_told_by_the_comparison() {
     // The twin without the attack: audit tells of it, and nothing is news.
     open("week.csv");
     sensing.access(Action::Read, &practice.path("week.csv"));
-    let mut root = AuditSocket::open().unwrap();
     // Before every other rule, which is only said when it is added.
     let (filter, first) = (4, 0x10);
-    root.request(ADD_RULE, never(LOGIN_UID, filter | first).bytes()).unwrap();
+    let blinding = Foreign::add(&never(LOGIN_UID, filter | first), never(LOGIN_UID, filter));
     open("sub/one");
     let event = sensing.wait_for("record_gap", |event| {
         event.tamper.as_ref().is_some_and(|tamper| tamper.what == TamperKind::RecordGap)
     });
-    root.request(DEL_RULE, never(LOGIN_UID, filter).bytes()).unwrap();
+    drop(blinding);
     assert_eq!(event.object.unwrap().path, Some(practice.path("sub/one")));
     let actor = event.actor.unwrap();
     assert_eq!((actor.login_uid, actor.confidence), (Some(LOGIN_UID), Some(Confidence::Derived)));
@@ -282,4 +298,62 @@ fn live_bulk_reads_beside_audit_are_no_news() {
         .collect();
     let kinds: Vec<String> = news.iter().map(|event| format!("{} {}", event.kind, event.time)).collect();
     assert!(news.is_empty(), "{} {:?} {:#?}", news.len(), kinds, news.first());
+}
+
+#[test]
+fn live_a_lost_place_is_told_and_whoever_has_it_is_listened_to() {
+    let test = "live_a_lost_place_is_told_and_whoever_has_it_is_listened_to";
+    let Some(_turn) = turn(test) else { return };
+    if missing_auditd(test) {
+        return;
+    }
+    let practice = Practice::new();
+    let before = snapshot();
+    let restored = restored();
+    let config = practice.config();
+    let standing = Arc::<Standing>::default();
+    let mut sensor = AuditSensor::take(AuditConfig {
+        watches: config.watches,
+        state_file: config.state_file,
+        names: Box::new(host::Accounts::default()),
+        clock: config.clock,
+        standing: Arc::clone(&standing),
+        fingerprints: Arc::default(),
+    })
+    .unwrap();
+    let is_silent =
+        |events: &[Event]| !events.iter().any(|event| event.tamper.is_some() || event.gap.is_some());
+    assert!(is_silent(&sensor.look(Duration::from_secs(1))), "the twin: nothing happened");
+    assert!(standing.sees_files() && standing.sees_logins());
+
+    // Its socket breaks, as when somebody closes it from outside; the kernel finds out, and an auditd is faster.
+    sensor.drain_stop.request();
+    until("the socket's end", || sensor.drain.has_ended());
+    person(&["cat", "week.csv"], &practice.path(""));
+    until("the kernel to give it up", || owner() != std::process::id());
+    let auditd = Auditd::start();
+    let events = sensor.look(Duration::from_secs(2));
+    let told = |what: &str| {
+        let fits = |event: &&Event| {
+            let tamper = event.tamper.as_ref().is_some_and(|tamper| tamper.what.as_str() == what);
+            tamper || event.gap.as_ref().is_some_and(|gap| gap.cause == what)
+        };
+        events.iter().filter(fits).count()
+    };
+    assert_eq!((told("audit_policy_changed"), told("owner_changed")), (1, 1), "{events:#?}");
+    assert_eq!(sensor.hold.role(), Role::Listener);
+    let sentences = sensor.cannot_see().lock().unwrap().clone();
+    assert!(sentences.iter().any(|line| line.contains(&auditd.child.id().to_string())), "{sentences:?}");
+    assert!(standing.sees_files(), "its rules are there");
+    assert!(is_silent(&sensor.look(Duration::from_secs(3))), "told once");
+
+    // And nobody in its place: the owner again, once told.
+    auditd.kill();
+    until("its end to be seen", || !another(owner()));
+    let events = sensor.look(Duration::from_secs(4));
+    assert_eq!((sensor.hold.role(), owner()), (Role::Owner, std::process::id()), "{events:#?}");
+    sensor.hold.give_back();
+    drop(sensor);
+    drop(restored);
+    assert_eq!(snapshot(), before);
 }
