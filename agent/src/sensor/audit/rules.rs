@@ -20,6 +20,7 @@ const FIELD_SUCCESS: u32 = 104;
 const FIELD_PERM: u32 = 106;
 const FIELD_WATCH: u32 = 105;
 const FIELD_DIR: u32 = 107;
+const FIELD_ARGUMENT: u32 = 200;
 const FIELD_KEY: u32 = 210;
 
 const EQUAL: u32 = 0x4000_0000;
@@ -148,27 +149,56 @@ pub(super) fn denied_rules() -> Vec<(Purpose, Rule)> {
 }
 
 /// The rules that report the start of programs: every exec that succeeded. Only what privileged sessions and
-/// remote-support tools start is told; the rest says who started whom.
+/// remote-support tools start is told; the rest says who started whom, and so do the forks: a process between two
+/// programs may end before anybody can ask the machine for it.
 pub(super) fn start_rules() -> Vec<(Purpose, Rule)> {
     let rule = |(purpose, arch, calls): &(Purpose, u32, &[u32])| {
         let draft = Draft::new(FILTER_EXIT).calls(calls).field(FIELD_ARCH, *arch).field(FIELD_SUCCESS, 1);
         (*purpose, draft.rule(START_KEY))
     };
-    START_CALLS.iter().map(rule).collect()
+    let fork = |(purpose, arch, call, flags): &(Purpose, u32, u32, Option<u32>)| {
+        let draft = Draft::new(FILTER_EXIT).calls(&[*call]).field(FIELD_ARCH, *arch).field(FIELD_SUCCESS, 1);
+        let draft = flags.iter().fold(draft, |draft, flags| draft.field(FIELD_ARGUMENT, *flags));
+        (*purpose, draft.rule(START_KEY))
+    };
+    START_CALLS.iter().map(rule).chain(FORK_CALLS.iter().map(fork)).collect()
 }
+
+/// Flags with which the C library's fork calls clone: no threads, and not what execs at once.
+const FORK_FLAGS: u32 = 0x0120_0011;
 
 /// execve, execveat.
 #[cfg(target_arch = "x86_64")]
 const START_CALLS: &[(Purpose, u32, &[u32])] =
     &[(Purpose::Start, 0xc000_003e, &[59, 322]), (Purpose::Start32, 0x4000_0003, &[11, 358])];
 
+/// fork, and clone as fork.
+#[cfg(target_arch = "x86_64")]
+const FORK_CALLS: &[(Purpose, u32, u32, Option<u32>)] = &[
+    (Purpose::Start, 0xc000_003e, 57, None),
+    (Purpose::Start, 0xc000_003e, 56, Some(FORK_FLAGS)),
+    (Purpose::Start32, 0x4000_0003, 2, None),
+    (Purpose::Start32, 0x4000_0003, 120, Some(FORK_FLAGS)),
+];
+
 /// execve, execveat.
 #[cfg(target_arch = "aarch64")]
 const START_CALLS: &[(Purpose, u32, &[u32])] =
     &[(Purpose::Start, 0xc000_00b7, &[221, 281]), (Purpose::Start32, 0x4000_0028, &[11, 387])];
 
+/// clone as fork; the 32-bit twin has a fork of its own.
+#[cfg(target_arch = "aarch64")]
+const FORK_CALLS: &[(Purpose, u32, u32, Option<u32>)] = &[
+    (Purpose::Start, 0xc000_00b7, 220, Some(FORK_FLAGS)),
+    (Purpose::Start32, 0x4000_0028, 2, None),
+    (Purpose::Start32, 0x4000_0028, 120, Some(FORK_FLAGS)),
+];
+
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const START_CALLS: &[(Purpose, u32, &[u32])] = &[];
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const FORK_CALLS: &[(Purpose, u32, u32, Option<u32>)] = &[];
 
 /// open, openat, openat2, creat, truncate, rename*, unlink*, rmdir, link* of this machine and its 32-bit twin.
 #[cfg(target_arch = "x86_64")]
