@@ -228,12 +228,16 @@ fn process_of(record: &Record) -> Process {
     Process { pid: record.id("pid"), exe: record.claim_text("exe"), ..Process::default() }
 }
 
-/// Where a login came from, as the login program says: an address, a host name, or a terminal; `cron` and `atd` say
-/// their own names there. A person's service manager says nothing, and is no door that anybody comes through.
+/// Where a login came from, as the login program says: an address, a host name, or a terminal; `cron` says its own name
+/// there. `atd` and a person's service manager say nothing, and are no doors that anybody comes through.
 fn from_of(record: &Record) -> Option<String> {
     let said = ["addr", "hostname", "terminal"].into_iter().find_map(|name| record.claim_text(name));
-    let is_manager = || matches!(program(record).as_str(), "systemd" | "systemd-executor");
-    said.or_else(|| is_manager().then(|| "systemd-user".to_owned()))
+    let silent = || match program(record).as_str() {
+        "systemd" | "systemd-executor" => Some("systemd-user".to_owned()),
+        "atd" => Some("atd".to_owned()),
+        _ => None,
+    };
+    said.or_else(silent)
 }
 
 /// An actor of whom only a claim is known.

@@ -84,8 +84,13 @@ impl Origin {
         let call = observation.first(kind::SYSCALL).filter(|_| is_here);
         let exec = call.filter(|call| starts::is_exec(call));
         let around = call.and_then(|call| self.lineage.learn(call, exec.is_some(), &self.tools, now));
-        if let Some((pid, command)) = exec.and_then(|call| call.id("pid")).zip(exec.and_then(|_| starts::command(observation))) {
+        if let Some((pid, command)) =
+            exec.and_then(|call| call.id("pid")).zip(exec.and_then(|_| starts::command(observation)))
+        {
             self.lineage.starts(pid, &command);
+        }
+        if let Some((call, child)) = call.and_then(|call| Some((call, starts::forked(call)?))) {
+            self.lineage.forked(call, child, now);
         }
         let start = exec.and_then(|call| self.start(call, observation, actor, around.as_deref()));
         let mut found = Vec::new();

@@ -13,13 +13,16 @@ use super::tools::Tools;
 use crate::record::Record;
 
 /// Processes that are remembered; beyond that the one that was seen longest ago is forgotten.
-pub const PROCESSES_MAX: usize = 4096;
+pub const PROCESSES_MAX: usize = 8192;
 
 /// Programs above the parent that are told.
 pub const ANCESTORS_MAX: usize = 8;
 
 /// How long a process that showed nothing more is believed, where the machine no longer has it.
 const KEPT_FOR: Duration = Duration::from_secs(600);
+
+/// For how long the record of a fork may come after those of the process that it made.
+const FORK_LATE: Duration = Duration::from_secs(5);
 
 /// Looks up running processes. Live sensors pass the machine's; a replay passes [`NoProcesses`].
 pub trait Processes: Send {
@@ -83,6 +86,8 @@ struct Known {
     around: Option<Arc<Parentage>>,
     /// Its command line, as its exec told it.
     command: Option<Arc<str>>,
+    /// Its fork was recorded: its parent is the one that made it, whoever took it over since.
+    forked: bool,
     seen: Duration,
     order: u64,
 }
@@ -110,6 +115,11 @@ impl Lineage {
     ) -> Option<Arc<Parentage>> {
         let (pid, parent) = (call.id("pid")?, call.id("ppid")?);
         let exe = call.text("exe").unwrap_or_default();
+        let forked = self.known.get(&pid).filter(|known| known.forked);
+        let forked = forked
+            .filter(|known| known.parent == parent || self.takes_over(parent))
+            .map(|known| known.parent);
+        let (parent, forked) = (forked.unwrap_or(parent), forked.is_some());
         let same = |known: &&Known| known.parent == parent && (is_exec || *known.exe == *exe);
         let before = self.known.get(&pid).filter(same);
         if let Some(around) = before.and_then(|known| known.around.clone()).filter(|_| !is_exec) {
@@ -121,8 +131,13 @@ impl Lineage {
         let mut around = self.above(pid, parent, tools, now);
         let own = tools.of_program(&exe).map(|tool| tool.name.clone());
         around.tool = own.or(around.tool).or(kept);
+        let command = before.filter(|_| !is_exec).and_then(|known| known.command.clone());
         let around = Arc::new(around);
-        self.put(pid, exe.into(), parent, around.tool.clone(), Some(Arc::clone(&around)), now);
+        let (tool, kept) = (around.tool.clone(), Some(Arc::clone(&around)));
+        self.put(
+            pid,
+            Known { exe: exe.into(), parent, tool, around: kept, command, forked, seen: now, order: 0 },
+        );
         Some(around)
     }
 
@@ -136,6 +151,29 @@ impl Lineage {
     /// The command line of a process that is known by its program.
     pub(super) fn command_of(&self, pid: u32, exe: &str) -> Option<&str> {
         self.known.get(&pid).filter(|known| *known.exe == *exe)?.command.as_deref()
+    }
+
+    /// Takes in that the process of a call made another one.
+    pub(super) fn forked(&mut self, call: &Record, child: u32, now: Duration) {
+        let Some(parent) = call.id("pid") else { return };
+        // Whoever was made may have been faster, and is known by its own records already.
+        let is_known = self
+            .known
+            .get(&child)
+            .is_some_and(|known| known.parent == parent && now.saturating_sub(known.seen) < FORK_LATE);
+        if let Some(of) = self.known.get(&parent).filter(|_| !is_known) {
+            let (exe, tool) = (Arc::clone(&of.exe), of.tool.clone());
+            self.put(
+                child,
+                Known { exe, parent, tool, around: None, command: None, forked: true, seen: now, order: 0 },
+            );
+        }
+    }
+
+    /// Whether a process takes over those whose parent ended: the first one, or a person's service manager.
+    fn takes_over(&self, pid: u32) -> bool {
+        let is_manager = |known: &Known| known.exe.ends_with("/systemd");
+        pid == 1 || self.known.get(&pid).is_some_and(is_manager)
     }
 
     /// The systemd unit of a running process.
@@ -184,25 +222,30 @@ impl Lineage {
             (Some(running), Some(known)) if running.began <= known.seen => Some(known),
             (Some(Running { exe, parent, .. }), _) => {
                 let tool = tools.of_program(&exe).map(|tool| tool.name.clone());
-                self.put(pid, exe.into(), parent, tool, None, now);
+                let exe = exe.into();
+                self.put(
+                    pid,
+                    Known {
+                        exe,
+                        parent,
+                        tool,
+                        around: None,
+                        command: None,
+                        forked: false,
+                        seen: now,
+                        order: 0,
+                    },
+                );
                 self.known.get(&pid).cloned()
             }
             (None, known) => known.filter(|known| now.saturating_sub(known.seen) < KEPT_FOR),
         }
     }
 
-    fn put(
-        &mut self,
-        pid: u32,
-        exe: Arc<str>,
-        parent: u32,
-        tool: Option<String>,
-        around: Option<Arc<Parentage>>,
-        seen: Duration,
-    ) {
+    fn put(&mut self, pid: u32, known: Known) {
         let order = self.next;
         self.next = self.next.saturating_add(1);
-        let before = self.known.insert(pid, Known { exe, parent, tool, around, command: None, seen, order });
+        let before = self.known.insert(pid, Known { order, ..known });
         before.and_then(|before| self.by_age.remove(&before.order));
         self.by_age.insert(order, pid);
         if self.by_age.len() > PROCESSES_MAX
@@ -238,7 +281,9 @@ mod tests {
 
     fn learn(lineage: &mut Lineage, pid: u32, parent: u32, exe: &str, at: u64) -> Parentage {
         let now = Duration::from_secs(at);
-        Parentage::clone(&lineage.learn(&call(pid, parent, exe), true, &Tools::built_in(), now).unwrap())
+        static TOOLS: std::sync::OnceLock<Tools> = std::sync::OnceLock::new();
+        let tools = TOOLS.get_or_init(Tools::built_in);
+        Parentage::clone(&lineage.learn(&call(pid, parent, exe), true, tools, now).unwrap())
     }
 
     fn texts(programs: &[Arc<str>]) -> Vec<&str> {
@@ -275,6 +320,32 @@ mod tests {
         assert_eq!((texts(&around.above), around.tool.as_deref()), (vec!["/sbin/init"], None));
     }
 
+    fn fork(lineage: &mut Lineage, pid: u32, child: u32) {
+        lineage.forked(&call(pid, 1, "/x"), child, Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_process_between_two_programs_may_be_gone_before_anybody_asks() {
+        let mut lineage = Lineage::new(Box::new(Machine(vec![(1, "/sbin/init", 0, 0)])));
+        learn(&mut lineage, 10, 1, "/usr/bin/rustdesk", 1);
+        fork(&mut lineage, 10, 11);
+        fork(&mut lineage, 11, 12);
+        // Its parent ended, and the first process took it over.
+        let around = learn(&mut lineage, 12, 1, "/bin/sh", 2);
+        assert_eq!(texts(&around.above), ["/usr/bin/rustdesk", "/sbin/init"]);
+        assert_eq!(
+            (around.parent.as_deref(), around.tool.as_deref()),
+            (Some("/usr/bin/rustdesk"), Some("RustDesk"))
+        );
+        assert_eq!(learn(&mut lineage, 12, 1, "/usr/bin/id", 3).tool.as_deref(), Some("RustDesk"));
+        // The record of a fork that comes after the exec of what it made changes nothing.
+        learn(&mut lineage, 13, 12, "/usr/bin/cat", 3);
+        fork(&mut lineage, 12, 13);
+        assert_eq!(learn(&mut lineage, 14, 13, "/bin/x", 3).parent.as_deref(), Some("/usr/bin/cat"));
+        // A number that was used again, by another parent, is another process.
+        assert_eq!(learn(&mut lineage, 12, 77, "/bin/sh", 4).tool, None);
+    }
+
     #[test]
     fn a_process_that_ended_is_believed_for_a_while() {
         let mut lineage = Lineage::new(Box::new(Machine(Vec::new())));
@@ -289,11 +360,11 @@ mod tests {
         learn(&mut lineage, 7, 8, "/a", 0);
         learn(&mut lineage, 8, 7, "/b", 0);
         assert_eq!(learn(&mut lineage, 9, 8, "/c", 0).pids, [8, 7]);
-        for pid in 0..10_000 {
+        for pid in 0..20_000 {
             learn(&mut lineage, pid + 10, pid + 9, "/x", 0);
         }
         assert_eq!((lineage.known.len(), lineage.by_age.len()), (PROCESSES_MAX, PROCESSES_MAX));
-        let around = learn(&mut lineage, 30_000, 10_000, "/y", 0);
+        let around = learn(&mut lineage, 30_000, 20_000, "/y", 0);
         assert_eq!(around.above.len(), ANCESTORS_MAX);
     }
 }

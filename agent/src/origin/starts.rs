@@ -18,6 +18,10 @@ const CALLS: &[(u64, [u64; 2])] = &[
     (0x4000_0028, [11, 387]),
 ];
 
+/// fork and clone, by architecture.
+const FORKS: &[(u64, &[u64])] =
+    &[(0xc000_003e, &[56, 57]), (0x4000_0003, &[2, 120]), (0xc000_00b7, &[220]), (0x4000_0028, &[2, 120])];
+
 /// Shells: one that was given no command waits for what somebody types.
 const SHELLS: &[&str] =
     &["sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "ash", "busybox", "csh", "tcsh"];
@@ -29,6 +33,13 @@ pub(super) fn is_exec(call: &Record) -> bool {
         CALLS.iter().any(|(of, numbers)| *of == arch && numbers.contains(&number))
     };
     numbers.is_some_and(is_call) && call.field("success").is_some_and(|word| word.word() == b"yes")
+}
+
+/// The process that a call made, where it is a fork.
+pub(super) fn forked(call: &Record) -> Option<u32> {
+    let numbers = call.hexadecimal("arch").zip(call.number("syscall"))?;
+    let is_call = FORKS.iter().any(|(of, calls)| *of == numbers.0 && calls.contains(&numbers.1));
+    call.field("exit").filter(|_| is_call)?.id()
 }
 
 /// Whether a person's session started it with root's rights, or with those of another account than its own.

@@ -29,6 +29,10 @@ pub(super) enum Group {
     Clocks,
     /// execve, execveat.
     Starts,
+    /// fork.
+    Forks,
+    /// clone, which is a fork where its flags say so.
+    Clones,
     /// init_module, finit_module, delete_module, kexec_load, kexec_file_load.
     Kernel,
 }
@@ -45,6 +49,8 @@ struct Calls {
     clocks: &'static [u32],
     kernel: &'static [u32],
     starts: &'static [u32],
+    forks: &'static [u32],
+    clones: &'static [u32],
 }
 
 impl Arch {
@@ -60,6 +66,8 @@ impl Arch {
             Group::Clocks => self.calls.clocks,
             Group::Kernel => self.calls.kernel,
             Group::Starts => self.calls.starts,
+            Group::Forks => self.calls.forks,
+            Group::Clones => self.calls.clones,
         }
     }
 }
@@ -80,6 +88,8 @@ pub(super) const ARCHES: &[Arch] = &[
             clocks: &[164, 227],
             kernel: &[175, 313, 176, 246, 320],
             starts: &[59, 322],
+            forks: &[57],
+            clones: &[56],
         },
     },
     Arch {
@@ -96,6 +106,8 @@ pub(super) const ARCHES: &[Arch] = &[
             clocks: &[25, 79, 264, 404],
             kernel: &[128, 350, 129, 283],
             starts: &[11, 358],
+            forks: &[2],
+            clones: &[120],
         },
     },
 ];
@@ -116,6 +128,8 @@ pub(super) const ARCHES: &[Arch] = &[
             clocks: &[170, 112],
             kernel: &[105, 273, 106, 104, 294],
             starts: &[221, 281],
+            forks: &[],
+            clones: &[220],
         },
     },
     Arch {
@@ -132,6 +146,8 @@ pub(super) const ARCHES: &[Arch] = &[
             clocks: &[79, 262, 404],
             kernel: &[128, 379, 129, 347],
             starts: &[11, 387],
+            forks: &[2],
+            clones: &[120],
         },
     },
 ];

@@ -18,6 +18,9 @@ const MOUNT_KEY: &str = "ntk-mount";
 /// Key of signals to this process.
 const SIGNAL_KEY: &str = "ntk-signal";
 
+/// Flags with which the C library's fork calls clone: no threads, and not what execs at once.
+const FORK_FLAGS: u32 = 0x0120_0011;
+
 /// Format bits of a block device's mode.
 const BLOCK_DEVICE: u32 = 0o060_000;
 
@@ -46,6 +49,12 @@ pub(in crate::sensor::audit) fn standing_rules(own: u32) -> Vec<(Purpose, Rule)>
         // Every start that succeeded: only what privileged sessions and remote-support tools start is told, the rest says
         // who started whom.
         add(Purpose::Start, of(arch, Group::Starts).field(FIELD_SUCCESS, 1).rule(START_KEY));
+        // And every fork, as the C library makes it: a process between two programs may end before it can be asked for.
+        if !arch.calls(Group::Forks).is_empty() {
+            add(Purpose::Start, of(arch, Group::Forks).field(FIELD_SUCCESS, 1).rule(START_KEY));
+        }
+        let clones = of(arch, Group::Clones).field(FIELD_SUCCESS, 1).field(FIELD_ARGUMENT, FORK_FLAGS);
+        add(Purpose::Start, clones.rule(START_KEY));
         add(Purpose::Kernel, of(arch, Group::Kernel).rule(KERNEL_KEY));
     }
     rules
