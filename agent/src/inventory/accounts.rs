@@ -236,6 +236,7 @@ mod tests {
             account toor [toor] uid 0, shell /bin/sh, has the rights of root
             admin_group docker [bea] may start containers, and so act as root
             admin_group docker [sam] may start containers, and so act as root
+            admin_group root [toor] the group of root
             admin_group sudo [bea] may act as root with sudo
             admin_group sudo [svc] may act as root with sudo"#]]
         .assert_eq(&lines.join("\n"));

@@ -16,6 +16,7 @@ use crate::follow::answer::Seen;
 use crate::report::Note;
 use crate::report::acts::{Looks, change, look};
 use crate::report::alarms::alarm;
+use crate::report::held::held;
 use crate::report::matters::Rested;
 use crate::report::tally::WeekTally;
 use crate::report::usual::UsualWeeks;
@@ -119,6 +120,7 @@ impl<'r> Pass<'r> {
         if is_in_week {
             self.accounts.observe(seen.access, self.roster);
             self.rested.observe(seen.access, seen.decision);
+            self.changes.extend(held(seen.access.host, seen.event, at));
             let name = format!("{} {} ({})", seen.record.author, seen.access.number, seen.event.time);
             self.first.get_or_insert_with(|| name.clone());
             self.last = Some(name);
