@@ -1,10 +1,12 @@
 //! What changed on a computer, from its inventories: who may do more than before, and what else is watched.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use ntk_evidence::event::{Event, Holding, HoldingKind, InventoryReason};
 
 use super::Note;
-use super::text::list_of;
+use super::text::{count, list_of};
 
 /// Things of one sentence that are named; the ledger has them all.
 const NAMED_MAX: usize = 6;
@@ -34,6 +36,52 @@ pub fn held(host: &str, event: &Event, at: Option<Timestamp>) -> Vec<Note> {
         | InventoryReason::WatchProposed
         | InventoryReason::WatchDeclined
         | InventoryReason::Other(_) => Vec::new(),
+    }
+}
+
+/// Proposals to watch more that machines made in a week and that nobody has decided about since.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    /// Computer and class, by author and id of the proposal.
+    open: BTreeMap<(String, String), (String, String)>,
+}
+
+impl Waiting {
+    /// Takes in an entry of a machine.
+    pub fn observe(&mut self, author: &str, host: &str, event: &Event) {
+        let Some(inventory) = &event.inventory else { return };
+        let Some(id) = &inventory.proposal else { return };
+        let key = (author.to_owned(), id.clone());
+        match inventory.reason {
+            InventoryReason::WatchProposed => {
+                let class = event.object.as_ref().and_then(|object| object.class.as_ref());
+                let class = class.map(ToString::to_string).unwrap_or_default();
+                self.open.insert(key, (host.to_owned(), class));
+            }
+            InventoryReason::WatchBegun | InventoryReason::WatchDeclined => {
+                self.open.remove(&key);
+            }
+            InventoryReason::Start | InventoryReason::Change | InventoryReason::Other(_) => {}
+        }
+    }
+
+    /// One sentence for each computer and class.
+    pub fn notes(&self) -> Vec<Note> {
+        let mut counted: BTreeMap<&(String, String), usize> = BTreeMap::new();
+        for place in self.open.values() {
+            let n = counted.entry(place).or_default();
+            *n = n.saturating_add(1);
+        }
+        let sentence = |((host, class), n): (&(String, String), usize)| {
+            let places = count(n, "place", "places");
+            format!(
+                "{host} found {places} of the class {class} that nobody watches and nobody has decided about: ntk-collector watch list"
+            )
+        };
+        counted
+            .into_iter()
+            .map(|one| Note { at: None, sentence: sentence(one), is_prominent: true })
+            .collect()
     }
 }
 
@@ -97,6 +145,35 @@ mod tests {
             assert!(lines.iter().all(|line| !line.to_lowercase().contains(word)), "{word}");
         }
         expected.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn what_waits_for_a_decision_is_counted_and_what_was_decided_is_not() {
+        let mut waiting = Waiting::default();
+        let told = |reason: &str, id: &str, class: &str| -> Event {
+            let inventory = json!({"reason": reason, "proposal": id});
+            let event =
+                json!({"kind": "inventory", "time": "1", "object": {"class": class}, "inventory": inventory});
+            serde_json::from_value(event).unwrap()
+        };
+        for (reason, id, class) in [
+            ("watch_proposed", "a", "export"),
+            ("watch_proposed", "a", "export"),
+            ("watch_proposed", "b", "export"),
+            ("watch_proposed", "c", "mailbox"),
+            ("watch_proposed", "d", "mailbox"),
+            ("watch_declined", "c", "mailbox"),
+            ("watch_begun", "d", "mailbox"),
+        ] {
+            waiting.observe("agent/ws-01", "ws-01", &told(reason, id, class));
+        }
+        let notes: Vec<_> = waiting.notes().into_iter().map(|note| note.sentence).collect();
+        assert_eq!(
+            notes,
+            [
+                "ws-01 found 2 places of the class export that nobody watches and nobody has decided about: ntk-collector watch list"
+            ]
+        );
     }
 
     #[test]
