@@ -117,6 +117,8 @@ impl Looking {
     }
 
     fn run(mut self, stop: &Stop) {
+        // The agent's own first word comes first.
+        stop.wait(TURN);
         while !stop.requested() {
             self.hear();
             let now = self.setup.clock.uptime();
