@@ -67,5 +67,13 @@ impl Proposal {
     }
 }
 
+/// The event that says how many places were found and not proposed.
+pub fn left_out(n: u64, now: Moment) -> Event {
+    let mut event = Event::new(Kind::Inventory, clock::text(now));
+    event.inventory = Some(Inventory { left_out: Some(n), ..Inventory::new(InventoryReason::WatchProposed) });
+    event.source = Some(Source { sensor: Some(SENSOR.to_owned()), ..Source::default() });
+    event
+}
+
 #[cfg(test)]
 mod tests;

@@ -236,6 +236,10 @@ fn start_holdings(
     control: mpsc::Sender<Control>,
     decisions: watch::Receiver<Vec<WatchDecision>>,
 ) -> Option<holdings::Holdings> {
+    // A player of recordings tells of other machines, not of what is held on this one.
+    if !agent.config.sensor.audit && !agent.config.sensor.notify {
+        return None;
+    }
     let setup = holdings::Setup {
         dir: agent.dir.clone(),
         every: agent.config.inventory_every,

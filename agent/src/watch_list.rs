@@ -3,7 +3,7 @@
 //! A path belongs to the watch with the longest prefix, compared name by name: `/srv/a` holds `/srv/a/b`, not
 //! `/srv/ab`. Paths are compared as text, after [`normalise`]: nothing here asks the file system.
 
-use ntk_evidence::event::Class;
+use ntk_evidence::event::{Class, Event, Kind};
 
 /// Prefix of the keys that our audit rules bear, so that they are told from everyone else's.
 pub const KEY_PREFIX: &str = "ntk-";
@@ -177,6 +177,13 @@ impl WatchList {
         held.max_by_key(|(_, watch)| watch.path.len()).map(|(place, _)| place)
     }
 
+    /// Marks an access of a decoy, whichever sensor told of it.
+    pub fn mark_decoy(&self, event: &mut Event) {
+        let Some(object) = event.object.as_mut().filter(|_| event.kind == Kind::FileAccess) else { return };
+        let of = |path: &Option<String>| self.classify_path(path.as_deref()?)?.decoy();
+        object.decoy = object.decoy.or_else(|| of(&object.path)).or_else(|| of(&object.to));
+    }
+
     /// The watch at a place.
     pub fn at(&self, place: usize) -> Option<&Watch> {
         self.watches.get(place)
@@ -240,6 +247,7 @@ pub fn absolute(folder: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ntk_evidence::event::Object;
 
     fn list(watches: &[&str]) -> WatchList {
         WatchList::new(watches.iter().map(|watch| watch.parse().unwrap()).collect()).unwrap()
@@ -253,6 +261,25 @@ mod tests {
         assert_eq!(owner("/srv/mail/annabel/1"), Some(None));
         assert_eq!(owner("/srv/mailing"), None);
         assert_eq!(list.classify_path("/srv/exports").unwrap().class, Class::Export);
+    }
+
+    #[test]
+    fn an_access_of_a_decoy_is_marked_by_either_name_and_its_neighbour_is_not() {
+        let decoy = "/srv/exports/2019=export".parse::<Watch>().unwrap().as_decoy();
+        let list = WatchList::new(vec!["/srv/exports=export".parse().unwrap(), decoy]).unwrap();
+        for (path, to, is_marked) in [
+            (Some("/srv/exports/2019/a.csv"), None, true),
+            (Some("/srv/exports/2019"), None, true),
+            (Some("/srv/exports/2020/a.csv"), None, false),
+            (Some("/srv/exports/x"), Some("/srv/exports/2019/x"), true),
+            (None, None, false),
+        ] {
+            let text = |path: Option<&str>| path.map(str::to_owned);
+            let mut event = Event::new(Kind::FileAccess, "t");
+            event.object = Some(Object { path: text(path), to: text(to), ..Object::default() });
+            list.mark_decoy(&mut event);
+            assert_eq!(event.object.unwrap().decoy, is_marked.then_some(true), "{path:?} {to:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod alarms;
 mod build;
 pub mod coverage;
 mod drawing;
+pub mod held;
 pub mod html;
 mod input;
 mod item;

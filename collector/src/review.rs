@@ -125,7 +125,7 @@ pub fn review(
         break_glass: glasses,
         tickets,
         roster: roster_part,
-        changes: alarms.chain(pass.changes).collect(),
+        changes: alarms.chain(pass.waiting.notes()).chain(pass.changes).collect(),
         previous_opens: pass.looks.notes(),
         medians: pass.usual.medians(),
         is_extract: only.is_some(),

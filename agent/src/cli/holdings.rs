@@ -51,7 +51,8 @@ pub(super) fn discover(dir: &Path, as_json: bool) -> Result<u8, Failure> {
     };
     let book = Book::open(dir, Arc::new(RealFiles));
     let watched = configured.with(book.watches());
-    let found = look(&Root::at("/"), &Templates::known(), &watched);
+    let look = look(&Root::at("/"), &Templates::known(), &watched);
+    let found = look.proposals;
     if as_json {
         let one = |proposal: &crate::discover::Proposal| {
             json!({
@@ -59,10 +60,8 @@ pub(super) fn discover(dir: &Path, as_json: bool) -> Result<u8, Failure> {
                 "because": proposal.because, "decision": book.decision(&proposal.id),
             })
         };
-        println!(
-            "{}",
-            json!({"proposals": found.iter().map(one).collect::<Vec<_>>(), "watched": watched.len()})
-        );
+        let proposals: Vec<_> = found.iter().map(one).collect();
+        println!("{}", json!({"proposals": proposals, "left_out": look.left_out, "watched": watched.len()}));
         return Ok(0);
     }
     if found.is_empty() {
@@ -76,6 +75,9 @@ pub(super) fn discover(dir: &Path, as_json: bool) -> Result<u8, Failure> {
             if book.decision(&proposal.id) == Some(Decision::Declined) { "  (declined)" } else { "" };
         println!("{}  {}{whose}  {}{declined}", proposal.id, proposal.class, proposal.path);
         println!("              {}", proposal.because);
+    }
+    if look.left_out > 0 {
+        println!("{} more are not listed: there are too many in one folder.", look.left_out);
     }
     if !found.is_empty() {
         println!(

@@ -74,11 +74,24 @@ fn the_template_is_a_configuration_and_equals_the_defaults() {
         })
         .collect();
     let all = parse(&all, Path::new("t")).unwrap();
-    // A watch and a decoy.
     assert_eq!((all.watches.len(), all.sensor.recorded.len()), (2, 1));
+    assert_eq!(all.watches.iter().filter(|watch| watch.is_decoy).count(), 1);
     assert_eq!(
         Config { collector: None, watches: WatchList::default(), sensor: template.sensor.clone(), ..all },
         template
+    );
+}
+
+#[test]
+fn a_decoy_is_a_watch_of_its_own_and_its_faults_are_named() {
+    check(
+        "[[decoy]]\nclass = \"hr\"\n[[decoy]]\npath = \"/a\"\nowner = \"x\"\n[[watch]]\npath = \"/a\"\nclass = \"hr\"",
+        expect![[r#"
+            `agent.toml` has 4 faults:
+              `decoy[1].path`: is needed: a folder that is not there yet, from the root
+              `decoy[1].class`: must be mailbox or export
+              `decoy[2].owner`: there is no such key; remove it, or check its spelling
+              `watch`: `/a` is watched twice; keep one of the two entries"#]],
     );
 }
 

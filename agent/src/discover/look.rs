@@ -23,9 +23,20 @@ const FILES_IN_ALL_MAX: usize = 3000;
 const ONE_BY_ONE_MAX: usize = 3;
 /// Proposals of one look.
 const PROPOSALS_MAX: usize = 200;
+/// Single files of one folder that are proposed: whoever fills a folder with such files crowds out nothing else.
+const OF_A_FOLDER_MAX: usize = 16;
 
-/// What could be watched and is not yet, sorted by path.
-pub fn look(root: &Root, templates: &Templates, watched: &WatchList) -> Vec<Proposal> {
+/// What one look found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// What could be watched and is not yet, sorted by path.
+    pub proposals: Vec<Proposal>,
+    /// How many more there are than are proposed.
+    pub left_out: u64,
+}
+
+/// Looks for what could be watched and is not yet.
+pub fn look(root: &Root, templates: &Templates, watched: &WatchList) -> Look {
     let people = People::read(root);
     let mut found: BTreeMap<String, Proposal> = BTreeMap::new();
     for template in &templates.template {
@@ -38,7 +49,7 @@ pub fn look(root: &Root, templates: &Templates, watched: &WatchList) -> Vec<Prop
             }
         }
     }
-    let mut n_files = 0;
+    let (mut n_files, mut left_out, mut by_content) = (0, 0u64, Vec::new());
     for place in likely_folders(root, &people, templates) {
         let is_known = |path: &str| {
             watched.classify_path(path).is_some()
@@ -50,19 +61,31 @@ pub fn look(root: &Root, templates: &Templates, watched: &WatchList) -> Vec<Prop
         if is_known(&place.path) || n_files >= FILES_IN_ALL_MAX {
             continue;
         }
-        let proposals = in_folder(root, &place, &is_known, &mut n_files);
-        found.extend(proposals.into_iter().map(|proposal| (proposal.path.clone(), proposal)));
+        let mut proposals = in_folder(root, &place, &is_known, &mut n_files);
+        let more = proposals.split_off(proposals.len().min(OF_A_FOLDER_MAX)).len();
+        left_out = left_out.saturating_add(u64::try_from(more).unwrap_or(u64::MAX));
+        by_content.extend(proposals);
     }
-    // What lies below another proposal is watched with it.
-    let mut all: Vec<Proposal> = Vec::new();
-    for (path, proposal) in found {
-        let is_below =
-            |one: &Proposal| path.strip_prefix(one.path.as_str()).is_some_and(|rest| rest.starts_with('/'));
-        if !all.iter().any(is_below) && all.len() < PROPOSALS_MAX {
-            all.push(proposal);
+    // What lies below another proposal is watched with it. Places come first: nobody's files crowd them out.
+    let mut proposals: Vec<Proposal> = Vec::new();
+    for proposal in found.into_values().chain(by_content) {
+        let is_below = |one: &Proposal| {
+            proposal
+                .path
+                .strip_prefix(one.path.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if proposals.iter().any(is_below) {
+            continue;
         }
+        if proposals.len() >= PROPOSALS_MAX {
+            left_out = left_out.saturating_add(1);
+            continue;
+        }
+        proposals.push(proposal);
     }
-    all
+    proposals.sort_by(|a, b| a.path.cmp(&b.path));
+    Look { proposals, left_out }
 }
 
 /// The folders into which exports and mailboxes arrive.
@@ -142,7 +165,10 @@ pub fn of_file(path: String, looks: Looks, account: Option<String>) -> Proposal 
 /// What a regular file looks like; a link, a pipe or a file that cannot be read looks like nothing.
 pub fn file_looks_like(root: &Root, path: &str) -> Option<Looks> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(root.path(path), flags, Mode::empty()).ok()?);
+    // When a file was read last is for others to know: our look leaves no time on it where the system allows that.
+    let file = rustix::fs::open(root.path(path), flags | OFlags::NOATIME, Mode::empty());
+    let file = file.or_else(|_| rustix::fs::open(root.path(path), flags, Mode::empty()));
+    let file = File::from(file.ok()?);
     if !file.metadata().ok()?.is_file() {
         return None;
     }

@@ -201,7 +201,7 @@ fn json(text: &str) -> Option<Looks> {
 fn mail(text: &str) -> Option<Looks> {
     if let Some(line) = text.strip_prefix("From ") {
         let (line, rest) = line.split_once('\n')?;
-        let mut words = line.trim_end().split_whitespace();
+        let mut words = line.split_whitespace();
         let sender = words.next()?;
         // A patch begins the same way, with the number of a commit for a sender.
         let is_commit = sender.len() >= 40 && sender.bytes().all(|letter| letter.is_ascii_hexdigit());

@@ -1,7 +1,7 @@
 //! Proposals, decisions and what is watched because of them, on machines in folders.
 
 use super::book::Book;
-use super::look::look;
+use super::look::{Look, look};
 use super::templates::Templates;
 use super::*;
 use crate::inventory::root::Root;
@@ -56,7 +56,7 @@ fn lines(found: &[Proposal]) -> String {
 #[test]
 fn a_machine_s_mailboxes_voicemail_records_exports_and_backups_are_found() {
     let (_scratch, root) = machine();
-    let found = look(&root, &Templates::known(), &WatchList::default());
+    let found = look(&root, &Templates::known(), &WatchList::default()).proposals;
     expect![[r#"
         /home/bea/.thunderbird/x1.default mailbox bea looks like a profile of Thunderbird, by its place
         /home/bea/Documents/old.pst mailbox - looks like an Outlook mailbox (PST or OST), by its place
@@ -75,14 +75,28 @@ fn what_is_watched_is_not_proposed_and_a_link_is_not_followed() {
     let (_scratch, root) = machine();
     let watched = ["/home/bea=mailbox", "/srv=export", "/var=backup"];
     let watched = WatchList::new(watched.iter().map(|watch| watch.parse().unwrap()).collect()).unwrap();
-    assert_eq!(look(&root, &Templates::known(), &watched), []);
+    assert_eq!(look(&root, &Templates::known(), &watched), Look::default());
     let scratch = tempfile::tempdir().unwrap();
     let root = Root::at(scratch.path());
     put(&root, "/etc/passwd", "bea:x:1001:1001::/home/bea:/bin/bash\n");
     put(&root, "/elsewhere/list.csv", PATIENTS);
     fs::create_dir_all(root.path("/home/bea")).unwrap();
     std::os::unix::fs::symlink("/elsewhere", root.path("/home/bea/Downloads")).unwrap();
-    assert_eq!(look(&root, &Templates::known(), &WatchList::default()), []);
+    assert_eq!(look(&root, &Templates::known(), &WatchList::default()), Look::default());
+}
+
+#[test]
+fn a_folder_full_of_false_exports_crowds_out_nothing_and_what_is_left_out_is_counted() {
+    let (_scratch, root) = machine();
+    let before = look(&root, &Templates::known(), &WatchList::default());
+    for n in 0..100 {
+        put(&root, &format!("/home/bea/Desktop/{n}.csv"), PATIENTS);
+        put(&root, &format!("/home/bea/Desktop/{n}.txt"), "x");
+    }
+    let after = look(&root, &Templates::known(), &WatchList::default());
+    assert!(before.proposals.iter().all(|proposal| after.proposals.contains(proposal)));
+    assert_eq!(after.proposals.len(), before.proposals.len() + 16);
+    assert_eq!((before.left_out, after.left_out), (0, 84));
 }
 
 /// Files that fail when told to: before anything is written, or after.

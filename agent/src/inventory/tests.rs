@@ -178,3 +178,59 @@ fn a_machine_without_anything_has_an_empty_inventory() {
     assert_eq!(found, Found::default());
     assert_eq!(text::text(&found), "");
 }
+
+/// Files that an inventory reads, each of which somebody may have filled with anything.
+const FILES: &[&str] = &[
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/shadow",
+    "/etc/sudoers",
+    "/etc/ssh/sshd_config",
+    "/etc/crontab",
+    "/etc/anacrontab",
+    "/etc/cron.d/x",
+    "/etc/fstab",
+    "/etc/nsswitch.conf",
+    "/etc/systemd/system/x.service",
+    "/etc/systemd/system/x.service.d/y.conf",
+    "/etc/aliases",
+    "/etc/postfix/main.cf",
+    "/etc/postfix/virtual",
+    "/etc/NetworkManager/system-connections/x",
+    "/var/spool/cron/crontabs/bea",
+    "/var/log/auth.log",
+    "/var/log/wtmp",
+    "/proc/net/tcp",
+    "/home/bea/.ssh/authorized_keys",
+    "/home/bea/.forward",
+    "/home/bea/.procmailrc",
+    "/home/bea/.dovecot.sieve",
+    "/home/bea/.config/autostart/x.desktop",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+    #[test]
+    fn whatever_stands_in_its_files_a_machine_has_an_inventory(
+        lines in proptest::collection::vec("[ -~\n\t\\\\=:%@|\"#,]{0,60}", 1..8),
+        pieces in proptest::collection::vec(
+            "(bea|ALL|=|:|NOPASSWD:|%sudo|User_Alias X = X, bea|@include /etc/sudoers|ssh-ed25519 AAAA|\\*|Exec=|ExecStart=|redirect \"|/|\n| ){0,12}",
+            1..8,
+        ),
+    ) {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = Root::at(scratch.path());
+        for (n, file) in FILES.iter().enumerate() {
+            let text = format!("{}\n{}\n", lines[n % lines.len()], pieces[n % pieces.len()]);
+            let account = if *file == "/etc/passwd" { "bea:x:1001:1001::/home/bea:/bin/sh\n" } else { "" };
+            put(&root, file, &format!("{account}{text}"));
+        }
+        let found = take(&root, &Running::now(&root), now());
+        let _ = text::text(&found);
+        let _ = crate::discover::look::look(
+            &root,
+            &crate::discover::templates::Templates::known(),
+            &crate::watch_list::WatchList::default(),
+        );
+    }
+}

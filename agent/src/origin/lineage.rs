@@ -128,10 +128,10 @@ impl Lineage {
         }
         // An exec below a tool stays below it; another program under a number that was used before does not.
         let kept = before.and_then(|known| known.tool.clone());
+        let command = before.filter(|_| !is_exec).and_then(|known| known.command.clone());
         let mut around = self.above(pid, parent, tools, now);
         let own = tools.of_program(&exe).map(|tool| tool.name.clone());
         around.tool = own.or(around.tool).or(kept);
-        let command = before.filter(|_| !is_exec).and_then(|known| known.command.clone());
         let around = Arc::new(around);
         let (tool, kept) = (around.tool.clone(), Some(Arc::clone(&around)));
         self.put(

@@ -8,7 +8,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ntk_evidence::event::Event;
@@ -17,6 +16,7 @@ use tracing::{error, info, warn};
 
 use super::Control;
 use crate::clock::Clock;
+use crate::discover;
 use crate::discover::arrivals::{Arrival, Arrivals};
 use crate::discover::book::Book;
 use crate::discover::look::{self, file_looks_like, likely_folders, of_file};
@@ -33,6 +33,8 @@ use crate::whole_file::RealFiles;
 
 /// How long one wait for an arrival lasts: so long a stop and a decision may wait.
 const TURN: Duration = Duration::from_millis(500);
+/// A look that is under way may take so long to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// Sensors start anew for new watches. After one such start new files wait so long for the next, so that nobody keeps the
 /// sensors starting by making files.
 const UNASKED_EVERY: Duration = Duration::from_secs(60);
@@ -52,7 +54,7 @@ pub(super) struct Setup {
 /// The running thread.
 pub(super) struct Holdings {
     stop: Stop,
-    thread: JoinHandle<()>,
+    ended: mpsc::Receiver<()>,
 }
 
 impl Holdings {
@@ -60,15 +62,22 @@ impl Holdings {
     pub(super) fn start(setup: Setup) -> std::io::Result<Self> {
         let stop = Stop::default();
         let stopped = stop.clone();
+        let (ends, ended) = mpsc::channel();
         let thread = std::thread::Builder::new().name("holdings".to_owned());
-        let thread = thread.spawn(move || Looking::new(setup).run(&stopped))?;
-        Ok(Self { stop, thread })
+        thread.spawn(move || {
+            // Dropped when the thread ends, also by a panic: that is the signal.
+            let _ends: mpsc::Sender<()> = ends;
+            Looking::new(setup).run(&stopped);
+        })?;
+        Ok(Self { stop, ended })
     }
 
-    /// Ends the thread; a look that is under way is finished first.
+    /// Ends the thread. A look that hangs in somebody's network folder does not hold up the agent's end.
     pub(super) fn stop(self) {
         self.stop.request();
-        let _ = self.thread.join();
+        if self.ended.recv_timeout(ENDS_WITHIN) == Err(mpsc::RecvTimeoutError::Timeout) {
+            warn!("looking at what accounts hold did not end in time");
+        }
     }
 }
 
@@ -82,6 +91,8 @@ struct Looking {
     /// When everything was looked at last, and when new files last made the sensors start anew; uptime.
     looked: Option<Duration>,
     unasked: Option<Duration>,
+    /// How many places a look found and did not propose.
+    left_out: u64,
     /// New files that are watched as soon as it is their turn.
     waits: bool,
 }
@@ -99,12 +110,15 @@ impl Looking {
             arrivals: arrivals.ok(),
             looked: None,
             unasked: None,
+            left_out: 0,
             waits: false,
             setup,
         }
     }
 
     fn run(mut self, stop: &Stop) {
+        // The agent's own first word comes first.
+        stop.wait(TURN);
         while !stop.requested() {
             self.hear();
             let now = self.setup.clock.uptime();
@@ -157,8 +171,13 @@ impl Looking {
         let watched = self.setup.watched.borrow().clone();
         let before = self.book.watches();
         let found = look::look(&self.root, &self.templates, &watched);
-        let events = self.book.found(found, self.setup.clock.now());
+        let events = self.book.found(found.proposals, self.setup.clock.now());
         self.record(events);
+        if found.left_out != self.left_out {
+            self.left_out = found.left_out;
+            let event = discover::left_out(found.left_out, self.setup.clock.now());
+            self.record([event]);
+        }
         if self.book.watches() != before {
             self.apply();
         }

@@ -51,9 +51,11 @@ impl Sensing {
             clock: Arc::clone(clock),
         };
         let intake = intake.clone();
+        let watches = config.watches.clone();
         let carry = move || {
             let mut last = None;
-            for Sensed { event, position } in sensed {
+            for Sensed { mut event, position } in sensed {
+                watches.mark_decoy(&mut event);
                 let bookmark = position.map(|position| Bookmark::new(&files, position));
                 if bookmark.is_some() {
                     last.clone_from(&bookmark);

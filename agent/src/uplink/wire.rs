@@ -165,3 +165,28 @@ pub fn batch(batch: Batch) -> v1::AgentMessage {
 pub fn said(message: Up) -> v1::AgentMessage {
     v1::AgentMessage { message: Some(message) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decisions_come_with_round_and_greeting_and_what_is_no_id_is_passed_over() {
+        let told = |id: &str, confirmed| v1::WatchDecision { id: id.to_owned(), confirmed };
+        let watch_decisions =
+            vec![told("3f9a0c1b2d4e", true), told("../x", true), told("", true), told("aa", false)];
+        let round = v1::CheckpointRound { watch_decisions: watch_decisions.clone(), ..Default::default() };
+        let welcome = v1::Welcome { watch_decisions, ..Default::default() };
+        for down in [Down::Checkpoint(round), Down::Welcome(welcome)] {
+            let decisions = match heard(v1::CollectorMessage { message: Some(down) }).unwrap() {
+                Heard::Round(round) => round.decisions,
+                Heard::Welcome(welcome) => welcome.decisions,
+                other => panic!("{other:?}"),
+            };
+            let read: Vec<_> = decisions.iter().map(|one| (one.id.as_str(), one.is_confirmed)).collect();
+            assert_eq!(read, [("3f9a0c1b2d4e", true), ("aa", false)]);
+        }
+        let many = (0..DECISIONS_MAX + 5).map(|n| told(&format!("{n:x}"), true)).collect();
+        assert_eq!(decisions(many).len(), DECISIONS_MAX);
+    }
+}

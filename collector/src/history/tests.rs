@@ -463,12 +463,18 @@ fn a_decoy_that_is_touched_is_an_item_whoever_it_was_unless_a_job_of_the_roster_
     check(
         scene.see(2, "09:01", decoy(with(open.clone(), json!({"outcome": "denied"})))),
         expect![[r#"
+            Note Denied: 1 attempt was refused in this session so far.
             Raise Decoy: A decoy was asked for, and the system refused it: it was put there for nobody to open, so no task leads to it.
         "#]],
     );
     let backup = json!({"object": {"class": "mailbox"}, "actor": {"login_user": "svc-backup"},
         "process": {"exe": "/usr/bin/restic"}});
-    check(scene.see(3, "01:00", decoy(with(open, backup))), expect![""]);
+    check(
+        scene.see(3, "01:00", decoy(with(open, backup))),
+        expect![[r#"
+        Raise Decoy: A decoy was opened: it was put there for nobody to open, so no task leads to it.
+    "#]],
+    );
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::follow::answer::Seen;
 use crate::report::Note;
 use crate::report::acts::{Looks, change, look};
 use crate::report::alarms::alarm;
+use crate::report::held::{Waiting, held};
 use crate::report::matters::Rested;
 use crate::report::tally::WeekTally;
 use crate::report::usual::UsualWeeks;
@@ -41,6 +42,7 @@ pub(super) struct Pass<'r> {
     pub(super) rested: Rested,
     pub(super) paths: Paths,
     pub(super) changes: Vec<Note>,
+    pub(super) waiting: Waiting,
     pub(super) looks: Looks,
     pub(super) alarms: Looks,
     pub(super) self_check: Option<(bool, String, Option<Timestamp>)>,
@@ -78,6 +80,7 @@ impl<'r> Pass<'r> {
             rested: Rested::default(),
             paths: Paths::new(),
             changes: Vec::new(),
+            waiting: Waiting::default(),
             looks: Looks::default(),
             alarms: Looks::default(),
             self_check: None,
@@ -119,6 +122,8 @@ impl<'r> Pass<'r> {
         if is_in_week {
             self.accounts.observe(seen.access, self.roster);
             self.rested.observe(seen.access, seen.decision);
+            self.changes.extend(held(seen.access.host, seen.event, at));
+            self.waiting.observe(&seen.record.author, seen.access.host, seen.event);
             let name = format!("{} {} ({})", seen.record.author, seen.access.number, seen.event.time);
             self.first.get_or_insert_with(|| name.clone());
             self.last = Some(name);
