@@ -120,7 +120,7 @@ enum Call {
 const fn call_of(arch: u64, number: u64) -> Option<Call> {
     match (arch, number) {
         (0xc000_003e, 165 | 166 | 155) | (0x4000_0003, 21 | 22 | 52 | 217) => Some(Call::Attached),
-        (0xc000_00b7, 40 | 39 | 41) | (0x4000_0028, 21 | 52 | 218) => Some(Call::Attached),
+        (0xc000_00b7, 39..=41) | (0x4000_0028, 21 | 52 | 218) => Some(Call::Attached),
         // These have one number everywhere.
         (_, 428 | 429 | 467) => Some(Call::Attached),
         (_, 432) => Some(Call::Detached),

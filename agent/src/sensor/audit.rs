@@ -265,7 +265,7 @@ impl AuditSensor {
             Some(Turn::Missing) => {
                 let time = clock::text(self.clock.now());
                 let detail = "the agent had a file of its own opened and no record of it came";
-                vec![tamper(TamperKind::RecordGap, detail, &time), self.gap("self_test", &time, None)]
+                vec![tamper(TamperKind::RecordGap, detail, &time), self.blindness("self_test", &time)]
             }
             Some(Turn::Wait) | None => Vec::new(),
         }
@@ -318,7 +318,7 @@ impl AuditSensor {
             {
                 let detail = format!("{way} rule: it keeps records from being made");
                 events.push(tamper(TamperKind::RulesChanged, &detail, &time));
-                events.push(self.gap("rules_blind", &time, None));
+                events.push(self.blindness("rules_blind", &time));
             }
         }
         self.seen.blind.clone_from(&look.blind);
@@ -416,6 +416,11 @@ impl AuditSensor {
         self.seen.n_queue_full = n_queue_full;
         self.seen.n_overflows = n_overflows;
         events
+    }
+
+    /// Records that are not made, which is no loss of records that were: what fanotify misses then is news.
+    fn blindness(&self, cause: &str, time: &str) -> Event {
+        gap(cause, time, Some(&self.seen.at), Some(time))
     }
 
     fn gap(&self, cause: &str, time: &str, lost: Option<u64>) -> Event {
