@@ -54,6 +54,11 @@ impl Classifier {
         &mut self.places
     }
 
+    /// The agent is this process from now on, where it is not the one that asks.
+    pub fn set_own(&mut self, own: OwnHand) {
+        self.own = Some(own);
+    }
+
     /// The events of one observation, in order.
     pub fn classify(&mut self, observation: &Observation, attributed: Attributed) -> Vec<Event> {
         let mut events: Vec<Event> = attributed.facts.into_iter().map(event_of_fact).collect();
@@ -64,8 +69,11 @@ impl Classifier {
             places: &mut self.places,
             folders: self.folders.as_ref(),
         };
+        let is_own = self.own.as_ref().is_some_and(|own| own.did(observation));
         let is_own_test = self.own.as_ref().is_some_and(|own| own.tests(observation));
-        if let Some(access) = access::read(observation, &mut scene).filter(|_| !is_own_test) {
+        if let Some(access) = access::read(observation, &mut scene)
+            .filter(|access| !(is_own_test || is_own && access.object.class == Some(Class::SelfFiles)))
+        {
             let mut event = event(Kind::FileAccess, observation.stamp);
             event.outcome = Some(access.outcome);
             event.action = Some(access.action);

@@ -22,7 +22,7 @@ use crate::identity::{IdentityError, IdentityFiles};
 use crate::kept::{self, KeptError};
 use crate::receipt::{self, ReceiptError};
 use crate::replay::{self, Format, ReplayError};
-use crate::run::{self, RunError};
+use crate::run::{self, Part, RunError};
 use crate::spool::SpoolError;
 use crate::status::{self, StatusError, StatusFile};
 use crate::watch_list::{Watch, WatchError, WatchList};
@@ -30,6 +30,9 @@ use crate::whole_file::RealFiles;
 
 #[cfg(target_os = "linux")]
 mod holdings;
+
+/// Where an observer keeps everything, unless `--dir` says otherwise.
+const OBSERVER_DIR: &str = "/var/lib/ntk-observer";
 
 const USAGE: u8 = 64;
 const UNAVAILABLE: u8 = 69;
@@ -78,6 +81,18 @@ enum Command {
     Run {
         #[command(flatten)]
         place: Place,
+    },
+    /// Report the end of the agent on this machine, as another account without its rights, until stopped
+    #[command(
+        after_help = "It is enrolled like a machine, under a name of its own, and needs CAP_AUDIT_READ only.
+Example:
+  ntk-agent enroll --token ntk1.eyJhIjoi... --dir /var/lib/ntk-observer
+  ntk-agent observe --dir /var/lib/ntk-observer"
+    )]
+    Observe {
+        /// Where the observer keeps its own configuration, identity and spool
+        #[arg(long, value_name = "DIR", default_value = OBSERVER_DIR)]
+        dir: PathBuf,
     },
     /// Prove everything that a start would need, and change nothing
     Check {
@@ -245,9 +260,12 @@ impl Command {
                 );
                 Ok(0)
             }
-            Self::Run { place } => {
-                run::run(&place.dir).map(|()| 0).map_err(|error| Failure::new(run_code(&error), error))
-            }
+            Self::Run { place } => run::run(&place.dir, Part::Agent)
+                .map(|()| 0)
+                .map_err(|error| Failure::new(run_code(&error), error)),
+            Self::Observe { dir } => run::run(&dir, Part::Observer)
+                .map(|()| 0)
+                .map_err(|error| Failure::new(run_code(&error), error)),
             Self::Check { place } => {
                 let now = RealClock.now();
                 println!("{}", check::heading(&place.dir, now));

@@ -52,6 +52,8 @@ pub struct Config {
 /// Which sensors run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SensorChoice {
+    /// The observer beside an agent, which only listens; chosen by the command, not in the file.
+    pub observe: bool,
     /// Kernel audit (Linux, root).
     pub audit: bool,
     /// fanotify: the fallback for files, and a comparison beside kernel audit (Linux, root).

@@ -218,13 +218,27 @@ pub fn mounts(pid: u32) -> Vec<Mount> {
     table.lines().filter_map(Mount::parse).collect()
 }
 
-/// This process as the kernel stamps it.
+/// A process of this agent as the kernel stamps it.
 pub fn own_hand(pid: u32) -> OwnHand {
     let number = |name: &str| {
-        let text = std::fs::read_to_string(format!("/proc/self/{name}")).ok()?;
+        let text = std::fs::read_to_string(format!("/proc/{pid}/{name}")).ok()?;
         text.trim().parse().ok().filter(|number| *number != UNSET)
     };
     OwnHand { pid, login_uid: number("loginuid"), session: number("sessionid") }
+}
+
+/// The agent that records on this machine, as any account can see it: root's process of this name that was told to run.
+pub fn agent_process() -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    let entries = std::fs::read_dir("/proc").ok()?.flatten();
+    let is_agent = |path: &std::path::Path| {
+        let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap_or_default();
+        read("comm").trim() == "ntk-agent"
+            && read("cmdline").split('\0').nth(1) == Some("run")
+            && std::fs::metadata(path).is_ok_and(|metadata| metadata.uid() == 0)
+    };
+    let mut pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.find(|pid| is_agent(std::path::Path::new(&format!("/proc/{pid}"))))
 }
 
 #[cfg(test)]

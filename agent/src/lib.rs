@@ -24,6 +24,7 @@ pub mod record;
 pub mod replay;
 pub mod run;
 pub mod sensor;
+pub mod service;
 pub mod spool;
 pub mod status;
 pub mod uplink;

@@ -24,6 +24,7 @@ use crate::config::reload::Reloader;
 use crate::config::{self, Config, ConfigError};
 use crate::identity::epochs::EpochKeys;
 use crate::identity::{Identity, IdentityError, IdentityFiles};
+use crate::service::{Service, Sign};
 use crate::spool::away::Away;
 use crate::spool::keeper::{Keeper, Progress, Setup};
 use crate::spool::thread::{Intake, SpoolThread};
@@ -98,9 +99,19 @@ pub fn spool_path(dir: &Path) -> PathBuf {
     dir.join("spool")
 }
 
+/// What a process of this program does on the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Records accesses and logins.
+    Agent,
+    /// Reports the agent's end, under another account and without its rights.
+    Observer,
+}
+
 /// Runs until a signal says to stop.
-pub fn run(dir: &Path) -> Result<(), RunError> {
-    let config = config::load(&config::path_in(dir))?;
+pub fn run(dir: &Path, part: Part) -> Result<(), RunError> {
+    let mut config = config::load(&config::path_in(dir))?;
+    config.sensor.observe = part == Part::Observer;
     log_output::start(config.log_format);
     // Signals first: whoever asks a starting agent to end gets an orderly end, not a dead process.
     let (control, controls) = mpsc::channel();
@@ -169,7 +180,10 @@ pub fn run(dir: &Path) -> Result<(), RunError> {
     let vigil = vigil::Watch::start(clock, agent.intake.clone()).map_err(RunError::Threads)?;
     agent.start_sensors();
     let holdings = start_holdings(&agent, control, decisions);
-    agent.wait(&controls);
+    let service = Service::from_environment();
+    service.tell(Sign::Ready);
+    agent.wait(&controls, &service);
+    service.tell(Sign::Stopping);
 
     info!("stopping");
     drop(vigil);
@@ -236,8 +250,8 @@ fn start_holdings(
     control: mpsc::Sender<Control>,
     decisions: watch::Receiver<Vec<WatchDecision>>,
 ) -> Option<holdings::Holdings> {
-    // A player of recordings tells of other machines, not of what is held on this one.
-    if !agent.config.sensor.audit && !agent.config.sensor.notify {
+    // A player of recordings tells of other machines, not of what is held on this one; an observer leaves it to the agent.
+    if agent.config.sensor.observe || !agent.config.sensor.audit && !agent.config.sensor.notify {
         return None;
     }
     let setup = holdings::Setup {
@@ -315,7 +329,7 @@ struct Agent {
 }
 
 impl Agent {
-    fn wait(&mut self, controls: &mpsc::Receiver<Control>) {
+    fn wait(&mut self, controls: &mpsc::Receiver<Control>, service: &Service) {
         self.tell_health("start");
         self.write_status(status::Life::Running);
         loop {
@@ -326,6 +340,7 @@ impl Agent {
                 Ok(Control::Watch(watches)) => self.watch_more(watches),
                 Err(RecvTimeoutError::Timeout) => {}
             }
+            service.tell(Sign::Alive);
             let health = self.health("");
             if let Some(reason) = self.pulse.reason(&health, Instant::now()) {
                 self.tell_health(reason);
@@ -335,7 +350,8 @@ impl Agent {
     }
 
     /// Watches and sensors take effect at once; the rest at the next start.
-    fn reload(&mut self, new: Config) {
+    fn reload(&mut self, mut new: Config) {
+        new.sensor.observe = self.config.sensor.observe;
         self.pulse.set_every(new.health_every);
         let is_other_sensing = new.watches != self.config.watches || new.sensor != self.config.sensor;
         if new.spool != self.config.spool

@@ -50,6 +50,8 @@ pub use stop::Stop;
 pub struct SensorConfig {
     /// What is watched.
     pub watches: WatchList,
+    /// Nothing but the end of the agent and acts against the recording are told: the observer beside an agent.
+    pub observe: bool,
     /// Kernel audit may be used (Linux, root).
     pub audit: bool,
     /// fanotify may be used: the fallback for files, and a comparison beside audit.
@@ -168,6 +170,10 @@ impl Running {
 /// Starts the sensors that this machine allows. The stop ends them; [`Started::join`] waits for that.
 pub fn start(config: SensorConfig, sink: &Sink, stop: &Stop) -> Started {
     let mut started = Started { running: Vec::new(), cannot_see: Vec::new() };
+    if config.observe {
+        started_or_said(&mut started, observe(&config, sink.clone(), stop.clone()));
+        return started;
+    }
     if let Some(recordings) = config.recordings.clone().filter(|recordings| !recordings.files.is_empty()) {
         started_or_said(&mut started, play(recordings, sink.clone(), stop.clone()));
     }
@@ -217,6 +223,22 @@ fn play(recordings: Recordings, sink: Sink, stop: Stop) -> Result<Running, Strin
     };
     let running = Running::spawn("recorded", run).map_err(|error| not_started("recordings", &error))?;
     Ok(Running { cannot_see: told, ..running })
+}
+
+#[cfg(target_os = "linux")]
+fn observe(config: &SensorConfig, sink: Sink, stop: Stop) -> Result<Running, String> {
+    let names = Box::new(crate::host::Accounts::default());
+    let observer = audit::observe::Observer::start(names, Arc::clone(&config.clock));
+    let observer = observer.map_err(|unavailable| unavailable.to_string())?;
+    let cannot_see = observer.cannot_see();
+    let running = Running::spawn(audit::observe::OBSERVER, move || observer.run(&sink, &stop));
+    let running = running.map_err(|error| not_started("the agent's end", &error))?;
+    Ok(Running { cannot_see, ..running })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn observe(_config: &SensorConfig, _sink: Sink, _stop: Stop) -> Result<Running, String> {
+    Err("an agent is observed on Linux only".to_owned())
 }
 
 #[cfg(target_os = "linux")]

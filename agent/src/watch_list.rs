@@ -19,10 +19,8 @@ pub enum Touch {
     Any,
     /// Changes: files of the system, which every program reads.
     Changes,
-    /// Changes by another process than this one: the agent's own folder, which it writes all day.
-    ByOthers,
-    /// Every touch by another process than this one: the agent's keys.
-    AnyByOthers,
+    /// Every one, of what is the agent's own: its keys.
+    Own,
 }
 
 /// Key of the rule of the agent's own test.

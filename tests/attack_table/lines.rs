@@ -408,36 +408,6 @@ pub const TABLE: &[Attack] = &[
         },
     },
     Attack {
-        id: "audit-taken",
-        what: "kill the agent and put another process in its place as owner of the kernel's audit",
-        ends: Seen {
-            by: "the agent, when it is back",
-            check: "the health entry names the owner; the agent listens beside it with rules of its own; the time between is a gap",
-            after: "at the start; while the agent lives the kernel refuses another owner",
-            test: "ladder::live_whoever_owns_audit_instead_of_the_agent_is_told_and_listened_to",
-        },
-    },
-    Attack {
-        id: "audit-blind",
-        what: "add a rule after which audit makes no record of what one account or program does",
-        ends: Seen {
-            by: "the agent",
-            check: "fanotify saw the open and no audit record came: `record_gap` with file and process, and the access itself; the rule list changed",
-            after: "five seconds after the open",
-            test: "ladder::live_a_rule_that_hides_a_person_does_not_hide_the_open",
-        },
-    },
-    Attack {
-        id: "log-cleared",
-        what: "clear auth.log, wtmp or btmp",
-        ends: Seen {
-            by: "the agent",
-            check: "the file that it follows became shorter, or is gone without another name: `log_cleared`; what was read before stays",
-            after: AT_ONCE,
-            test: "ladder::live_without_audit_fanotify_names_the_reader_and_the_log_the_login",
-        },
-    },
-    Attack {
         id: "log-forged",
         what: "write a line into auth.log in sshd's name",
         ends: Indirectly(
@@ -445,49 +415,6 @@ pub const TABLE: &[Attack] = &[
              giving another; journald names the program that wrote it, and then it is passed over. Where a plain file is all \
              there is, it cannot be told from sshd's, and the health entries say so",
         ),
-    },
-    Attack {
-        id: "audit-off",
-        what: "switch the kernel audit off, delete rules, forge the login uid",
-        ends: NotYet("the live sensor records it while it runs; scripted attacks come with Linux sensing"),
-    },
-    Attack {
-        id: "new-rights",
-        what: "give an account a sudo rule, group, key, job or mail forward beside the watched files",
-        ends: Seen {
-            by: "the machine's agent",
-            check: "inventory event `change`; the list of a departure names it",
-            after: "within five minutes",
-            test: "holdings::an_inventory_lists_every_holding_tells_what_changes_and_gives_away_no_secret",
-        },
-    },
-    Attack {
-        id: "own-confirmation",
-        what: "decline, as administrator of the computers, what a machine proposes to watch",
-        ends: Prevented {
-            how: "only whoever approves tickets decides, with a passphrase, and it is an act; what is watched stays watched",
-            test: "holdings::what_is_found_is_watched_after_the_manager_confirmed_it_and_not_by_the_administrators_word",
-        },
-    },
-    Attack {
-        id: "new-export",
-        what: "export health records into a folder that nobody watches",
-        ends: Seen {
-            by: "the machine's agent",
-            check: "inventory event `watch_begun`: a new file in a likely folder that looks like an export; its reads from then on",
-            after: "a second; a minute where another one came before",
-            test: "holdings::a_new_file_that_looks_like_an_export_is_watched_as_it_appears_and_an_ordinary_one_is_not",
-        },
-    },
-    Attack {
-        id: "decoy",
-        what: "look through folders for what is worth reading",
-        ends: Seen {
-            by: "the collector",
-            check: "a decoy was opened: an item of the review, whatever the table allows",
-            after: "a second",
-            test: "holdings::live_a_decoy_that_is_opened_is_an_item_for_the_manager_and_its_neighbour_is_not",
-        },
     },
     Attack {
         id: "windows",
@@ -521,31 +448,11 @@ pub const TABLE: &[Attack] = &[
         ),
     },
     Attack {
-        id: "remote-support",
-        what: "a shell inside the user's session through a remote-support tool",
-        ends: Seen {
-            by: "the agent; judged by need-to-know",
-            check: "remote-control interval from a shell or session program below a known tool, a login through it, or a connection to it; every entry below it names the tool",
-            after: "at once; a connection alone after two looks (4 s)",
-            test: "doors::remote::live_a_remote_support_tools_session_is_told_and_what_it_starts_names_the_tool",
-        },
-    },
-    Attack {
         id: "remote-renamed",
         what: "a remote-support tool under another file name",
         ends: Indirectly(
             "what it does outside a login is unattributed and lists the sessions open at the time; inside a session it is that session's, and nothing names the tool",
         ),
-    },
-    Attack {
-        id: "root-without-login",
-        what: "act as root outside any login (a daemon's job, systemd-run)",
-        ends: Seen {
-            by: "the agent",
-            check: "the entry says that nobody can be named, and lists the sessions open at the time",
-            after: AT_ONCE,
-            test: "doors::remote::live_roots_work_outside_any_login_names_the_sessions_open_at_the_time",
-        },
     },
     Attack {
         id: "mail-app",

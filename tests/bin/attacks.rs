@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use ntk_tests::attack_table::{Ends, TABLE};
+use ntk_tests::attack_table::{Ends, table};
 
 fn main() -> Result<()> {
     let path = std::env::args().nth(1).context("the file that the suite wrote")?;
     let text = std::fs::read_to_string(&path).unwrap_or_default();
     let measured: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once(' ')).collect();
     println!("attack -> who notices -> after how long (in this run) -> which check");
-    for attack in TABLE {
+    for attack in table() {
         let told = match attack.ends {
             Ends::Seen { by, check, after, test } => {
                 let here =

@@ -11,6 +11,8 @@ mod evidence;
 mod ingest;
 #[path = "bench/limit.rs"]
 mod limit;
+#[path = "bench/sensor.rs"]
+mod sensor;
 #[path = "bench/storage.rs"]
 mod storage;
 #[path = "bench/table.rs"]
@@ -66,21 +68,29 @@ fn run() -> Result<()> {
         [] => {
             let reports = detection::run(&detection::Wanted::parse(&[])?)?;
             (
-                vec![storage::measure()?, transport::measure()?, decisions::measure()?, evidence::measure()?],
+                vec![
+                    storage::measure()?,
+                    transport::measure()?,
+                    decisions::measure()?,
+                    evidence::measure()?,
+                    sensor::measure()?,
+                ],
                 reports,
             )
         }
         ["storage"] => (vec![storage::measure()?], Vec::new()),
         ["transport"] => (vec![transport::measure()?], Vec::new()),
+        ["sensor"] => (vec![sensor::measure()?], Vec::new()),
         ["evidence"] => (vec![evidence::measure()?], Vec::new()),
         ["decisions"] => (vec![decisions::measure()?], Vec::new()),
         ["detection", flags @ ..] => (Vec::new(), detection::run(&detection::Wanted::parse(flags)?)?),
-        ["transport" | "storage" | "decisions" | "evidence", more, ..] => {
+        ["transport" | "storage" | "decisions" | "evidence" | "sensor", more, ..] => {
             return Err(Usage(format!("`{more}` is not understood here; only --json is")).into());
         }
         [other, ..] => {
-            let words =
-                format!("`{other}` is no bench; write transport, storage, decisions, evidence or detection");
+            let words = format!(
+                "`{other}` is no bench; write transport, storage, decisions, evidence, sensor or detection"
+            );
             return Err(Usage(words).into());
         }
     };

@@ -34,6 +34,7 @@ mod quickstart;
 mod readers;
 mod redaction;
 mod refusals;
+mod sensing;
 mod silence;
 mod ssh;
 mod static_verifier;

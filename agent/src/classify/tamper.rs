@@ -25,6 +25,12 @@ impl OwnHand {
         let keys = call.and_then(|call| call.text("key")).unwrap_or_default();
         keys.split('\u{1}').any(|key| key == CANARY_KEY)
     }
+
+    /// Whether an observation is of this process itself: its own folder is written all day. The kernel keeps such
+    /// records back from the owner of audit, not from one who only listens.
+    pub(super) fn did(&self, observation: &Observation) -> bool {
+        observation.first(kind::SYSCALL).is_some_and(|call| call.id("pid") == Some(self.pid))
+    }
 }
 
 /// An act against the recording.

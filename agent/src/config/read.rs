@@ -37,6 +37,7 @@ pub(super) fn config(table: Table) -> Result<Config, Vec<Fault>> {
     let log_format = log_format(&mut section);
     let watches = watches(&mut section);
     let sensor = section.below("sensor", |sensor| SensorChoice {
+        observe: false,
         audit: sensor.flag("audit", true),
         fanotify: sensor.flag("fanotify", true),
         logs: sensor.flag("logs", true),

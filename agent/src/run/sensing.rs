@@ -41,6 +41,7 @@ impl Sensing {
         };
         let sensor_config = SensorConfig {
             watches: config.watches.clone(),
+            observe: config.sensor.observe,
             audit: config.sensor.audit,
             fanotify: config.sensor.fanotify,
             logs: config.sensor.logs,

@@ -16,6 +16,7 @@ mod guards;
 mod hold;
 mod keys;
 mod netlink;
+pub mod observe;
 mod rules;
 mod scan;
 mod state_file;

@@ -76,6 +76,11 @@ impl Pipeline {
         }
     }
 
+    /// The agent is this process from now on, where it is not the one that asks.
+    pub fn set_own(&mut self, own: crate::classify::OwnHand) {
+        self.classifier.set_own(own);
+    }
+
     /// The moment that a gap bears when no record with a time was seen: a file's own time, or now.
     pub fn set_fallback_time(&mut self, time: String) {
         self.fallback = time;

@@ -53,8 +53,8 @@ pub(super) fn guards(own_dir: &Path) -> Vec<Watch> {
     let program = std::env::current_exe().ok();
     let ours = [
         program.as_deref().and_then(|program| own(program, Touch::Changes)),
-        own(own_dir, Touch::ByOthers),
-        own(&own_dir.join("identity"), Touch::AnyByOthers),
+        own(own_dir, Touch::Changes),
+        own(&own_dir.join("identity"), Touch::Own),
     ];
     system.chain(units).chain(ours.into_iter().flatten()).filter(may_be_watched).collect()
 }

@@ -178,19 +178,13 @@ pub(super) fn watch_rules(place: usize, watch: &Watch, path: &str, is_folder: bo
     let field = if is_folder { FIELD_DIR } else { FIELD_WATCH };
     let key = WatchList::key(place);
     let access = Draft::new(FILTER_EXIT).every_call().text(field, path);
-    let (purpose, perm, but_us) = match watch.touch {
-        _ if watch.path != path => (Purpose::Followed, PERM_WRITE | PERM_READ | PERM_ATTRIBUTES, None),
-        Touch::Any => (Purpose::Watch, PERM_WRITE | PERM_READ | PERM_ATTRIBUTES, None),
-        Touch::Changes => (Purpose::Guard, PERM_WRITE | PERM_ATTRIBUTES, None),
-        // Ours is written all day by ourselves.
-        Touch::ByOthers => (Purpose::Guard, PERM_WRITE | PERM_ATTRIBUTES, Some(std::process::id())),
-        Touch::AnyByOthers => {
-            (Purpose::Guard, PERM_WRITE | PERM_READ | PERM_ATTRIBUTES, Some(std::process::id()))
-        }
+    let (purpose, perm) = match watch.touch {
+        _ if watch.path != path => (Purpose::Followed, PERM_WRITE | PERM_READ | PERM_ATTRIBUTES),
+        Touch::Any => (Purpose::Watch, PERM_WRITE | PERM_READ | PERM_ATTRIBUTES),
+        Touch::Changes => (Purpose::Guard, PERM_WRITE | PERM_ATTRIBUTES),
+        Touch::Own => (Purpose::Guard, PERM_WRITE | PERM_READ | PERM_ATTRIBUTES),
     };
-    let access = access.field(FIELD_PERM, perm);
-    let access = but_us.into_iter().fold(access, |access, pid| access.field_not(FIELD_PID, pid));
-    let mut rules = vec![(purpose, access.rule(&key))];
+    let mut rules = vec![(purpose, access.field(FIELD_PERM, perm).rule(&key))];
     if purpose != Purpose::Guard {
         // openat, openat2, renameat, unlinkat, mkdirat, symlinkat, linkat; kernels without io_uring audit refuse it.
         let uring = Draft::new(FILTER_URING_EXIT).calls(&[18, 28, 35, 36, 37, 38, 39]).text(field, path);

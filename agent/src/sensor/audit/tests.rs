@@ -112,6 +112,7 @@ impl Practice {
         let watch = format!("{}=export:anna", self.root.display()).parse().unwrap();
         SensorConfig {
             watches: WatchList::new(vec![watch]).unwrap(),
+            observe: false,
             audit: true,
             fanotify: false,
             logs: false,

@@ -1,0 +1,238 @@
+//! The lines about a Linux machine and its sensors.
+
+use super::Attack;
+use super::Ends::{Prevented, Seen};
+
+const AT_ONCE: &str = "at once";
+
+/// Every line.
+pub const LINUX: &[Attack] = &[
+    Attack {
+        id: "audit-taken",
+        what: "kill the agent and put another process in its place as owner of the kernel's audit",
+        ends: Seen {
+            by: "the agent, when it is back",
+            check: "the health entry names the owner; the agent listens beside it with rules of its own; the time between is a gap",
+            after: "at the start; while the agent lives the kernel refuses another owner",
+            test: "ladder::live_whoever_owns_audit_instead_of_the_agent_is_told_and_listened_to",
+        },
+    },
+    Attack {
+        id: "audit-blind",
+        what: "add a rule after which audit makes no record of what one account or program does",
+        ends: Seen {
+            by: "the agent",
+            check: "fanotify saw the open and no audit record came: `record_gap` with file and process, and the access itself; the rule list changed",
+            after: "five seconds after the open",
+            test: "ladder::live_a_rule_that_hides_a_person_does_not_hide_the_open",
+        },
+    },
+    Attack {
+        id: "log-cleared",
+        what: "clear auth.log, wtmp or btmp",
+        ends: Seen {
+            by: "the agent",
+            check: "the file that it follows became shorter, or is gone without another name: `log_cleared`; what was read before stays",
+            after: AT_ONCE,
+            test: "ladder::live_without_audit_fanotify_names_the_reader_and_the_log_the_login",
+        },
+    },
+    Attack {
+        id: "audit-off",
+        what: "switch the kernel's audit off",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "the record of it names the person; the look every two seconds switches it on again, and the time without is a gap",
+            after: AT_ONCE,
+            test: "sensing::live_acts_against_the_recording_name_the_person_and_the_recording_goes_on",
+        },
+    },
+    Attack {
+        id: "rules-deleted",
+        what: "delete the audit rules",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "the record of it names the person; the rules are put back, and the time without is a gap",
+            after: "two seconds",
+            test: "sensing::live_acts_against_the_recording_name_the_person_and_the_recording_goes_on",
+        },
+    },
+    Attack {
+        id: "login-uid-forged",
+        what: "overwrite the login identity with another account's",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "the kernel's LOGIN record; everything after it still belongs to the person",
+            after: AT_ONCE,
+            test: "sensing::live_acts_against_the_recording_name_the_person_and_the_recording_goes_on",
+        },
+    },
+    Attack {
+        id: "login-uid-unset",
+        what: "take the login identity away",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "the same, and by parents: what the process starts belongs to the person",
+            after: AT_ONCE,
+            test: "sensing::live_acts_against_the_recording_name_the_person_and_the_recording_goes_on",
+        },
+    },
+    Attack {
+        id: "clock-set",
+        what: "set the clock",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "the call names the person",
+            after: AT_ONCE,
+            test: "sensing::live_acts_against_the_recording_name_the_person_and_the_recording_goes_on",
+        },
+    },
+    Attack {
+        id: "agents-files",
+        what: "touch the agent's files, read its keys",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "its folder is watched like a mailbox",
+            after: AT_ONCE,
+            test: "sensing::live_acts_against_the_recording_name_the_person_and_the_recording_goes_on",
+        },
+    },
+    Attack {
+        id: "agent-ended",
+        what: "ask the agent to end",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "the signal names the person, and is the last thing that is told; then silence",
+            after: AT_ONCE,
+            test: "sensing::live_acts_against_the_recording_name_the_person_and_the_recording_goes_on",
+        },
+    },
+    Attack {
+        id: "agent-killed",
+        what: "kill the agent with a signal that it cannot hear",
+        ends: Seen {
+            by: "the observer beside it",
+            check: "the record of the signal names the person; without an observer only the silence and the gap are there",
+            after: "two seconds",
+            test: "sensing::live_an_observer_under_another_account_says_who_killed_the_agent",
+        },
+    },
+    Attack {
+        id: "io-uring",
+        what: "read through io_uring",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "the operation has a rule of its own; the process is asked whose it is",
+            after: AT_ONCE,
+            test: "sensing::live_ways_around_a_watched_folder_are_seen_with_the_person",
+        },
+    },
+    Attack {
+        id: "io-uring-thread",
+        what: "read through a kernel thread of io_uring",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "the same",
+            after: AT_ONCE,
+            test: "sensing::live_ways_around_a_watched_folder_are_seen_with_the_person",
+        },
+    },
+    Attack {
+        id: "handle",
+        what: "open a file by its handle, without a name",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "its inode was seen below the watch",
+            after: AT_ONCE,
+            test: "sensing::live_ways_around_a_watched_folder_are_seen_with_the_person",
+        },
+    },
+    Attack {
+        id: "raw-disk",
+        what: "read the disk below the file system, by whatever node",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "every open of a block device that holds a watched folder",
+            after: AT_ONCE,
+            test: "sensing::live_ways_around_a_watched_folder_are_seen_with_the_person",
+        },
+    },
+    Attack {
+        id: "link-out",
+        what: "link or rename a file out of the folder and read it there",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "the new name is watched, too, also after a restart",
+            after: AT_ONCE,
+            test: "sensing::live_ways_around_a_watched_folder_are_seen_with_the_person",
+        },
+    },
+    Attack {
+        id: "overlay",
+        what: "mount an overlay over the folder and read through it",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "the mount names the person; the mount point is watched from then on",
+            after: AT_ONCE,
+            test: "sensing::live_ways_around_a_watched_folder_are_seen_with_the_person",
+        },
+    },
+    Attack {
+        id: "new-rights",
+        what: "give an account a sudo rule, group, key, job or mail forward beside the watched files",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "inventory event `change`; the list of a departure names it",
+            after: "within five minutes",
+            test: "holdings::an_inventory_lists_every_holding_tells_what_changes_and_gives_away_no_secret",
+        },
+    },
+    Attack {
+        id: "own-confirmation",
+        what: "decline, as administrator of the computers, what a machine proposes to watch",
+        ends: Prevented {
+            how: "only whoever approves tickets decides, with a passphrase, and it is an act; what is watched stays watched",
+            test: "holdings::what_is_found_is_watched_after_the_manager_confirmed_it_and_not_by_the_administrators_word",
+        },
+    },
+    Attack {
+        id: "new-export",
+        what: "export health records into a folder that nobody watches",
+        ends: Seen {
+            by: "the machine's agent",
+            check: "inventory event `watch_begun`: a new file in a likely folder that looks like an export; its reads from then on",
+            after: "a second; a minute where another one came before",
+            test: "holdings::a_new_file_that_looks_like_an_export_is_watched_as_it_appears_and_an_ordinary_one_is_not",
+        },
+    },
+    Attack {
+        id: "decoy",
+        what: "look through folders for what is worth reading",
+        ends: Seen {
+            by: "the collector",
+            check: "a decoy was opened: an item of the review, whatever the table allows",
+            after: "a second",
+            test: "holdings::live_a_decoy_that_is_opened_is_an_item_for_the_manager_and_its_neighbour_is_not",
+        },
+    },
+    Attack {
+        id: "remote-support",
+        what: "a shell inside the user's session through a remote-support tool",
+        ends: Seen {
+            by: "the agent; judged by need-to-know",
+            check: "remote-control interval from a shell or session program below a known tool, a login through it, or a connection to it; every entry below it names the tool",
+            after: "at once; a connection alone after two looks (4 s)",
+            test: "doors::remote::live_a_remote_support_tools_session_is_told_and_what_it_starts_names_the_tool",
+        },
+    },
+    Attack {
+        id: "root-without-login",
+        what: "act as root outside any login (a daemon's job, systemd-run)",
+        ends: Seen {
+            by: "the agent",
+            check: "the entry says that nobody can be named, and lists the sessions open at the time",
+            after: AT_ONCE,
+            test: "doors::remote::live_roots_work_outside_any_login_names_the_sessions_open_at_the_time",
+        },
+    },
+];
