@@ -8,7 +8,7 @@ const CONTACT: &str = "at the agent's next contact, seconds while it is connecte
 const AT_ONCE: &str = "at once";
 
 /// Every line.
-pub const TABLE: &[Attack] = &[
+pub(super) const TABLE: &[Attack] = &[
     Attack {
         id: "edit",
         what: "edit a stored record, all checkpoints signed again",

@@ -6,7 +6,7 @@ use super::Ends::{Prevented, Seen};
 const AT_ONCE: &str = "at once";
 
 /// Every line.
-pub const LINUX: &[Attack] = &[
+pub(super) const LINUX: &[Attack] = &[
     Attack {
         id: "audit-taken",
         what: "kill the agent and put another process in its place as owner of the kernel's audit",
