@@ -32,6 +32,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long an act waits, until it is known whether the agent itself did it: one that has just started is not known yet.
 const HELD_FOR: Duration = Duration::from_secs(2);
 
+/// Processes that were the agent, which are remembered.
+const AGENTS_MAX: usize = 4;
+
 /// Room in the socket: the kernel does not wait for a listener.
 const RECEIVE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -43,6 +46,8 @@ pub struct Observer {
     clock: Arc<dyn Clock>,
     cannot_see: Arc<Mutex<Vec<String>>>,
     agent: Option<u32>,
+    /// Processes that were the agent, the newest last: what one did as it ended comes out when it is gone.
+    agents: Vec<u32>,
     held: Vec<(Duration, Event)>,
     n_overflows: u64,
     looked: Duration,
@@ -71,6 +76,7 @@ impl Observer {
             pipeline,
             cannot_see: Arc::default(),
             agent: None,
+            agents: Vec::new(),
             held: Vec::new(),
             n_overflows: 0,
             looked: clock.uptime(),
@@ -118,7 +124,7 @@ impl Observer {
         let is_due = |since: &Duration| now.saturating_sub(*since) >= HELD_FOR;
         let due: Vec<Event> =
             self.held.extract_if(.., |(since, _)| is_due(since)).map(|(_, event)| event).collect();
-        due.into_iter().filter(|event| !is_by(event, self.agent)).try_for_each(|event| sink.offer(event))
+        due.into_iter().filter(|event| !is_by(event, &self.agents)).try_for_each(|event| sink.offer(event))
     }
 
     /// Looks whether the agent runs, and whether records were lost.
@@ -137,6 +143,11 @@ impl Observer {
         }
         if let Some(pid) = agent {
             self.pipeline.set_own(host::own_hand(pid));
+            if self.agents.last() != Some(&pid) {
+                self.agents.push(pid);
+                let n_over = self.agents.len().saturating_sub(AGENTS_MAX);
+                self.agents.drain(..n_over);
+            }
         }
         self.agent = agent;
         let sentence = "no agent runs on this machine: nothing but its absence is seen";
@@ -147,7 +158,6 @@ impl Observer {
 }
 
 /// What the agent does to rules and state itself, at its start and end, is no act against it.
-fn is_by(event: &Event, agent: Option<u32>) -> bool {
-    let pid = event.process.as_ref().and_then(|process| process.pid);
-    pid.is_some() && pid == agent
+fn is_by(event: &Event, agents: &[u32]) -> bool {
+    event.process.as_ref().and_then(|process| process.pid).is_some_and(|pid| agents.contains(&pid))
 }
