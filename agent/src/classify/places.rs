@@ -3,7 +3,7 @@
 //! A name in a record may be relative to a folder that the record does not name (`openat(5, "x")`), or lie
 //! elsewhere (a link, a bind mount, /proc/self/fd). Inodes seen under a watch lead back.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::mounts::Mount;
 
@@ -44,7 +44,7 @@ impl Folders for NoFolders {
 }
 
 /// The machine, the device and the inode.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Inode {
     /// Name of the machine, where records say one.
     pub node: Option<Box<str>>,
@@ -66,7 +66,7 @@ pub struct Known {
 /// Inodes and open folders of the watches, the disks that hold them, and what is mounted.
 #[derive(Debug, Default)]
 pub struct Places {
-    inodes: BTreeMap<Inode, Known>,
+    inodes: HashMap<Inode, Known>,
     inodes_order: VecDeque<Inode>,
     folders: BTreeMap<(Option<Box<str>>, u32, i64), String>,
     folders_order: VecDeque<(Option<Box<str>>, u32, i64)>,

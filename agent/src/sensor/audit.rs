@@ -204,14 +204,19 @@ impl AuditSensor {
         while open.is_ok() && !stop.requested() {
             let received = self.drain.records.recv_timeout(TURN);
             let now = self.clock.uptime();
-            let mut events = match &received {
-                Ok(raw) => {
+            let mut events = Vec::new();
+            match &received {
+                Ok(batch) => {
                     self.seen.heard = true;
-                    self.canary.iter_mut().for_each(|canary| canary.saw(raw, now));
-                    if self.overlap.is_new(raw, now) { self.pipeline.raw(raw, now) } else { Vec::new() }
+                    for raw in batch.iter() {
+                        self.canary.iter_mut().for_each(|canary| canary.saw(raw, now));
+                        if self.overlap.is_new(raw, now) {
+                            self.pipeline.raw(raw, now, &mut events);
+                        }
+                    }
                 }
-                Err(_) => self.pipeline.tick(now),
-            };
+                Err(_) => events = self.pipeline.tick(now),
+            }
             events.extend(self.test_sight(now));
             events.iter().for_each(|event| self.follow(event));
             open = self.hand_over(events, now, sink);
@@ -278,8 +283,8 @@ impl AuditSensor {
         self.drain_stop.request();
         let now = self.clock.uptime();
         let mut events = Vec::new();
-        for raw in self.drain.join() {
-            events.extend(self.pipeline.raw(&raw, now));
+        for batch in self.drain.join() {
+            batch.iter().for_each(|raw| self.pipeline.raw(raw, now, &mut events));
         }
         events.extend(self.pipeline.finish());
         let mut ready = Vec::new();

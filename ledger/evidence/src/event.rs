@@ -267,15 +267,15 @@ pub struct Event {
     /// Details of a `gap` event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gap: Option<Gap>,
-    /// Details of a `health` event.
+    /// Details of a `health` event. Boxed, as what few events have: an event is moved often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub health: Option<Health>,
+    pub health: Option<Box<Health>>,
     /// Details of an `epoch` event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<Epoch>,
+    pub epoch: Option<Box<Epoch>>,
     /// Details of an `inventory` event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inventory: Option<Inventory>,
+    pub inventory: Option<Box<Inventory>>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: OtherFields,

@@ -82,7 +82,7 @@ fn filled() -> Event {
             lost: Some(1),
             other: OtherFields::new(),
         }),
-        health: Some(Health {
+        health: Some(Box::new(Health {
             reason: text(),
             version: text(),
             sensors: vec!["x".into()],
@@ -108,9 +108,14 @@ fn filled() -> Event {
             processes: Some(1),
             sessions: vec!["x".into()],
             other: OtherFields::new(),
-        }),
-        epoch: Some(Epoch { number: 1, key: "x".into(), reason: text(), other: OtherFields::new() }),
-        inventory: Some(Inventory {
+        })),
+        epoch: Some(Box::new(Epoch {
+            number: 1,
+            key: "x".into(),
+            reason: text(),
+            other: OtherFields::new(),
+        })),
+        inventory: Some(Box::new(Inventory {
             holdings: vec![holding()],
             gone: vec![holding()],
             left_out: Some(1),
@@ -118,7 +123,7 @@ fn filled() -> Event {
             proposal: text(),
             because: text(),
             ..Inventory::new(InventoryReason::Change)
-        }),
+        })),
         other: OtherFields::new(),
     }
 }
