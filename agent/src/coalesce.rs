@@ -128,7 +128,7 @@ impl Coalescer {
     pub fn take(&mut self, record: Record, now: Duration) -> Vec<Observation> {
         let mut out = self.expire(now);
         let key = (record.stamp(), record.node().map(Into::into));
-        if self.finished.contains(&key) {
+        if !self.pending.contains_key(&key) && self.finished.contains(&key) {
             return out;
         }
         if kind::stands_alone(record.kind()) {

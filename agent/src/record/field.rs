@@ -18,7 +18,10 @@ pub(super) fn split(text: &[u8]) -> Option<Parts<'_>> {
     let claims_at = text
         .strip_prefix(b"msg='")
         .map(|_| 0)
-        .or_else(|| memmem::find(text, b" msg='").map(|at| at.saturating_add(1)));
+        // Most records have no such quote at all.
+        .or_else(|| {
+            memchr(b'\'', text).and_then(|_| memmem::find(text, b" msg='")).map(|at| at.saturating_add(1))
+        });
     if let Some(at) = claims_at {
         let (body, claims) = text.split_at_checked(at)?;
         let claims = claims.strip_prefix(b"msg='")?;
@@ -72,7 +75,12 @@ pub(super) struct Indexed {
 impl Indexed {
     pub(super) fn new(text: &[u8]) -> Self {
         // A SYSCALL record, which is the longest, has 26 fields and a key.
-        let mut slots = Vec::with_capacity(if text.len() > 200 { 28 } else { 12 });
+        let n_fields = match text.len() {
+            0 => 0,
+            1..200 => 12,
+            _ => 28,
+        };
+        let mut slots = Vec::with_capacity(n_fields);
         slots.extend(Fields { text, at: 0 });
         Self { text: text.into(), slots }
     }
