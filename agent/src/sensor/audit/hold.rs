@@ -138,8 +138,7 @@ impl Hold {
         for (place, watch) in watches.iter().enumerate() {
             wanted.extend(wanted_of(place, watch, &watch.path, is_lasting));
         }
-        let standing =
-            if is_lasting { lasting_standing_rules() } else { standing_rules(std::process::id()) };
+        let standing = if is_lasting { lasting_standing_rules() } else { standing_rules(std::process::id()) };
         let standing = standing.into_iter().chain(canary.map(canary_rule));
         wanted.extend(standing.map(|(purpose, rule)| Wanted { purpose, path: String::new(), rule }));
         let (state_file, boot_id) = (state_file.to_owned(), boot_id.to_owned());
@@ -296,7 +295,7 @@ impl Hold {
                 Purpose::Followed => {
                     format!("the kernel refused to watch {path}, which leads to a watched file")
                 }
-                Purpose::IoUring if !Path::new(path).exists() => continue,
+                Purpose::IoUring if !Path::new(path).exists() || self.lacks_all_of(path) => continue,
                 Purpose::IoUring => "access through io_uring is not seen on this kernel".to_owned(),
                 Purpose::Start => {
                     "what privileged sessions and remote-support tools start is not seen".to_owned()
@@ -307,6 +306,14 @@ impl Hold {
             }
         }
         sentences
+    }
+
+    /// Whether the rule on a path itself is not in force either.
+    fn lacks_all_of(&self, path: &str) -> bool {
+        let refused = self.refused.iter().filter_map(|nth| self.wanted.get(*nth));
+        refused
+            .filter(|wanted| wanted.path == path)
+            .any(|wanted| matches!(wanted.purpose, Purpose::Watch | Purpose::Followed))
     }
 
     /// The kernel's state and a hash of all its rules.
@@ -370,9 +377,10 @@ impl Hold {
     /// Whether some watched folder was refused and is there now.
     pub(super) fn may_add_more(&self) -> bool {
         let refused = self.refused.iter().filter_map(|nth| self.wanted.get(*nth));
-        !self.locked && refused
-            .filter(|wanted| matches!(wanted.purpose, Purpose::Watch | Purpose::Guard))
-            .any(|wanted| Path::new(&wanted.path).exists())
+        !self.locked
+            && refused
+                .filter(|wanted| matches!(wanted.purpose, Purpose::Watch | Purpose::Guard))
+                .any(|wanted| Path::new(&wanted.path).exists())
     }
 
     /// Becomes the owner and switches audit on.

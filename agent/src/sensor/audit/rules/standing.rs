@@ -49,9 +49,9 @@ pub(in crate::sensor::audit) fn standing_rules(own: u32) -> Vec<(Purpose, Rule)>
 pub(in crate::sensor::audit) fn lasting_standing_rules() -> Vec<(Purpose, Rule)> {
     rules(|arch| {
         let deadly = |draft: Draft, signal_at: u32| {
-            HARMLESS
-                .iter()
-                .fold(draft, |draft, signal| draft.field_not(FIELD_ARGUMENT.saturating_add(signal_at), *signal))
+            HARMLESS.iter().fold(draft, |draft, signal| {
+                draft.field_not(FIELD_ARGUMENT.saturating_add(signal_at), *signal)
+            })
         };
         let mut drafts = vec![
             deadly(of(arch, Group::Signals), 1),

@@ -151,9 +151,10 @@ impl Kernel for Machine {
         let inside = self.0.lock().unwrap();
         match kind {
             GET => Ok(inside.state.change(0)),
-            GET_FEATURE => {
-                Ok([1, 7, inside.features.0, inside.features.1].into_iter().flat_map(u32::to_ne_bytes).collect())
-            }
+            GET_FEATURE => Ok([1, 7, inside.features.0, inside.features.1]
+                .into_iter()
+                .flat_map(u32::to_ne_bytes)
+                .collect()),
             _ => Err(Errno::INVAL.into()),
         }
     }
@@ -288,7 +289,10 @@ fn without_sealing_everything_is_put_back_and_a_strangers_lock_is_lived_with() {
     assert!(!practice.config().state_file.exists());
     // Somebody else locks while the agent runs: it learns of it by looking.
     let mut hold = machine.take(&list, &practice);
-    machine.clone().request(SET, &KernelState { enabled: 2, ..Default::default() }.change(MASK_ENABLED)).unwrap();
+    machine
+        .clone()
+        .request(SET, &KernelState { enabled: 2, ..Default::default() }.change(MASK_ENABLED))
+        .unwrap();
     assert_eq!(hold.look().unwrap().status.lock.word(), Some("rules"));
     machine.forget_what_was_asked();
     drop(hold);
@@ -301,7 +305,10 @@ fn rules_that_outlast_the_agent_name_no_process() {
     let names_it = |rules: Vec<(rules::Purpose, Rule)>| {
         // Numbers of fields: after the filter, the action, the count, the calls and the fields.
         let values = 12 + 64 * 4 + 64 * 4..12 + 64 * 4 + 64 * 8;
-        rules.iter().filter(|(_, rule)| rule.bytes()[values.clone()].chunks(4).any(|word| word == own)).count()
+        rules
+            .iter()
+            .filter(|(_, rule)| rule.bytes()[values.clone()].chunks(4).any(|word| word == own))
+            .count()
     };
     assert!(names_it(rules::standing_rules(std::process::id())) > 0);
     assert_eq!(names_it(rules::lasting_standing_rules()), 0);
