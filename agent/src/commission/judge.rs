@@ -206,7 +206,8 @@ fn tells(what: &CommissionWhat, made: &Made, event: &Event, claim: &Claim, scene
         }
         CommissionWhat::Handle => file(Action::Read, Via::Handle) && succeeded && is_at(&letter),
         CommissionWhat::IoUring => file(Action::Read, Via::IoUring) && succeeded && is_at(&letter),
-        CommissionWhat::RawDisk => file(Action::Read, Via::RawDisk) && succeeded,
+        // Whether the disk let itself be read is not the question.
+        CommissionWhat::RawDisk => file(Action::Read, Via::RawDisk),
         CommissionWhat::Mount => {
             tampered(TamperKind::MountChanged) && is_process && is_to(&mount_point(&claim.id))
         }

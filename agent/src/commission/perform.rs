@@ -110,7 +110,7 @@ struct Test<'a> {
 pub fn perform(order: &Order, clock: &dyn Clock, tell: &mut dyn FnMut(&str)) -> Result<Sealed, PerformError> {
     let mut test = Test::begin(order, clock)?;
     let held = test.acts(tell)?;
-    test.wait_for(tell)?;
+    test.wait_for(|_| true, tell)?;
     drop(held);
     test.stop(tell)?;
     test.tidy();
@@ -292,22 +292,26 @@ impl<'a> Test<'a> {
         let _ = self.pause.1.recv_timeout(LOOK_EVERY);
     }
 
-    /// Steps that were done and have not arrived yet.
-    fn missing(&self) -> Vec<CommissionWhat> {
-        let missing = |made: &&Made| {
+    /// Whether one of these was done and has not arrived yet.
+    fn is_missing(&self, wanted: impl Fn(&CommissionWhat) -> bool) -> bool {
+        let mut steps = self.claim.steps.iter().filter(|made| wanted(&made.what));
+        steps.any(|made| {
             let step = step(made.what.clone(), &self.claim, &self.seen, &self.scene());
             step.outcome == CommissionOutcome::NotArrived
-        };
-        self.claim.steps.iter().filter(missing).map(|made| made.what.clone()).collect()
+        })
     }
 
-    /// Waits until everything that was done has arrived.
-    fn wait_for(&mut self, tell: &mut dyn FnMut(&str)) -> Result<(), PerformError> {
+    /// Waits until these have arrived, as far as they were done.
+    fn wait_for(
+        &mut self,
+        wanted: impl Fn(&CommissionWhat) -> bool,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<(), PerformError> {
         let deadline = self.clock.monotonic().saturating_add(self.order.within);
         tell("waiting for what was done to arrive ...");
         loop {
             self.read()?;
-            if self.missing().is_empty() || self.clock.monotonic() >= deadline {
+            if !self.is_missing(&wanted) || self.clock.monotonic() >= deadline {
                 return Ok(());
             }
             self.rest();
@@ -350,10 +354,10 @@ impl<'a> Test<'a> {
         }
         let is_restarted = made.because.is_none();
         self.claim.steps.push(made);
-        self.wait_for(tell)?;
+        self.wait_for(|what| *what == CommissionWhat::Stop, tell)?;
         if is_restarted {
             self.act(CommissionWhat::ReadAgain, tell);
-            self.wait_for(tell)?;
+            self.wait_for(|what| *what == CommissionWhat::ReadAgain, tell)?;
         } else {
             let because = Some("the agent was not restarted".to_owned());
             let read = Made { because, ..self.made(CommissionWhat::ReadAgain) };
