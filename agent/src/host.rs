@@ -43,6 +43,21 @@ pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
+/// The build of the operating system: what it says of itself, and Debian's point release, which stands elsewhere.
+fn os_build() -> Option<String> {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let told = [read("/etc/os-release"), read("/usr/lib/os-release")];
+    let told = told.iter().find(|text| !text.is_empty())?;
+    let of = |name: &str| {
+        let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+        Some(line.trim_matches('"').to_owned())
+    };
+    let debian = Some(read("/etc/debian_version").trim().to_owned());
+    let parts = [of("ID"), of("BUILD_ID").or_else(|| of("VERSION_ID")), debian];
+    let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    Some(parts.join(" ")).filter(|text| !text.is_empty())
+}
+
 /// This run of the agent's process, and the boot it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -105,6 +120,7 @@ pub fn fill(health: &mut Health, run: &Run, clock: &dyn Clock) {
     let os = [System::long_os_version().ok(), System::kernel_version().ok()];
     let os: Vec<String> = os.into_iter().flatten().collect();
     health.os = Some(os.join(", kernel ")).filter(|os| !os.is_empty());
+    health.os_build = os_build();
     health.boot_id = Some(boot_id()).filter(|id| !id.is_empty());
     health.uptime_s = System::uptime().ok();
     health.sessions = sessions(&Accounts::default()).into_iter().map(|session| session.to_string()).collect();

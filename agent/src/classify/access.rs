@@ -134,8 +134,12 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
             scene.places.opened_folder(observation.node(), pid, descriptor, path);
         }
     }
-    if outcome == Outcome::Success && call.verb == Verb::Unlink {
-        first.and_then(|item| item.inode.as_ref()).into_iter().for_each(|inode| scene.places.forget(inode));
+    if let (Outcome::Success, Some(inode)) = (&outcome, first.and_then(|item| item.inode.as_ref())) {
+        match call.verb {
+            Verb::Unlink => scene.places.lost_a_name(inode),
+            Verb::Link => scene.places.has_more_names(inode, 1),
+            _ => {}
+        }
     }
     let via = match call.verb {
         _ if record.kind() == kind::URINGOP => Via::IoUring,

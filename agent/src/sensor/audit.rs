@@ -448,6 +448,14 @@ impl AuditSensor {
     }
 }
 
+/// Adds a rule that changes nothing and removes it, as somebody else than the agent: for the on-site test.
+pub fn add_and_remove_rule(folder: &str, key: &str) -> std::io::Result<()> {
+    let rule = rules::probe_rule(folder, key);
+    let mut socket = netlink::AuditSocket::open()?;
+    socket.request(netlink::ADD_RULE, rule.bytes())?;
+    socket.request(netlink::DEL_RULE, rule.bytes())
+}
+
 /// Tells the comparison with fanotify which paths audit spoke of.
 fn mark(standing: &Standing, event: &Event) {
     if event.kind == Kind::FileAccess && standing.is_compared() {
