@@ -24,6 +24,8 @@ pub use image::Image;
 
 const QEMU: &str = "/usr/bin/qemu-system-x86_64";
 const MEGABYTES: &str = "1536";
+/// Names a folder where the archive stays, to boot it by hand.
+const KEEP: &str = "NTK_VM_KEEP";
 /// Lines of the console that an error shows.
 const LAST_LINES: usize = 60;
 
@@ -59,6 +61,9 @@ impl Kernel {
         let scratch = tempfile::Builder::new().prefix("ntk-vm-").tempdir()?;
         let at = |name: &str| scratch.path().join(name);
         std::fs::write(at("root.cpio"), image.archive()?)?;
+        if let Some(kept) = std::env::var_os(KEEP) {
+            std::fs::copy(at("root.cpio"), Path::new(&kept).join("root.cpio"))?;
+        }
         let mut command = Command::new(QEMU);
         command.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", MEGABYTES]);
         command.args(["-nodefaults", "-display", "none", "-no-reboot", "-append", ARGUMENTS]);

@@ -14,9 +14,19 @@ use crate::program::{self, text};
 /// The first process: mounts what every machine has, runs the script, sends `/out` back.
 const INIT: &str = include_str!("init.sh");
 
+/// What its scripts share.
+const SHARED: &str = include_str!("vm.sh");
+
+/// Folders of a package that no program needs.
+const FOR_PEOPLE: &[&str] = &[
+    "/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/usr/share/info", "/usr/share/lintian", "/usr/share/bash-completion",
+    "/usr/share/zsh", "/usr/share/bug", "/usr/lib/udev/hwdb.d", "/usr/share/polkit-1",
+];
+
 /// Folders that are links since Debian 12.
 const MERGED: &[&str] = &["bin", "sbin", "lib", "lib64"];
 
+#[derive(Clone)]
 enum Node {
     Folder,
     File {
@@ -32,7 +42,7 @@ enum Node {
 }
 
 /// Files of a root, by path without a slash in front.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Image {
     nodes: BTreeMap<String, Node>,
     /// Programs whose libraries are not in yet.
@@ -50,6 +60,7 @@ impl Image {
             image.folder(folder);
         }
         image.file("/init", 0o755, INIT);
+        image.file("/vm.sh", 0o644, SHARED);
         image.file("/script", 0o755, script);
         image.host("/bin/busybox")?;
         for name in ["ntk-agent", "ntk-collector"] {
@@ -58,9 +69,12 @@ impl Image {
         Ok(image)
     }
 
-    /// An empty folder.
+    /// A folder.
     pub fn folder(&mut self, path: &str) {
-        self.put(path, Node::Folder);
+        let name = path.trim_start_matches('/').to_owned();
+        if !name.is_empty() {
+            self.nodes.entry(name).or_insert(Node::Folder);
+        }
     }
 
     /// A file with this content.
@@ -92,9 +106,9 @@ impl Image {
         if about.is_symlink() {
             let to = fs::read_link(&place)?;
             self.link(&name, to.to_str().context("a path in UTF-8")?);
-            // A link that leads nowhere here leads nowhere there.
+            // A link that leads nowhere here leads nowhere there, and one to a folder to what others put into it.
             let target = folder.join(to);
-            if target.exists() && !self.has(&target) {
+            if target.is_file() && !self.has(&target) {
                 self.host(&target)?;
             }
         } else if about.is_dir() {
@@ -109,6 +123,25 @@ impl Image {
                 self.programs.insert(place.clone());
             }
             self.put(&name, Node::Host { mode, path: place });
+        }
+        Ok(())
+    }
+
+    /// Every file of a package that is installed here.
+    pub fn package(&mut self, name: &str) -> Result<()> {
+        let said = Command::new("dpkg").args(["-L", name]).output().context("could not run dpkg")?;
+        ensure!(said.status.success(), "the package {name} is not installed");
+        for line in text(&said.stdout).lines().filter(|line| line.starts_with('/')) {
+            let path = Path::new(line);
+            let is_wanted = !FOR_PEOPLE.iter().any(|folder| path.starts_with(folder));
+            // Its folders, too, but not what other packages have in them.
+            if path.is_dir() && (!path.is_symlink() || path.parent() == Some(Path::new("/"))) {
+                if is_wanted && !line.ends_with("/.") {
+                    self.folder(&merged(line));
+                }
+            } else if is_wanted && (path.exists() || path.is_symlink()) {
+                self.host(path)?;
+            }
         }
         Ok(())
     }
@@ -172,4 +205,10 @@ impl Image {
         archive::finish(&mut bytes)?;
         Ok(bytes)
     }
+}
+
+/// `/lib/x` is `/usr/lib/x`.
+fn merged(path: &str) -> String {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    if MERGED.contains(&first) { format!("/usr{path}") } else { path.to_owned() }
 }
