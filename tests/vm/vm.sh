@@ -1,4 +1,4 @@
-# What the scripts of machines of our own share; read by busybox's shell.
+# What the scripts of machines of our own share; read by busybox's shell or dash.
 
 # until_so SECONDS COMMAND...: asks until it is so; says what did not come.
 until_so() {
@@ -9,7 +9,7 @@ until_so() {
       echo "did not come: $*"
       return 1
     fi
-    usleep 100000
+    busybox usleep 100000
   done
 }
 
@@ -21,7 +21,7 @@ finish() {
   echo "$1" >/out/status
   # Why it failed belongs on the console, where an error shows it.
   [ "$1" = 0 ] || tail -n 12 /out/*.log
-  stty -F /dev/ttyS1 raw -echo
-  (cd /out && find . -type f | cpio -o -H newc 2>/dev/null) >/dev/ttyS1
-  poweroff -f
+  busybox stty -F /dev/ttyS1 raw -echo
+  (cd /out && find . -type f | busybox cpio -o -H newc 2>/dev/null) >/dev/ttyS1
+  busybox poweroff -f
 }
