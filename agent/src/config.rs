@@ -56,6 +56,8 @@ pub struct SensorChoice {
     pub observe: bool,
     /// Kernel audit (Linux, root).
     pub audit: bool,
+    /// Kernel audit and login uids are locked until the machine boots.
+    pub sealed: bool,
     /// fanotify: the fallback for files, and a comparison beside kernel audit (Linux, root).
     pub fanotify: bool,
     /// The logs of login programs: logins where kernel audit is missing, and the keys of ssh logins beside it.

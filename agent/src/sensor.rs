@@ -54,6 +54,8 @@ pub struct SensorConfig {
     pub observe: bool,
     /// Kernel audit may be used (Linux, root).
     pub audit: bool,
+    /// Kernel audit and login uids are locked until the machine boots.
+    pub sealed: bool,
     /// fanotify may be used: the fallback for files, and a comparison beside audit.
     pub fanotify: bool,
     /// The logs of login programs may be followed.
@@ -137,6 +139,7 @@ impl Running {
             health.audit_backlog = Some(status.backlog);
             health.rules_hash = Some(status.rules_hash.clone());
             health.audit_was = Some(status.was.clone());
+            health.audit_lock = status.lock.word().map(str::to_owned);
         }
     }
 
@@ -251,6 +254,7 @@ fn sense_audit(
 ) -> Result<Running, String> {
     let sensor = audit::AuditSensor::take(audit::AuditConfig {
         watches: config.watches.clone(),
+        sealed: config.sealed,
         state_file: config.state_file.clone(),
         names: Box::new(crate::host::Accounts::default()),
         clock: Arc::clone(&config.clock),

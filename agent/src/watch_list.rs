@@ -3,7 +3,10 @@
 //! A path belongs to the watch with the longest prefix, compared name by name: `/srv/a` holds `/srv/a/b`, not
 //! `/srv/ab`. Paths are compared as text, after [`normalise`]: nothing here asks the file system.
 
+use std::collections::BTreeMap;
+
 use ntk_evidence::event::{Class, Event, Kind};
+use ntk_evidence::hash::Hash;
 
 /// Prefix of the keys that our audit rules bear, so that they are told from everyone else's.
 pub const KEY_PREFIX: &str = "ntk-";
@@ -116,6 +119,13 @@ impl Watch {
         self.is_decoy.then_some(true)
     }
 
+    /// The audit rule key that follows from the path alone, so that it means the same to whoever starts later with another
+    /// list: what stands in a locked kernel cannot be written anew.
+    pub fn lasting_key(&self) -> String {
+        let hash = Hash::of(self.path.as_bytes()).to_hex();
+        format!("{KEY_PREFIX}p{}", hash.get(..16).unwrap_or_default())
+    }
+
     /// Whether a normalised path is this folder or below it.
     pub fn holds(&self, path: &str) -> bool {
         path.strip_prefix(self.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -136,10 +146,13 @@ impl std::str::FromStr for Watch {
     }
 }
 
-/// The watches of one machine. A watch's place in the list is part of its audit rule's key.
+/// The watches of one machine. A watch's place in the list is part of its audit rule's key, or where rules outlast the
+/// agent its path is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchList {
     watches: Vec<Watch>,
+    /// Keys that follow from paths, where rules bear those.
+    lasting: Option<BTreeMap<String, usize>>,
 }
 
 impl WatchList {
@@ -149,7 +162,19 @@ impl WatchList {
         if let Some(twice) = watches.iter().find(|watch| !paths.insert(watch.path.as_str())) {
             return Err(WatchError::Twice(twice.path.clone()));
         }
-        Ok(Self { watches })
+        Ok(Self { watches, lasting: None })
+    }
+
+    /// The same list, whose rules bear keys that follow from paths; keys by place say nothing in it.
+    #[must_use]
+    pub fn lasting(self) -> Self {
+        let keys = self.watches.iter().enumerate().map(|(place, watch)| (watch.lasting_key(), place));
+        Self { lasting: Some(keys.collect()), watches: self.watches }
+    }
+
+    /// Whether its rules bear keys that follow from paths.
+    pub fn is_lasting(&self) -> bool {
+        self.lasting.is_some()
     }
 
     /// This list with more at its end; what it watches already stays as it is.
@@ -161,7 +186,8 @@ impl WatchList {
                 watches.push(watch);
             }
         }
-        Self { watches }
+        let with = Self { watches, lasting: None };
+        if self.is_lasting() { with.lasting() } else { with }
     }
 
     /// The watch that a normalised path lies under: the one with the longest path.
@@ -194,6 +220,9 @@ impl WatchList {
 
     /// The place whose rule bears this key.
     pub fn place_of_key(&self, key: &str) -> Option<usize> {
+        if let Some(lasting) = &self.lasting {
+            return lasting.get(key).copied();
+        }
         let place = key.strip_prefix(KEY_PREFIX)?.strip_prefix('w')?.parse().ok()?;
         (place < self.watches.len()).then_some(place)
     }
@@ -287,6 +316,17 @@ mod tests {
         assert_eq!(list.place_of_key("ntk-w2"), None);
         assert_eq!(list.place_of_key("emrlab"), None);
         assert_eq!(list.place_of_key(DENIED_KEY), None);
+    }
+
+    #[test]
+    fn a_lasting_key_means_the_same_watch_in_another_list() {
+        let key = "/b=hr".parse::<Watch>().unwrap().lasting_key();
+        let other = list(&["/c=ehr"]).lasting().with(vec!["/b=hr".parse().unwrap()]);
+        assert_eq!(other.place_of_key(&key), Some(1));
+        // By place it would be another watch than the one that the rule was made for.
+        assert_eq!(other.place_of_key(&WatchList::key(1)), None);
+        assert_eq!(list(&["/a=ehr", "/b=hr"]).place_of_key(&key), None, "keys of one kind at a time");
+        assert_eq!(list(&["/c=ehr"]).lasting().place_of_key(&key), None, "no longer watched");
     }
 
     #[test]

@@ -43,6 +43,10 @@ pub(super) struct Found {
 /// Signals that end or stop a process.
 const DEADLY: &[u64] = &[1, 2, 3, 6, 9, 11, 15, 19];
 
+/// Signals that end nobody: none at all, a closed pipe (which this program ignores), a child's end, to go on, urgent data,
+/// another window size. Every other one ends or stops a process that does not ask for it, and the agent asks for two.
+const HARMLESS: &[u64] = &[0, 13, 17, 18, 23, 28];
+
 /// Reads an act against the recording; none where it is none, or our own.
 pub(super) fn read(observation: &Observation, own: Option<&OwnHand>) -> Option<Found> {
     let record = observation.records.iter().find(|record| {
@@ -62,6 +66,8 @@ pub(super) fn read(observation: &Observation, own: Option<&OwnHand>) -> Option<F
     match record.kind() {
         kind::CONFIG_CHANGE if own.is_some_and(|own| is_own(observation, record, own)) => None,
         kind::CONFIG_CHANGE => config_change(record),
+        // The agent locks login uids where it is to seal the machine.
+        kind::FEATURE_CHANGE if own.is_some_and(|own| record.id("pid") == Some(own.pid)) => None,
         kind::FEATURE_CHANGE => {
             let changed = record.number("old") != record.number("new");
             let found = || found(TamperKind::AuditPolicyChanged, record, &["feature", "old", "new"]);
@@ -105,10 +111,14 @@ fn listens(record: &Record, own: Option<&OwnHand>) -> Option<Found> {
     (is_person && connects).then(|| found(TamperKind::AuditPolicyChanged, record, &["op", "nl-mcgrp"]))
 }
 
+/// The kernel's state in which neither rules nor state can be changed until it boots.
+const LOCKED: u64 = 2;
+
 fn config_change(record: &Record) -> Option<Found> {
     let op = record.field("op").map(|op| op.word()).unwrap_or_default();
     if op.ends_with(b"_rule") || op.ends_with(b"_rules") || matches!(op, b"make_equiv" | b"trim") {
-        return Some(found(TamperKind::RulesChanged, record, &["op", "key", "list"]));
+        // A locked kernel says neither key nor list, but that it is locked.
+        return Some(found(TamperKind::RulesChanged, record, &["op", "key", "list", "audit_enabled"]));
     }
     let old = record.number("old");
     let setting = |name: &str| record.number(name);
@@ -120,9 +130,18 @@ fn config_change(record: &Record) -> Option<Found> {
         let taken = old.is_some_and(|old| old != 0 && old != owner);
         return taken.then(|| found(TamperKind::AuditPolicyChanged, record, &["op", "audit_pid", "old"]));
     }
-    let others = ["audit_enabled", "audit_failure", "audit_backlog_limit", "audit_rate_limit"];
+    let others = [
+        "audit_enabled",
+        "audit_failure",
+        "audit_backlog_limit",
+        "audit_backlog_wait_time",
+        "audit_rate_limit",
+        "lost",
+    ];
     let name = *others.iter().find(|name| setting(name).is_some())?;
-    let weaker = name != "audit_enabled" && setting(name) != old;
+    // Switching on is no act against the recording; locking it, and trying to unlock it, is told.
+    let locks = |value: Option<u64>| value == Some(LOCKED);
+    let weaker = setting(name) != old && (name != "audit_enabled" || locks(old) || locks(setting(name)));
     weaker.then(|| found(TamperKind::AuditPolicyChanged, record, &["op", name, "old"]))
 }
 
@@ -134,7 +153,8 @@ fn killed(observation: &Observation, target: &Record, own: Option<&OwnHand>) -> 
         let detail = "by a system call".to_owned();
         return is_own.then_some(Found { what: TamperKind::AgentTraced, detail, outcome });
     };
-    if !DEADLY.contains(&signal) {
+    let is_deadly = if is_own { !HARMLESS.contains(&signal) } else { DEADLY.contains(&signal) };
+    if !is_deadly {
         return None;
     }
     let command = target.text("ocomm").unwrap_or_default();

@@ -337,3 +337,41 @@ fn changes_to_the_recording_are_told_unless_they_are_our_own() {
     "#]]
     .assert_eq(&shown(lines, ForeignKeys::Ignored, Some(own)));
 }
+
+#[test]
+fn what_a_locked_kernel_refuses_is_told_as_refused_with_the_person() {
+    let own = OwnHand { pid: 77, login_uid: None, session: None };
+    let task = "ppid=1 pid=9 auid=1001 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts1 ses=3 comm=\"auditctl\" exe=\"/usr/sbin/auditctl\"";
+    let lines = format!(
+        "type=CONFIG_CHANGE msg=audit(1.000:1): op=set audit_enabled=0 old=2 auid=1001 ses=3 res=0
+        type=CONFIG_CHANGE msg=audit(1.000:2): op=set audit_enabled=1 old=2 auid=1001 ses=3 res=0
+        type=CONFIG_CHANGE msg=audit(1.000:3): pid=9 uid=0 auid=1001 ses=3 op=add_rule audit_enabled=2 res=0
+        type=CONFIG_CHANGE msg=audit(1.000:4): pid=9 uid=0 auid=1001 ses=3 op=remove_rule audit_enabled=2 res=0
+        type=CONFIG_CHANGE msg=audit(1.000:5): op=set audit_backlog_limit=1 old=8192 auid=1001 ses=3 res=0
+        type=CONFIG_CHANGE msg=audit(1.000:6): op=set audit_backlog_wait_time=0 old=15 auid=1001 ses=3 res=0
+        type=FEATURE_CHANGE msg=audit(1.000:7): {task} feature=loginuid_immutable old=1 new=0 old_lock=1 new_lock=1 res=0
+        type=LOGIN msg=audit(1.000:8): pid=9 uid=0 old-auid=1001 auid=1002 tty=pts1 old-ses=3 ses=4294967295 res=0
+        type=CONFIG_CHANGE msg=audit(1.000:9): op=set audit_backlog_limit=8192 old=8192 auid=1001 ses=3 res=0
+        type=CONFIG_CHANGE msg=audit(1.000:10): op=set audit_enabled=2 old=1 auid=1001 ses=3 res=1
+        type=CONFIG_CHANGE msg=audit(1.000:11): op=set audit_enabled=2 old=1 auid=4294967295 ses=4294967295 res=1
+        type=FEATURE_CHANGE msg=audit(1.000:12): ppid=1 pid=77 auid=4294967295 uid=0 ses=4294967295 comm=\"x\" feature=loginuid_immutable old=0 new=1 old_lock=0 new_lock=1 res=1
+        type=SYSCALL msg=audit(1.000:13): arch=c000003e syscall=62 success=yes exit=0 a0=4d a1=a items=0 pid=9 auid=1001 uid=0 euid=0 ses=3
+        type=OBJ_PID msg=audit(1.000:13): opid=77 oauid=-1 ouid=0 oses=-1 ocomm=\"x\"
+        type=SYSCALL msg=audit(1.000:14): arch=c000003e syscall=62 success=yes exit=0 a0=4e a1=9 items=0 pid=9 auid=1001 uid=0 euid=0 ses=3
+        type=OBJ_PID msg=audit(1.000:14): opid=78 oauid=-1 ouid=0 oses=-1 ocomm=\"sleep\""
+    );
+    // 11 and 12 are what the agent itself does to seal the machine; 14 is a signal to somebody else.
+    expect![[r#"
+        #1 tamper denied audit_disabled: op=set audit_enabled=0 old=2
+        #2 tamper denied audit_policy_changed: op=set audit_enabled=1 old=2
+        #3 tamper denied rules_changed: op=add_rule audit_enabled=2
+        #4 tamper denied rules_changed: op=remove_rule audit_enabled=2
+        #5 tamper denied audit_policy_changed: op=set audit_backlog_limit=1 old=8192
+        #6 tamper denied audit_policy_changed: op=set audit_backlog_wait_time=0 old=15
+        #7 tamper denied audit_policy_changed: feature=loginuid_immutable old=1 new=0
+        #8 tamper denied login_uid_changed: old-auid=1001 auid=1002
+        #10 tamper success audit_policy_changed: op=set audit_enabled=2 old=1
+        #13 tamper success agent_killed: signal 10 to x
+    "#]]
+    .assert_eq(&shown(&lines, ForeignKeys::Ignored, Some(own)));
+}

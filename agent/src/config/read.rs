@@ -39,6 +39,7 @@ pub(super) fn config(table: Table) -> Result<Config, Vec<Fault>> {
     let sensor = section.below("sensor", |sensor| SensorChoice {
         observe: false,
         audit: sensor.flag("audit", true),
+        sealed: sensor.flag("sealed", false),
         fanotify: sensor.flag("fanotify", true),
         logs: sensor.flag("logs", true),
         log_files: log_files(sensor),

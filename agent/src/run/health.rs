@@ -41,7 +41,7 @@ pub(super) struct Pulse {
 struct Seen {
     sensors: Vec<String>,
     cannot_see: Vec<String>,
-    audit: (Option<u32>, Option<u32>),
+    audit: (Option<u32>, Option<u32>, Option<String>),
     rules_hash: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl Seen {
         Self {
             sensors: health.sensors.clone(),
             cannot_see: health.cannot_see.clone(),
-            audit: (health.audit_enabled, health.audit_owner),
+            audit: (health.audit_enabled, health.audit_owner, health.audit_lock.clone()),
             rules_hash: health.rules_hash.clone(),
         }
     }

@@ -43,6 +43,7 @@ impl Sensing {
             watches: config.watches.clone(),
             observe: config.sensor.observe,
             audit: config.sensor.audit,
+            sealed: config.sensor.sealed,
             fanotify: config.sensor.fanotify,
             logs: config.sensor.logs,
             log_files: config.sensor.log_files.clone(),

@@ -19,6 +19,7 @@ mod netlink;
 pub mod observe;
 mod rules;
 mod scan;
+mod seal;
 mod state_file;
 mod status;
 mod steps;
@@ -68,6 +69,8 @@ const TURN: Duration = Duration::from_millis(100);
 pub struct AuditConfig {
     /// What is watched.
     pub watches: WatchList,
+    /// Kernel audit and login uids are to be locked until the machine boots.
+    pub sealed: bool,
     /// Where the state before us is kept while we run.
     pub state_file: PathBuf,
     /// Names of uids on this machine.
@@ -128,6 +131,8 @@ impl AuditSensor {
         let own_dir = config.state_file.parent().unwrap_or(Path::new("/")).to_owned();
         let canary = Canary::make(&own_dir, config.clock.uptime());
         let watches = config.watches.with(guards::guards(&own_dir));
+        // Rules that cannot be replaced must mean the same to the next start, whatever its number and its list.
+        let watches = if config.sealed || hold::is_locked() { watches.lasting() } else { watches };
         let folders = Box::new(host::OpenFolders);
         let mut classifier = Classifier::new(watches.clone(), ForeignKeys::Ignored, folders, Some(own));
         // Before the rules: our own reading of the folders is no event.
@@ -145,6 +150,9 @@ impl AuditSensor {
                 hold.follow(place, watch, &path);
             }
         }
+        // Last: nothing can be added after it.
+        hold.seal = seal::Seal::new(config.sealed);
+        hold.seal();
         let drain_stop = Stop::default();
         let failed = |error: std::io::Error| Unavailable {
             reason: format!("kernel audit could not be read ({error})"),
@@ -356,6 +364,7 @@ impl AuditSensor {
         }
         if put_right || self.hold.may_add_more() {
             self.hold.add_rules();
+            self.hold.seal();
         }
         let look = self.hold.look().unwrap_or(look);
         let status = look.status.clone();

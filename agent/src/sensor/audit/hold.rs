@@ -7,14 +7,20 @@
 //!    whoever may control audit may do that, owner or not. State and limits are then the owner's business.
 //!
 //! Giving back goes the other way. Other people's rules and another owner are never touched.
+//!
+//! A kernel that is locked ([`super::seal`]) is asked for nothing but its records: no rule is added or removed in it, not at
+//! the start and not at the end, because each try would be refused and recorded. What is missing is said.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::netlink::{ADD_RULE, AuditSocket, DEL_RULE, GET, LIST_RULES, SET};
-use super::rules::{Purpose, Rule, canary_rule, standing_rules, watch_rules};
+use super::netlink::{ADD_RULE, AuditSocket, DEL_RULE, GET, Kernel, LIST_RULES, SET};
+use super::rules::{
+    Purpose, Rule, canary_rule, lasting_standing_rules, lasting_watch_rules, standing_rules, watch_rules,
+};
+use super::seal::{self, Seal};
 use super::state_file::{self, Before, hex, unhex};
 use super::status::{
     AuditStatus, KernelState, LOCKED, MASK_BACKLOG_LIMIT, MASK_BACKLOG_WAIT, MASK_ENABLED, MASK_PID,
@@ -30,9 +36,6 @@ const BACKLOG_WAIT: u32 = 15;
 
 /// Further paths that lead to watched files, which are watched, too.
 const FOLLOWED_MAX: usize = 512;
-
-/// Room in the socket, so that a pause of the reader loses nothing.
-const RECEIVE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Kernel audit cannot be had; the reason is a sentence for a person.
 #[derive(Debug, thiserror::Error)]
@@ -55,9 +58,13 @@ struct Wanted {
     rule: Rule,
 }
 
-fn wanted_of(place: usize, watch: &Watch, path: &str) -> Vec<Wanted> {
+fn wanted_of(place: usize, watch: &Watch, path: &str, is_lasting: bool) -> Vec<Wanted> {
     let is_folder = !Path::new(path).is_file() && (watch.is_asset() || Path::new(path).is_dir());
-    let rules = watch_rules(place, watch, path, is_folder);
+    let rules = if is_lasting {
+        lasting_watch_rules(watch, path, is_folder)
+    } else {
+        watch_rules(place, watch, path, is_folder)
+    };
     rules.into_iter().map(|(purpose, rule)| Wanted { purpose, path: path.to_owned(), rule }).collect()
 }
 
@@ -74,7 +81,7 @@ pub(super) enum Role {
 pub(super) struct Hold {
     role: Role,
     boot_id: String,
-    control: AuditSocket,
+    pub(super) control: Box<dyn Kernel>,
     before: KernelState,
     state_file: PathBuf,
     wanted: Vec<Wanted>,
@@ -83,6 +90,16 @@ pub(super) struct Hold {
     foreign: Vec<usize>,
     n_added: usize,
     given_back: bool,
+    /// Rules bear no mark of this process and this list, because they outlast both.
+    is_lasting: bool,
+    /// The kernel takes no change of rules and state until it boots.
+    pub(super) locked: bool,
+    pub(super) seal: Seal,
+}
+
+/// Whether the kernel takes no change of rules and state until it boots.
+pub(super) fn is_locked() -> bool {
+    AuditSocket::open().and_then(|mut socket| state(&mut socket)).is_ok_and(|state| state.enabled == LOCKED)
 }
 
 impl Hold {
@@ -93,22 +110,36 @@ impl Hold {
         state_file: &Path,
         boot_id: &str,
     ) -> Result<(Self, AuditSocket), Unavailable> {
-        let mut control = AuditSocket::open().map_err(|error| refusal(&error))?;
-        let mut before = state(&mut control).map_err(|error| refusal(&error))?;
+        let control = AuditSocket::open().map_err(|error| refusal(&error))?;
+        Self::take_from(Box::new(control), watches, canary, state_file, boot_id)
+    }
+
+    pub(super) fn take_from(
+        mut control: Box<dyn Kernel>,
+        watches: &WatchList,
+        canary: Option<&str>,
+        state_file: &Path,
+        boot_id: &str,
+    ) -> Result<(Self, AuditSocket), Unavailable> {
+        let mut before = state(control.as_mut()).map_err(|error| refusal(&error))?;
+        let locked = before.enabled == LOCKED;
         let other = another(before.owner_pid);
         if let Some(left) = state_file::read(state_file).filter(|left| left.boot_id == boot_id) {
             // An earlier agent was killed: its rules go, and the state before *it* is the one to restore.
-            for rule in left.rules.iter().filter_map(|rule| unhex(rule)).map(Rule::from_bytes) {
+            let left_rules = left.rules.iter().filter_map(|rule| unhex(rule)).map(Rule::from_bytes);
+            for rule in left_rules.filter(|_| !locked) {
                 let _ = control.request(DEL_RULE, rule.bytes());
             }
             before = KernelState { lost: before.lost, ..left.state };
         }
         before.owner_pid = 0;
+        let is_lasting = watches.is_lasting();
         let mut wanted = Vec::new();
         for (place, watch) in watches.iter().enumerate() {
-            wanted.extend(wanted_of(place, watch, &watch.path));
+            wanted.extend(wanted_of(place, watch, &watch.path, is_lasting));
         }
-        let standing = standing_rules(std::process::id()).into_iter().chain(canary.map(canary_rule));
+        let standing = if is_lasting { lasting_standing_rules() } else { standing_rules(std::process::id()) };
+        let standing = standing.into_iter().chain(canary.map(canary_rule));
         wanted.extend(standing.map(|(purpose, rule)| Wanted { purpose, path: String::new(), rule }));
         let (state_file, boot_id) = (state_file.to_owned(), boot_id.to_owned());
         let role = if other { Role::Listener } else { Role::Owner };
@@ -123,6 +154,9 @@ impl Hold {
             foreign: Vec::new(),
             n_added: 0,
             given_back: false,
+            is_lasting,
+            locked,
+            seal: Seal::default(),
         };
         let listed = hold.list().unwrap_or_default();
         let is_there = |(_, wanted): &(usize, &Wanted)| listed.iter().any(|other| same(other, &wanted.rule));
@@ -153,6 +187,10 @@ impl Hold {
     }
 
     fn save(&self) -> io::Result<()> {
+        if self.locked {
+            // Nothing is changed, so what an earlier start wrote stays what is true.
+            return Ok(());
+        }
         let rules = self.own_rules().map(|rule| hex(rule.bytes())).collect();
         let agent_pid = std::process::id();
         let saved = Before { boot_id: self.boot_id.clone(), agent_pid, state: self.before, rules };
@@ -176,15 +214,14 @@ impl Hold {
 
     /// Hears the records beside their owner.
     pub(super) fn listen(&mut self) -> io::Result<AuditSocket> {
-        let socket = AuditSocket::listen()?;
-        socket.widen(RECEIVE_BYTES);
+        let socket = self.control.listener()?;
         self.role = Role::Listener;
         Ok(socket)
     }
 
     /// The other owner is gone: takes its place, and remembers the state that it left as the one to restore.
     pub(super) fn succeed(&mut self) -> io::Result<AuditSocket> {
-        let left = KernelState { owner_pid: 0, ..state(&mut self.control)? };
+        let left = KernelState { owner_pid: 0, ..state(self.control.as_mut())? };
         self.before = KernelState { lost: self.before.lost, ..left };
         self.save()?;
         self.become_owner()
@@ -205,7 +242,7 @@ impl Hold {
 
     /// Watches a further path that leads to what a watch holds. Whether the kernel took it.
     pub(super) fn follow(&mut self, place: usize, watch: &Watch, path: &str) -> bool {
-        let mut more = wanted_of(place, watch, path);
+        let mut more = wanted_of(place, watch, path, self.is_lasting);
         more.retain(|one| !self.wanted.iter().any(|known| same(&known.rule, &one.rule)));
         let n_followed = self.wanted.iter().filter(|wanted| wanted.purpose == Purpose::Followed).count();
         if more.is_empty() || n_followed >= FOLLOWED_MAX {
@@ -224,10 +261,18 @@ impl Hold {
 
     /// Sentences about what the kernel refused.
     pub(super) fn cannot_see(&self) -> Vec<String> {
-        let mut sentences = Vec::new();
+        let mut sentences: Vec<String> = self.seal.sentence().into_iter().collect();
         for nth in &self.refused {
             let Some(Wanted { purpose, path, .. }) = self.wanted.get(*nth) else { continue };
             let sentence = match purpose {
+                Purpose::Watch | Purpose::Guard | Purpose::Followed
+                    if self.locked && (*purpose == Purpose::Watch || Path::new(path).exists()) =>
+                {
+                    let what = if *purpose == Purpose::Guard { "changes of" } else { "what happens in" };
+                    format!(
+                        "kernel audit does not record {what} {path} until the machine boots again: its rules are locked"
+                    )
+                }
                 Purpose::Watch if !Path::new(path).exists() => {
                     format!("{path} does not exist, so nothing in it is seen until it does")
                 }
@@ -250,7 +295,7 @@ impl Hold {
                 Purpose::Followed => {
                     format!("the kernel refused to watch {path}, which leads to a watched file")
                 }
-                Purpose::IoUring if !Path::new(path).exists() => continue,
+                Purpose::IoUring if !Path::new(path).exists() || self.lacks_all_of(path) => continue,
                 Purpose::IoUring => "access through io_uring is not seen on this kernel".to_owned(),
                 Purpose::Start => {
                     "what privileged sessions and remote-support tools start is not seen".to_owned()
@@ -263,9 +308,19 @@ impl Hold {
         sentences
     }
 
+    /// Whether the rule on a path itself is not in force either.
+    fn lacks_all_of(&self, path: &str) -> bool {
+        let refused = self.refused.iter().filter_map(|nth| self.wanted.get(*nth));
+        refused
+            .filter(|wanted| wanted.path == path)
+            .any(|wanted| matches!(wanted.purpose, Purpose::Watch | Purpose::Followed))
+    }
+
     /// The kernel's state and a hash of all its rules.
     pub(super) fn look(&mut self) -> io::Result<Look> {
-        let state = state(&mut self.control)?;
+        let state = state(self.control.as_mut())?;
+        let lock = seal::lock_of(self.control.as_mut())?;
+        self.locked = state.enabled == LOCKED;
         let rules = self.list()?;
         let mut hash = Sha256::new();
         rules.iter().for_each(|rule| hash.update(rule.bytes()));
@@ -276,6 +331,7 @@ impl Hold {
             backlog: state.backlog.into(),
             rules_hash: hex(&hash.finalize()),
             was: self.before.to_string(),
+            lock,
         };
         let is_missing = |nth: &usize| {
             let rule = self.wanted.get(*nth).map(|wanted| &wanted.rule);
@@ -294,12 +350,17 @@ impl Hold {
         Ok(Look { status, n_missing, blind })
     }
 
-    /// Adds the rules that are not there: at start, again after someone removed them, or when a folder appears.
+    /// Adds the rules that are not there: at start, again after someone removed them, or when a folder appears. In a locked
+    /// kernel they stay away.
     pub(super) fn add_rules(&mut self) {
         let listed = self.list().unwrap_or_default();
         self.refused.clear();
         for (nth, Wanted { rule, .. }) in self.wanted.iter().enumerate() {
             if listed.iter().any(|other| same(other, rule)) {
+                continue;
+            }
+            if self.locked {
+                self.refused.push(nth);
                 continue;
             }
             match self.control.request(ADD_RULE, rule.bytes()) {
@@ -316,17 +377,16 @@ impl Hold {
     /// Whether some watched folder was refused and is there now.
     pub(super) fn may_add_more(&self) -> bool {
         let refused = self.refused.iter().filter_map(|nth| self.wanted.get(*nth));
-        refused
-            .filter(|wanted| matches!(wanted.purpose, Purpose::Watch | Purpose::Guard))
-            .any(|wanted| Path::new(&wanted.path).exists())
+        !self.locked
+            && refused
+                .filter(|wanted| matches!(wanted.purpose, Purpose::Watch | Purpose::Guard))
+                .any(|wanted| Path::new(&wanted.path).exists())
     }
 
     /// Becomes the owner and switches audit on.
     pub(super) fn become_owner(&mut self) -> io::Result<AuditSocket> {
-        let mut owner = AuditSocket::open()?;
-        owner.widen(RECEIVE_BYTES);
         let pid = KernelState { owner_pid: std::process::id(), ..KernelState::default() };
-        owner.request(SET, &pid.change(MASK_PID))?;
+        let owner = self.control.owner(&pid.change(MASK_PID))?;
         self.role = Role::Owner;
         self.switch_on()?;
         Ok(owner)
@@ -334,7 +394,7 @@ impl Hold {
 
     /// Switches audit on, with room in the backlog. What is locked stays as it is.
     pub(super) fn switch_on(&mut self) -> io::Result<()> {
-        if state(&mut self.control)?.enabled == LOCKED {
+        if state(self.control.as_mut())?.enabled == LOCKED {
             return Ok(());
         }
         let limits = KernelState {
@@ -348,9 +408,16 @@ impl Hold {
     }
 
     /// Removes our rules, puts the state back, ends the ownership, removes the state file. Each step is tried
-    /// whatever the others gave; the file stays if any of them failed, so that the next start tries again.
+    /// whatever the others gave; the file stays if any of them failed, so that the next start tries again. A locked kernel
+    /// keeps rules and state until it boots, and so does the file.
     pub(super) fn give_back(&mut self) {
         if std::mem::replace(&mut self.given_back, true) {
+            return;
+        }
+        if self.locked {
+            if self.role == Role::Owner {
+                let _ = self.control.request(SET, &self.before.change(MASK_PID));
+            }
             return;
         }
         let mut whole = true;
@@ -405,7 +472,8 @@ fn same(listed: &Rule, asked: &Rule) -> bool {
     listed == asked || without(listed) == without(asked)
 }
 
-fn state(control: &mut AuditSocket) -> io::Result<KernelState> {
+/// The kernel's state.
+pub(super) fn state(control: &mut dyn Kernel) -> io::Result<KernelState> {
     Ok(KernelState::from_bytes(&control.ask(GET)?))
 }
 

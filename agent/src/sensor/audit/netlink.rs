@@ -27,6 +27,10 @@ pub(super) const ADD_RULE: u16 = 1011;
 pub(super) const DEL_RULE: u16 = 1012;
 /// Asks for the rules.
 pub(super) const LIST_RULES: u16 = 1013;
+/// Changes the features, and whether they can be changed again.
+pub(super) const SET_FEATURE: u16 = 1018;
+/// Asks for the features.
+pub(super) const GET_FEATURE: u16 = 1019;
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -42,6 +46,50 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// How long one wait on the socket lasts, so that a stop is seen.
 const WAIT: Duration = Duration::from_millis(100);
+
+/// What is asked of the kernel. Tests put one of their own in its place: a real one that is locked stays so until it boots.
+pub(super) trait Kernel: Send {
+    /// Asks for a change and waits for the answer.
+    fn request(&mut self, kind: u16, payload: &[u8]) -> io::Result<()>;
+    /// Asks for one thing.
+    fn ask(&mut self, kind: u16) -> io::Result<Vec<u8>>;
+    /// Asks for all of a kind.
+    fn ask_all(&mut self, kind: u16) -> io::Result<Vec<Vec<u8>>>;
+    /// A new socket that the records come to, once the kernel took this change of the state.
+    fn owner(&mut self, change: &[u8]) -> io::Result<AuditSocket>;
+    /// A new socket that hears the records beside their owner.
+    fn listener(&mut self) -> io::Result<AuditSocket>;
+}
+
+impl Kernel for AuditSocket {
+    fn request(&mut self, kind: u16, payload: &[u8]) -> io::Result<()> {
+        Self::request(self, kind, payload)
+    }
+
+    fn ask(&mut self, kind: u16) -> io::Result<Vec<u8>> {
+        Self::ask(self, kind)
+    }
+
+    fn ask_all(&mut self, kind: u16) -> io::Result<Vec<Vec<u8>>> {
+        Self::ask_all(self, kind)
+    }
+
+    fn owner(&mut self, change: &[u8]) -> io::Result<AuditSocket> {
+        let mut owner = Self::open()?;
+        owner.widen(RECEIVE_BYTES);
+        owner.request(SET, change)?;
+        Ok(owner)
+    }
+
+    fn listener(&mut self) -> io::Result<AuditSocket> {
+        let listener = Self::listen()?;
+        listener.widen(RECEIVE_BYTES);
+        Ok(listener)
+    }
+}
+
+/// Room in the socket that records come to, so that a pause of the reader loses nothing.
+const RECEIVE_BYTES: usize = 16 * 1024 * 1024;
 
 /// What came from the kernel.
 pub(super) enum Received {
@@ -75,6 +123,14 @@ impl AuditSocket {
         bind(&socket, &SocketAddrNetlink::new(0, READLOG))?;
         sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(WAIT))?;
         Ok(Self { socket, buffer: vec![0; MESSAGE_BYTES_MAX], sequence: 0 })
+    }
+
+    /// A socket that nothing ever comes to, for a kernel of a test's own.
+    #[cfg(test)]
+    pub(super) fn deaf() -> io::Result<Self> {
+        let (socket, _) = std::os::unix::net::UnixDatagram::pair()?;
+        socket.set_read_timeout(Some(WAIT))?;
+        Ok(Self { socket: socket.into(), buffer: vec![0; MESSAGE_BYTES_MAX], sequence: 0 })
     }
 
     /// Asks for a greater receive buffer, beyond the system's bound where that is allowed.

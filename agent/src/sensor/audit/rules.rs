@@ -11,7 +11,7 @@ mod standing;
 
 use crate::watch_list::{Touch, Watch, WatchList};
 
-pub(super) use standing::{canary_rule, standing_rules};
+pub(super) use standing::{canary_rule, lasting_standing_rules, standing_rules};
 
 const FILTER_EXIT: u32 = 4;
 const FILTER_EXCLUDE: u32 = 5;
@@ -175,8 +175,16 @@ impl Draft {
 /// A watch's rules, on its own path or on another one that leads to the same. `is_folder` decides between a folder's
 /// tree and one file.
 pub(super) fn watch_rules(place: usize, watch: &Watch, path: &str, is_folder: bool) -> Vec<(Purpose, Rule)> {
+    keyed_rules(&WatchList::key(place), watch, path, is_folder)
+}
+
+/// The same under a key that follows from the watch alone: for rules that outlast the agent.
+pub(super) fn lasting_watch_rules(watch: &Watch, path: &str, is_folder: bool) -> Vec<(Purpose, Rule)> {
+    keyed_rules(&watch.lasting_key(), watch, path, is_folder)
+}
+
+fn keyed_rules(key: &str, watch: &Watch, path: &str, is_folder: bool) -> Vec<(Purpose, Rule)> {
     let field = if is_folder { FIELD_DIR } else { FIELD_WATCH };
-    let key = WatchList::key(place);
     let access = Draft::new(FILTER_EXIT).every_call().text(field, path);
     let (purpose, perm) = match watch.touch {
         _ if watch.path != path => (Purpose::Followed, PERM_WRITE | PERM_READ | PERM_ATTRIBUTES),
@@ -184,11 +192,11 @@ pub(super) fn watch_rules(place: usize, watch: &Watch, path: &str, is_folder: bo
         Touch::Changes => (Purpose::Guard, PERM_WRITE | PERM_ATTRIBUTES),
         Touch::Own => (Purpose::Guard, PERM_WRITE | PERM_READ | PERM_ATTRIBUTES),
     };
-    let mut rules = vec![(purpose, access.field(FIELD_PERM, perm).rule(&key))];
+    let mut rules = vec![(purpose, access.field(FIELD_PERM, perm).rule(key))];
     if purpose != Purpose::Guard {
         // openat, openat2, renameat, unlinkat, mkdirat, symlinkat, linkat; kernels without io_uring audit refuse it.
         let uring = Draft::new(FILTER_URING_EXIT).calls(&[18, 28, 35, 36, 37, 38, 39]).text(field, path);
-        rules.push((Purpose::IoUring, uring.rule(&key)));
+        rules.push((Purpose::IoUring, uring.rule(key)));
     }
     rules
 }

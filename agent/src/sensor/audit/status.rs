@@ -80,6 +80,42 @@ impl KernelState {
     }
 }
 
+/// What nobody can change until the machine boots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lock {
+    /// Root can change everything.
+    #[default]
+    Nothing,
+    /// Login uids that are set stay as they are; rules and state can be changed.
+    LoginUids,
+    /// Rules and state.
+    Rules,
+    /// Both: sealed.
+    Sealed,
+}
+
+impl Lock {
+    /// Its word in health entries; none where nothing is locked.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Nothing => None,
+            Self::LoginUids => Some("login_uids"),
+            Self::Rules => Some("rules"),
+            Self::Sealed => Some("sealed"),
+        }
+    }
+
+    /// Whether rules and state are locked.
+    pub(super) fn holds_rules(self) -> bool {
+        matches!(self, Self::Rules | Self::Sealed)
+    }
+
+    /// Whether login uids that are set stay as they are.
+    pub(super) fn holds_login_uids(self) -> bool {
+        matches!(self, Self::LoginUids | Self::Sealed)
+    }
+}
+
 /// What health entries tell of kernel audit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditStatus {
@@ -95,4 +131,6 @@ pub struct AuditStatus {
     pub rules_hash: String,
     /// What was there before the agent, and is put back at its end.
     pub was: String,
+    /// What is locked until the machine boots.
+    pub lock: Lock,
 }

@@ -18,6 +18,7 @@ use crate::sensor::{self, Sensed, SensorConfig, Started};
 
 mod holes;
 mod ladder;
+mod locked;
 mod tampers;
 
 /// A login uid that no account of a test machine has.
@@ -114,6 +115,7 @@ impl Practice {
             watches: WatchList::new(vec![watch]).unwrap(),
             observe: false,
             audit: true,
+            sealed: false,
             fanotify: false,
             logs: false,
             log_files: Vec::new(),

@@ -64,6 +64,10 @@ pub struct Health {
     /// Kernel audit before the agent took it: what will be put back at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit_was: Option<String>,
+    /// Kernel audit: what nobody can change until the machine boots: `rules` (rules and state), `login_uids`, or `sealed`
+    /// (both).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_lock: Option<String>,
     /// SHA-256 of the rule list, hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules_hash: Option<String>,

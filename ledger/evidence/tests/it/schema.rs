@@ -102,6 +102,7 @@ fn filled() -> Event {
             audit_lost: Some(1),
             audit_backlog: Some(1),
             audit_was: Some("off".into()),
+            audit_lock: Some("sealed".into()),
             rules_hash: text(),
             spool_bytes: Some(1),
             memory_bytes: Some(1),

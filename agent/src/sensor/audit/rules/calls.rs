@@ -19,8 +19,10 @@ pub(super) enum Group {
     Handles,
     /// mount, umount, pivot_root, open_tree, move_mount, fsmount.
     Mounts,
-    /// kill, tkill, tgkill and the queueing ones: the process is their first argument.
+    /// kill, tkill, rt_sigqueueinfo: the process is their first argument, the signal the second.
     Signals,
+    /// tgkill: the process is its first argument, the signal the third.
+    ThreadSignals,
     /// rt_tgsigqueueinfo, pidfd_send_signal: the process is told by the record of the target.
     OtherSignals,
     /// ptrace: the process is the second argument.
@@ -44,6 +46,7 @@ struct Calls {
     handles: &'static [u32],
     mounts: &'static [u32],
     signals: &'static [u32],
+    thread_signals: &'static [u32],
     other_signals: &'static [u32],
     traces: &'static [u32],
     clocks: &'static [u32],
@@ -61,6 +64,7 @@ impl Arch {
             Group::Handles => self.calls.handles,
             Group::Mounts => self.calls.mounts,
             Group::Signals => self.calls.signals,
+            Group::ThreadSignals => self.calls.thread_signals,
             Group::OtherSignals => self.calls.other_signals,
             Group::Traces => self.calls.traces,
             Group::Clocks => self.calls.clocks,
@@ -82,7 +86,8 @@ pub(super) const ARCHES: &[Arch] = &[
             opens: &[2, 257, 437],
             handles: &[304],
             mounts: &[165, 166, 155, 428, 429, 432, 467],
-            signals: &[62, 200, 234, 129],
+            signals: &[62, 200, 129],
+            thread_signals: &[234],
             other_signals: &[297, 424],
             traces: &[101],
             clocks: &[164, 227],
@@ -100,7 +105,8 @@ pub(super) const ARCHES: &[Arch] = &[
             opens: &[5, 295, 437],
             handles: &[342],
             mounts: &[21, 22, 52, 217, 428, 429, 432, 467],
-            signals: &[37, 238, 270, 178],
+            signals: &[37, 238, 178],
+            thread_signals: &[270],
             other_signals: &[335, 424],
             traces: &[26],
             clocks: &[25, 79, 264, 404],
@@ -122,7 +128,8 @@ pub(super) const ARCHES: &[Arch] = &[
             opens: &[56, 437],
             handles: &[265],
             mounts: &[40, 39, 41, 428, 429, 432, 467],
-            signals: &[129, 130, 131, 138],
+            signals: &[129, 130, 138],
+            thread_signals: &[131],
             other_signals: &[240, 424],
             traces: &[117],
             clocks: &[170, 112],
@@ -140,7 +147,8 @@ pub(super) const ARCHES: &[Arch] = &[
             opens: &[5, 322, 437],
             handles: &[371],
             mounts: &[21, 52, 218, 428, 429, 432, 467],
-            signals: &[37, 238, 268, 178],
+            signals: &[37, 238, 178],
+            thread_signals: &[268],
             other_signals: &[363, 424],
             traces: &[26],
             clocks: &[79, 262, 404],

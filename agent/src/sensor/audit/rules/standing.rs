@@ -1,6 +1,9 @@
 //! The rules that do not belong to one watch: what a folder's rule does not see, and what is done to the recording.
 //!
 //! Each stands twice, for this machine's programs and for 32-bit ones, whose calls have other numbers.
+//!
+//! The rules on signals name this process. Rules that outlast it name none: then every signal that may end a process, and
+//! every attachment, makes a record, and the record of the target says whether the agent was meant.
 
 use super::calls::{ARCHES, Arch, Group};
 use super::{
@@ -15,7 +18,7 @@ const HANDLE_KEY: &str = "ntk-handle";
 const DISK_KEY: &str = "ntk-disk";
 /// Key of mounts, of which only those that lead to a watch or hide one become events.
 const MOUNT_KEY: &str = "ntk-mount";
-/// Key of signals to this process.
+/// Key of signals to this process, or to any where the rules outlast it.
 const SIGNAL_KEY: &str = "ntk-signal";
 
 /// Flags with which the C library's fork calls clone: no threads, and not what execs at once.
@@ -24,8 +27,43 @@ const FORK_FLAGS: u32 = 0x0120_0011;
 /// Format bits of a block device's mode.
 const BLOCK_DEVICE: u32 = 0o060_000;
 
+/// Signals that end nobody: none at all (0), a child's end, to go on, urgent data, another window size.
+const HARMLESS: [u32; 5] = [0, 17, 18, 23, 28];
+
+/// How ptrace attaches: `PTRACE_ATTACH`, `PTRACE_SEIZE`.
+const ATTACHES: [u32; 2] = [16, 0x4206];
+
 /// The rules that stand beside the watches; `own` is this process.
 pub(in crate::sensor::audit) fn standing_rules(own: u32) -> Vec<(Purpose, Rule)> {
+    rules(|arch| {
+        let signals = of(arch, Group::Signals).calls(arch.calls(Group::ThreadSignals));
+        vec![
+            signals.field(FIELD_ARGUMENT, own),
+            of(arch, Group::OtherSignals).field_not(FIELD_PID, own),
+            of(arch, Group::Traces).field(FIELD_ARGUMENT + 1, own),
+        ]
+    })
+}
+
+/// The same for a kernel that takes no other rules until it boots: whichever process the agent is, they hold.
+pub(in crate::sensor::audit) fn lasting_standing_rules() -> Vec<(Purpose, Rule)> {
+    rules(|arch| {
+        let deadly = |draft: Draft, signal_at: u32| {
+            HARMLESS.iter().fold(draft, |draft, signal| {
+                draft.field_not(FIELD_ARGUMENT.saturating_add(signal_at), *signal)
+            })
+        };
+        let mut drafts = vec![
+            deadly(of(arch, Group::Signals), 1),
+            deadly(of(arch, Group::ThreadSignals), 2),
+            of(arch, Group::OtherSignals),
+        ];
+        drafts.extend(ATTACHES.map(|request| of(arch, Group::Traces).field(FIELD_ARGUMENT, request)));
+        drafts
+    })
+}
+
+fn rules(on_the_agent: impl Fn(&Arch) -> Vec<Draft>) -> Vec<(Purpose, Rule)> {
     let mut rules = Vec::new();
     for arch in ARCHES {
         let mut add = |purpose: Purpose, rule: Rule| {
@@ -42,9 +80,7 @@ pub(in crate::sensor::audit) fn standing_rules(own: u32) -> Vec<(Purpose, Rule)>
         let disks = of(arch, Group::Opens).field(FIELD_FILE_TYPE, BLOCK_DEVICE);
         add(Purpose::Disk, disks.rule(DISK_KEY));
         add(Purpose::Mount, of(arch, Group::Mounts).rule(MOUNT_KEY));
-        add(Purpose::Signal, of(arch, Group::Signals).field(FIELD_ARGUMENT, own).rule(SIGNAL_KEY));
-        add(Purpose::Signal, of(arch, Group::OtherSignals).field_not(FIELD_PID, own).rule(SIGNAL_KEY));
-        add(Purpose::Signal, of(arch, Group::Traces).field(FIELD_ARGUMENT + 1, own).rule(SIGNAL_KEY));
+        on_the_agent(arch).into_iter().for_each(|draft| add(Purpose::Signal, draft.rule(SIGNAL_KEY)));
         add(Purpose::Clock, of(arch, Group::Clocks).rule(CLOCK_KEY));
         // Every start that succeeded: only what privileged sessions and remote-support tools start is told, the rest says
         // who started whom.

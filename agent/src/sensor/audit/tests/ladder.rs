@@ -313,6 +313,7 @@ fn live_a_lost_place_is_told_and_whoever_has_it_is_listened_to() {
     let config = practice.config();
     let standing = Arc::<Standing>::default();
     let mut sensor = AuditSensor::take(AuditConfig {
+        sealed: false,
         watches: config.watches,
         state_file: config.state_file,
         names: Box::new(host::Accounts::default()),
