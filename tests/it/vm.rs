@@ -1,7 +1,6 @@
 //! What only a machine of our own can show: see [`ntk_tests::vm`].
 
 mod audited;
-mod service;
 
 use std::time::Duration;
 

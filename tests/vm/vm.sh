@@ -21,7 +21,8 @@ finish() {
   echo "$1" >/out/status
   # Why it failed belongs on the console, where an error shows it.
   [ "$1" = 0 ] || tail -n 12 /out/*.log
+  [ "$1" = 0 ] || [ ! -d /run/log/journal ] || journalctl --no-pager -n 25
   busybox stty -F /dev/ttyS1 raw -echo
-  (cd /out && find . -type f | busybox cpio -o -H newc 2>/dev/null) >/dev/ttyS1
+  (cd /out && busybox find . -type f | busybox cpio -o -H newc 2>/dev/null) >/dev/ttyS1
   busybox poweroff -f
 }

@@ -7,7 +7,7 @@ use super::{AT_MOST, events, kernel, practice_of_its_own};
 /// What a machine with systemd is put together from.
 const PACKAGES: &[&str] = &[
     "systemd", "libpam-systemd", "dbus", "dbus-daemon", "dbus-bin", "dbus-system-bus-common", "libpam-modules", "libpam-modules-bin",
-    "libpam-runtime", "login", "passwd", "bash", "dash", "coreutils", "util-linux", "sudo", "at", "openssh-server", "openssh-client",
+    "libpam-runtime", "libpam-cap", "login", "passwd", "bash", "dash", "coreutils", "util-linux", "mount", "sudo", "at", "openssh-server", "openssh-client",
 ];
 
 /// Units that a machine of one test has no use for.
@@ -42,6 +42,10 @@ fn image() -> Result<Image> {
     image.file("/etc/hostname", 0o644, "ws-01\n");
     image.file("/etc/machine-id", 0o444, "0123456789abcdef0123456789abcdef\n");
     image.file("/etc/fstab", 0o644, "");
+    // Their packages are not worth their size.
+    for applet in ["grep", "sed", "find", "cpio", "tail", "usleep"] {
+        image.link(&format!("/usr/bin/{applet}"), "busybox");
+    }
     for unit in MASKED {
         image.link(&format!("/etc/systemd/system/{unit}"), "/dev/null");
     }
