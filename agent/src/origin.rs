@@ -191,10 +191,12 @@ impl Origin {
             None => exe.and_then(|exe| self.tools.of_program(exe)).map(|tool| tool.name.clone()),
         };
         self.tell_parents(event, around);
-        if let Some(process) = event.process.as_mut().filter(|process| process.command.is_none())
-            && let (Some(pid), Some(exe), true) = (process.pid, &process.exe, event.kind == Kind::FileAccess)
+        // What the exec told goes before the title in the record, which may be that of the program before the exec.
+        if let (Kind::FileAccess, Some(process)) = (&event.kind, event.process.as_mut())
+            && let (Some(pid), Some(exe)) = (process.pid, &process.exe)
+            && let Some(command) = self.lineage.command_of(pid, exe)
         {
-            process.command = self.lineage.command_of(pid, exe).map(str::to_owned);
+            process.command = Some(command.to_owned());
         }
         if let Some(command) = event.process.as_mut().and_then(|process| process.command.as_mut()) {
             // The thousandth open of one process has the command line of the first.

@@ -44,4 +44,5 @@ mod survival;
 mod tickets;
 mod tidy;
 mod time_stamps;
+mod vm;
 mod witness;
