@@ -24,6 +24,22 @@ const OPENER: &str = "import os, sys, time\nfolder, n = sys.argv[1], int(sys.arg
                       for path in paths:\n    open(path, 'a').close()\nbegan = time.monotonic()\nfor i in range(n):\n    \
                       os.close(os.open(paths[i % 100], os.O_RDONLY))\nprint((time.monotonic() - began) / n * 1e6)\n";
 
+/// Starts a program many times and prints the microseconds that one start took, to its end.
+const STARTER: &str = "import os, sys, time\nn = int(sys.argv[1])\nbegan = time.monotonic()\nfor _ in range(n):\n    \
+                       os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)\nprint((time.monotonic() - began) / n * 1e6)\n";
+/// Programs that it starts.
+const STARTS: u64 = 2_000;
+
+/// Microseconds of one start of a program, to its end.
+fn starts(folder: &Path) -> Result<f64> {
+    let script = folder.join("starter.py");
+    fs::write(&script, STARTER)?;
+    let sh = "echo 4247 > /proc/self/loginuid; exec python3 \"$@\"";
+    let mut command = Command::new("/bin/sh");
+    let output = command.args(["-c", sh, "starter"]).arg(&script).arg(STARTS.to_string()).output()?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().context("the starter's figure")
+}
+
 /// Microseconds of one open and close, in the mean of so many processes at once.
 fn opens(script: &Path, folder: &Path, n_processes: u64) -> Result<f64> {
     let one = || -> Result<Child> {
@@ -79,6 +95,7 @@ pub(crate) fn measure() -> Result<Table> {
     fs::create_dir_all(&other)?;
     fs::write(&script, OPENER)?;
     table.row("open and close, no audit", opens(&script, &watched, 1)?, "us");
+    table.row("a program's start and end, no audit", starts(&folder)?, "us");
 
     let mut machine = practice.enroll("bench")?;
     machine.configure(&format!(
@@ -100,6 +117,12 @@ pub(crate) fn measure() -> Result<Table> {
     at_rest(&[agent])?;
     let cpu = usage::of(agent)?.cpu.saturating_sub(before).as_secs_f64();
     table.row("agent, CPU for each watched open, spooled and sent", cpu / float(OPENS) * 1e6, "us");
+    let before = usage::of(agent)?.cpu;
+    // As root under a login uid: each is an event of a privileged session, and its fork and exec are records.
+    table.row("a program's start and end, agent", starts(&folder)?, "us");
+    at_rest(&[agent])?;
+    let cpu = usage::of(agent)?.cpu.saturating_sub(before).as_secs_f64();
+    table.row("agent, CPU for each start of a privileged program", cpu / float(STARTS) * 1e6, "us");
     let began = Instant::now();
     table.row("watched open, four processes at once, agent", opens(&script, &watched, PROCESSES)?, "us");
     table.row(
