@@ -59,11 +59,11 @@ fn opens(script: &Path, folder: &Path, n_processes: u64) -> Result<f64> {
 }
 
 /// What is used by processes that are found by their names.
-fn cpu_of(pids: &[u32]) -> Result<(Duration, u64)> {
-    let mut sum = (Duration::ZERO, 0);
+fn cpu_of(pids: &[u32]) -> Result<(Duration, u64, u64)> {
+    let mut sum = (Duration::ZERO, 0, 0);
     for pid in pids {
         let used = usage::of(*pid)?;
-        sum = (sum.0 + used.cpu, sum.1 + used.resident);
+        sum = (sum.0 + used.cpu, sum.1 + used.resident, sum.2 + used.own);
     }
     Ok(sum)
 }
@@ -109,7 +109,9 @@ pub(crate) fn measure() -> Result<Table> {
     })?;
     let agent = machine.agent()?.id();
     at_rest(&[agent])?;
-    table.row("agent at rest, resident", float(usage::of(agent)?.resident) / 1048576.0, "MiB");
+    let rest = usage::of(agent)?;
+    table.row("agent at rest, resident", float(rest.resident) / 1048576.0, "MiB");
+    table.row("agent at rest, of that its own memory", float(rest.own) / 1048576.0, "MiB");
     table.row("unwatched open, agent", opens(&script, &other, 1)?, "us");
     at_rest(&[agent])?;
     let before = usage::of(agent)?.cpu;
@@ -196,7 +198,9 @@ fn peers(table: &mut Table, folder: &Path, script: &Path, watched: &Path, other:
         }
         let name = if laurel.is_some() { "auditd + laurel" } else { "auditd" };
         at_rest(&readers)?;
-        table.row(format!("{name} at rest, resident"), float(cpu_of(&readers)?.1) / 1048576.0, "MiB");
+        let rest = cpu_of(&readers)?;
+        table.row(format!("{name} at rest, resident"), float(rest.1) / 1048576.0, "MiB");
+        table.row(format!("{name} at rest, of that its own memory"), float(rest.2) / 1048576.0, "MiB");
         table.row(format!("unwatched open, {name}"), opens(script, other, 1)?, "us");
         at_rest(&readers)?;
         let cpu = cpu_of(&readers)?.0;
