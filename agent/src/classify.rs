@@ -22,7 +22,7 @@ use crate::record::{Record, Stamp, kind};
 use crate::watch_list::WatchList;
 
 pub use keys::{ForeignKeys, KeyLearner};
-pub use mounts::Mount;
+pub use mounts::{ELSEWHERE, Mount};
 pub use places::{Folders, Inode, Known, NoFolders, Places};
 pub use tamper::OwnHand;
 

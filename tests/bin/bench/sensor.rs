@@ -139,6 +139,7 @@ pub(crate) fn measure() -> Result<Table> {
     table.row("records lost, as gaps say", float(lost), "");
     ensure!(machine.stop()?.success(), "the agent ends in order: {}", machine.log());
     peers(&mut table, &folder, &script, &watched, &other)?;
+    crate::flood::measure(&mut table)?;
     Ok(table)
 }
 
