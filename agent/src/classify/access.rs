@@ -127,7 +127,12 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
     if watch.is_none() && foreign.is_none() {
         return None;
     }
-    remember(&items, (first, path.as_deref()), (second, to.as_deref()), scene);
+    if let (Outcome::Success, Verb::Link, Some(inode)) =
+        (&outcome, call.verb, first.and_then(|item| item.inode.as_ref()))
+    {
+        scene.places.has_more_names(inode, 1);
+    }
+    remember(call.verb, &items, (first, path.as_deref()), (second, to.as_deref()), scene);
     let action = action_of(call.verb, observation, record, first, &outcome);
     if action == Action::List && outcome == Outcome::Success {
         let descriptor = record.field("exit").and_then(|exit| exit.signed());
@@ -136,10 +141,8 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
         }
     }
     if let (Outcome::Success, Some(inode)) = (&outcome, first.and_then(|item| item.inode.as_ref())) {
-        match call.verb {
-            Verb::Unlink => scene.places.lost_a_name(inode),
-            Verb::Link => scene.places.has_more_names(inode, 1),
-            _ => {}
+        if call.verb == Verb::Unlink {
+            scene.places.lost_a_name(inode);
         }
     }
     let via = match call.verb {
@@ -272,11 +275,18 @@ fn choose<'i, 'a>(verb: Verb, items: &'i [Item<'a>]) -> (Option<&'i Item<'a>>, O
 
 /// Keeps the inodes that were seen under a watch by name.
 fn remember(
+    verb: Verb,
     items: &[Item<'_>],
     first: (Option<&Item<'_>>, Option<&str>),
     second: (Option<&Item<'_>>, Option<&str>),
     scene: &mut Scene<'_>,
 ) {
+    let (first, second) = match verb {
+        Verb::Link if second.0.is_some_and(|new| is_known(new, scene.places)) => ((None, None), (None, None)),
+        Verb::Unlink if goes_by_another(first.1, first.0, scene.places) => ((None, None), (None, None)),
+        Verb::Rename if goes_by_another(first.1, second.0, scene.places) => ((None, None), (None, None)),
+        _ => (first, second),
+    };
     let parents = items.iter().filter(|item| item.nametype == b"PARENT");
     let parents = parents.map(|item| (Some(item), item.name.as_deref().filter(|name| name.starts_with('/'))));
     let named: Vec<_> = parents.chain([first, second]).collect();
@@ -293,6 +303,18 @@ fn remember(
             scene.places.saw(inode.clone(), Known { watch, path: path.into_owned() });
         }
     }
+}
+
+fn is_known(item: &Item<'_>, places: &Places) -> bool {
+    item.inode.as_ref().is_some_and(|inode| places.known(inode).is_some())
+}
+
+/// Whether a file with several names goes by another one than the one that moves or is new: that one may go again.
+fn goes_by_another(old: Option<&str>, new: Option<&Item<'_>>, places: &Places) -> bool {
+    let inode = new.and_then(|item| item.inode.as_ref());
+    let several = inode.filter(|inode| places.has_several_names(inode));
+    let known = several.and_then(|inode| places.known(inode));
+    known.zip(old).is_some_and(|(known, old)| known.path != normalise(old))
 }
 
 /// Stands in a path for folders that no record names.

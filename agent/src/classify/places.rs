@@ -130,6 +130,11 @@ impl Places {
         self.inodes.get(inode)
     }
 
+    /// Whether an inode has names beyond the one that it is known by.
+    pub fn has_several_names(&self, inode: &Inode) -> bool {
+        self.more_names.get(inode).is_some_and(|names| *names > 0)
+    }
+
     /// A name of an inode was taken away. With the last one it is forgotten: its number may be given to another file.
     pub fn lost_a_name(&mut self, inode: &Inode) {
         match self.more_names.get_mut(inode) {
