@@ -22,4 +22,5 @@ pub mod recording;
 pub mod skip;
 pub mod strangers;
 pub mod usage;
+pub mod vm;
 pub mod wait;

@@ -29,6 +29,8 @@ use crate::watch_list::{Watch, WatchError, WatchList};
 use crate::whole_file::RealFiles;
 
 #[cfg(target_os = "linux")]
+mod commission;
+#[cfg(target_os = "linux")]
 mod holdings;
 #[cfg(target_os = "linux")]
 mod service;
@@ -154,6 +156,16 @@ Example:
         #[arg(long)]
         json: bool,
     },
+    /// Test on this very machine whether everything is recorded, and record the result for good
+    #[cfg(target_os = "linux")]
+    #[command(after_help = "Run it with somebody of the practice beside you, from a login of your own, again after each upgrade.
+Exit 0 when everything is proved, 1 when something is not.
+Example:
+  sudo ntk-agent commission --by \"Jan Novak\" --witnessed-by \"Anna Roth\"")]
+    Commission(commission::Arguments),
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    CommissionAct(commission::Act),
     /// List mailboxes, voicemail, exports and backups of this machine that are not watched yet
     #[cfg(target_os = "linux")]
     #[command(after_help = "Example:
@@ -306,6 +318,10 @@ impl Command {
                 Ok(0)
             }
             Self::Kept { place, out } => kept(&place, out.as_deref()),
+            #[cfg(target_os = "linux")]
+            Self::Commission(arguments) => commission::commission(arguments),
+            #[cfg(target_os = "linux")]
+            Self::CommissionAct(act) => commission::act(act),
             #[cfg(target_os = "linux")]
             Self::Inventory { json } => holdings::inventory(json),
             #[cfg(target_os = "linux")]

@@ -48,6 +48,8 @@ pub struct Origin {
     repeats: Repeats,
     /// This agent's own process: what it starts is not told.
     own: Option<u32>,
+    /// The last command line, as it came and without its secrets.
+    masked: (String, String),
     /// The machine whose processes these are; a recording may hold several, and their numbers say nothing of each
     /// other.
     machine: Option<Option<String>>,
@@ -62,6 +64,7 @@ impl Origin {
             remote: Remote::default(),
             repeats: Repeats::default(),
             own,
+            masked: Default::default(),
             machine: None,
         }
     }
@@ -188,13 +191,19 @@ impl Origin {
             None => exe.and_then(|exe| self.tools.of_program(exe)).map(|tool| tool.name.clone()),
         };
         self.tell_parents(event, around);
-        if let Some(process) = event.process.as_mut().filter(|process| process.command.is_none())
-            && let (Some(pid), Some(exe), true) = (process.pid, &process.exe, event.kind == Kind::FileAccess)
+        // What the exec told goes before the title in the record, which may be that of the program before the exec.
+        if let (Kind::FileAccess, Some(process)) = (&event.kind, event.process.as_mut())
+            && let (Some(pid), Some(exe)) = (process.pid, &process.exe)
+            && let Some(command) = self.lineage.command_of(pid, exe)
         {
-            process.command = self.lineage.command_of(pid, exe).map(str::to_owned);
+            process.command = Some(command.to_owned());
         }
         if let Some(command) = event.process.as_mut().and_then(|process| process.command.as_mut()) {
-            *command = masked(command);
+            // The thousandth open of one process has the command line of the first.
+            if self.masked.0 != *command {
+                self.masked = (command.clone(), masked(command));
+            }
+            command.clone_from(&self.masked.1);
         }
         if let Some(actor) = event.actor.as_mut().filter(|actor| actor.tool.is_none()) {
             actor.tool = tool.or_else(|| self.remote.tool_of(actor.session));

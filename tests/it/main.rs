@@ -7,6 +7,7 @@
 mod at_rest;
 mod attacks;
 mod bundle;
+mod commission;
 mod crash;
 mod custody;
 mod decisions;
@@ -43,4 +44,5 @@ mod survival;
 mod tickets;
 mod tidy;
 mod time_stamps;
+mod vm;
 mod witness;

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use ntk_evidence::event::{Candidate, Event};
+use ntk_evidence::event::{Candidate, Event, Kind};
 
 use crate::attribute::NoNames;
 use crate::classify::{Classifier, ForeignKeys, NoFolders};
-use crate::origin::{Connection, Origin, Presence, Processes, Running};
+use crate::origin::{Connection, NoProcesses, Origin, Presence, Processes, Running};
 use crate::sensor::Pipeline;
 use crate::watch_list::WatchList;
 
@@ -326,4 +326,35 @@ fn a_command_line_in_parts_and_in_hex_is_put_together_and_cut_at_its_bound() {
     let command = events[0].process.clone().unwrap().command.unwrap();
     assert!(command.starts_with("echo ä b aaaa") && command.ends_with("a…"), "{}", &command[..40]);
     assert_eq!(command.len(), 4096 + "…".len());
+}
+
+#[test]
+fn an_access_bears_the_command_line_of_its_own_exec_and_not_the_title_of_the_program_before() {
+    let stamp = |n: u32| format!("audit(179535000{n}.000:{n})");
+    let call = |n: u32, syscall: u32| {
+        format!(
+            "type=SYSCALL msg={}: arch=c000003e syscall={syscall} success=yes exit=3 a0=1 a1=0 a2=0 a3=0 items=1 ppid=1 pid=5 auid=1001 \
+             uid=1001 euid=1001 ses=4 comm=\"sh\" exe=\"/usr/bin/dash\"\n",
+            stamp(n)
+        )
+    };
+    // "sh first.sh": the kernel keeps it through the exec of the same program.
+    let title = |n: u32| format!("type=PROCTITLE msg={}: proctitle=73680066697273742E7368\n", stamp(n));
+    let words = format!("type=EXECVE msg={}: argc=2 a0=\"sh\" a1=\"second.sh\"\n", stamp(1));
+    let path = format!(
+        "type=CWD msg={0}: cwd=\"/\"\ntype=PATH msg={0}: item=0 name=\"/srv/mail/x\" inode=1 dev=fe:00 mode=0100644 nametype=NORMAL\n",
+        stamp(2)
+    );
+    let opens = [call(2, 2), path, title(2)].concat();
+    let told = |text: String| {
+        let watches = WatchList::new(vec!["/srv/mail=mailbox".parse().unwrap()]).unwrap();
+        let classifier = Classifier::new(watches, ForeignKeys::Ignored, Box::new(NoFolders), None);
+        let mut pipeline =
+            Pipeline::new(classifier, Box::new(NoNames), Origin::new(Box::new(NoProcesses), None));
+        let events: Vec<Event> = text.lines().flat_map(|line| pipeline.line(line.as_bytes())).collect();
+        let access = events.into_iter().find(|event| event.kind == Kind::FileAccess).unwrap();
+        access.process.unwrap().command.unwrap()
+    };
+    assert_eq!(told([call(1, 59), words, title(1), opens.clone()].concat()), "sh second.sh");
+    assert_eq!(told(opens), "sh first.sh", "no exec was seen: the title is all there is");
 }

@@ -271,6 +271,7 @@ fn said(access: &Access<'_>, decision: &Decision) -> Option<Said> {
         | Kind::Health
         | Kind::Inventory
         | Kind::Epoch
+        | Kind::Commission
         | Kind::Other(_) => return None,
     };
     Some(Said::Plain(text))

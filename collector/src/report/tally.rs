@@ -103,6 +103,7 @@ impl WeekTally {
             | Kind::Health
             | Kind::Inventory
             | Kind::Epoch
+            | Kind::Commission
             | Kind::Other(_) => {}
         }
     }

@@ -169,6 +169,12 @@ pub const TABLE: &[Line] = &[
     line(AGENT, "inventory", "inventory of the computer", STATE),
     line(AGENT, "epoch", "next signing key", STATE),
     line(
+        AGENT,
+        "commission",
+        "on-site test of the recording program",
+        "that the people named were there, and how the program worked before and after the test",
+    ),
+    line(
         COLLECTOR,
         "act",
         "act recorded by the collector",
