@@ -29,7 +29,11 @@ use crate::watch_list::{Watch, WatchError, WatchList};
 use crate::whole_file::RealFiles;
 
 #[cfg(target_os = "linux")]
+mod commission;
+#[cfg(target_os = "linux")]
 mod holdings;
+#[cfg(target_os = "linux")]
+mod service;
 
 /// Where an observer keeps everything, unless `--dir` says otherwise.
 const OBSERVER_DIR: &str = "/var/lib/ntk-observer";
@@ -99,6 +103,20 @@ Example:
         #[command(flatten)]
         place: Place,
     },
+    /// Make the agent a service of this machine (systemd); can be run again
+    #[cfg(target_os = "linux")]
+    #[command(after_help = "Example:
+  sudo ntk-agent install --dry-run
+  sudo ntk-agent install --boot-parameters
+  sudo ntk-agent install --sealed
+  sudo ntk-agent install --root /mnt/image")]
+    Install(service::Install),
+    /// Take the service off this machine, and put back what was there before
+    #[cfg(target_os = "linux")]
+    #[command(after_help = "Example:
+  sudo ntk-agent uninstall
+  sudo ntk-agent uninstall --purge")]
+    Uninstall(service::Uninstall),
     /// Say how the running agent fares; exit 1 when none runs
     Status {
         #[command(flatten)]
@@ -138,6 +156,16 @@ Example:
         #[arg(long)]
         json: bool,
     },
+    /// Test on this very machine whether everything is recorded, and record the result for good
+    #[cfg(target_os = "linux")]
+    #[command(after_help = "Run it with somebody of the practice beside you, from a login of your own, again after each upgrade.
+Exit 0 when everything is proved, 1 when something is not.
+Example:
+  sudo ntk-agent commission --by \"Jan Novak\" --witnessed-by \"Anna Roth\"")]
+    Commission(commission::Arguments),
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    CommissionAct(commission::Act),
     /// List mailboxes, voicemail, exports and backups of this machine that are not watched yet
     #[cfg(target_os = "linux")]
     #[command(after_help = "Example:
@@ -277,6 +305,10 @@ impl Command {
                     Some(Verdict::Good | Verdict::Attention) | None => 0,
                 })
             }
+            #[cfg(target_os = "linux")]
+            Self::Install(arguments) => service::install(arguments),
+            #[cfg(target_os = "linux")]
+            Self::Uninstall(arguments) => service::uninstall(arguments),
             Self::Status { place, json } => status(&place, json),
             Self::Receipt { place, out } => {
                 let written = receipt::write(&place.dir, &out, &RealFiles)
@@ -286,6 +318,10 @@ impl Command {
                 Ok(0)
             }
             Self::Kept { place, out } => kept(&place, out.as_deref()),
+            #[cfg(target_os = "linux")]
+            Self::Commission(arguments) => commission::commission(arguments),
+            #[cfg(target_os = "linux")]
+            Self::CommissionAct(act) => commission::act(act),
             #[cfg(target_os = "linux")]
             Self::Inventory { json } => holdings::inventory(json),
             #[cfg(target_os = "linux")]

@@ -15,7 +15,7 @@
 
 mod runs;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
 pub use runs::{RUN_LENGTH, RUN_PAUSE, RUNS_MAX, Runs};
@@ -74,21 +74,27 @@ impl Observation {
     }
 
     fn new(stamp: Stamp, records: Vec<Record>) -> Self {
-        let has = |kind| records.iter().any(|record| record.kind() == kind);
         let mut missing = Vec::new();
-        let call = records.iter().find(|record| matches!(record.kind(), kind::SYSCALL | kind::URINGOP));
-        let n_paths = records.iter().filter(|record| record.kind() == kind::PATH).count();
+        let (mut call, mut n_paths, mut has_cwd) = (None, 0_usize, false);
+        for record in &records {
+            match record.kind() {
+                kind::SYSCALL | kind::URINGOP => call = call.or(Some(record)),
+                kind::PATH => n_paths = n_paths.saturating_add(1),
+                kind::CWD => has_cwd = true,
+                _ => {}
+            }
+        }
         match call {
             Some(call) => {
                 let n_announced = usize::try_from(call.number("items").unwrap_or(0)).unwrap_or(usize::MAX);
                 if n_paths < n_announced {
                     missing.push("PATH");
                 }
-                if n_announced > 0 && !has(kind::CWD) {
+                if n_announced > 0 && !has_cwd {
                     missing.push("CWD");
                 }
             }
-            None if n_paths > 0 || has(kind::CWD) => missing.push("SYSCALL"),
+            None if n_paths > 0 || has_cwd => missing.push("SYSCALL"),
             None => {}
         }
         let completeness =
@@ -112,7 +118,7 @@ struct Pending {
 pub struct Coalescer {
     pending: BTreeMap<Key, Pending>,
     pending_bytes: usize,
-    finished: BTreeSet<Key>,
+    finished: HashSet<Key>,
     finished_order: VecDeque<Key>,
     look_again: Duration,
 }
@@ -122,7 +128,7 @@ impl Coalescer {
     pub fn take(&mut self, record: Record, now: Duration) -> Vec<Observation> {
         let mut out = self.expire(now);
         let key = (record.stamp(), record.node().map(Into::into));
-        if self.finished.contains(&key) {
+        if !self.pending.contains_key(&key) && self.finished.contains(&key) {
             return out;
         }
         if kind::stands_alone(record.kind()) {
@@ -133,7 +139,8 @@ impl Coalescer {
         let ends = matches!(record.kind(), kind::EOE | kind::PROCTITLE);
         let bytes = record.size_bytes();
         let pending = self.pending.entry(key.clone()).or_insert_with(|| Pending {
-            records: Vec::new(),
+            // SYSCALL, CWD, PATH, PROCTITLE, and one more.
+            records: Vec::with_capacity(5),
             bytes: 0,
             since: now,
         });

@@ -57,11 +57,11 @@ impl Proposal {
             class: Some(self.class.clone()),
             ..Object::default()
         });
-        event.inventory = Some(Inventory {
+        event.inventory = Some(Box::new(Inventory {
             proposal: Some(self.id.clone()),
             because: Some(self.because.clone()),
             ..Inventory::new(reason)
-        });
+        }));
         event.source = Some(Source { sensor: Some(SENSOR.to_owned()), ..Source::default() });
         event
     }
@@ -70,7 +70,8 @@ impl Proposal {
 /// The event that says how many places were found and not proposed.
 pub fn left_out(n: u64, now: Moment) -> Event {
     let mut event = Event::new(Kind::Inventory, clock::text(now));
-    event.inventory = Some(Inventory { left_out: Some(n), ..Inventory::new(InventoryReason::WatchProposed) });
+    event.inventory =
+        Some(Box::new(Inventory { left_out: Some(n), ..Inventory::new(InventoryReason::WatchProposed) }));
     event.source = Some(Source { sensor: Some(SENSOR.to_owned()), ..Source::default() });
     event
 }

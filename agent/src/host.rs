@@ -12,12 +12,15 @@ mod sessions;
 mod shutdown;
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use ntk_evidence::event::Health;
-use ntk_evidence::hash::{Hash, hex};
+use ntk_evidence::hash::hex;
 use ntk_evidence::time::Moment;
+use sha2::{Digest as _, Sha256};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind, Users};
 
 use crate::attribute::Names;
@@ -38,6 +41,21 @@ const ACCOUNTS_EVERY: Duration = Duration::from_secs(30);
 /// The kernel's random id of this boot; empty where it cannot be read.
 pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// The build of the operating system: what it says of itself, and Debian's point release, which stands elsewhere.
+fn os_build() -> Option<String> {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let told = [read("/etc/os-release"), read("/usr/lib/os-release")];
+    let told = told.iter().find(|text| !text.is_empty())?;
+    let of = |name: &str| {
+        let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
+        Some(line.trim_matches('"').to_owned())
+    };
+    let debian = Some(read("/etc/debian_version").trim().to_owned());
+    let parts = [of("ID"), of("BUILD_ID").or_else(|| of("VERSION_ID")), debian];
+    let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    Some(parts.join(" ")).filter(|text| !text.is_empty())
 }
 
 /// This run of the agent's process, and the boot it belongs to.
@@ -64,13 +82,25 @@ impl Run {
             random[..8].copy_from_slice(&now.unix_nanos().to_be_bytes());
         }
         // The link of the process itself: a file that was put in its place meanwhile is not what runs.
-        let program = std::fs::read("/proc/self/exe").or_else(|_| std::fs::read(std::env::current_exe()?));
+        let program = File::open("/proc/self/exe").or_else(|_| File::open(std::env::current_exe()?));
         Self {
             boot_id: boot_id(),
             run_id: hex(&random),
             started: now,
             last_shutdown: shutdown::last(),
-            binary_sha256: program.ok().map(|program| Hash::of(&program).to_hex()),
+            binary_sha256: program.and_then(hash_of).ok(),
+        }
+    }
+}
+
+/// SHA-256 of a file, hex, read piece by piece: the program is many times larger than what it needs to run.
+fn hash_of(mut file: File) -> std::io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hex(&hash.finalize())),
+            n => hash.update(piece.get(..n).unwrap_or_default()),
         }
     }
 }
@@ -90,6 +120,7 @@ pub fn fill(health: &mut Health, run: &Run, clock: &dyn Clock) {
     let os = [System::long_os_version().ok(), System::kernel_version().ok()];
     let os: Vec<String> = os.into_iter().flatten().collect();
     health.os = Some(os.join(", kernel ")).filter(|os| !os.is_empty());
+    health.os_build = os_build();
     health.boot_id = Some(boot_id()).filter(|id| !id.is_empty());
     health.uptime_s = System::uptime().ok();
     health.sessions = sessions(&Accounts::default()).into_iter().map(|session| session.to_string()).collect();
@@ -269,7 +300,7 @@ mod tests {
         assert_eq!(accounts.user_name(0).as_deref(), Some("root"));
         assert_eq!(accounts.user_name(3_999_999_999), None);
         let here = std::fs::canonicalize(env!("CARGO_MANIFEST_DIR")).unwrap();
-        let folder = std::fs::File::open(&here).unwrap();
+        let folder = File::open(&here).unwrap();
         let descriptor = std::os::fd::AsRawFd::as_raw_fd(&folder);
         let found = OpenFolders.folder(std::process::id(), descriptor);
         assert_eq!(found.as_deref(), here.to_str());

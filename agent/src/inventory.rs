@@ -109,7 +109,7 @@ impl Watch {
             }
         }
         let mut event = Event::new(Kind::Inventory, clock::text(now));
-        event.inventory = Some(inventory);
+        event.inventory = Some(Box::new(inventory));
         event.source = Some(Source { sensor: Some(SENSOR.to_owned()), ..Source::default() });
         Some(event)
     }

@@ -7,6 +7,8 @@ pub mod classify;
 pub mod cli;
 pub mod clock;
 pub mod coalesce;
+#[cfg(target_os = "linux")]
+pub mod commission;
 pub mod config;
 pub mod decoy;
 #[cfg(target_os = "linux")]
@@ -14,6 +16,8 @@ pub mod discover;
 pub mod enroll;
 pub mod host;
 pub mod identity;
+#[cfg(target_os = "linux")]
+pub mod install;
 #[cfg(target_os = "linux")]
 pub mod inventory;
 pub mod kept;

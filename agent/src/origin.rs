@@ -48,6 +48,8 @@ pub struct Origin {
     repeats: Repeats,
     /// This agent's own process: what it starts is not told.
     own: Option<u32>,
+    /// The last command line, as it came and without its secrets.
+    masked: (String, String),
     /// The machine whose processes these are; a recording may hold several, and their numbers say nothing of each
     /// other.
     machine: Option<Option<String>>,
@@ -62,6 +64,7 @@ impl Origin {
             remote: Remote::default(),
             repeats: Repeats::default(),
             own,
+            masked: Default::default(),
             machine: None,
         }
     }
@@ -196,7 +199,11 @@ impl Origin {
             process.command = Some(command.to_owned());
         }
         if let Some(command) = event.process.as_mut().and_then(|process| process.command.as_mut()) {
-            *command = masked(command);
+            // The thousandth open of one process has the command line of the first.
+            if self.masked.0 != *command {
+                self.masked = (command.clone(), masked(command));
+            }
+            command.clone_from(&self.masked.1);
         }
         if let Some(actor) = event.actor.as_mut().filter(|actor| actor.tool.is_none()) {
             actor.tool = tool.or_else(|| self.remote.tool_of(actor.session));

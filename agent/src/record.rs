@@ -12,6 +12,8 @@
 //! # Invariants
 //! - EV-2: any bytes give a [`Record`] or a [`RecordError`], in memory bounded by [`RECORD_BYTES_MAX`].
 
+use std::borrow::Cow;
+
 mod field;
 pub mod kind;
 mod stamp;
@@ -26,12 +28,52 @@ pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 pub const UNSET: u32 = u32::MAX;
 
 /// A record as the drain thread took it from the kernel: nothing parsed yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawRecord {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawRecord<'a> {
     /// The netlink message type, which is the record type.
     pub kind: u16,
     /// The message without its header: `audit(...): ...`.
-    pub payload: Vec<u8>,
+    pub payload: &'a [u8],
+}
+
+/// Raw records in the order in which they came, in one piece of memory: under load they come by the thousand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RawRecords {
+    bytes: Vec<u8>,
+    ends: Vec<(u16, usize)>,
+}
+
+impl RawRecords {
+    /// Adds one.
+    pub fn push(&mut self, raw: RawRecord<'_>) {
+        self.bytes.extend_from_slice(raw.payload);
+        self.ends.push((raw.kind, self.bytes.len()));
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = RawRecord<'_>> {
+        let mut from = 0;
+        self.ends.iter().map(move |(kind, to)| {
+            let payload = self.bytes.get(from..*to).unwrap_or_default();
+            from = *to;
+            RawRecord { kind: *kind, payload }
+        })
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Bytes that they hold, for bounds on memory.
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.capacity().saturating_add(self.ends.capacity().saturating_mul(size_of::<(u16, usize)>()))
+    }
 }
 
 /// Why bytes are not a record. It names no contents: they may be anybody's (PR-1).
@@ -57,7 +99,7 @@ pub struct Record {
     node: Option<Box<str>>,
     kind: u16,
     stamp: Stamp,
-    body: Box<[u8]>,
+    body: field::Indexed,
     claims: Option<Box<[u8]>>,
     enriched: Option<Box<[u8]>>,
 }
@@ -83,7 +125,7 @@ impl Record {
     }
 
     /// Reads one message of the kernel's netlink socket.
-    pub fn from_raw(raw: &RawRecord) -> Result<Self, RecordError> {
+    pub fn from_raw(raw: RawRecord<'_>) -> Result<Self, RecordError> {
         if raw.payload.len() > RECORD_BYTES_MAX {
             return Err(RecordError::TooLong);
         }
@@ -98,7 +140,7 @@ impl Record {
             node,
             kind,
             stamp,
-            body: parts.body.into(),
+            body: field::Indexed::new(parts.body),
             claims: parts.claims.map(Into::into),
             enriched: parts.enriched.map(Into::into),
         })
@@ -123,7 +165,7 @@ impl Record {
     pub fn size_bytes(&self) -> usize {
         let part = |part: &Option<Box<[u8]>>| part.as_ref().map_or(0, |bytes| bytes.len());
         self.body
-            .len()
+            .size_bytes()
             .saturating_add(part(&self.claims))
             .saturating_add(part(&self.enriched))
             .saturating_add(size_of::<Self>())
@@ -131,7 +173,7 @@ impl Record {
 
     /// A field that the kernel wrote. The first one of that name wins.
     pub fn field(&self, name: &str) -> Option<Value<'_>> {
-        field::find(&self.body, name)
+        self.body.find(name)
     }
 
     /// A field inside `msg='...'`: the sender's word, not the kernel's.
@@ -166,6 +208,11 @@ impl Record {
     /// A field of the kernel's part that the kernel may have written in hex because of its characters.
     pub fn text(&self, name: &str) -> Option<String> {
         self.field(name)?.text()
+    }
+
+    /// The same without a copy where the record holds the text as it is.
+    pub fn spelled(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.field(name)?.spelled()
     }
 
     /// The same for a field of the sender's part.

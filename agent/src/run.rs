@@ -38,11 +38,15 @@ use crate::watch_list::{Watch, WatchList};
 use crate::whole_file::{RealFiles, create_private_folder};
 use crate::{decoy, host, log_output, vigil};
 
+#[cfg(target_os = "linux")]
+mod commission;
 mod health;
 #[cfg(target_os = "linux")]
 mod holdings;
 mod sensing;
 
+#[cfg(target_os = "linux")]
+pub(crate) use commission::places;
 use health::Pulse;
 use sensing::Sensing;
 
@@ -169,6 +173,8 @@ pub fn run(dir: &Path, part: Part) -> Result<(), RunError> {
         progress: spool.progress(),
         uplink_status,
         pulse: Pulse::new(config.health_every),
+        #[cfg(target_os = "linux")]
+        sealing: commission::Sealing::default(),
         sensing: None,
         more_watches: more_watches(dir),
         watched: watch::channel(WatchList::default()).0,
@@ -189,6 +195,7 @@ pub fn run(dir: &Path, part: Part) -> Result<(), RunError> {
     drop(vigil);
     stop_holdings(holdings);
     agent.stop_sensors();
+    agent.tell_who_uninstalls();
     agent.tell_health("stop");
     if !spool.sync(SYNC_WITHIN) {
         warn!("the last entries could not be written in time");
@@ -318,6 +325,8 @@ struct Agent {
     progress: watch::Receiver<Progress>,
     uplink_status: watch::Receiver<UplinkStatus>,
     pulse: Pulse,
+    #[cfg(target_os = "linux")]
+    sealing: commission::Sealing,
     sensing: Option<Sensing>,
     /// Watches on top of the configuration's.
     more_watches: Vec<Watch>,
@@ -345,7 +354,33 @@ impl Agent {
             if let Some(reason) = self.pulse.reason(&health, Instant::now()) {
                 self.tell_health(reason);
             }
+            #[cfg(target_os = "linux")]
+            self.seal_a_test();
             self.write_status(status::Life::Running);
+        }
+    }
+
+    /// Writes down the result of an on-site test, where one was made.
+    #[cfg(target_os = "linux")]
+    fn seal_a_test(&mut self) {
+        if self.config.sensor.observe {
+            return;
+        }
+        let progress = self.progress.borrow().clone();
+        let watches = self.watched.borrow().clone();
+        let around = commission::Around {
+            dir: &self.dir,
+            watches: &watches,
+            progress: &progress,
+            clock: &*self.clock,
+        };
+        let mut health = health::health("", self.sensing.as_ref(), &progress);
+        let event = self.sealing.look(&around, || {
+            host::fill(&mut health, &self.run, &*self.clock);
+            health
+        });
+        if event.is_some_and(|event| self.intake.own(event).is_err()) {
+            warn!("the spool is closed; the result of an on-site test is not recorded");
         }
     }
 
@@ -386,6 +421,11 @@ impl Agent {
         self.watched.send_replace(config.watches.clone());
         // Before the sensors: what the agent itself writes is no access.
         decoy::plant_missing(&config.watches);
+        #[cfg(target_os = "linux")]
+        if !config.sensor.observe {
+            commission::begin(&self.dir, &*self.clock);
+            config.watches = commission::watched(&self.dir, &config.watches);
+        }
         let sensing = Sensing::start(&self.dir, &config, self.bookmark.as_ref(), &self.intake, &self.clock);
         info!(sensors = ?sensing.names(), watches = config.watches.len(), "sensors started");
         self.sensing = Some(sensing);
@@ -414,6 +454,17 @@ impl Agent {
         health.lost = Some(self.progress.borrow().n_lost);
         if self.intake.own(health::event(health, self.clock.now())).is_err() {
             warn!("the spool is closed; a health entry is not recorded");
+        }
+    }
+
+    /// Where the service is being taken off this machine: by whose session.
+    fn tell_who_uninstalls(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(event) =
+            crate::install::leaving::event(&self.dir, &host::Accounts::default(), self.clock.now())
+            && self.intake.own(event).is_err()
+        {
+            warn!("the spool is closed; who uninstalls the agent is not recorded");
         }
     }
 

@@ -45,6 +45,9 @@ pub use recorded::{Position, Recordings};
 pub use sink::{Closed, QUEUE_MAX, Sensed, Sink};
 pub use stop::Stop;
 
+/// Name, below the agent's folder, of the state of kernel audit before it, for as long as that is not put back.
+pub const STATE_FILE: &str = "audit-before.json";
+
 /// Which sensors may run, and with what.
 #[derive(Clone, Debug)]
 pub struct SensorConfig {
@@ -185,15 +188,17 @@ pub fn start(config: SensorConfig, sink: &Sink, stop: &Stop) -> Started {
     }
     let standing = Arc::<Standing>::default();
     let fingerprints = Arc::<Fingerprints>::default();
-    // The logs first: a login that audit tells of waits for them only where they are read. Audit before those that
-    // stand in for it: they ask what it tells.
-    let logs =
-        config.logs.then(|| follow_logs(&config, &standing, &fingerprints, sink.clone(), stop.clone()));
+    // The logs are opened first: a login that audit tells of waits for them only where they are read. They and the
+    // others that stand in for audit say what is not seen after it was taken: what it tells is known only then.
+    let logs = config.logs.then(|| open_logs(&config, &standing, &fingerprints));
     if config.audit {
         let result = sense_audit(&config, &standing, fingerprints, sink.clone(), stop.clone());
         started_or_said(&mut started, result);
     }
-    logs.into_iter().for_each(|result| started_or_said(&mut started, result));
+    if let Some(logs) = logs {
+        let result = logs.and_then(|logs| follow_logs(logs, sink.clone(), stop.clone()));
+        started_or_said(&mut started, result);
+    }
     if config.watches.is_empty() {
         return started;
     }
@@ -309,19 +314,22 @@ fn sense_fanotify(
 }
 
 #[cfg(unix)]
-fn follow_logs(
+fn open_logs(
     config: &SensorConfig,
     standing: &Arc<Standing>,
     fingerprints: &Arc<Fingerprints>,
-    sink: Sink,
-    stop: Stop,
-) -> Result<Running, String> {
-    let sensor = logs::LogsSensor::start(logs::LogsConfig {
+) -> Result<logs::LogsSensor, String> {
+    logs::LogsSensor::start(logs::LogsConfig {
         files: config.log_files.clone(),
         standing: Arc::clone(standing),
         fingerprints: Arc::clone(fingerprints),
         clock: Arc::clone(&config.clock),
-    })?;
+    })
+}
+
+#[cfg(unix)]
+fn follow_logs(sensor: logs::LogsSensor, sink: Sink, stop: Stop) -> Result<Running, String> {
+    sensor.say();
     let cannot_see = sensor.cannot_see();
     let running = Running::spawn(crate::auth_log::SENSOR, move || sensor.run(&sink, &stop));
     let running = running.map_err(|error| not_started("the logs of login programs", &error))?;
@@ -329,14 +337,17 @@ fn follow_logs(
 }
 
 #[cfg(not(unix))]
-fn follow_logs(
+fn open_logs(
     _config: &SensorConfig,
     _standing: &Arc<Standing>,
     _fingerprints: &Arc<Fingerprints>,
-    _sink: Sink,
-    _stop: Stop,
-) -> Result<Running, String> {
+) -> Result<std::convert::Infallible, String> {
     Err("logs of login programs are followed on Linux only".to_owned())
+}
+
+#[cfg(not(unix))]
+fn follow_logs(none: std::convert::Infallible, _sink: Sink, _stop: Stop) -> Result<Running, String> {
+    match none {}
 }
 
 fn sense_notify(

@@ -3,6 +3,7 @@
 //! A path belongs to the watch with the longest prefix, compared name by name: `/srv/a` holds `/srv/a/b`, not
 //! `/srv/ab`. Paths are compared as text, after [`normalise`]: nothing here asks the file system.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use ntk_evidence::event::{Class, Event, Kind};
@@ -266,6 +267,13 @@ pub fn normalise(path: &str) -> String {
     normal
 }
 
+/// The same without a copy of a path that is so already, as most are.
+pub fn normal(path: &str) -> Cow<'_, str> {
+    let is_plain = |name: &str| !matches!(name, "" | "." | "..");
+    let is_normal = path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_plain));
+    if is_normal { Cow::Borrowed(path) } else { Cow::Owned(normalise(path)) }
+}
+
 /// A recorded name made absolute: relative ones start at the folder.
 pub fn absolute(folder: &str, name: &str) -> String {
     if name.starts_with('/') { normalise(name) } else { normalise(&format!("{folder}/{name}")) }
@@ -331,6 +339,9 @@ mod tests {
 
     #[test]
     fn names_are_made_absolute_by_text() {
+        for path in ["/a/b", "/", "", "a", "/a/", "//a", "/a/./b", "/a/../b", "/.a/..b"] {
+            assert_eq!(normal(path), normalise(path), "{path}");
+        }
         assert_eq!(absolute("/home/a", "x"), "/home/a/x");
         assert_eq!(absolute("/srv/w", "../v/./p//q"), "/srv/v/p/q");
         assert_eq!(absolute("/", "../../x"), "/x");

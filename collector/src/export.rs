@@ -259,7 +259,7 @@ pub fn bundle(
     let page = page_one(question, &parts, &findings, &roster, &received, &provable, &not_included);
     reviewed.report(&mut bag, &page)?;
     let words = words::of_checkpoint(&checkpoint.checkpoint.text());
-    let system = system::system(&mut bag, practice, &published, &parts, question)?;
+    let system = system::system(&mut bag, practice, lookup, &published, &parts, question)?;
     system::certification(
         &mut bag,
         &CertificationFacts {

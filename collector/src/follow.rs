@@ -36,6 +36,7 @@ use crate::engine::{Effect, Engine, Entry, Snapshot};
 use crate::finding::step::StepAct;
 use crate::finding::{Finding, FindingStep};
 use crate::ledger::{LedgerError, LedgerHandle, from_frame, from_pruned};
+use crate::on_site::{self, Facts};
 use crate::policy::Policy;
 use crate::roster::Roster;
 use crate::store::{Changes, Cursor, FindingRecord, LeafRecord, Store, StoreError, TicketAct};
@@ -134,6 +135,8 @@ pub struct Follower {
     pending: Vec<FindingStep>,
     /// The same for what came later to a finding.
     later: Vec<StepAct>,
+    /// What each machine was when it last told of itself.
+    facts: BTreeMap<String, Facts>,
     /// Leaf of the last snapshot.
     kept_at: u64,
 }
@@ -170,6 +173,7 @@ impl Follower {
             written,
             pending: Vec::new(),
             later: Vec::new(),
+            facts: BTreeMap::new(),
             kept_at: next.leaf,
         })
     }
@@ -278,6 +282,7 @@ impl Follower {
         let mut used = BTreeSet::new();
         for (number, entry) in batch.numbered() {
             let Ok(event) = entry.event() else { continue };
+            self.mark(&author, number, &event, received, changes)?;
             let seen = Entry { author: &author, host: &host, number, event: &event, received };
             let decided = self.engine.entry(seen);
             if record.around(number) != decided.around {
@@ -293,6 +298,30 @@ impl Follower {
             }
         }
         Ok(steps)
+    }
+
+    /// Keeps what the proof of a machine rests on. Read again, the same entries give the same marks.
+    fn mark(
+        &mut self,
+        author: &str,
+        number: u64,
+        event: &Event,
+        received: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<(), FollowError> {
+        if event.health.is_none() && event.commission.is_none() {
+            return Ok(());
+        }
+        if !self.facts.contains_key(author) {
+            let last = self.store.marks(author, number)?.pop();
+            self.facts.extend(last.map(|mark| (author.to_owned(), mark.facts)));
+        }
+        let received = i64::try_from(received.as_nanosecond()).unwrap_or(i64::MAX);
+        if let Some(mark) = on_site::mark(event, number, received, self.facts.get(author)) {
+            changes.mark(author, &mark)?;
+            self.facts.insert(author.to_owned(), mark.facts);
+        }
+        Ok(())
     }
 
     fn acts(&mut self, leaf: u64, batch: &SealedBatch, changes: &mut Changes) -> Result<(), FollowError> {

@@ -33,6 +33,7 @@ pub mod need_to_know;
 #[cfg(test)]
 mod noise;
 pub mod off_site;
+pub mod on_site;
 pub mod outside;
 pub mod policy;
 pub mod practice;

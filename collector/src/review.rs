@@ -25,6 +25,7 @@ use crate::follow::answer::{Seen, store_error};
 use crate::items::{Span, new_in_roster};
 use crate::ledger::LedgerError;
 use crate::ledger::writer::Published;
+use crate::on_site::OnSite;
 use crate::practice::Practice;
 use crate::report::coverage::MachineInput;
 use crate::report::matters::{break_glass, roster_part, tickets};
@@ -79,12 +80,15 @@ pub fn review(
         let one = known.entry(name.clone()).or_insert_with(|| MachineInput {
             name,
             enrolled_at: enrolled,
-            is_proved: false,
+            on_site: OnSite::Never,
             silences: Vec::new(),
         });
         one.enrolled_at =
             one.enrolled_at.map_or(enrolled, |since| enrolled.map(|enrolled| enrolled.min(since)));
         one.silences.extend(pass.silences.of(author, made_at));
+    }
+    for machine in known.values_mut() {
+        machine.on_site = on_site(lookup, published, &machine.name, to)?;
     }
     let machines: Vec<_> = known.into_values().collect();
     let is_shown = |record: &FindingRecord| only.is_none() || pass.paths.contains_key(&record.finding.id);
@@ -170,6 +174,21 @@ pub fn review(
 fn machine_name(author: &str) -> String {
     let parsed = Author::parse(author).ok();
     parsed.as_ref().and_then(Author::machine).unwrap_or(author).to_owned()
+}
+
+/// What on-site tests have proved of a machine up to a moment. Where it was set up anew, only its newest log counts.
+fn on_site(
+    lookup: &Lookup,
+    published: &Published,
+    name: &str,
+    until: Timestamp,
+) -> Result<OnSite, LedgerError> {
+    let of_machine = published.registry.machines.iter().filter(|(author, _)| machine_name(author) == name);
+    let Some((author, _)) = of_machine.max_by_key(|(_, machine)| machine.act) else {
+        return Ok(OnSite::Never);
+    };
+    let marks = lookup.store().marks(author, u64::MAX).map_err(store_error)?;
+    Ok(OnSite::of(&marks, nanos(until)))
 }
 
 /// The last self-check and its age: the ledger verifies itself daily, so an old one is said first.

@@ -8,6 +8,7 @@
 //! | `d` day leaf | nothing: a batch that touches that UTC day |
 //! | `E` author 0 epoch | [`RollOverRecord`]: where the roll-over to that epoch lies, and what is before it |
 //! | `f` id | [`FindingRecord`] |
+//! | `M` author 0 number | [`Mark`]: an on-site test of a machine, or a change of its system or program |
 //! | `R` leaf, `P` leaf | roster and policy that came into force with an act in that leaf |
 //!
 //! Where the practice is encrypted at rest, each value is sealed under its key, and in the place of an author in a
@@ -30,6 +31,7 @@ use tracing::warn;
 
 use crate::at_rest::keys::{SealError, StoreSeal};
 use crate::engine::Snapshot;
+use crate::on_site::Mark;
 use crate::ticket::items::Usage;
 
 pub use record::{Cursor, FindingRecord, LeafRecord, RollOverRecord, TicketAct};
@@ -114,6 +116,12 @@ impl Changes {
         Ok(())
     }
 
+    /// What the proof of a machine rests on.
+    pub fn mark(&mut self, author: &str, mark: &Mark) -> Result<(), StoreError> {
+        self.sets.push((mark_key(author, mark.number), serde_json::to_vec(mark)?));
+        Ok(())
+    }
+
     /// A policy that came into force.
     pub fn policy(&mut self, leaf: u64, text: &str) {
         self.sets.push((leaf_key(b'P', leaf), text.as_bytes().to_vec()));
@@ -162,7 +170,7 @@ impl Store {
     fn key(&self, key: Vec<u8>) -> Vec<u8> {
         let Some(seal) = &self.seal else { return key };
         let tail = match key.first() {
-            Some(b'n') => 9,
+            Some(b'n' | b'M') => 9,
             Some(b'E') => 5,
             _ => return key,
         };
@@ -303,6 +311,12 @@ impl Store {
         items.map(|item| Ok(serde_json::from_slice(&item?.1)?)).collect()
     }
 
+    /// What the proof of a machine rests on, of its log's entries before this number, in their order.
+    pub fn marks(&self, author: &str, before: u64) -> Result<Vec<Mark>, StoreError> {
+        let (from, to) = (self.key(mark_key(author, 0)), self.key(mark_key(author, before)));
+        self.range(from..to).map(|item| Ok(serde_json::from_slice(&item?.1)?)).collect()
+    }
+
     /// The batches that touch the UTC days of `[from, to]`, in the order of the log.
     pub fn leaves_between(&self, from_unix_ns: i64, to_unix_ns: i64) -> Result<Vec<LeafRecord>, StoreError> {
         let (from, to) = (day_key(day(from_unix_ns), 0), day_key(day(to_unix_ns).saturating_add(1), 0));
@@ -428,6 +442,10 @@ fn ticket_key(leaf: u64, number: u64) -> Vec<u8> {
 
 fn note_key(author: &str, size: u64) -> Vec<u8> {
     [b"n", author.as_bytes(), b"\0", &size.to_be_bytes()].concat()
+}
+
+fn mark_key(author: &str, number: u64) -> Vec<u8> {
+    [b"M", author.as_bytes(), b"\0", &number.to_be_bytes()].concat()
 }
 
 fn epoch_key(author: &str, epoch: u32) -> Vec<u8> {

@@ -235,4 +235,44 @@ pub(super) const LINUX: &[Attack] = &[
             test: "doors::remote::live_roots_work_outside_any_login_names_the_sessions_open_at_the_time",
         },
     },
+    Attack {
+        id: "commission-invented",
+        what: "write down the result of an on-site test that was never made",
+        ends: Seen {
+            by: "the agent",
+            check: "it looks for each step in its own log, by process, file and person, and seals as not arrived what is not there",
+            after: "three seconds",
+            test: "commission::live_what_is_left_out_or_not_seen_is_said_and_neither_inventing_nor_replaying_a_result_proves_anything",
+        },
+    },
+    Attack {
+        id: "commission-replayed",
+        what: "lay the result of another machine's on-site test, or of an earlier one, into an agent's folder",
+        ends: Seen {
+            by: "the agent",
+            check: "the numbers, processes and files of another test are not in its log; one test is sealed once, and under the system that it began under",
+            after: "three seconds",
+            test: "commission::live_what_is_left_out_or_not_seen_is_said_and_neither_inventing_nor_replaying_a_result_proves_anything",
+        },
+    },
+    Attack {
+        id: "commission-step-skipped",
+        what: "leave out of an on-site test what the recording does not see",
+        ends: Seen {
+            by: "the review",
+            check: "a step that did not arrive, was not made or was left out is named: \"proved except\"",
+            after: "in the week's review",
+            test: "commission::live_what_is_left_out_or_not_seen_is_said_and_neither_inventing_nor_replaying_a_result_proves_anything",
+        },
+    },
+    Attack {
+        id: "commission-outdated",
+        what: "let an on-site test stand for another kernel, system build or agent than it was made with",
+        ends: Seen {
+            by: "the review",
+            check: "health entries name kernel, build and program: \"not proved since the upgrade of\"",
+            after: "with the first health entry after the upgrade",
+            test: "commission::a_machine_is_proved_until_its_kernel_is_another_one",
+        },
+    },
 ];

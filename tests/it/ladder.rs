@@ -84,6 +84,12 @@ fn comes(practice: &Practice, what: &str, wanted: &[(&str, &str)]) -> Result<Val
         .with_context(|| format!("{what}: {:#?}", practice.events(&[])))
 }
 
+/// A health entry that says that audit tells of no logins.
+fn says_no_logins(row: &Value) -> bool {
+    let sentences = row.pointer("/event/health/cannot_see");
+    sentences.is_some_and(|all| all.to_string().contains("does not tell of logins now"))
+}
+
 fn says(machine: &Machine, sentence: &str) -> Result<()> {
     wait::until_so(sentence, WITHIN, || Ok(machine.command(&["status"])?.contains(sentence)))
         .with_context(|| machine.command(&["status"]).unwrap_or_default())
@@ -363,7 +369,9 @@ fn live_a_login_and_its_session_bear_the_fingerprint_of_the_key() -> Result<()> 
     )?;
     comes(&practice, "the logout", &[("/event/kind", "logout"), user, by_key])?;
     let of_the_log = |row: &Value| row.pointer("/event/source/sensor") == Some(&"auth-log".into());
-    ensure!(!practice.events(&[])?.iter().any(of_the_log), "beside audit the log makes no events");
+    let events = practice.events(&[])?;
+    ensure!(!events.iter().any(of_the_log), "beside audit the log makes no events");
+    ensure!(!events.iter().any(says_no_logins), "no word of a start stays in a health entry: {events:#?}");
     ensure!(machine.stop()?.success(), "{}", machine.log());
     sshd.stop()?;
     rsyslog.stop()?;
@@ -395,6 +403,9 @@ fn live_without_audit_fanotify_names_the_reader_and_the_log_the_login() -> Resul
     let (mut machine, mail) = machine(&practice, &logs)?;
     says(&machine, "kernel audit does not tell of files now; fanotify does")?;
     says(&machine, "any account of this machine can write a line there")?;
+    wait::until_so("a health entry that says so", WITHIN, || {
+        Ok(practice.events(&[])?.iter().any(says_no_logins))
+    })?;
     let letter = mail.join("letter-0");
     let reader = Reader::open(&letter)?;
     let read = comes(

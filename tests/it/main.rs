@@ -7,6 +7,7 @@
 mod at_rest;
 mod attacks;
 mod bundle;
+mod commission;
 mod crash;
 mod custody;
 mod decisions;

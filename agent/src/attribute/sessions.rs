@@ -431,11 +431,11 @@ pub(crate) fn command_of(observation: &Observation) -> Option<String> {
         let program = bytes.split(|byte| matches!(byte, 0 | b':' | b' ')).next().unwrap_or_default();
         let program = text_of(program.strip_prefix(b"-").unwrap_or(program));
         let program = program.rsplit('/').next().unwrap_or_default();
-        let exe = call.text("exe").unwrap_or_default();
+        let exe = call.spelled("exe").unwrap_or_default();
         let exe = exe.rsplit('/').next().unwrap_or_default();
-        let comm = call.text("comm").unwrap_or_default();
+        let comm = call.spelled("comm").unwrap_or_default();
         // `comm` is cut to 15 bytes; `python3` is the program `python3.11`.
-        let is_own = (!comm.is_empty() && program.starts_with(&comm)) || exe.starts_with(program);
+        let is_own = (!comm.is_empty() && program.starts_with(&*comm)) || exe.starts_with(program);
         if !is_own {
             return None;
         }

@@ -1,5 +1,7 @@
 //! File accesses: which action a call was, on which path, how it ended, and whether it concerns a watch.
 
+use std::borrow::Cow;
+
 use ntk_evidence::event::{Action, Object, Outcome, Via};
 
 use super::calls::{self, Call, Verb};
@@ -7,7 +9,7 @@ use super::keys::{ForeignKeys, KeyLearner};
 use super::places::{Folders, Inode, Known, Places};
 use crate::coalesce::Observation;
 use crate::record::{Record, kind};
-use crate::watch_list::{Watch, WatchList, absolute, normalise};
+use crate::watch_list::{Watch, WatchList, absolute, normal};
 
 const O_ACCMODE: u64 = 3;
 const O_CREAT: u64 = 0x40;
@@ -27,10 +29,10 @@ pub(super) struct Access {
 
 /// A PATH record, read once.
 struct Item<'a> {
-    name: Option<String>,
+    name: Option<Cow<'a, str>>,
     inode: Option<Inode>,
     mode: u64,
-    device: Option<String>,
+    device: Option<&'a [u8]>,
     nametype: &'a [u8],
 }
 
@@ -72,10 +74,14 @@ pub(super) fn outcome_of(record: &Record) -> Outcome {
     }
 }
 
-/// The keys of the rules that made a record.
-fn keys_of(record: &Record) -> Vec<String> {
-    let joined = record.text("key").unwrap_or_default();
-    joined.split('\u{1}').filter(|key| !key.is_empty()).map(str::to_owned).collect()
+/// The keys of the rules that made a record, as they stand in it: joined.
+fn keys_of(record: &Record) -> Cow<'_, str> {
+    record.spelled("key").unwrap_or_default()
+}
+
+/// Each of them.
+fn each_key(joined: &str) -> impl Iterator<Item = &str> {
+    joined.split('\u{1}').filter(|key| !key.is_empty())
 }
 
 /// Shows the learner which key was borne by a record of which watch.
@@ -87,7 +93,7 @@ pub(super) fn learn_keys(observation: &Observation, watches: &WatchList, learner
     let cwd = folder_of(observation);
     let names = observation.each(kind::PATH).filter_map(|path| path.text("name"));
     let watch = names.filter_map(|name| watches.place_of(&absolute(&cwd, &name))).next();
-    keys_of(record).iter().for_each(|key| learner.saw(key, watch));
+    each_key(&keys_of(record)).for_each(|key| learner.saw(key, watch));
 }
 
 /// Reads a file access; none where it is none, or concerns no watch.
@@ -99,8 +105,8 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
     let outcome = outcome_of(record);
     let items: Vec<Item<'_>> = observation.each(kind::PATH).map(Item::read).collect();
     let keys = keys_of(record);
-    let own = keys.iter().find_map(|key| scene.watches.place_of_key(key));
-    let foreign = keys.iter().find_map(|key| scene.keys.reading(key));
+    let own = each_key(&keys).find_map(|key| scene.watches.place_of_key(key));
+    let foreign = each_key(&keys).find_map(|key| scene.keys.reading(key));
     let (first, second) = choose(call.verb, &items);
     let by_inode = |item: Option<&Item<'_>>, places: &Places| {
         item.and_then(|item| item.inode.as_ref())
@@ -108,8 +114,8 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
             .map(|known| known.watch)
     };
     let known = by_inode(first, scene.places).or_else(|| by_inode(second, scene.places));
-    let disk = first.filter(|item| item.is_block_device()).and_then(|item| item.device.as_deref());
-    let disk = disk.and_then(|device| scene.places.disk(device));
+    let disk = first.filter(|item| item.is_block_device()).and_then(|item| item.device);
+    let disk = disk.and_then(|device| scene.places.disk(&crate::record::text_of(device)));
     let hint = own.or(known).or(disk).or(foreign.flatten());
     let resolver =
         Resolver { observation, record, call, hint, keyed: foreign.is_some(), cwd: folder_of(observation) };
@@ -128,8 +134,12 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
             scene.places.opened_folder(observation.node(), pid, descriptor, path);
         }
     }
-    if outcome == Outcome::Success && call.verb == Verb::Unlink {
-        first.and_then(|item| item.inode.as_ref()).into_iter().for_each(|inode| scene.places.forget(inode));
+    if let (Outcome::Success, Some(inode)) = (&outcome, first.and_then(|item| item.inode.as_ref())) {
+        match call.verb {
+            Verb::Unlink => scene.places.lost_a_name(inode),
+            Verb::Link => scene.places.has_more_names(inode, 1),
+            _ => {}
+        }
     }
     let via = match call.verb {
         _ if record.kind() == kind::URINGOP => Via::IoUring,
@@ -237,15 +247,16 @@ fn remember(
     let parents = parents.map(|item| (Some(item), item.name.as_deref().filter(|name| name.starts_with('/'))));
     let named: Vec<_> = parents.chain([first, second]).collect();
     for (item, path) in named {
-        let Some((inode, path)) = item.and_then(|item| item.inode.clone()).zip(path.map(normalise)) else {
+        let Some((inode, path)) = item.and_then(|item| item.inode.as_ref()).zip(path.map(normal)) else {
             continue;
         };
         // Not the guards: an agent's own files come and go unseen, and a number that is free again may be anybody's.
         if let Some(watch) = scene.watches.place_of(&path)
             && scene.watches.at(watch).is_some_and(Watch::is_asset)
             && !path.contains(UNKNOWN_FOLDER)
+            && scene.places.known(&inode).is_none_or(|known| known.watch != watch || known.path != path)
         {
-            scene.places.saw(inode, Known { watch, path });
+            scene.places.saw(inode.clone(), Known { watch, path: path.into_owned() });
         }
     }
 }
@@ -270,7 +281,7 @@ impl Resolver<'_> {
             return known.map(|known| known.path.clone());
         };
         if name.starts_with('/') {
-            return Some(normalise(name));
+            return Some(normal(name).into_owned());
         }
         let at_cwd = absolute(&self.cwd, name);
         let Some(descriptor) = self.folder_descriptor(nth) else { return Some(at_cwd) };
@@ -327,10 +338,10 @@ impl<'a> Item<'a> {
         });
         let octal = |word: &[u8]| u64::from_str_radix(std::str::from_utf8(word).ok()?, 8).ok();
         Self {
-            name: record.text("name"),
+            name: record.spelled("name"),
             inode,
             mode: record.field("mode").and_then(|mode| octal(mode.word())).unwrap_or(0),
-            device: record.field("rdev").map(|device| crate::record::text_of(device.word())),
+            device: record.field("rdev").map(|device| device.word()),
             nametype: record.field("nametype").map(|word| word.word()).unwrap_or_default(),
         }
     }

@@ -3,7 +3,7 @@
 //! A name in a record may be relative to a folder that the record does not name (`openat(5, "x")`), or lie
 //! elsewhere (a link, a bind mount, /proc/self/fd). Inodes seen under a watch lead back.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::mounts::Mount;
 
@@ -44,7 +44,7 @@ impl Folders for NoFolders {
 }
 
 /// The machine, the device and the inode.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Inode {
     /// Name of the machine, where records say one.
     pub node: Option<Box<str>>,
@@ -66,8 +66,10 @@ pub struct Known {
 /// Inodes and open folders of the watches, the disks that hold them, and what is mounted.
 #[derive(Debug, Default)]
 pub struct Places {
-    inodes: BTreeMap<Inode, Known>,
+    inodes: HashMap<Inode, Known>,
     inodes_order: VecDeque<Inode>,
+    /// Names beyond the first, of inodes that have several.
+    more_names: BTreeMap<Inode, u64>,
     folders: BTreeMap<(Option<Box<str>>, u32, i64), String>,
     folders_order: VecDeque<(Option<Box<str>>, u32, i64)>,
     disks: BTreeMap<Box<str>, usize>,
@@ -108,6 +110,15 @@ impl Places {
         while self.inodes.len() > INODES_MAX || self.inodes_order.len() > INODES_MAX.saturating_mul(2) {
             let Some(oldest) = self.inodes_order.pop_front() else { break };
             self.inodes.remove(&oldest);
+            self.more_names.remove(&oldest);
+        }
+    }
+
+    /// An inode that is known has so many names more.
+    pub fn has_more_names(&mut self, inode: &Inode, n: u64) {
+        if n > 0 && self.inodes.contains_key(inode) {
+            let names = self.more_names.entry(inode.clone()).or_default();
+            *names = names.saturating_add(n);
         }
     }
 
@@ -116,9 +127,15 @@ impl Places {
         self.inodes.get(inode)
     }
 
-    /// Forgets an inode whose name was taken away: its number may be given to another file.
-    pub fn forget(&mut self, inode: &Inode) {
-        self.inodes.remove(inode);
+    /// A name of an inode was taken away. With the last one it is forgotten: its number may be given to another file.
+    pub fn lost_a_name(&mut self, inode: &Inode) {
+        match self.more_names.get_mut(inode) {
+            Some(names) if *names > 0 => *names = names.saturating_sub(1),
+            _ => {
+                self.more_names.remove(inode);
+                self.inodes.remove(inode);
+            }
+        }
     }
 
     pub(super) fn opened_folder(&mut self, node: Option<&str>, pid: u32, descriptor: i64, path: &str) {
@@ -141,6 +158,23 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_lost_one_of_its_names_is_still_known_by_the_other() {
+        let mut places = Places::default();
+        let inode = Inode { node: None, device: "fe:00".into(), number: 7 };
+        let known = Known { watch: 0, path: "/a/x".into() };
+        places.saw(inode.clone(), known.clone());
+        places.has_more_names(&inode, 1);
+        places.lost_a_name(&inode);
+        assert_eq!(places.known(&inode), Some(&known));
+        places.lost_a_name(&inode);
+        assert_eq!(places.known(&inode), None, "the number may be another file's now");
+        places.has_more_names(&inode, 1);
+        places.saw(inode.clone(), known);
+        places.lost_a_name(&inode);
+        assert_eq!(places.known(&inode), None, "names of an unknown file are not counted");
+    }
 
     #[test]
     fn memory_is_bounded_and_the_oldest_is_forgotten() {

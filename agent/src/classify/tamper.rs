@@ -22,7 +22,7 @@ impl OwnHand {
     /// Whether an observation is this agent's own test of its sight.
     pub(super) fn tests(&self, observation: &Observation) -> bool {
         let call = observation.first(kind::SYSCALL).filter(|call| call.id("ppid") == Some(self.pid));
-        let keys = call.and_then(|call| call.text("key")).unwrap_or_default();
+        let keys = call.and_then(|call| call.spelled("key")).unwrap_or_default();
         keys.split('\u{1}').any(|key| key == CANARY_KEY)
     }
 
@@ -88,7 +88,7 @@ pub(super) fn read(observation: &Observation, own: Option<&OwnHand>) -> Option<F
 
 /// Calls that are known by the key of our own rule alone.
 fn by_key(observation: &Observation) -> Option<Found> {
-    let keys = observation.first(kind::SYSCALL)?.text("key")?;
+    let keys = observation.first(kind::SYSCALL)?.spelled("key")?;
     let what = keys.split('\u{1}').find_map(|key| match key {
         CLOCK_KEY => Some(TamperKind::ClockChanged),
         KERNEL_KEY => Some(TamperKind::KernelChanged),

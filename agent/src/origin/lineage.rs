@@ -114,7 +114,7 @@ impl Lineage {
         now: Duration,
     ) -> Option<Arc<Parentage>> {
         let (pid, parent) = (call.id("pid")?, call.id("ppid")?);
-        let exe = call.text("exe").unwrap_or_default();
+        let exe = call.spelled("exe").unwrap_or_default();
         let forked = self.known.get(&pid).filter(|known| known.forked);
         let forked = forked
             .filter(|known| known.parent == parent || self.takes_over(parent))
@@ -136,7 +136,7 @@ impl Lineage {
         let (tool, kept) = (around.tool.clone(), Some(Arc::clone(&around)));
         self.put(
             pid,
-            Known { exe: exe.into(), parent, tool, around: kept, command, forked, seen: now, order: 0 },
+            Known { exe: (*exe).into(), parent, tool, around: kept, command, forked, seen: now, order: 0 },
         );
         Some(around)
     }

@@ -1,4 +1,8 @@
-//! Fields of a record: `name=value` pairs, found by scanning. Nothing is allocated until a value is asked for.
+//! Fields of a record: `name=value` pairs, found by scanning once. Nothing is decoded until a value is asked for.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr_iter, memmem, memrchr};
 
 /// The three parts of a record's text.
 pub(super) struct Parts<'a> {
@@ -14,60 +18,123 @@ pub(super) fn split(text: &[u8]) -> Option<Parts<'_>> {
     let claims_at = text
         .strip_prefix(b"msg='")
         .map(|_| 0)
-        .or_else(|| text.windows(6).position(|window| window == b" msg='").map(|at| at.saturating_add(1)));
+        // Most records have no such quote at all.
+        .or_else(|| {
+            memchr(b'\'', text).and_then(|_| memmem::find(text, b" msg='")).map(|at| at.saturating_add(1))
+        });
     if let Some(at) = claims_at {
         let (body, claims) = text.split_at_checked(at)?;
         let claims = claims.strip_prefix(b"msg='")?;
-        let end = claims.iter().rposition(|byte| *byte == b'\'')?;
+        let end = memrchr(b'\'', claims)?;
         let (claims, after) = claims.split_at_checked(end)?;
-        let enriched =
-            after.iter().position(|byte| *byte == 0x1D).and_then(|at| after.get(at.saturating_add(1)..));
+        let enriched = memchr(0x1D, after).and_then(|at| after.get(at.saturating_add(1)..));
         return Some(Parts { body, claims: Some(claims), enriched });
     }
-    let (body, enriched) = match text.iter().position(|byte| *byte == 0x1D) {
+    let (body, enriched) = match memchr(0x1D, text) {
         Some(at) => (text.get(..at)?, text.get(at.saturating_add(1)..)),
         None => (text, None),
     };
-    let quotes = body.iter().filter(|byte| **byte == b'"').count();
-    (quotes % 2 == 0).then_some(Parts { body, claims: None, enriched })
+    memchr_iter(b'"', body).count().is_multiple_of(2).then_some(Parts { body, claims: None, enriched })
 }
 
 /// The first value of a name.
 pub(super) fn find<'a>(text: &'a [u8], name: &str) -> Option<Value<'a>> {
-    Fields { rest: text }.find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
+    Fields { text, at: 0 }.find(|slot| slot.name(text) == name.as_bytes())?.value(text)
 }
 
+/// Where one field stands in its part: positions of its name and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    name: (u16, u16),
+    value: (u16, u16),
+    is_quoted: bool,
+}
+
+impl Slot {
+    fn of(text: &[u8], (from, to): (u16, u16)) -> Option<&[u8]> {
+        text.get(usize::from(from)..usize::from(to))
+    }
+
+    fn name(self, text: &[u8]) -> &[u8] {
+        Self::of(text, self.name).unwrap_or_default()
+    }
+
+    fn value(self, text: &[u8]) -> Option<Value<'_>> {
+        let bytes = Self::of(text, self.value)?;
+        Some(if self.is_quoted { Value::Quoted(bytes) } else { Value::Bare(bytes) })
+    }
+}
+
+/// A part that is asked for many fields: its text, and where each field stands, found in one pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Indexed {
+    text: Box<[u8]>,
+    slots: Vec<Slot>,
+}
+
+impl Indexed {
+    pub(super) fn new(text: &[u8]) -> Self {
+        // A SYSCALL record, which is the longest, has 26 fields and a key.
+        let n_fields = match text.len() {
+            0 => 0,
+            1..200 => 12,
+            _ => 28,
+        };
+        let mut slots = Vec::with_capacity(n_fields);
+        slots.extend(Fields { text, at: 0 });
+        Self { text: text.into(), slots }
+    }
+
+    /// The first value of a name.
+    pub(super) fn find(&self, name: &str) -> Option<Value<'_>> {
+        let is_it = |slot: &&Slot| slot.name(&self.text) == name.as_bytes();
+        self.slots.iter().find(is_it)?.value(&self.text)
+    }
+
+    /// Bytes that it holds, for bounds on memory.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.text.len().saturating_add(self.slots.capacity().saturating_mul(size_of::<Slot>()))
+    }
+}
+
+/// The fields of a part, in order. A record has less than 65,536 bytes ([`super::RECORD_BYTES_MAX`]), so that 16 bits
+/// hold a position; what would lie beyond is none.
 struct Fields<'a> {
-    rest: &'a [u8],
+    text: &'a [u8],
+    at: usize,
 }
 
-impl<'a> Iterator for Fields<'a> {
-    type Item = (&'a [u8], Value<'a>);
+impl Fields<'_> {
+    /// From here to the next byte of a kind, or to the end.
+    fn until(&self, from: usize, is_it: impl Fn(u8) -> bool) -> usize {
+        let rest = self.text.get(from..).unwrap_or_default();
+        rest.iter().position(|byte| is_it(*byte)).map_or(self.text.len(), |at| from.saturating_add(at))
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.text.get(at).copied()
+    }
+}
+
+impl Iterator for Fields<'_> {
+    type Item = Slot;
+
+    fn next(&mut self) -> Option<Slot> {
         loop {
-            self.rest = self.rest.trim_ascii_start();
-            let end = self.rest.iter().position(|byte| *byte == b'=' || *byte == b' ')?;
-            let (name, after) = self.rest.split_at_checked(end)?;
-            let Some(after) = after.strip_prefix(b"=") else {
+            let from = self.until(self.at, |byte| !byte.is_ascii_whitespace());
+            let to = self.until(from, |byte| matches!(byte, b'=' | b' '));
+            if self.byte(to)? != b'=' {
                 // A word without a value, as in `op=adding user to group`.
-                self.rest = after;
+                self.at = to;
                 continue;
-            };
-            let (value, rest) = match after.strip_prefix(b"\"") {
-                Some(quoted) => {
-                    let end = quoted.iter().position(|byte| *byte == b'"').unwrap_or(quoted.len());
-                    let (value, rest) = quoted.split_at_checked(end)?;
-                    (Value::Quoted(value), rest.strip_prefix(b"\"").unwrap_or(rest))
-                }
-                None => {
-                    let end = after.iter().position(|byte| *byte == b' ').unwrap_or(after.len());
-                    let (value, rest) = after.split_at_checked(end)?;
-                    (Value::Bare(value), rest)
-                }
-            };
-            self.rest = rest;
-            return Some((name, value));
+            }
+            let start = to.saturating_add(1);
+            let is_quoted = self.byte(start) == Some(b'"');
+            let start = if is_quoted { start.saturating_add(1) } else { start };
+            let end = self.until(start, |byte| byte == if is_quoted { b'"' } else { b' ' });
+            self.at = if is_quoted { end.saturating_add(1) } else { end };
+            let place = |from: usize, to: usize| Some((u16::try_from(from).ok()?, u16::try_from(to).ok()?));
+            return Some(Slot { name: place(from, to)?, value: place(start, end)?, is_quoted });
         }
     }
 }
@@ -101,6 +168,18 @@ impl<'a> Value<'a> {
     /// Decoded text; bytes that are no UTF-8 become `\xNN`. Placeholders are none.
     pub fn text(self) -> Option<String> {
         self.decoded().map(|bytes| text_of(&bytes)).filter(|text| !text.is_empty() && text != "?")
+    }
+
+    /// The same without a copy where the record holds the text as it is.
+    pub fn spelled(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Quoted(b"" | b"?") => None,
+            Self::Quoted(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => Some(Cow::Borrowed(text)),
+                Err(_) => Some(Cow::Owned(text_of(bytes))),
+            },
+            Self::Bare(_) => self.text().map(Cow::Owned),
+        }
     }
 
     /// A bare word such as `success` or `op`, not decoded.

@@ -69,8 +69,25 @@ pub fn rfc3339(since_epoch: Duration) -> String {
     };
     let year = era.saturating_mul(400).saturating_add(year_of_era).saturating_add(u64::from(month <= 2));
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    let millis = since_epoch.subsec_millis();
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    let millis = u64::from(since_epoch.subsec_millis());
+    let mut text = String::with_capacity("2026-11-20T21:00:00.000Z".len());
+    let parts = [
+        (year, 4, '-'),
+        (month, 2, '-'),
+        (day, 2, 'T'),
+        (hour, 2, ':'),
+        (minute, 2, ':'),
+        (second, 2, '.'),
+        (millis, 3, 'Z'),
+    ];
+    // Without the machinery of `format!`: every event bears two of these.
+    for (number, n_digits, mark) in parts {
+        for power in [1000, 100, 10, 1].into_iter().skip(4_usize.saturating_sub(n_digits)) {
+            text.push(char::from(b'0'.saturating_add(u8::try_from(number / power % 10).unwrap_or_default())));
+        }
+        text.push(mark);
+    }
+    text
 }
 
 fn digits(bytes: &[u8]) -> Option<(u64, &[u8])> {

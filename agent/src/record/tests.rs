@@ -55,7 +55,7 @@ fn types_may_be_names_or_numbers() {
 #[test]
 fn a_netlink_message_is_the_same_record_without_type_and_node() {
     let payload = b"audit(1795350710.388:22): pid=1 auid=1001\0\0".to_vec();
-    let record = Record::from_raw(&RawRecord { kind: 1006, payload }).unwrap();
+    let record = Record::from_raw(RawRecord { kind: 1006, payload: &payload }).unwrap();
     assert_eq!(
         record,
         Record::from_line(b"type=LOGIN msg=audit(1795350710.388:22): pid=1 auid=1001").unwrap()
@@ -92,7 +92,7 @@ proptest! {
     #[test]
     fn any_bytes_are_a_record_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..512), kind in any::<u16>()) {
         if let Ok(record) = Record::from_line(&bytes) { touch(&record); }
-        if let Ok(record) = Record::from_raw(&RawRecord { kind, payload: bytes }) { touch(&record); }
+        if let Ok(record) = Record::from_raw(RawRecord { kind, payload: &bytes }) { touch(&record); }
     }
 
     #[test]

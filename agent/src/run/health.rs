@@ -26,7 +26,7 @@ pub(super) fn health(reason: &str, sensing: Option<&Sensing>, progress: &Progres
 /// The entry.
 pub(super) fn event(health: Health, now: Moment) -> Event {
     let mut event = Event::new(Kind::Health, clock::text(now));
-    event.health = Some(health);
+    event.health = Some(Box::new(health));
     event
 }
 

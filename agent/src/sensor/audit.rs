@@ -17,6 +17,7 @@ mod hold;
 mod keys;
 mod netlink;
 pub mod observe;
+mod put_back;
 mod rules;
 mod scan;
 mod seal;
@@ -54,7 +55,8 @@ use keys::Keys;
 use steps::Overlap;
 
 pub use hold::Unavailable;
-pub use status::AuditStatus;
+pub use put_back::{PutBack, lock, put_back};
+pub use status::{AuditStatus, Lock};
 
 /// How often the kernel's state and rules are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -212,14 +214,19 @@ impl AuditSensor {
         while open.is_ok() && !stop.requested() {
             let received = self.drain.records.recv_timeout(TURN);
             let now = self.clock.uptime();
-            let mut events = match &received {
-                Ok(raw) => {
+            let mut events = Vec::new();
+            match &received {
+                Ok(batch) => {
                     self.seen.heard = true;
-                    self.canary.iter_mut().for_each(|canary| canary.saw(raw, now));
-                    if self.overlap.is_new(raw, now) { self.pipeline.raw(raw, now) } else { Vec::new() }
+                    for raw in batch.iter() {
+                        self.canary.iter_mut().for_each(|canary| canary.saw(raw, now));
+                        if self.overlap.is_new(raw, now) {
+                            self.pipeline.raw(raw, now, &mut events);
+                        }
+                    }
                 }
-                Err(_) => self.pipeline.tick(now),
-            };
+                Err(_) => events = self.pipeline.tick(now),
+            }
             events.extend(self.test_sight(now));
             events.iter().for_each(|event| self.follow(event));
             open = self.hand_over(events, now, sink);
@@ -286,8 +293,8 @@ impl AuditSensor {
         self.drain_stop.request();
         let now = self.clock.uptime();
         let mut events = Vec::new();
-        for raw in self.drain.join() {
-            events.extend(self.pipeline.raw(&raw, now));
+        for batch in self.drain.join() {
+            batch.iter().for_each(|raw| self.pipeline.raw(raw, now, &mut events));
         }
         events.extend(self.pipeline.finish());
         let mut ready = Vec::new();
@@ -441,6 +448,14 @@ impl AuditSensor {
         }
         event
     }
+}
+
+/// Adds a rule that changes nothing and removes it, as somebody else than the agent: for the on-site test.
+pub fn add_and_remove_rule(folder: &str, key: &str) -> std::io::Result<()> {
+    let rule = rules::probe_rule(folder, key);
+    let mut socket = netlink::AuditSocket::open()?;
+    socket.request(netlink::ADD_RULE, rule.bytes())?;
+    socket.request(netlink::DEL_RULE, rule.bytes())
 }
 
 /// Tells the comparison with fanotify which paths audit spoke of.

@@ -98,18 +98,21 @@ impl Pipeline {
         }
         let record = Record::from_line(line);
         let moment = record.as_ref().ok().map(|record| record.stamp().since_epoch());
-        self.take(record, moment.unwrap_or_default())
+        let mut events = Vec::new();
+        self.take(record, moment.unwrap_or_default(), &mut events);
+        events
     }
 
     /// Takes a message of the kernel at a moment of the monotonic clock.
-    pub fn raw(&mut self, raw: &RawRecord, now: Duration) -> Vec<Event> {
-        self.take(Record::from_raw(raw), now)
+    pub fn raw(&mut self, raw: RawRecord<'_>, now: Duration, events: &mut Vec<Event>) {
+        self.take(Record::from_raw(raw), now, events);
     }
 
     /// Lets time pass without a record.
     pub fn tick(&mut self, now: Duration) -> Vec<Event> {
         let observations = self.coalescer.expire(now);
-        let mut events = self.observations(observations, now);
+        let mut events = Vec::new();
+        self.observations(observations, now, &mut events);
         events.extend(self.attribution.expire(now).into_iter().map(event_of_fact));
         events.extend(self.origin.expire(now));
         if self.partials.is_some_and(|partials| now.saturating_sub(partials.since) >= PARTIALS_WITHIN) {
@@ -132,7 +135,8 @@ impl Pipeline {
     /// Gives out everything that waits for more, at the end.
     pub fn finish(&mut self) -> Vec<Event> {
         let observations = self.coalescer.flush();
-        let mut events = self.observations(observations, Duration::ZERO);
+        let mut events = Vec::new();
+        self.observations(observations, Duration::ZERO, &mut events);
         events.extend(self.attribution.flush().into_iter().map(event_of_fact));
         events.extend(self.origin.flush());
         events.extend(self.partials_end());
@@ -149,7 +153,7 @@ impl Pipeline {
         }
     }
 
-    fn take(&mut self, record: Result<Record, RecordError>, now: Duration) -> Vec<Event> {
+    fn take(&mut self, record: Result<Record, RecordError>, now: Duration, events: &mut Vec<Event>) {
         let record = match record {
             Ok(record) => record,
             Err(_) => {
@@ -157,19 +161,17 @@ impl Pipeline {
                     self.damage.since = self.last;
                 }
                 self.damage.n_records = self.damage.n_records.saturating_add(1);
-                return Vec::new();
+                return;
             }
         };
         let stamp = record.stamp();
-        let mut events: Vec<Event> = self.damage_ends(Some(stamp)).into_iter().collect();
+        events.extend(self.damage_ends(Some(stamp)));
         self.last = Some(stamp);
         let observations = self.coalescer.take(record, now);
-        events.extend(self.observations(observations, now));
-        events
+        self.observations(observations, now, events);
     }
 
-    fn observations(&mut self, observations: Vec<Observation>, now: Duration) -> Vec<Event> {
-        let mut events = Vec::new();
+    fn observations(&mut self, observations: Vec<Observation>, now: Duration, events: &mut Vec<Event>) {
         for observation in observations {
             if let Some(told) = self.told.as_ref().filter(|told| told.is_compared()) {
                 told.tell(
@@ -203,7 +205,6 @@ impl Pipeline {
                 partials.last = stamp;
             }
         }
-        events
     }
 
     /// Root's work outside any login: names the systemd unit it ran in, and the sessions open at the time unless the

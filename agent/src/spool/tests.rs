@@ -210,7 +210,7 @@ fn recorded(n: u64) -> Incoming {
 
 fn health(reason: &str) -> Incoming {
     let mut event = Event::new(Kind::Health, "2026-11-20T21:00:00.000Z");
-    event.health = Some(Health { reason: Some(reason.to_owned()), ..Default::default() });
+    event.health = Some(Box::new(Health { reason: Some(reason.to_owned()), ..Default::default() }));
     Incoming::Own(event)
 }
 

@@ -78,7 +78,7 @@ impl Cosigner {
         info!(committee = shown.committee.len(), "a newer trust file of the practice is in force");
         self.trust = shown;
         let mut event = Event::new(Kind::Health, clock::text(now));
-        event.health = Some(Health { reason: Some("trust".to_owned()), ..Health::default() });
+        event.health = Some(Box::new(Health { reason: Some("trust".to_owned()), ..Health::default() }));
         Some(event)
     }
 

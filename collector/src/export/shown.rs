@@ -40,8 +40,9 @@ impl<'q> Shown<'q> {
         let question = self.question;
         let in_time = at.is_none_or(|at| at >= question.from && at <= question.to);
         let about = question.person.as_ref().is_none_or(|wanted| person == Some(wanted.as_str()));
-        // Gaps, tampering and health are about the machine: exculpatory or not, they belong to every question.
-        let machine = matches!(event.kind, Kind::Gap | Kind::Tamper | Kind::Health | Kind::Epoch);
+        // Gaps, tampering, health and on-site tests are about the machine: exculpatory or not, they belong to every question.
+        let machine =
+            matches!(event.kind, Kind::Gap | Kind::Tamper | Kind::Health | Kind::Epoch | Kind::Commission);
         let names_others = question.redact_people && !about && names_somebody(event);
         in_time && (about || machine) && !names_others
     }

@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 
 use super::rules::acts;
 use super::{ExportError, Part, Question};
+use crate::follow::Lookup;
+use crate::follow::answer::store_error;
 use crate::ledger::writer::Published;
+use crate::on_site::OnSite;
 use crate::practice::Practice;
 use crate::roster::Roster;
 
@@ -39,6 +42,7 @@ pub(super) struct SystemFacts {
 pub(super) fn system(
     bag: &mut Bag,
     practice: &Practice,
+    lookup: &Lookup,
     published: &Published,
     parts: &[Part],
     question: &Question,
@@ -51,7 +55,7 @@ pub(super) fn system(
             .map(|program| Hash::of(&program).to_hex()),
         ..SystemFacts::default()
     };
-    let agents = agents(parts, &mut facts);
+    let agents = agents(parts, lookup, question, &mut facts)?;
     let (mut changes, mut checks, mut administrators) = (Vec::new(), Vec::new(), Vec::new());
     for (number, event) in acts(parts) {
         let body = act::body(&event).cloned().unwrap_or_default();
@@ -119,7 +123,12 @@ pub(super) fn system(
 }
 
 /// For each agent: versions and sensors as they changed, what they could not see, and the counters of losses.
-fn agents(parts: &[Part], facts: &mut SystemFacts) -> Vec<Value> {
+fn agents(
+    parts: &[Part],
+    lookup: &Lookup,
+    question: &Question,
+    facts: &mut SystemFacts,
+) -> Result<Vec<Value>, ExportError> {
     let mut found = Vec::new();
     for part in parts.iter().filter(|part| part.author.machine().is_some()) {
         let mut tests: Vec<Value> = Vec::new();
@@ -152,9 +161,26 @@ fn agents(parts: &[Part], facts: &mut SystemFacts) -> Vec<Value> {
         ));
         found.push(json!({
             "author": part.author.to_string(), "self_tests": tests, "most_lost_since_a_start": losses, "gaps": gaps,
+            "on_site_test": on_site(part, lookup, question)?,
         }));
     }
-    found
+    Ok(found)
+}
+
+/// The newest on-site test of a machine before the end of the question, though it lies before the range of the rows: then
+/// its number says which entry to ask for.
+fn on_site(part: &Part, lookup: &Lookup, question: &Question) -> Result<Value, ExportError> {
+    let marks = lookup.store().marks(&part.author.to_string(), u64::MAX).map_err(store_error)?;
+    let until = super::nanos(question.to);
+    let tests = marks.iter().filter(|mark| mark.test.is_some() && mark.received_unix_ns < until);
+    let Some(entry) = tests.map(|mark| mark.number).next_back() else { return Ok(Value::Null) };
+    let standing = OnSite::of(&marks, until);
+    // The names of who was there are other people's.
+    let said = (!question.redact_people).then(|| standing.sentence(lookup.zone()));
+    let is_among_the_rows = part.rows.iter().any(|row| row.number() == entry);
+    Ok(json!({
+        "entry": entry, "is_among_the_rows": is_among_the_rows, "is_proved": standing.is_proved(), "said": said,
+    }))
 }
 
 /// Puts certification/ in.

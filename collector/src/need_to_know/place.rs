@@ -48,7 +48,8 @@ pub(super) fn of(access: &Access<'_>, roster: &Roster) -> Result<Place, Option<R
         | Kind::Gap
         | Kind::Health
         | Kind::Inventory
-        | Kind::Epoch => return Err(None),
+        | Kind::Epoch
+        | Kind::Commission => return Err(None),
         Kind::Other(kind) if kind.starts_with("act_") => return Err(None),
         Kind::Other(_) => {
             let sentence = "A newer agent told of a kind of event that this version does not know.";

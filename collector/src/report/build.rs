@@ -14,6 +14,7 @@ use super::{
     AreaCount, Counted, Item, Line, Matter, MatterLine, Note, Settled, TITLE, Undecided, WeekInput,
     WeeklyReport,
 };
+use crate::on_site::OnSite;
 use crate::policy::Area;
 
 /// Rows of the heat map; more accounts share the last one.
@@ -72,7 +73,8 @@ fn machines(input: &WeekInput, from: Timestamp, to: Timestamp) -> Vec<MachineCov
     for name in input.tally.beats.keys() {
         if !known.iter().any(|machine| machine.name == *name) {
             let name = name.clone();
-            known.push(MachineInput { name, enrolled_at: None, is_proved: false, silences: Vec::new() });
+            let on_site = OnSite::Never;
+            known.push(MachineInput { name, enrolled_at: None, on_site, silences: Vec::new() });
         }
     }
     known.sort_by(|one, other| one.name.cmp(&other.name));
@@ -107,7 +109,7 @@ fn machine_coverage(
         days: coverage::minutes_per_day(&intervals, &input.week.day_starts(&input.zone)),
         intervals,
         sentence,
-        is_proved: machine.is_proved,
+        is_proved: machine.on_site.is_proved(),
     }
 }
 
@@ -141,8 +143,8 @@ fn machine_sentence(machine: &MachineInput, intervals: &[Interval], zone: &TimeZ
         .collect();
     let silences =
         if silences.is_empty() { String::new() } else { format!(" Silent {}.", silences.join("; ")) };
-    let proved = if machine.is_proved { "" } else { " Not proved by an on-site test." };
-    format!("{}: {}.{silences}{proved}", machine.name, parts.join("; "))
+    let proved = machine.on_site.sentence(zone);
+    format!("{}: {}.{silences} {proved}", machine.name, parts.join("; "))
 }
 
 fn gap_line(gap: &GapSeen, zone: &TimeZone) -> Line {

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::need_to_know::moment;
+use crate::on_site::OnSite;
 
 /// Two health entries further apart than this leave a hole: twice five minutes and some slack.
 const HOLE_AFTER: SignedDuration = SignedDuration::from_mins(11);
@@ -52,8 +53,8 @@ pub struct MachineInput {
     pub name: String,
     /// When it was enrolled; absent when long ago.
     pub enrolled_at: Option<Timestamp>,
-    /// Whether an on-site test has proved what it sees.
-    pub is_proved: bool,
+    /// What an on-site test has proved of it.
+    pub on_site: OnSite,
     /// Silences that the collector itself noticed; they replace what the health entries say.
     pub silences: Vec<Interval>,
 }

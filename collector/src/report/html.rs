@@ -116,7 +116,8 @@ fn machine_sentences(report: &WeeklyReport) -> Vec<String> {
     let mut sentences: Vec<_> = others.iter().map(|machine| machine.sentence.clone()).collect();
     let names: Vec<_> = whole.iter().map(|machine| machine.name.clone()).collect();
     if !names.is_empty() {
-        sentences.push(format!("{}: reporting without a break.", list_of(&names)));
+        let proved = if names.len() == 1 { "an on-site test" } else { "on-site tests" };
+        sentences.push(format!("{}: reporting without a break, and proved by {proved}.", list_of(&names)));
     }
     sentences
 }

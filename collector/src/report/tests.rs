@@ -17,6 +17,7 @@ use crate::finding::wording::ACCUSING_WORDS;
 use crate::finding::{FindingStep, Findings};
 use crate::items::Span;
 use crate::need_to_know::{Access, decide};
+use crate::on_site::{OnSite, Test};
 use crate::policy::Policy;
 use crate::report::html::render_html;
 use crate::review::incidents::{Paths, weigh};
@@ -283,7 +284,7 @@ fn busy() -> WeekInput {
     let machine = |name: &str, is_proved| MachineInput {
         name: name.to_owned(),
         enrolled_at: None,
-        is_proved,
+        on_site: on_site(is_proved),
         silences: Vec::new(),
     };
     input.machines = vec![machine("ws-01", true), machine("reception-2", true), machine("dr-office", false)];
@@ -307,12 +308,22 @@ fn busy() -> WeekInput {
     input
 }
 
+fn on_site(is_proved: bool) -> OnSite {
+    let test = Test {
+        by: Some("Jan Novak".to_owned()),
+        present: vec!["Anna Roth".to_owned()],
+        exceptions: Vec::new(),
+        is_empty: false,
+    };
+    if is_proved { OnSite::Tested { at: at("2026-11-03T15:00:00Z"), test } } else { OnSite::Never }
+}
+
 fn quiet() -> WeekInput {
     let mut input = input(&usual_week(), "2026-11-23T11:00:00Z");
     let machine = |name: &str| MachineInput {
         name: name.to_owned(),
         enrolled_at: None,
-        is_proved: true,
+        on_site: on_site(true),
         silences: Vec::new(),
     };
     input.machines = ["ws-01", "reception-2", "dr-office"].map(machine).into();
@@ -471,7 +482,7 @@ fn an_empty_week_never_says_that_all_is_well() {
     unheard.machines = vec![MachineInput {
         name: "ws-01".to_owned(),
         enrolled_at: None,
-        is_proved: false,
+        on_site: on_site(false),
         silences: Vec::new(),
     }];
     let (report, _) = page("unheard", unheard);
@@ -539,7 +550,7 @@ fn the_week_of_a_clock_change_has_its_own_number_of_hours() {
         input.machines = vec![MachineInput {
             name: "ws-01".to_owned(),
             enrolled_at: None,
-            is_proved: true,
+            on_site: on_site(true),
             silences: Vec::new(),
         }];
         let (report, _) = page("clock", input);

@@ -13,6 +13,7 @@ use super::silences::Silences;
 use super::stamps::StampsSeen;
 use crate::baseline::Survey;
 use crate::follow::answer::Seen;
+use crate::on_site;
 use crate::report::Note;
 use crate::report::acts::{Looks, change, look};
 use crate::report::alarms::alarm;
@@ -123,6 +124,7 @@ impl<'r> Pass<'r> {
             self.accounts.observe(seen.access, self.roster);
             self.rested.observe(seen.access, seen.decision);
             self.changes.extend(held(seen.access.host, seen.event, at));
+            self.changes.extend(on_site::note(seen.access.host, seen.event, at));
             self.waiting.observe(&seen.record.author, seen.access.host, seen.event);
             let name = format!("{} {} ({})", seen.record.author, seen.access.number, seen.event.time);
             self.first.get_or_insert_with(|| name.clone());

@@ -54,7 +54,7 @@ pub struct RollOver {
 impl RollOver {
     /// Reads the roll-over out of an event of the author with this origin.
     pub fn read(event: &Event, origin: &str) -> Result<Self, RollOverError> {
-        let Epoch { number, key, .. } = event.epoch.as_ref().ok_or(RollOverError::Form)?;
+        let Epoch { number, key, .. } = event.epoch.as_deref().ok_or(RollOverError::Form)?;
         let key = VerifierKey::parse(key).map_err(|_| RollOverError::Key(origin.to_owned()))?;
         if key.name() != origin || key.key_type() != KeyType::Ed25519 {
             return Err(RollOverError::Key(origin.to_owned()));
@@ -66,7 +66,7 @@ impl RollOver {
     pub fn entry(&self, reason: &str, time: impl Into<String>) -> Result<Entry, EntryError> {
         let mut event = Event::new(Kind::Epoch, time);
         let (number, key, reason) = (self.number, self.key.to_string(), Some(reason.to_owned()));
-        event.epoch = Some(Epoch { number, key, reason, other: crate::event::OtherFields::new() });
+        event.epoch = Some(Box::new(Epoch { number, key, reason, other: crate::event::OtherFields::new() }));
         Entry::freeze(event)
     }
 }

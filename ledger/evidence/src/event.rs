@@ -59,9 +59,11 @@ macro_rules! vocabulary {
     };
 }
 
+pub mod commission;
 mod health;
 pub mod inventory;
 
+pub use commission::{Commission, CommissionOutcome, CommissionStep, CommissionWhat};
 pub use health::Health;
 pub use inventory::{Holding, HoldingKind, Inventory, InventoryReason};
 
@@ -92,6 +94,8 @@ vocabulary! {
         Inventory = "inventory",
         /// The agent rolled over to its next signing key.
         Epoch = "epoch",
+        /// An on-site test of the recording on this very machine.
+        Commission = "commission",
     }
 }
 
@@ -267,15 +271,18 @@ pub struct Event {
     /// Details of a `gap` event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gap: Option<Gap>,
-    /// Details of a `health` event.
+    /// Details of a `health` event. Boxed, as what few events have: an event is moved often.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub health: Option<Health>,
+    pub health: Option<Box<Health>>,
     /// Details of an `epoch` event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<Epoch>,
+    pub epoch: Option<Box<Epoch>>,
     /// Details of an `inventory` event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inventory: Option<Inventory>,
+    pub inventory: Option<Box<Inventory>>,
+    /// Details of a `commission` event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commission: Option<Box<Commission>>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: OtherFields,
@@ -496,6 +503,7 @@ impl Event {
             health: None,
             epoch: None,
             inventory: None,
+            commission: None,
             other: OtherFields::new(),
         }
     }
@@ -537,6 +545,9 @@ impl Event {
         if let Some(inventory) = &self.inventory {
             fields("inventory.", &inventory.other);
         }
+        if let Some(commission) = &self.commission {
+            fields("commission.", &commission.other);
+        }
         let mut word = |name: &str, known: bool, word: &str| {
             if !known {
                 found.push(format!("{name}={word}"));
@@ -571,6 +582,10 @@ impl Event {
             for holding in inventory.holdings.iter().chain(&inventory.gone) {
                 word("inventory.what", holding.what.is_known(), holding.what.as_str());
             }
+        }
+        for step in self.commission.iter().flat_map(|commission| &commission.steps) {
+            word("commission.what", step.what.is_known(), step.what.as_str());
+            word("commission.outcome", step.outcome.is_known(), step.outcome.as_str());
         }
         found.sort();
         found

@@ -1,15 +1,17 @@
 //! The audit netlink socket: requests with their answers, and the records of the owner.
 //!
-//! Every call goes through rustix, so that no line of our own is `unsafe`.
+//! Every call goes through rustix or nix, so that no line of our own is `unsafe`.
 //!
 //! ```text
 //! header: length u32, type u16, flags u16, sequence u32, port u32; then the payload; all in host order
 //! ```
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::io::IoSliceMut;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg};
 use rustix::io::Errno;
 use rustix::net::netlink::{AUDIT, SocketAddrNetlink};
 use rustix::net::{
@@ -41,11 +43,40 @@ const HEADER_BYTES: usize = 16;
 /// Room for one message; the kernel's longest record is 8,970 bytes, a list of rules comes rule by rule.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
+/// Messages that one call of the drain takes, and room for each. Records are 300 bytes as a rule; the longest, a call of a
+/// program with a long name of bytes that are no text, stays below 16 KiB. Room that nothing fills costs no memory.
+const MANY: usize = 32;
+const RECORD_ROOM: usize = 16 * 1024;
+
 /// How long an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// How long one wait on the socket lasts, so that a stop is seen.
 const WAIT: Duration = Duration::from_millis(100);
+
+/// What came of many messages.
+pub(super) enum Many {
+    /// Some, and whether more may be there already.
+    Some {
+        /// The call took as many as it may.
+        is_full: bool,
+    },
+    /// Nothing within the wait.
+    Nothing,
+    /// The socket's buffer overflowed: messages are lost.
+    Overflowed,
+}
+
+/// Room for many messages.
+pub(super) struct Room {
+    bytes: Vec<u8>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { bytes: vec![0; MANY.saturating_mul(RECORD_ROOM)] }
+    }
+}
 
 /// What is asked of the kernel. Tests put one of their own in its place: a real one that is locked stays so until it boots.
 pub(super) trait Kernel: Send {
@@ -155,12 +186,44 @@ impl AuditSocket {
                 continue;
             }
             let message = self.buffer.get(..n_bytes.min(self.buffer.len())).unwrap_or_default();
-            let kind = message.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes);
+            let kind = kind_of(message);
             // The length in the header is wrong in some kernels: the datagram's own length counts.
             if let Some((kind, payload)) = kind.zip(message.get(HEADER_BYTES..)) {
                 return Ok(Received::Message(kind, payload.to_vec()));
             }
         }
+    }
+
+    /// Waits a moment for messages and hands over all that are there, at most [`MANY`]: one call of the system where
+    /// [`Self::receive`] needs one for each, and the kernel audits its owner's calls, too.
+    pub(super) fn receive_many(&self, room: &mut Room, mut take: impl FnMut(u16, &[u8])) -> io::Result<Many> {
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
+            room.bytes.chunks_exact_mut(RECORD_ROOM).map(|slice| [IoSliceMut::new(slice)]).collect();
+        let mut headers = MultiHeaders::<NetlinkAddr>::preallocate(MANY, None);
+        // Waits for the first one, up to the socket's own timeout, and then for none.
+        let flags = MsgFlags::MSG_WAITFORONE;
+        let received = match recvmmsg(self.socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None) {
+            Ok(received) => received,
+            Err(nix::errno::Errno::EAGAIN) => return Ok(Many::Nothing),
+            // To be called again at once.
+            Err(nix::errno::Errno::EINTR) => return Ok(Many::Some { is_full: true }),
+            Err(nix::errno::Errno::ENOBUFS) => return Ok(Many::Overflowed),
+            Err(error) => return Err(error.into()),
+        };
+        let mut n = 0_usize;
+        for message in received {
+            n = n.saturating_add(1);
+            // Only the kernel speaks from port 0; a process could send to our port too.
+            if message.address.is_none_or(|from| from.pid() != 0) {
+                continue;
+            }
+            let Some(bytes) = message.iovs().next() else { continue };
+            // The length in the header is wrong in some kernels: the datagram's own length counts.
+            if let Some((kind, payload)) = kind_of(bytes).zip(bytes.get(HEADER_BYTES..)) {
+                take(kind, payload);
+            }
+        }
+        Ok(Many::Some { is_full: n == MANY })
     }
 
     /// Sends a request and waits until the kernel did it or refused.
@@ -224,6 +287,11 @@ impl AuditSocket {
         }
         Err(io::Error::from(io::ErrorKind::TimedOut))
     }
+}
+
+/// The type in a message's header.
+fn kind_of(message: &[u8]) -> Option<u16> {
+    message.get(4..6).and_then(|bytes| bytes.try_into().ok()).map(u16::from_ne_bytes)
 }
 
 fn is_kernel(from: SocketAddrAny) -> bool {

@@ -96,10 +96,11 @@ impl Observer {
         while !stop.requested() {
             let received = self.drain.records.recv_timeout(TURN);
             let now = self.clock.uptime();
-            let events = match &received {
-                Ok(raw) => self.pipeline.raw(raw, now),
-                Err(_) => self.pipeline.tick(now),
-            };
+            let mut events = Vec::new();
+            match &received {
+                Ok(batch) => batch.iter().for_each(|raw| self.pipeline.raw(raw, now, &mut events)),
+                Err(_) => events = self.pipeline.tick(now),
+            }
             self.hold(events, now);
             if now.saturating_sub(self.looked) >= LOOK_EVERY {
                 self.looked = now;

@@ -7,10 +7,12 @@
 //! A watch is one rule on its folder. The [`standing`] rules close what such a rule does not see.
 
 mod calls;
+mod probe;
 mod standing;
 
 use crate::watch_list::{Touch, Watch, WatchList};
 
+pub(super) use probe::probe_rule;
 pub(super) use standing::{canary_rule, lasting_standing_rules, standing_rules};
 
 const FILTER_EXIT: u32 = 4;

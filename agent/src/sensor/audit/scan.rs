@@ -70,8 +70,9 @@ fn saw(path: &Path, place: usize, places: &mut Places) {
     let (major, minor) = (rustix::fs::major(metadata.dev()), rustix::fs::minor(metadata.dev()));
     // As records write it: two digits of hex at least.
     let device = format!("{major:02x}:{minor:02x}").into();
-    places.saw(
-        Inode { node: None, device, number: metadata.ino() },
-        Known { watch: place, path: text.to_owned() },
-    );
+    let inode = Inode { node: None, device, number: metadata.ino() };
+    // Once for each file: another of its names may be looked at, too.
+    let more = if metadata.is_file() && places.known(&inode).is_none() { metadata.nlink() } else { 1 };
+    places.saw(inode.clone(), Known { watch: place, path: text.to_owned() });
+    places.has_more_names(&inode, more.saturating_sub(1));
 }

@@ -68,9 +68,9 @@ impl AuditSensor {
         self.drain_stop.request();
         self.drain_stop = stop;
         let mut events = Vec::new();
-        for raw in std::mem::replace(&mut self.drain, drain).join() {
-            if self.overlap.is_new(&raw, now) {
-                events.extend(self.pipeline.raw(&raw, now));
+        for batch in std::mem::replace(&mut self.drain, drain).join() {
+            for raw in batch.iter().filter(|raw| self.overlap.is_new(*raw, now)) {
+                self.pipeline.raw(raw, now, &mut events);
             }
         }
         self.overlap.begin(self.hold.role(), now);
@@ -143,11 +143,11 @@ impl Overlap {
     }
 
     /// Whether a record was not told yet.
-    pub(super) fn is_new(&mut self, raw: &RawRecord, now: Duration) -> bool {
+    pub(super) fn is_new(&mut self, raw: RawRecord<'_>, now: Duration) -> bool {
         match self.phase {
             Phase::Alone => true,
             Phase::Noting => {
-                self.seen.insert(self.hasher.hash_one((raw.kind, &raw.payload)), self.next);
+                self.seen.insert(self.hasher.hash_one((raw.kind, raw.payload)), self.next);
                 self.next = self.next.saturating_add(1);
                 let oldest = self.next.saturating_sub(u64::try_from(OVERLAP_MAX).unwrap_or(u64::MAX));
                 if self.seen.len() >= OVERLAP_MAX.saturating_mul(2) {
@@ -156,7 +156,7 @@ impl Overlap {
                 true
             }
             Phase::Leaving(until) if now < until => {
-                self.seen.remove(&self.hasher.hash_one((raw.kind, &raw.payload))).is_none()
+                self.seen.remove(&self.hasher.hash_one((raw.kind, raw.payload))).is_none()
             }
             Phase::Leaving(_) => {
                 self.phase = Phase::Alone;
@@ -173,20 +173,23 @@ mod tests {
 
     #[test]
     fn what_a_listener_heard_is_not_told_again_by_the_owner_it_becomes() {
-        let record = |n: u32| RawRecord { kind: 1300, payload: format!("audit(1.0:{n}): x").into_bytes() };
+        let is_new = |overlap: &mut Overlap, n: u32, at: Duration| {
+            let payload = format!("audit(1.0:{n}): x").into_bytes();
+            overlap.is_new(RawRecord { kind: 1300, payload: &payload }, at)
+        };
         let s = Duration::from_secs;
         let mut overlap = Overlap::default();
-        assert!(overlap.is_new(&record(1), s(0)) && overlap.is_new(&record(1), s(0)));
+        assert!(is_new(&mut overlap, 1, s(0)) && is_new(&mut overlap, 1, s(0)));
         overlap.begin(Role::Listener, s(0));
-        assert!(overlap.is_new(&record(2), s(1)) && overlap.is_new(&record(3), s(1)));
+        assert!(is_new(&mut overlap, 2, s(1)) && is_new(&mut overlap, 3, s(1)));
         overlap.begin(Role::Owner, s(2));
-        assert!(!overlap.is_new(&record(3), s(3)));
-        assert!(overlap.is_new(&record(3), s(3)), "the same bytes again are another record");
-        assert!(overlap.is_new(&record(4), s(3)));
-        assert!(overlap.is_new(&record(2), s(60)), "the time is over");
+        assert!(!is_new(&mut overlap, 3, s(3)));
+        assert!(is_new(&mut overlap, 3, s(3)), "the same bytes again are another record");
+        assert!(is_new(&mut overlap, 4, s(3)));
+        assert!(is_new(&mut overlap, 2, s(60)), "the time is over");
         overlap.begin(Role::Listener, s(60));
         for n in 0..40_000 {
-            overlap.is_new(&record(n), s(61));
+            is_new(&mut overlap, n, s(61));
         }
         assert!(overlap.seen.len() <= OVERLAP_MAX * 2);
     }

@@ -108,6 +108,20 @@ fn beside_audit_nothing_is_told_twice_and_nothing_is_lost_between_both() {
 }
 
 #[test]
+fn a_sensor_that_was_opened_before_audit_was_taken_says_nothing_before_and_then_what_is_so() {
+    let taken = Rig::start(&["auth.log"]);
+    let said = |rig: &Rig| rig.sensor.cannot_see().lock().unwrap().join("; ");
+    assert_eq!(said(&taken), "", "what audit tells is not known yet");
+    assert!(taken.sensor.config.fingerprints.is_fed(), "audit waits for keys from its first login");
+    taken.sensor.config.standing.set(true, true);
+    taken.sensor.say();
+    assert_eq!(said(&taken), "");
+    let without = Rig::start(&["auth.log"]);
+    without.sensor.say();
+    assert!(said(&without).contains("does not tell of logins now"));
+}
+
+#[test]
 fn a_cleared_log_is_told_beside_audit_too() {
     let mut rig = Rig::start(&["auth.log"]);
     rig.sensor.config.standing.set(true, true);

@@ -67,6 +67,7 @@ pub fn verb(event: &Event) -> &'static str {
         (Kind::ProcessStart, _) => "process started",
         (Kind::RemoteControl, _) => "session under remote control",
         (Kind::AccountChange, _) => "account, group or right changed",
+        (Kind::Tamper, Some(Outcome::Denied)) => "asked to change the means of recording, refused",
         (Kind::Tamper, _) => {
             event.tamper.as_ref().map_or("recording touched", |tamper| tamper_words(&tamper.what))
         }
@@ -74,6 +75,7 @@ pub fn verb(event: &Event) -> &'static str {
         (Kind::Health, _) => "state of the recording program",
         (Kind::Inventory, _) => "inventory of the computer",
         (Kind::Epoch, _) => "next signing key",
+        (Kind::Commission, _) => "on-site test of the recording program",
         (Kind::Other(_), _) if act::is_act(&event.kind) => "act recorded by the collector",
         (Kind::Other(_), _) => "an event of a kind that this version does not know",
     }
@@ -126,7 +128,10 @@ pub fn message(event: &Event, computer: Option<&str>) -> String {
     if let Some(computer) = computer {
         words.push_str(&format!(", computer {computer}"));
     }
-    if matches!(event.kind, Kind::Gap | Kind::Health | Kind::Inventory | Kind::Epoch)
+    if matches!(
+        event.kind,
+        Kind::Gap | Kind::Health | Kind::Inventory | Kind::Epoch | Kind::Commission
+    )
         || act::is_act(&event.kind)
     {
         words = computer.map_or_else(|| "collector".to_owned(), |computer| format!("computer {computer}"));
@@ -134,6 +139,9 @@ pub fn message(event: &Event, computer: Option<&str>) -> String {
     words.push_str(&format!(": {}", verb(event)));
     if act::is_act(&event.kind) {
         words.push_str(&format!(" ({})", event.kind.as_str().trim_start_matches("act_").replace('_', " ")));
+    }
+    if let Some(commission) = &event.commission {
+        words.push_str(&format!(", {}", commission.in_words()));
     }
     if let Some(gap) = &event.gap {
         words.push_str(&format!(", cause {}", gap.cause));

@@ -25,6 +25,9 @@ pub struct Health {
     /// Operating system, kernel and version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub os: Option<String>,
+    /// Build of the operating system: its point release, or the build that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_build: Option<String>,
     /// The kernel's random id of this boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,

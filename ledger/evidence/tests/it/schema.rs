@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use ntk_evidence::entry::{Entry, Part};
 use ntk_evidence::event::{
-    Action, Actor, Because, Candidate, Class, Confidence, Epoch, Event, Gap, Health, Holding, HoldingKind,
-    Inventory, InventoryReason, Kind, Object, OtherFields, Outcome, Process, Source, Tamper, TamperKind, Via,
+    Action, Actor, Because, Candidate, Class, Commission, CommissionOutcome, CommissionStep, CommissionWhat,
+    Confidence, Epoch, Event, Gap, Health, Holding, HoldingKind, Inventory, InventoryReason, Kind, Object,
+    OtherFields, Outcome, Process, Source, Tamper, TamperKind, Via,
 };
 use serde_json::Value;
 
@@ -82,12 +83,13 @@ fn filled() -> Event {
             lost: Some(1),
             other: OtherFields::new(),
         }),
-        health: Some(Health {
+        health: Some(Box::new(Health {
             reason: text(),
             version: text(),
             sensors: vec!["x".into()],
             cannot_see: vec!["x".into()],
             os: text(),
+            os_build: text(),
             binary_sha256: Some("0".repeat(64)),
             boot_id: text(),
             uptime_s: Some(1),
@@ -109,9 +111,14 @@ fn filled() -> Event {
             processes: Some(1),
             sessions: vec!["x".into()],
             other: OtherFields::new(),
-        }),
-        epoch: Some(Epoch { number: 1, key: "x".into(), reason: text(), other: OtherFields::new() }),
-        inventory: Some(Inventory {
+        })),
+        epoch: Some(Box::new(Epoch {
+            number: 1,
+            key: "x".into(),
+            reason: text(),
+            other: OtherFields::new(),
+        })),
+        inventory: Some(Box::new(Inventory {
             holdings: vec![holding()],
             gone: vec![holding()],
             left_out: Some(1),
@@ -119,8 +126,40 @@ fn filled() -> Event {
             proposal: text(),
             because: text(),
             ..Inventory::new(InventoryReason::Change)
-        }),
+        })),
+        commission: Some(Box::new(Commission {
+            id: "x".into(),
+            began: text(),
+            ended: text(),
+            by: text(),
+            present: vec!["x".into()],
+            made_login: Some(true),
+            steps: vec![step()],
+            os: text(),
+            os_build: text(),
+            version: text(),
+            binary_sha256: Some("0".repeat(64)),
+            boot_id: text(),
+            sensors: vec!["x".into()],
+            cannot_see: vec!["x".into()],
+            audit_enabled: Some(1),
+            audit_at_boot: Some(true),
+            older_processes: Some(1),
+            older_names: vec!["x".into()],
+            other: OtherFields::new(),
+        })),
         other: OtherFields::new(),
+    }
+}
+
+fn step() -> CommissionStep {
+    CommissionStep {
+        what: CommissionWhat::Read,
+        outcome: CommissionOutcome::NotArrived,
+        began: Some("x".to_owned()),
+        pid: Some(1),
+        entries: vec![1],
+        because: Some("x".to_owned()),
     }
 }
 
@@ -179,6 +218,9 @@ fn every_word_of_the_types_stands_in_the_schema_and_no_other() {
     assert_eq!(words(&at(&["tamper", "what"])), TamperKind::WORDS);
     assert_eq!(words(&at(&["inventory", "reason"])), InventoryReason::WORDS);
     assert_eq!(words(&schema["$defs"]["holding"]["properties"]["what"]), HoldingKind::WORDS);
+    let step = &schema["$defs"]["commission_step"]["properties"];
+    assert_eq!(words(&step["what"]), CommissionWhat::WORDS);
+    assert_eq!(words(&step["outcome"]), CommissionOutcome::WORDS);
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
 }
 
@@ -199,6 +241,14 @@ fn every_field_of_a_holding_stands_in_the_schema_and_no_other() {
     let (mut written, mut described) = (BTreeSet::new(), BTreeSet::new());
     fields(&serde_json::to_value(holding()).unwrap(), "", &mut written);
     properties(&schema()["$defs"]["holding"], "", &mut described);
+    assert_eq!(written, described);
+}
+
+#[test]
+fn every_field_of_a_step_of_an_on_site_test_stands_in_the_schema_and_no_other() {
+    let (mut written, mut described) = (BTreeSet::new(), BTreeSet::new());
+    fields(&serde_json::to_value(step()).unwrap(), "", &mut written);
+    properties(&schema()["$defs"]["commission_step"], "", &mut described);
     assert_eq!(written, described);
 }
 

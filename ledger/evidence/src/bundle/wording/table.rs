@@ -124,6 +124,7 @@ pub const TABLE: &[Line] = &[
     ),
     line(ANY, "account change", "account, group or right changed", "why, and whether it was asked for"),
     line(AGENT, "tamper", "recording touched", MEANS),
+    line(AGENT, "tamper, refused", "asked to change the means of recording, refused", REFUSED),
     line(AGENT, "audit off", "kernel audit was switched off", MEANS),
     line(AGENT, "audit rules", "audit rules were changed", MEANS),
     line(AGENT, "login uid", "a login identity was overwritten", MEANS),
@@ -167,6 +168,12 @@ pub const TABLE: &[Line] = &[
     line(AGENT, "health", "state of the recording program", STATE),
     line(AGENT, "inventory", "inventory of the computer", STATE),
     line(AGENT, "epoch", "next signing key", STATE),
+    line(
+        AGENT,
+        "commission",
+        "on-site test of the recording program",
+        "that the people named were there, and how the program worked before and after the test",
+    ),
     line(
         COLLECTOR,
         "act",
