@@ -184,6 +184,7 @@ fn sensors(lines: &mut Vec<Finding>, config: &Config) {
             say(lines, Verdict::Attention, "kernel audit: exists on Linux only".to_owned());
         }
     }
+    lock(lines, config);
     stand_ins(lines, config);
     if config.watches.is_empty() {
         say(lines, Verdict::Attention, "watches: none; logins are recorded, files are not".to_owned());
@@ -199,6 +200,34 @@ fn sensors(lines: &mut Vec<Finding>, config: &Config) {
         }
     }
 }
+
+/// What of kernel audit nobody can change now, and whether that is what the configuration asks for.
+#[cfg(target_os = "linux")]
+fn lock(lines: &mut Vec<Finding>, config: &Config) {
+    use crate::sensor::audit::{self, Lock};
+    if !config.sensor.audit {
+        return;
+    }
+    let (verdict, text) = match (audit::lock(), config.sensor.sealed) {
+        (Some(Lock::Sealed), _) => (
+            Verdict::Good,
+            "sealed: nobody can change kernel audit or a login identity until the machine boots",
+        ),
+        (Some(Lock::Rules), _) => (
+            Verdict::Attention,
+            "kernel audit: its rules are locked until the machine boots; what is watched later waits for that",
+        ),
+        (_, true) => (
+            Verdict::Attention,
+            "sealed: asked for, and not so now; it is once the agent has started as its owner",
+        ),
+        (Some(Lock::Nothing | Lock::LoginUids) | None, false) => return,
+    };
+    say(lines, verdict, text.to_owned());
+}
+
+#[cfg(not(target_os = "linux"))]
+fn lock(_lines: &mut Vec<Finding>, _config: &Config) {}
 
 /// What stands in for kernel audit, and where each rung of the ladder ends.
 fn stand_ins(lines: &mut Vec<Finding>, config: &Config) {

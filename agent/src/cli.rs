@@ -32,6 +32,8 @@ use crate::whole_file::RealFiles;
 mod commission;
 #[cfg(target_os = "linux")]
 mod holdings;
+#[cfg(target_os = "linux")]
+mod service;
 
 /// Where an observer keeps everything, unless `--dir` says otherwise.
 const OBSERVER_DIR: &str = "/var/lib/ntk-observer";
@@ -101,6 +103,20 @@ Example:
         #[command(flatten)]
         place: Place,
     },
+    /// Make the agent a service of this machine (systemd); can be run again
+    #[cfg(target_os = "linux")]
+    #[command(after_help = "Example:
+  sudo ntk-agent install --dry-run
+  sudo ntk-agent install --boot-parameters
+  sudo ntk-agent install --sealed
+  sudo ntk-agent install --root /mnt/image")]
+    Install(service::Install),
+    /// Take the service off this machine, and put back what was there before
+    #[cfg(target_os = "linux")]
+    #[command(after_help = "Example:
+  sudo ntk-agent uninstall
+  sudo ntk-agent uninstall --purge")]
+    Uninstall(service::Uninstall),
     /// Say how the running agent fares; exit 1 when none runs
     Status {
         #[command(flatten)]
@@ -289,6 +305,10 @@ impl Command {
                     Some(Verdict::Good | Verdict::Attention) | None => 0,
                 })
             }
+            #[cfg(target_os = "linux")]
+            Self::Install(arguments) => service::install(arguments),
+            #[cfg(target_os = "linux")]
+            Self::Uninstall(arguments) => service::uninstall(arguments),
             Self::Status { place, json } => status(&place, json),
             Self::Receipt { place, out } => {
                 let written = receipt::write(&place.dir, &out, &RealFiles)

@@ -17,6 +17,8 @@ pub mod enroll;
 pub mod host;
 pub mod identity;
 #[cfg(target_os = "linux")]
+pub mod install;
+#[cfg(target_os = "linux")]
 pub mod inventory;
 pub mod kept;
 pub mod log_output;

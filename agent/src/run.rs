@@ -197,6 +197,7 @@ pub fn run(dir: &Path, part: Part) -> Result<(), RunError> {
     drop(vigil);
     stop_holdings(holdings);
     agent.stop_sensors();
+    agent.tell_who_uninstalls();
     agent.tell_health("stop");
     if !spool.sync(SYNC_WITHIN) {
         warn!("the last entries could not be written in time");
@@ -463,6 +464,17 @@ impl Agent {
         health.lost = Some(self.progress.borrow().n_lost);
         if self.intake.own(health::event(health, self.clock.now())).is_err() {
             warn!("the spool is closed; a health entry is not recorded");
+        }
+    }
+
+    /// Where the service is being taken off this machine: by whose session.
+    fn tell_who_uninstalls(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(event) =
+            crate::install::leaving::event(&self.dir, &host::Accounts::default(), self.clock.now())
+            && self.intake.own(event).is_err()
+        {
+            warn!("the spool is closed; who uninstalls the agent is not recorded");
         }
     }
 

@@ -45,6 +45,9 @@ pub use recorded::{Position, Recordings};
 pub use sink::{Closed, QUEUE_MAX, Sensed, Sink};
 pub use stop::Stop;
 
+/// Name, below the agent's folder, of the state of kernel audit before it, for as long as that is not put back.
+pub const STATE_FILE: &str = "audit-before.json";
+
 /// Which sensors may run, and with what.
 #[derive(Clone, Debug)]
 pub struct SensorConfig {

@@ -75,6 +75,9 @@ pub struct StatusFile {
     pub sensors: Vec<String>,
     /// What this machine cannot show.
     pub cannot_see: Vec<String>,
+    /// What of kernel audit nobody can change until the machine boots: `rules`, `login_uids`, `sealed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_lock: Option<String>,
     /// Entries that are durable.
     pub durable: u64,
     /// Entries that the collector acknowledged.
@@ -119,6 +122,7 @@ impl StatusFile {
             updated: clock::text(now),
             sensors: health.sensors.clone(),
             cannot_see: health.cannot_see.clone(),
+            audit_lock: health.audit_lock.clone(),
             durable: progress.size,
             released: progress.position.released,
             waiting: progress.size.saturating_sub(progress.position.released),
@@ -179,6 +183,23 @@ impl StatusFile {
             }
             sensors => lines.push(format!("Sensors: {}.", sensors.join(", "))),
         }
+        lines.extend(self.audit_lock.as_deref().map(|lock| {
+            match lock {
+                "sealed" => {
+                    "Sealed: nobody can change kernel audit or a login identity until the machine boots."
+                        .to_owned()
+                }
+                "rules" => {
+                    "Nobody can change kernel audit until the machine boots; login identities can be changed."
+                        .to_owned()
+                }
+                "login_uids" => {
+                    "Nobody can change a login identity until the machine boots; kernel audit can be changed."
+                        .to_owned()
+                }
+                other => format!("Until the machine boots nobody can change: {other}."),
+            }
+        }));
         lines.extend(self.cannot_see.iter().map(|what| format!("Cannot see: {what}.")));
         lines.push(format!(
             "{} entries are kept safe, {} acknowledged by the collector, {} wait ({} KiB on disk).",
@@ -248,6 +269,7 @@ mod tests {
             updated: "2026-11-20T21:00:00.000Z".to_owned(),
             sensors: vec!["linux-audit".to_owned()],
             cannot_see: vec!["programs that were running before the boot".to_owned()],
+            audit_lock: Some("sealed".to_owned()),
             durable: 12,
             released: 10,
             waiting: 2,
@@ -267,6 +289,7 @@ mod tests {
         expect![[r#"
             agent/ws-01 is running since 2026-11-20T20:00:00.000Z (process 7).
             Sensors: linux-audit.
+            Sealed: nobody can change kernel audit or a login identity until the machine boots.
             Cannot see: programs that were running before the boot.
             12 entries are kept safe, 10 acknowledged by the collector, 2 wait (4 KiB on disk).
             Connected to the collector; last receipt at 2026-11-20T20:59:59.000Z."#]]

@@ -14,6 +14,8 @@ pub enum Readable {
     ByOwner,
     /// Everyone: 0644.
     ByAll,
+    /// Everyone, who may run it, too: 0755.
+    ByAllToRun,
 }
 
 /// The seam between small durable files and the disk, so that tests can make it fail.
@@ -101,6 +103,7 @@ fn create(path: &Path, readable: Readable) -> io::Result<File> {
         match readable {
             Readable::ByOwner => 0o600,
             Readable::ByAll => 0o644,
+            Readable::ByAllToRun => 0o755,
         },
     );
     #[cfg(not(unix))]
@@ -108,7 +111,8 @@ fn create(path: &Path, readable: Readable) -> io::Result<File> {
     options.open(path)
 }
 
-fn sync_folder_of(path: &Path) -> io::Result<()> {
+/// Makes a name durable: that it came, or that it went.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

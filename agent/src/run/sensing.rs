@@ -49,7 +49,7 @@ impl Sensing {
             log_files: config.sensor.log_files.clone(),
             notify: config.sensor.notify,
             recordings: Some(recordings),
-            state_file: dir.join("audit-before.json"),
+            state_file: dir.join(sensor::STATE_FILE),
             clock: Arc::clone(clock),
         };
         let intake = intake.clone();

@@ -17,6 +17,7 @@ mod hold;
 mod keys;
 mod netlink;
 pub mod observe;
+mod put_back;
 mod rules;
 mod scan;
 mod seal;
@@ -54,7 +55,8 @@ use keys::Keys;
 use steps::Overlap;
 
 pub use hold::Unavailable;
-pub use status::AuditStatus;
+pub use put_back::{PutBack, lock, put_back};
+pub use status::{AuditStatus, Lock};
 
 /// How often the kernel's state and rules are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

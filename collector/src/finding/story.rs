@@ -260,7 +260,8 @@ fn said(access: &Access<'_>, decision: &Decision) -> Option<Said> {
         }
         Kind::Tamper => {
             let what = access.event.tamper.as_ref().map(|tamper| &tamper.what);
-            format!("{} on {host}.", wording::recording(what))
+            let is_refused = access.event.outcome == Some(Outcome::Denied);
+            format!("{}.", wording::recording(what, is_refused, host, ""))
         }
         Kind::Gap => format!("Records of {host} are missing here."),
         Kind::Login

@@ -105,12 +105,11 @@ pub fn headline(finding: &Finding) -> String {
             format!("{tool} was driving a session on {}{}.", finding.host, of_account(finding, " of "))
         }
         Area::Recording => {
-            format!(
-                "{} on {}{}.",
-                recording(finding.way.tamper.as_ref()),
-                finding.host,
-                of_account(finding, " in a session of ")
-            )
+            let by = of_account(finding, " in a session of ");
+            let mut deeds = finding.deeds.iter();
+            let is_refused =
+                deeds.len() > 0 && deeds.all(|deed| matches!(deed.outcome, Some(Outcome::Denied)));
+            format!("{}.", recording(finding.way.tamper.as_ref(), is_refused, &finding.host, &by))
         }
         _ => file(finding),
     };
@@ -263,8 +262,34 @@ fn login(finding: &Finding) -> String {
     format!("A login to {host}{from} with {} {ending}.", closed_by_comma(named(finding)))
 }
 
-/// What was done to the means of recording.
-pub(crate) fn recording(what: Option<&TamperKind>) -> &'static str {
+/// What was done to the means of recording, or was asked for and refused; `by` stands behind it.
+pub(crate) fn recording(what: Option<&TamperKind>, is_refused: bool, host: &str, by: &str) -> String {
+    if is_refused {
+        format!("{} on {host} was asked for{by}, and refused", recording_asked(what))
+    } else {
+        format!("{} on {host}{by}", recording_done(what))
+    }
+}
+
+fn recording_asked(what: Option<&TamperKind>) -> &'static str {
+    match what {
+        Some(TamperKind::AuditDisabled) => "Switching kernel audit off",
+        Some(TamperKind::RulesChanged) => "Changing the audit rules",
+        Some(TamperKind::LoginUidChanged) => "Overwriting a login identity",
+        Some(TamperKind::AgentKilled) => "Ending the agent",
+        Some(TamperKind::LogCleared) => "Clearing a log",
+        Some(TamperKind::AuditPolicyChanged) => "Changing the audit policy",
+        Some(TamperKind::ClockChanged) => "Moving the clock",
+        Some(TamperKind::SaclChanged) => "Changing the list of recorded accesses",
+        Some(TamperKind::ServiceInstalled) => "Installing a service",
+        Some(TamperKind::MountChanged) => "Mounting a file system at or from a watched folder",
+        Some(TamperKind::AgentTraced) => "Attaching another program to the agent",
+        Some(TamperKind::KernelChanged) => "Loading or removing a kernel module",
+        Some(TamperKind::RecordGap | TamperKind::Other(_)) | None => "A change of the recording",
+    }
+}
+
+fn recording_done(what: Option<&TamperKind>) -> &'static str {
     match what {
         Some(TamperKind::AuditDisabled) => "Kernel audit was switched off",
         Some(TamperKind::RulesChanged) => "The audit rules were changed",

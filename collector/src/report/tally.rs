@@ -245,12 +245,13 @@ fn rights_sentence(access: &Access<'_>) -> String {
 
 fn recording_sentence(access: &Access<'_>) -> String {
     let tamper = access.event.tamper.as_ref();
-    let what = wording::recording(tamper.map(|tamper| &tamper.what));
     let by = match tamper.map(|tamper| &tamper.what) {
         Some(TamperKind::RecordGap) => String::new(),
         _ => format!(" {}", by_account(access.event)),
     };
     let detail = tamper.and_then(|tamper| tamper.detail.as_deref());
     let detail = detail.map(|detail| format!(" The record says: {detail}.")).unwrap_or_default();
-    format!("{what} on {}{by}.{detail}", access.host)
+    let is_refused = access.event.outcome == Some(Outcome::Denied);
+    let what = wording::recording(tamper.map(|tamper| &tamper.what), is_refused, access.host, &by);
+    format!("{what}.{detail}")
 }

@@ -67,6 +67,7 @@ pub fn verb(event: &Event) -> &'static str {
         (Kind::ProcessStart, _) => "process started",
         (Kind::RemoteControl, _) => "session under remote control",
         (Kind::AccountChange, _) => "account, group or right changed",
+        (Kind::Tamper, Some(Outcome::Denied)) => "asked to change the means of recording, refused",
         (Kind::Tamper, _) => {
             event.tamper.as_ref().map_or("recording touched", |tamper| tamper_words(&tamper.what))
         }

@@ -124,6 +124,7 @@ pub const TABLE: &[Line] = &[
     ),
     line(ANY, "account change", "account, group or right changed", "why, and whether it was asked for"),
     line(AGENT, "tamper", "recording touched", MEANS),
+    line(AGENT, "tamper, refused", "asked to change the means of recording, refused", REFUSED),
     line(AGENT, "audit off", "kernel audit was switched off", MEANS),
     line(AGENT, "audit rules", "audit rules were changed", MEANS),
     line(AGENT, "login uid", "a login identity was overwritten", MEANS),
