@@ -127,10 +127,9 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
     if watch.is_none() && foreign.is_none() {
         return None;
     }
-    if let (Outcome::Success, Verb::Link, Some(inode)) =
-        (&outcome, call.verb, first.and_then(|item| item.inode.as_ref()))
-    {
-        scene.places.has_more_names(inode, 1);
+    if outcome == Outcome::Success && call.verb == Verb::Link {
+        let inode = first.and_then(|item| item.inode.as_ref());
+        inode.into_iter().for_each(|inode| scene.places.has_more_names(inode, 1));
     }
     remember(call.verb, &items, (first, path.as_deref()), (second, to.as_deref()), scene);
     let action = action_of(call.verb, observation, record, first, &outcome);
@@ -140,10 +139,11 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
             scene.places.opened_folder(observation.node(), pid, descriptor, path);
         }
     }
-    if let (Outcome::Success, Some(inode)) = (&outcome, first.and_then(|item| item.inode.as_ref())) {
-        if call.verb == Verb::Unlink {
-            scene.places.lost_a_name(inode);
-        }
+    if outcome == Outcome::Success && call.verb == Verb::Unlink {
+        first
+            .and_then(|item| item.inode.as_ref())
+            .into_iter()
+            .for_each(|inode| scene.places.lost_a_name(inode));
     }
     let via = match call.verb {
         _ if record.kind() == kind::URINGOP => Via::IoUring,

@@ -47,7 +47,7 @@ impl Facts {
     /// Whether the machine was this one, in this boot and under this program, from before the test on.
     pub fn hold_since(&self, since: u64, log: &[(u64, Event)]) -> bool {
         let healths = || log.iter().filter_map(|(number, event)| Some((*number, event.health.as_ref()?)));
-        let before = healths().filter(|(number, _)| *number < since).last();
+        let before = healths().rfind(|(number, _)| *number < since);
         let mut all = before.into_iter().chain(healths().filter(|(number, _)| *number >= since)).peekable();
         all.peek().is_some() && all.all(|(_, health)| Self::of(health) == *self)
     }

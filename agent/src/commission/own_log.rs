@@ -61,7 +61,7 @@ impl OwnLog {
         };
         let mut found = Vec::new();
         let mut frames = reader.frames_from(from);
-        while let Some(item) = frames.next() {
+        for item in frames.by_ref() {
             let (_, Frame::Batch(batch)) = item? else { continue };
             for (number, parts) in (batch.first..).zip(batch.entries) {
                 let Ok(entry) = Entry::from_parts(parts) else { continue };

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
+use ntk_evidence::event::Commission;
 use serde_json::Value;
 
 /// Puts a question where somebody sits at the terminal; none where nobody does.
@@ -137,6 +138,15 @@ pub(super) fn machines(body: &Value) {
     }
 }
 
+/// The result of an on-site test, and who was there.
+fn result_of_test(row: &Value) -> Option<String> {
+    let told = row.pointer("/event/commission")?;
+    let test: Commission = serde_json::from_value(told.clone()).ok()?;
+    let people: Vec<String> = test.by.iter().chain(&test.present).cloned().collect();
+    let there = if people.is_empty() { String::new() } else { format!(" (there: {})", people.join(", ")) };
+    Some(format!("on-site test: {}{there}", test.in_words()))
+}
+
 pub(super) fn events(lines: &str) {
     let mut shown = 0u64;
     for line in lines.lines() {
@@ -158,7 +168,7 @@ pub(super) fn events(lines: &str) {
             who,
             what,
             at(&row, "/event/outcome"),
-            at(&row, "/event/object/path"),
+            result_of_test(&row).unwrap_or_else(|| at(&row, "/event/object/path").to_owned()),
         );
         shown = shown.saturating_add(1);
     }

@@ -78,7 +78,9 @@ impl<'q> Shown<'q> {
 /// Whether an entry about a machine names an account.
 fn names_somebody(event: &Event) -> bool {
     let sessions = event.health.as_ref().is_some_and(|health| !health.sessions.is_empty());
-    sessions || event.actor.is_some()
+    let test = event.commission.as_ref();
+    let there = test.is_some_and(|test| test.by.is_some() || !test.present.is_empty());
+    sessions || there || event.actor.is_some()
 }
 
 /// Whether an entry about a machine names a place in words of its core, where no part of it can be withheld: a key or a

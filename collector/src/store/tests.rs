@@ -1,6 +1,7 @@
 //! The store, plain and sealed.
 
 use super::*;
+use crate::on_site::{Facts, Test};
 
 fn record(leaf: u64, author: &str, first: u64, size: u64, day: i64) -> LeafRecord {
     let at = day * SECONDS_PER_DAY * 1_000_000_000;
@@ -55,6 +56,7 @@ fn a_sealed_store_shows_no_name_and_one_of_another_key_or_none_is_made_anew() {
         assert_eq!(store.leaf(7).unwrap().is_none(), fresh);
         let mut changes = Changes::default();
         changes.leaf(&record(7, "agent/ws-01", 0, 3, 10)).unwrap();
+        changes.mark("agent/ws-01", &mark(3, "mary")).unwrap();
         changes.roster(7, "[[person]] id = \"mary\"");
         store.apply(changes, Some((Cursor::default(), &Snapshot::default()))).unwrap();
         store.flush().unwrap();
@@ -75,6 +77,12 @@ fn a_sealed_store_shows_no_name_and_one_of_another_key_or_none_is_made_anew() {
     assert!(Store::open_sealed(&path, seal(2)).unwrap().1);
 }
 
+/// An on-site test that somebody ran.
+fn mark(number: u64, by: &str) -> Mark {
+    let test = Test { by: Some(by.to_owned()), present: Vec::new(), exceptions: Vec::new(), is_empty: false };
+    Mark { number, received_unix_ns: 7, facts: Facts::default(), test: Some(test) }
+}
+
 fn batches_are_found(seal: Option<Arc<StoreSeal>>) {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = Store::open_sealed(&dir.path().join("sled"), seal).unwrap();
@@ -84,8 +92,17 @@ fn batches_are_found(seal: Option<Arc<StoreSeal>>) {
     {
         changes.leaf(&record).unwrap();
     }
+    for (author, number) in [("agent/a", 4), ("agent/a", 300), ("agent/a2", 5), ("agent/a", 6)] {
+        changes.mark(author, &mark(number, "x")).unwrap();
+    }
     store.apply(changes, Some((Cursor { leaf: 3, segment: 0, offset: 9 }, &Snapshot::default()))).unwrap();
     store.flush().unwrap();
+    let marks = |author, before| {
+        store.marks(author, before).unwrap().iter().map(|mark| mark.number).collect::<Vec<_>>()
+    };
+    assert_eq!(marks("agent/a", u64::MAX), [4, 6, 300]);
+    assert_eq!(marks("agent/a", 6), [4]);
+    assert_eq!(marks("agent/a2", u64::MAX), [5]);
     let leaf = |found: Option<LeafRecord>| found.map(|record| record.leaf);
     assert_eq!(leaf(store.leaf_of_note("agent/a", 7).unwrap()), Some(2));
     assert_eq!(leaf(store.leaf_of_note("agent/a", 6).unwrap()), None);
