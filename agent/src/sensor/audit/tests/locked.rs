@@ -313,3 +313,33 @@ fn rules_that_outlast_the_agent_name_no_process() {
     assert!(names_it(rules::standing_rules(std::process::id())) > 0);
     assert_eq!(names_it(rules::lasting_standing_rules()), 0);
 }
+
+#[test]
+fn live_rules_that_outlast_the_agent_are_taken_by_the_kernel_and_show_signals_to_whoever_it_is() {
+    let Some(_turn) = turn("live_rules_that_outlast_the_agent_are_taken_by_the_kernel") else { return };
+    let practice = Practice::new();
+    let before = snapshot();
+    let file = practice.config().state_file;
+    let canary = practice.path("week.csv");
+    let list = watches(&practice, &["secret"]);
+    let (mut hold, mut socket) = Hold::take(&list, Some(&canary), &file, &host::boot_id()).unwrap();
+    let (missing, cannot_see) = (hold.look().unwrap().n_missing, hold.cannot_see());
+    // To a process that is not this one: a signal that ends it, and a question whether it is there, which makes no record.
+    let asked = root_person("sleep 60 & kill -0 $!; kill -TERM $!; wait; true");
+    let mut records = Vec::new();
+    let deadline = Instant::now() + DEADLINE;
+    let is_signal = |record: &String| record.contains("key=\"ntk-signal\"");
+    while Instant::now() < deadline
+        && !records.iter().any(|record| is_signal(record) && record.contains("a1=f "))
+    {
+        if let Ok(netlink::Received::Message(_, payload)) = socket.receive() {
+            records.push(String::from_utf8_lossy(&payload).into_owned());
+        }
+    }
+    drop(hold);
+    assert_eq!(snapshot(), before);
+    assert_eq!((missing, cannot_see), (0, Vec::new()));
+    let signals: Vec<&String> = records.iter().filter(|record| is_signal(record)).collect();
+    assert!(signals.iter().any(|record| record.contains("a1=f ")), "{asked} {records:#?}");
+    assert!(!signals.iter().any(|record| record.contains("a1=0 ")), "{signals:#?}");
+}
