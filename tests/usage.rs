@@ -12,6 +12,9 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident memory now, bytes.
     pub resident: u64,
+    /// The part of it that is the process's own; the rest is pages of its program and libraries, which the system takes
+    /// back when it needs them.
+    pub own: u64,
     /// The most it ever was, bytes.
     pub resident_max: u64,
 }
@@ -34,6 +37,7 @@ pub fn of(process: u32) -> Result<Usage> {
     Ok(Usage {
         cpu: Duration::from_nanos(ticks * 1_000_000_000 / per_second),
         resident: kilobytes("VmRSS:")? * 1024,
+        own: kilobytes("RssAnon:")? * 1024,
         resident_max: kilobytes("VmHWM:")? * 1024,
     })
 }

@@ -30,7 +30,8 @@ const KEEP: &str = "NTK_VM_KEEP";
 const LAST_LINES: usize = 60;
 
 /// What the boot of every machine says: records of audit from the first moment, and room for them.
-const ARGUMENTS: &str = "console=ttyS0 audit=1 audit_backlog_limit=8192 quiet panic=-1";
+const ARGUMENTS: &str =
+    "console=ttyS0 audit=1 audit_backlog_limit=8192 quiet panic=-1 no_timer_check systemd.show_status=no systemd.log_color=no";
 
 /// The kernel that machines boot, or why none can be had here.
 #[derive(Debug)]

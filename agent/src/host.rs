@@ -242,11 +242,46 @@ impl Folders for OpenFolders {
     }
 }
 
-/// The file systems that a process sees; where it is gone, those that this one sees.
+/// Mount namespaces that are looked at beside this one's.
+const NAMESPACES_MAX: usize = 64;
+
+/// The file systems that a process sees; where it is gone, those of every namespace.
 pub fn mounts(pid: u32) -> Vec<Mount> {
-    let table = std::fs::read_to_string(format!("/proc/{pid}/mountinfo"));
-    let table = table.or_else(|_| std::fs::read_to_string("/proc/self/mountinfo")).unwrap_or_default();
-    table.lines().filter_map(Mount::parse).collect()
+    let (Some(theirs), Some(namespace)) = (table(pid), namespace(pid)) else { return all_mounts() };
+    let own = table(std::process::id()).unwrap_or_default();
+    let is_own = Some(namespace) == self::namespace(std::process::id());
+    theirs.into_iter().map(|mount| if is_own { mount } else { seen_from(&own, mount) }).collect()
+}
+
+/// The file systems of every namespace that a process lives in.
+pub fn all_mounts() -> Vec<Mount> {
+    let own = table(std::process::id()).unwrap_or_default();
+    let mut known: Vec<_> = namespace(std::process::id()).into_iter().collect();
+    let mut all = own.clone();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    for pid in entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {
+        let Some(found) = namespace(pid).filter(|found| !known.contains(found)) else { continue };
+        if known.len() > NAMESPACES_MAX {
+            break;
+        }
+        known.push(found);
+        let theirs = table(pid).unwrap_or_default().into_iter().map(|mount| seen_from(&own, mount));
+        all.extend(theirs.filter(|mount| mount.is_elsewhere));
+    }
+    all
+}
+
+fn seen_from(own: &[Mount], mount: Mount) -> Mount {
+    Mount { is_elsewhere: !own.contains(&mount), ..mount }
+}
+
+fn table(pid: u32) -> Option<Vec<Mount>> {
+    let table = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
+    Some(table.lines().filter_map(Mount::parse).collect())
+}
+
+fn namespace(pid: u32) -> Option<std::path::PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/ns/mnt")).ok()
 }
 
 /// A process of this agent as the kernel stamps it.

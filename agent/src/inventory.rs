@@ -5,6 +5,7 @@
 //! said.
 //!
 //! [`take`] looks once. [`Watch`] turns looks into events: everything at the start, afterwards what is new and gone.
+//! [`answer`] tells everything again to whoever asked.
 
 pub mod accounts;
 mod jobs;
@@ -91,9 +92,7 @@ impl Watch {
     /// The event that a look makes due, if any.
     pub fn event(&mut self, found: &Found, now: Moment) -> Option<Event> {
         let told = self.told.replace((found.holdings.clone(), found.cannot_see.clone()));
-        let mut inventory = Inventory::new(InventoryReason::Start);
-        inventory.cannot_see.clone_from(&found.cannot_see);
-        inventory.left_out = Some(found.left_out).filter(|n| *n > 0);
+        let mut inventory = details(InventoryReason::Start, found);
         match told {
             None => inventory.holdings.clone_from(&found.holdings),
             Some((before, could_not_see)) => {
@@ -108,11 +107,30 @@ impl Watch {
                 }
             }
         }
-        let mut event = Event::new(Kind::Inventory, clock::text(now));
-        event.inventory = Some(Box::new(inventory));
-        event.source = Some(Source { sensor: Some(SENSOR.to_owned()), ..Source::default() });
-        Some(event)
+        Some(event(inventory, now))
     }
+}
+
+/// Everything, because somebody asked for it; `id` is that of the question.
+pub fn answer(found: &Found, id: &str, now: Moment) -> Event {
+    let mut inventory = details(InventoryReason::Asked, found);
+    inventory.holdings.clone_from(&found.holdings);
+    inventory.asked = Some(id.to_owned());
+    event(inventory, now)
+}
+
+fn details(reason: InventoryReason, found: &Found) -> Inventory {
+    let mut inventory = Inventory::new(reason);
+    inventory.cannot_see.clone_from(&found.cannot_see);
+    inventory.left_out = Some(found.left_out).filter(|n| *n > 0);
+    inventory
+}
+
+fn event(inventory: Inventory, now: Moment) -> Event {
+    let mut event = Event::new(Kind::Inventory, clock::text(now));
+    event.inventory = Some(Box::new(inventory));
+    event.source = Some(Source { sensor: Some(SENSOR.to_owned()), ..Source::default() });
+    event
 }
 
 /// What is in the first and not in the second; a later use alone is no difference.

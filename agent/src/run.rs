@@ -144,6 +144,7 @@ pub fn run(dir: &Path, part: Part) -> Result<(), RunError> {
     let drain = CancellationToken::new();
     let (status_sender, uplink_status) = watch::channel(UplinkStatus::default());
     let (decisions_sender, decisions) = watch::channel(Vec::new());
+    let (question_sender, inventory_asked) = watch::channel(None);
     let uplink = Uplink {
         line,
         log_key: identity.log_key.clone(),
@@ -154,6 +155,7 @@ pub fn run(dir: &Path, part: Part) -> Result<(), RunError> {
         clock: Arc::clone(&clock),
         cosigner,
         decisions: decisions_sender,
+        inventory_asked: question_sender,
         keepalive: config.keepalive,
     };
     let uplink = runtime.spawn(uplink.run(drain.clone()));
@@ -185,7 +187,7 @@ pub fn run(dir: &Path, part: Part) -> Result<(), RunError> {
     };
     let vigil = vigil::Watch::start(clock, agent.intake.clone()).map_err(RunError::Threads)?;
     agent.start_sensors();
-    let holdings = start_holdings(&agent, control, decisions);
+    let holdings = start_holdings(&agent, control, decisions, inventory_asked);
     let service = Service::from_environment();
     service.tell(Sign::Ready);
     agent.wait(&controls, &service);
@@ -256,6 +258,7 @@ fn start_holdings(
     agent: &Agent,
     control: mpsc::Sender<Control>,
     decisions: watch::Receiver<Vec<WatchDecision>>,
+    inventory_asked: watch::Receiver<Option<String>>,
 ) -> Option<holdings::Holdings> {
     // A player of recordings tells of other machines, not of what is held on this one; an observer leaves it to the agent.
     if agent.config.sensor.observe || !agent.config.sensor.audit && !agent.config.sensor.notify {
@@ -268,6 +271,7 @@ fn start_holdings(
         clock: Arc::clone(&agent.clock),
         control,
         decisions,
+        inventory_asked,
         watched: agent.watched.subscribe(),
     };
     holdings::Holdings::start(setup)
@@ -282,7 +286,13 @@ fn stop_holdings(holdings: Option<holdings::Holdings>) {
 
 /// Inventories and discovery are for Linux in this version.
 #[cfg(not(target_os = "linux"))]
-fn start_holdings(_: &Agent, _: mpsc::Sender<Control>, _: watch::Receiver<Vec<WatchDecision>>) {}
+fn start_holdings(
+    _: &Agent,
+    _: mpsc::Sender<Control>,
+    _: watch::Receiver<Vec<WatchDecision>>,
+    _: watch::Receiver<Option<String>>,
+) {
+}
 
 #[cfg(not(target_os = "linux"))]
 fn stop_holdings((): ()) {}

@@ -5,6 +5,7 @@ pub mod baseline;
 pub mod client;
 mod departure;
 pub mod findings;
+mod inventory;
 mod metrics;
 mod off_site;
 mod policy;
@@ -98,6 +99,7 @@ pub fn router(app: App) -> Router {
         .merge(preservation::routes())
         .merge(off_site::routes())
         .merge(proposals::routes())
+        .merge(inventory::routes())
         .route("/v1/reviewers", get(reviewers::list))
         .route("/v1/reviewers/passphrase", post(reviewers::set))
         .route("/v1/tickets", get(tickets::list))

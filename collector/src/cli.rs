@@ -7,6 +7,7 @@ mod commands;
 mod departure;
 mod encrypted;
 mod findings;
+mod inventory;
 mod off_site;
 pub mod passphrase;
 mod policy;
@@ -123,6 +124,8 @@ pub enum Command {
     Leave(departure::LeaveArgs),
     /// What machines found that might be watched: confirm or decline it
     Watch(proposals::WatchArgs),
+    /// What accounts hold on each machine: rights, keys, jobs, tools, forwards; as told last, or asked now
+    Inventory(inventory::InventoryArgs),
     /// What a leaving person holds, ticked off in order, and what was used after the leave date
     Departure(departure::DepartureArgs),
     /// The need-to-know table

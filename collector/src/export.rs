@@ -118,7 +118,10 @@ fn not_included(question: &Question) -> Vec<String> {
         }
     }
     if question.redact_paths {
-        absent.push("paths and command lines are withheld behind their commitments".to_owned());
+        absent.push(
+            "paths and command lines are withheld behind their commitments, and inventories and health entries that name places behind their hashes; where programs lie, and names of accounts, stay"
+                .to_owned(),
+        );
     }
     if question.redact_people {
         absent.push(

@@ -15,6 +15,7 @@ pub mod answer;
 mod ranges;
 pub mod rules;
 mod steps;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,6 +45,7 @@ use crate::store::{Changes, Cursor, FindingRecord, LeafRecord, Store, StoreError
 pub use answer::Lookup;
 use ranges::Ranges;
 pub use rules::Rules;
+use told::Told;
 
 /// How long to wait for new leaves before looking whether to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -151,6 +153,10 @@ impl Follower {
         writing: Writing,
     ) -> Result<Self, FollowError> {
         let start = ledger.reader().frames()?.position();
+        if !store.is_current()? {
+            // Made by an older version, or new: what it lacks is made from the entries.
+            store.begin_current()?;
+        }
         let (next, state) = store.cursor()?.unwrap_or((Cursor::at(0, start), Snapshot::default()));
         let roster = store.roster_before(next.leaf)?.and_then(|text| Roster::parse(&text).ok());
         let policy = store.policy_before(next.leaf)?.and_then(|text| Policy::parse(&text).ok());
@@ -234,6 +240,7 @@ impl Follower {
             Timestamp::from_nanosecond(i128::from(received_unix_ns)).unwrap_or(Timestamp::UNIX_EPOCH);
         steps.extend(self.engine.advance(received));
         let mut leaf = self.next.leaf;
+        let mut told = Told::begin(&self.store);
         for (pointer, batch) in std::mem::take(&mut self.group) {
             let mut record = record(leaf, pointer, &batch, received_unix_ns);
             match &batch.author {
@@ -243,11 +250,15 @@ impl Follower {
                         changes.roll_over(&record.author, &rolled)?;
                     }
                     steps.extend(self.decide(&batch, received, &mut record, &mut changes)?);
+                    for event in batch.entries.iter().filter_map(|entry| entry.event().ok()) {
+                        told.observe(leaf, &record.author, &event, received_unix_ns)?;
+                    }
                 }
             }
             changes.leaf(&record)?;
             leaf = leaf.saturating_add(1);
         }
+        told.end(&mut changes)?;
         for step in &steps {
             if let FindingStep::Closed { finding, .. } = step {
                 self.keep(finding, false, &mut changes)?;

@@ -26,6 +26,7 @@ pub mod hold;
 pub mod home;
 pub mod ingest;
 pub mod init;
+pub mod inventory;
 pub mod items;
 pub mod keys_file;
 pub mod ledger;

@@ -3,7 +3,7 @@
 //! A machine tells by `inventory` events what it found; the decision is an act, by somebody who may approve tickets and
 //! proved who they are (RV-1). [`Decisions`] is what the acts amount to and goes down every stream of its machine; an
 //! agent only ever adds watches, so a collector in wrong hands can make it watch more, never less. [`Proposals`] is what
-//! the entries say, for people.
+//! the entries say, for people: rows of the query store, so that asking for them reads no entries.
 
 use std::collections::BTreeMap;
 
@@ -85,7 +85,7 @@ pub enum Standing {
 }
 
 /// One thing that a machine proposed or watches beyond its configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal {
     /// Id of the proposal.
     pub id: String,
@@ -98,12 +98,40 @@ pub struct Proposal {
     /// Class of asset.
     pub class: String,
     /// Whose it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// What speaks for watching it.
     pub because: String,
     /// How it stands on the machine.
     pub standing: Standing,
+}
+
+impl Proposal {
+    /// How a proposal stands after an entry of its machine; nothing where the entry tells of none. The machine's last word
+    /// stands, and the time of its first.
+    pub fn after(before: Option<&Self>, author: &str, event: &Event) -> Option<Self> {
+        let inventory = event.inventory.as_ref().filter(|_| event.kind == Kind::Inventory)?;
+        let standing = match inventory.reason {
+            InventoryReason::WatchProposed => Standing::Proposed,
+            InventoryReason::WatchBegun => Standing::Watched,
+            InventoryReason::WatchDeclined => Standing::Declined,
+            InventoryReason::Start
+            | InventoryReason::Change
+            | InventoryReason::Asked
+            | InventoryReason::Other(_) => return None,
+        };
+        let (id, object) = (inventory.proposal.as_ref()?, event.object.as_ref()?);
+        Some(Self {
+            id: id.clone(),
+            author: author.to_owned(),
+            since: before.map_or_else(|| event.time.clone(), |known| known.since.clone()),
+            path: object.path.clone().unwrap_or_default(),
+            class: object.class.as_ref().map(ToString::to_string).unwrap_or_default(),
+            owner: object.owner.clone(),
+            because: inventory.because.clone().unwrap_or_default(),
+            standing,
+        })
+    }
 }
 
 /// Everything that machines proposed.
@@ -112,34 +140,14 @@ pub struct Proposals {
     found: BTreeMap<(String, String), Proposal>,
 }
 
-impl Proposals {
-    /// Takes in an entry of a machine.
-    pub fn observe(&mut self, author: &str, event: &Event) {
-        let Some(inventory) = event.inventory.as_ref().filter(|_| event.kind == Kind::Inventory) else {
-            return;
-        };
-        let standing = match inventory.reason {
-            InventoryReason::WatchProposed => Standing::Proposed,
-            InventoryReason::WatchBegun => Standing::Watched,
-            InventoryReason::WatchDeclined => Standing::Declined,
-            InventoryReason::Start | InventoryReason::Change | InventoryReason::Other(_) => return,
-        };
-        let (Some(id), Some(object)) = (&inventory.proposal, &event.object) else { return };
-        let key = (author.to_owned(), id.clone());
-        let since = self.found.get(&key).map_or_else(|| event.time.clone(), |known| known.since.clone());
-        let proposal = Proposal {
-            id: id.clone(),
-            author: author.to_owned(),
-            since,
-            path: object.path.clone().unwrap_or_default(),
-            class: object.class.as_ref().map(ToString::to_string).unwrap_or_default(),
-            owner: object.owner.clone(),
-            because: inventory.because.clone().unwrap_or_default(),
-            standing,
-        };
-        self.found.insert(key, proposal);
+impl FromIterator<Proposal> for Proposals {
+    fn from_iter<T: IntoIterator<Item = Proposal>>(all: T) -> Self {
+        let key = |one: &Proposal| (one.author.clone(), one.id.clone());
+        Self { found: all.into_iter().map(|one| (key(&one), one)).collect() }
     }
+}
 
+impl Proposals {
     /// All of them, by machine and path.
     pub fn sorted(&self) -> Vec<&Proposal> {
         let mut all: Vec<&Proposal> = self.found.values().collect();
@@ -173,11 +181,11 @@ mod tests {
 
     #[test]
     fn the_last_word_of_a_machine_stands_and_its_first_time() {
-        let mut proposals = Proposals::default();
-        proposals.observe("agent/ws-01", &told("watch_proposed", "aa11", "1"));
-        proposals.observe("agent/ws-02", &told("watch_proposed", "aa11", "2"));
-        proposals.observe("agent/ws-01", &told("watch_begun", "aa11", "3"));
-        proposals.observe("agent/ws-01", &told("start", "bb22", "4"));
+        let first = Proposal::after(None, "agent/ws-01", &told("watch_proposed", "aa11", "1"));
+        let second = Proposal::after(None, "agent/ws-02", &told("watch_proposed", "aa11", "2"));
+        let third = Proposal::after(first.as_ref(), "agent/ws-01", &told("watch_begun", "aa11", "3"));
+        assert_eq!(Proposal::after(None, "agent/ws-01", &told("start", "bb22", "4")), None);
+        let proposals: Proposals = [first, second, third].into_iter().flatten().collect();
         let lines: Vec<_> = proposals
             .sorted()
             .iter()

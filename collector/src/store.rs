@@ -9,6 +9,9 @@
 //! | `E` author 0 epoch | [`RollOverRecord`]: where the roll-over to that epoch lies, and what is before it |
 //! | `f` id | [`FindingRecord`] |
 //! | `M` author 0 number | [`Mark`]: an on-site test of a machine, or a change of its system or program |
+//! | `h` author | [`InventoryRecord`]: what the accounts of a machine hold |
+//! | `w` author 0 id | [`ProposalRecord`]: what a machine proposed to watch |
+//! | `version` | [`VERSION`] of the rows: a store of another one is read anew from the first leaf |
 //! | `R` leaf, `P` leaf | roster and policy that came into force with an act in that leaf |
 //!
 //! Where the practice is encrypted at rest, each value is sealed under its key, and in the place of an author in a
@@ -34,11 +37,16 @@ use crate::engine::Snapshot;
 use crate::on_site::Mark;
 use crate::ticket::items::Usage;
 
-pub use record::{Cursor, FindingRecord, LeafRecord, RollOverRecord, TicketAct};
+pub use record::{
+    Cursor, FindingRecord, InventoryRecord, LeafRecord, ProposalRecord, RollOverRecord, TicketAct,
+};
 
 /// sled keeps memory for long when batches are larger.
 const KEYS_PER_BATCH_MAX: usize = 64;
 const CURSOR: &[u8] = b"cursor";
+const VERSION_KEY: &[u8] = b"version";
+/// Goes up with every kind of row that older entries would have made, too.
+const VERSION: &[u8] = b"2";
 const CACHE_BYTES: u64 = 64 << 20;
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -96,6 +104,19 @@ impl Changes {
     /// A finding as it stands.
     pub fn finding(&mut self, record: &FindingRecord) -> Result<(), StoreError> {
         self.sets.push((finding_key(&record.finding.id), serde_json::to_vec(record)?));
+        Ok(())
+    }
+
+    /// What a machine's accounts hold.
+    pub fn inventory(&mut self, record: &InventoryRecord) -> Result<(), StoreError> {
+        self.sets.push((inventory_key(&record.known.author), serde_json::to_vec(record)?));
+        Ok(())
+    }
+
+    /// What a machine proposed to watch.
+    pub fn proposal(&mut self, record: &ProposalRecord) -> Result<(), StoreError> {
+        let key = proposal_key(&record.proposal.author, &record.proposal.id);
+        self.sets.push((key, serde_json::to_vec(record)?));
         Ok(())
     }
 
@@ -172,6 +193,12 @@ impl Store {
         let tail = match key.first() {
             Some(b'n' | b'M') => 9,
             Some(b'E') => 5,
+            Some(b'h') => 0,
+            // From the end of the author's name on.
+            Some(b'w') => {
+                let name = key.iter().position(|byte| *byte == 0).unwrap_or(key.len());
+                key.len().saturating_sub(name)
+            }
             _ => return key,
         };
         let author = key.len().checked_sub(tail).and_then(|end| key.split_at_checked(end));
@@ -338,6 +365,55 @@ impl Store {
         Ok(records.into_iter().filter(touches).collect())
     }
 
+    /// Where to go on is known, and every kind of row was made up to there.
+    pub fn is_current(&self) -> Result<bool, StoreError> {
+        Ok(self.get(VERSION_KEY.to_vec())?.is_some_and(|version| version == VERSION))
+    }
+
+    /// Every kind of row is made from the first leaf on.
+    pub fn begin_current(&self) -> Result<(), StoreError> {
+        self.db.remove(CURSOR)?;
+        self.put([(VERSION_KEY.to_vec(), VERSION.to_vec())].into_iter())
+    }
+
+    /// What a machine's accounts hold.
+    pub fn inventory(&self, author: &str) -> Result<Option<InventoryRecord>, StoreError> {
+        let value = self.get(inventory_key(author))?;
+        value.map(|value| Ok(serde_json::from_slice(&value)?)).transpose()
+    }
+
+    /// The same of every machine, in the order of their names where they have some.
+    pub fn inventories(&self) -> Result<Vec<InventoryRecord>, StoreError> {
+        self.prefix(b"h").map(|item| Ok(serde_json::from_slice(&item?.1)?)).collect()
+    }
+
+    /// What a machine proposed to watch, by id.
+    pub fn proposal(&self, author: &str, id: &str) -> Result<Option<ProposalRecord>, StoreError> {
+        let value = self.get(proposal_key(author, id))?;
+        value.map(|value| Ok(serde_json::from_slice(&value)?)).transpose()
+    }
+
+    /// Everything that machines proposed to watch.
+    pub fn proposals(&self) -> Result<Vec<ProposalRecord>, StoreError> {
+        self.prefix(b"w").map(|item| Ok(serde_json::from_slice(&item?.1)?)).collect()
+    }
+
+    /// Takes out what machines told of themselves in leaves whose entries retention removed.
+    pub fn forget_told(&self, is_removed: impl Fn(&LeafRecord) -> bool) -> Result<(), StoreError> {
+        let is_removed = |leaf| Ok::<_, StoreError>(self.leaf(leaf)?.is_some_and(|leaf| is_removed(&leaf)));
+        for record in self.inventories()? {
+            if is_removed(record.leaf)? {
+                self.db.remove(self.key(inventory_key(&record.known.author)))?;
+            }
+        }
+        for record in self.proposals()? {
+            if is_removed(record.leaf)? {
+                self.db.remove(self.key(proposal_key(&record.proposal.author, &record.proposal.id)))?;
+            }
+        }
+        self.flush()
+    }
+
     /// A finding.
     pub fn finding(&self, id: &str) -> Result<Option<FindingRecord>, StoreError> {
         let value = self.get(finding_key(id))?;
@@ -450,6 +526,14 @@ fn mark_key(author: &str, number: u64) -> Vec<u8> {
 
 fn epoch_key(author: &str, epoch: u32) -> Vec<u8> {
     [b"E", author.as_bytes(), b"\0", &epoch.to_be_bytes()].concat()
+}
+
+fn inventory_key(author: &str) -> Vec<u8> {
+    [b"h", author.as_bytes()].concat()
+}
+
+fn proposal_key(author: &str, id: &str) -> Vec<u8> {
+    [b"w", author.as_bytes(), b"\0", id.as_bytes()].concat()
 }
 
 fn day_key(day: u32, leaf: u64) -> Vec<u8> {

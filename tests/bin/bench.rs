@@ -7,6 +7,8 @@ mod decisions;
 mod detection;
 #[path = "bench/evidence.rs"]
 mod evidence;
+#[path = "bench/sensor/flood.rs"]
+mod flood;
 #[path = "bench/ingest.rs"]
 mod ingest;
 #[path = "bench/limit.rs"]
@@ -81,6 +83,7 @@ fn run() -> Result<()> {
         ["storage"] => (vec![storage::measure()?], Vec::new()),
         ["transport"] => (vec![transport::measure()?], Vec::new()),
         ["sensor"] => (vec![sensor::measure()?], Vec::new()),
+        ["sensor", "flood"] => (vec![flood::alone()?], Vec::new()),
         ["evidence"] => (vec![evidence::measure()?], Vec::new()),
         ["decisions"] => (vec![decisions::measure()?], Vec::new()),
         ["detection", flags @ ..] => (Vec::new(), detection::run(&detection::Wanted::parse(flags)?)?),

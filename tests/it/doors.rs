@@ -10,67 +10,49 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use ntk_tests::login_rig::{
+    Account, SEEN_WITHIN, SSH_AND_SUDO, SshLog, can_run_without_login, make_key, owns_audit, run, sshd,
+    unasked, watching,
+};
 use ntk_tests::machine::Machine;
 use ntk_tests::practice::Practice;
 use ntk_tests::program::Running;
-use ntk_tests::{audit_state, skip, wait};
+use ntk_tests::{audit_state, login_rig, wait};
 use serde_json::Value;
 
-use crate::ssh::{PASSWORD, SEEN_WITHIN, USER, Visitor, missing, run, ssh, sshd};
-
+const USER: &str = "ntk-visitor";
+const PASSWORD: &str = "only-for-this-test-7";
 const OTHER: &str = "ntk-other";
 const CRON_FILE: &str = "/etc/cron.d/ntk-doors-test";
 /// cron looks once a minute.
 const JOB_WITHIN: Duration = Duration::from_secs(100);
 
-/// A second account, and a cron table, for as long as this lives.
-struct Other;
+/// A cron table, for as long as this lives.
+struct CronTable;
 
-impl Other {
-    fn make() -> Result<Self> {
-        clean();
-        run("useradd", &["-m", "-s", "/bin/sh", OTHER])?;
-        Ok(Self)
-    }
-}
-
-impl Drop for Other {
+impl Drop for CronTable {
     fn drop(&mut self) {
-        clean();
+        let _ = fs::remove_file(CRON_FILE);
     }
 }
 
-fn clean() {
-    let _ = fs::remove_file(CRON_FILE);
-    let _ = Command::new("userdel").args(["-r", "-f", OTHER]).output();
+fn visitor() -> Result<Account> {
+    Account::make(USER)?.with_password(PASSWORD)?.with_sudo()
+}
+
+fn ssh(port: u16, password: &str, script: &str) -> Result<bool> {
+    login_rig::ssh(USER, port, password, script)
 }
 
 /// Whether this test can run here; otherwise it is told as skipped.
 fn can_run(test: &str, programs: &[&str]) -> Result<bool> {
-    let absent = programs.iter().find(|program| !Path::new(program).exists());
-    let why = missing().or_else(|| absent.map(|program| format!("{program} is not installed")));
-    let is_login = fs::read_to_string("/proc/self/loginuid")?.trim() != u32::MAX.to_string();
-    let why = why.or_else(|| {
-        is_login.then(|| "this shell stems from a login: its work would have a person".to_owned())
-    });
-    if let Some(why) = &why {
-        skip::skip(test, why);
-    }
-    Ok(why.is_none())
+    can_run_without_login(test, &[SSH_AND_SUDO, programs].concat())
 }
 
 /// An agent on the kernel's audit that watches one folder.
-fn watching(practice: &Practice, folder: &Path) -> Result<Machine> {
-    let mut machine = practice.enroll("ws-01")?;
-    machine.configure(&format!(
-        "keepalive_s = 1\n[sensor]\naudit = true\nnotify = false\n[[watch]]\npath = \"{}\"\nclass = \"mailbox\"\nowner = \"mary\"\n",
-        folder.display()
-    ))?;
-    machine.start()?;
-    wait::until_so("the kernel's rules", SEEN_WITHIN, || {
-        machine.agent()?.ensure_running()?;
-        Ok(audit_state::read()?.owner == machine.agent()?.id() && practice.size_of("ws-01")? > 0)
-    })?;
+fn on_audit(practice: &Practice, folder: &Path) -> Result<Machine> {
+    let mut machine = watching(practice, folder, "audit = true\nnotify = false")?;
+    owns_audit(practice, &mut machine)?;
     Ok(machine)
 }
 
@@ -124,14 +106,6 @@ fn console(word: &str) -> Result<()> {
     Ok(())
 }
 
-fn ssh_options(port: u16, port_flag: &str) -> Vec<String> {
-    let options =
-        ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"];
-    let mut options: Vec<String> = options.iter().map(|word| (*word).to_owned()).collect();
-    options.extend([port_flag.to_owned(), port.to_string()]);
-    options
-}
-
 #[test]
 fn live_every_door_over_ssh_is_told_with_person_and_address_and_its_end() -> Result<()> {
     if !can_run("live_every_door_over_ssh", &["/usr/bin/scp", "/usr/bin/sftp"])? {
@@ -141,25 +115,25 @@ fn live_every_door_over_ssh_is_told_with_person_and_address_and_its_end() -> Res
     let practice = Practice::start()?;
     let folder = practice.folder().join("mail");
     fs::create_dir_all(&folder)?;
-    let _visitor = Visitor::make()?;
-    let (_sshd, port) = sshd(practice.folder())?;
+    let _visitor = visitor()?;
+    let (_sshd, port) = sshd(practice.folder(), SshLog::Own)?;
     let home = practice.folder().join("home");
     fs::create_dir_all(&home)?;
     let key = home.join("key").to_string_lossy().into_owned();
     let signed = home.join("signed").to_string_lossy().into_owned();
     for name in [&key, &signed] {
-        run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", name])?;
+        make_key(Path::new(name))?;
     }
     let authority = practice.folder().join("authority").to_string_lossy().into_owned();
     run("ssh-keygen", &["-q", "-s", &authority, "-I", "visitor", "-n", USER, &format!("{signed}.pub")])?;
     let keys = format!("/home/{USER}/.ssh");
     fs::create_dir_all(&keys)?;
     fs::copy(format!("{key}.pub"), format!("{keys}/authorized_keys"))?;
-    let mut machine = watching(&practice, &folder)?;
+    let mut machine = on_audit(&practice, &folder)?;
 
     let at = format!("{USER}@127.0.0.1");
     let stranger = "ntk-nobody@127.0.0.1";
-    let options = ssh_options(port, "-p");
+    let options = unasked(port, "-p");
     let with = |program: &str, options: &[String], identity: &str, rest: &[&str]| -> Result<bool> {
         let mut command = Command::new(program);
         command.args(options).args(["-i", identity, "-o", "IdentitiesOnly=yes"]).args(rest);
@@ -170,7 +144,7 @@ fn live_every_door_over_ssh_is_told_with_person_and_address_and_its_end() -> Res
     fs::write(&batch, format!("put {copied} from-sftp\n"))?;
     fs::write(&copied, "text\n")?;
     let batch = batch.to_string_lossy().into_owned();
-    let copies = ssh_options(port, "-P");
+    let copies = unasked(port, "-P");
 
     ensure!(ssh(port, PASSWORD, "true")?, "the password");
     ensure!(with("ssh", &options, &key, &[&at, "true"])?, "the key, without a terminal");
@@ -233,14 +207,15 @@ fn live_console_su_sudo_cron_and_at_are_told_with_what_they_start() -> Result<()
     let letter = folder.join("letter").to_string_lossy().into_owned();
     fs::write(&letter, "text\n")?;
     fs::set_permissions(practice.folder(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    let _visitor = Visitor::make()?;
-    let _other = Other::make()?;
-    let (_sshd, port) = sshd(practice.folder())?;
+    let _visitor = visitor()?;
+    let _other = Account::make(OTHER)?;
+    let (_sshd, port) = sshd(practice.folder(), SshLog::Own)?;
+    let _table = CronTable;
     fs::write(CRON_FILE, format!("* * * * * {OTHER} /usr/bin/head -n1 {letter} >/dev/null\n"))?;
     let log = practice.folder().join("daemons.log");
     let mut command = Command::new("/usr/sbin/cron");
     command.arg("-f");
-    let mut machine = watching(&practice, &folder)?;
+    let mut machine = on_audit(&practice, &folder)?;
     let _cron = Running::spawn("cron", command, &log)?;
     let mut command = Command::new("/usr/sbin/atd");
     command.args(["-f", "-b", "1"]);

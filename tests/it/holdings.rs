@@ -336,6 +336,84 @@ fn this_week(_practice: &Practice) -> Result<String> {
 }
 
 #[test]
+fn whoever_asks_now_is_told_what_is_held_now_once_and_who_is_silent() -> Result<()> {
+    if !may_change_the_machine("holdings::asked") {
+        return Ok(());
+    }
+    let mut traces = with_account()?;
+    let (practice, mut machine, marys) = practice_with_agent()?;
+    machine.stop()?;
+    // Once an hour: nothing but a question brings a change up meanwhile.
+    machine.configure(&QUIET.replace("inventory_every_s = 1\n", "inventory_every_s = 3600\n"))?;
+    machine.start()?;
+    wait::until_so("the first inventory", SEEN_WITHIN, || Ok(!inventories(&practice, "start")?.is_empty()))?;
+    let forward = format!("/home/{ACCOUNT}/.forward");
+    traces.put(&forward, "out@example.org\n")?;
+    traces.put(&format!("/home/{ACCOUNT}/.aws/credentials"), SECRET)?;
+    let before = practice.collector(&["inventory"])?;
+    assert!(before.contains(ACCOUNT) && !before.contains("out@example.org"), "{before}");
+
+    // Nobody asks without a name of the roster, and not in another person's.
+    let wrong = practice.folder().join("wrong.txt");
+    fs::write(&wrong, "not the passphrase\n")?;
+    for by in [
+        ["--by", "nobody", "--passphrase-file", &marys],
+        ["--by", "mary", "--passphrase-file", &wrong.to_string_lossy()],
+    ] {
+        let (code, said) =
+            practice.try_collector(&[&["inventory", "--all", "--now"], by.as_slice()].concat())?;
+        assert_ne!(code, Some(0), "{by:?}: {said}");
+    }
+    assert_eq!(inventories(&practice, "asked")?.len(), 0);
+    let by = ["--now", "--by", "mary", "--passphrase-file", &marys];
+    let now = practice.collector(&[&["inventory", "--machine", "ws-01"], by.as_slice()].concat())?;
+    assert!(now.contains("out@example.org") && now.contains("~/.aws/credentials"), "{now}");
+    assert!(!now.contains(SECRET));
+    let told = inventories(&practice, "asked")?;
+    assert_eq!(told.len(), 1);
+    let id = told[0]["event"]["inventory"]["asked"].as_str().context("the question's id")?.to_owned();
+    let acts = practice.collector(&["events", "--acts", "--json"])?;
+    let act = acts.lines().find(|line| line.contains("act_inventory_asked")).context("the act")?;
+    assert!(act.contains(&id) && act.contains("\"by\":\"mary\"") && act.contains("passphrase"), "{act}");
+    // What changed is told as a change all the same: the review and the departure live by it.
+    assert!(
+        inventories(&practice, "change")?
+            .iter()
+            .any(|row| { names(&row["event"]["inventory"]["holdings"], "mail_forward", "out@example.org") })
+    );
+
+    // A new start hears the question again, and does not answer it again.
+    machine.stop()?;
+    let n_starts = inventories(&practice, "start")?.len();
+    fs::remove_file(&forward)?;
+    machine.start()?;
+    wait::until_so("the new start", SEEN_WITHIN, || Ok(inventories(&practice, "start")?.len() > n_starts))?;
+    // The row is the newest word, also when the query store is made anew.
+    let json = practice.collector(&["inventory", "--json"])?;
+    let known: Value = serde_json::from_str(&json)?;
+    let holdings = &known["machines"][0]["holdings"];
+    assert!(names(holdings, "account", ACCOUNT) && !names(holdings, "mail_forward", "out@example.org"));
+    let rebuilt = practice.collector(&["rebuild"])?;
+    assert!(rebuilt.contains("the same"), "{rebuilt}");
+
+    // Silent ones are named, and the question waits for them.
+    let mut silent = practice.enroll("ws-02")?;
+    machine.stop()?;
+    let (code, said) = practice.try_collector(&[&["inventory", "--all"], by.as_slice()].concat())?;
+    assert_eq!(code, Some(1), "{said}");
+    for name in ["ws-01", "ws-02"] {
+        assert!(said.contains(&format!("{name} did not answer: it is not connected")), "{said}");
+    }
+    assert_eq!(inventories(&practice, "asked")?.len(), 1);
+    silent.configure(QUIET)?;
+    silent.start()?;
+    wait::until_so("the late answer", SEEN_WITHIN, || {
+        Ok(inventories(&practice, "asked")?.iter().any(|row| row["author"] == "agent/ws-02"))
+    })?;
+    Ok(())
+}
+
+#[test]
 fn a_new_file_that_looks_like_an_export_is_watched_as_it_appears_and_an_ordinary_one_is_not() -> Result<()> {
     if !may_change_the_machine("holdings::arrival") {
         return Ok(());

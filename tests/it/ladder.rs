@@ -3,42 +3,28 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use ntk_tests::attack_table::noticed;
+use ntk_tests::login_rig::{
+    self, Account, AuditRestored, Auditd, SEEN_WITHIN as WITHIN, SshLog, Syslog, can_run, owns_audit, run,
+    ssh_with_key, sshd,
+};
 use ntk_tests::machine::Machine;
 use ntk_tests::practice::Practice;
-use ntk_tests::program::Running;
-use ntk_tests::{audit_state, skip, wait};
+use ntk_tests::{audit_state, wait};
 use rustix::process::Signal;
 use serde_json::Value;
 
 const USER: &str = "ntk-keyholder";
 /// Login uids that no account of a test machine has.
 const VISITOR: u32 = 4244;
-const WITHIN: Duration = Duration::from_secs(60);
 
-/// Why this cannot run here; said, and counted.
-fn is_missing(test: &str, programs: &[&str]) -> bool {
-    let absent = programs.iter().find(|program| !Path::new(program).exists());
-    let why = match (audit_state::free_for_a_test(), absent) {
-        (Err(why), _) => why,
-        (Ok(()), Some(program)) => format!("{program} is not installed"),
-        (Ok(()), None) => return false,
-    };
-    skip::skip(test, &why);
-    true
-}
-
-fn run(program: &str, arguments: &[&str]) -> Result<String> {
-    let output =
-        Command::new(program).args(arguments).output().with_context(|| format!("{program} is there"))?;
-    ensure!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+/// What a login that the log daemon hears of needs.
+fn can_run_with_log(test: &str) -> bool {
+    can_run(test, &[login_rig::SSH, &[Syslog::PROGRAM]].concat()) && !Syslog::is_taken(test)
 }
 
 /// Somebody who opens a file and stays until this goes.
@@ -66,12 +52,7 @@ fn machine(practice: &Practice, sensor: &str) -> Result<(Machine, PathBuf)> {
     for n in 0..4 {
         fs::write(mail.join(format!("letter-{n}")), "text\n")?;
     }
-    let mut machine = practice.enroll("ws-01")?;
-    machine.configure(&format!(
-        "keepalive_s = 1\n[sensor]\n{sensor}\n[[watch]]\npath = \"{}\"\nclass = \"mailbox\"\nowner = \"mary\"\n",
-        mail.display()
-    ))?;
-    machine.start()?;
+    let machine = login_rig::watching(practice, &mail, sensor)?;
     Ok((machine, mail))
 }
 
@@ -95,84 +76,29 @@ fn says(machine: &Machine, sentence: &str) -> Result<()> {
         .with_context(|| machine.command(&["status"]).unwrap_or_default())
 }
 
-fn is_owner(machine: &mut Machine) -> Result<()> {
-    wait::until_so("the agent to own the kernel's audit", WITHIN, || {
-        machine.agent()?.ensure_running()?;
-        Ok(audit_state::read()?.owner == machine.agent()?.id())
-    })
-}
-
-/// auditd in the foreground, with a folder of its own.
-struct Auditd(Child);
-
-impl Auditd {
-    fn start(folder: &Path) -> Result<Self> {
-        let config = folder.join("auditd");
-        fs::create_dir_all(config.join("plugins.d"))?;
-        let text = format!(
-            "log_file = {}\nlog_format = RAW\nflush = NONE\nlocal_events = yes\nspace_left = 2\nadmin_space_left = 1\n\
-             space_left_action = IGNORE\nadmin_space_left_action = IGNORE\ndisk_full_action = IGNORE\n\
-             disk_error_action = IGNORE\nmax_log_file = 8\nmax_log_file_action = IGNORE\n",
-            config.join("audit.log").display()
-        );
-        fs::write(config.join("auditd.conf"), text)?;
-        let mut command = Command::new("/sbin/auditd");
-        command
-            .args(["-n", "-c"])
-            .arg(&config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        Ok(Self(command.spawn()?))
-    }
-}
-
-impl Drop for Auditd {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Puts back what an auditd or a test changed: switch and limits.
-struct Restored(audit_state::AuditState);
-
-impl Drop for Restored {
-    fn drop(&mut self) {
-        let state = &self.0;
-        for (flag, value) in [
-            ("-b", state.backlog_limit),
-            ("--backlog_wait_time", state.backlog_wait_time),
-            ("-e", state.enabled),
-        ] {
-            let _ = Command::new("/sbin/auditctl").args([flag, &value.to_string()]).output();
-        }
-    }
-}
-
 #[test]
 fn live_whoever_owns_audit_instead_of_the_agent_is_told_and_listened_to() -> Result<()> {
-    if is_missing("live_whoever_owns_audit_instead_of_the_agent", &["/sbin/auditd", "/sbin/auditctl"]) {
+    if !can_run("live_whoever_owns_audit_instead_of_the_agent", Auditd::PROGRAMS) {
         return Ok(());
     }
     let practice = Practice::start()?;
-    let restored = Restored(audit_state::read()?);
+    let restored = AuditRestored(audit_state::read()?);
     let (mut machine, mail) =
         machine(&practice, "audit = true\nfanotify = false\nlogs = false\nnotify = false")?;
-    is_owner(&mut machine)?;
+    owns_audit(&practice, &mut machine)?;
     // The twin: while the agent lives the kernel refuses everybody else, also when it is held still.
     machine.agent()?.signal(Signal::STOP)?;
     let mut refused = Auditd::start(practice.folder())?;
-    let ended = wait::until("auditd to give up", WITHIN, || Ok(refused.0.try_wait()?));
+    let ended = refused.ended();
     machine.agent()?.signal(Signal::CONT)?;
-    ensure!(!ended?.success() && audit_state::read()?.owner == machine.agent()?.id());
+    ensure!(!ended? && audit_state::read()?.owner == machine.agent()?.id());
 
     wait::until_so("its first entry", WITHIN, || Ok(practice.size_of("ws-01")? > 0))?;
     machine.kill()?;
     let auditd = Auditd::start(practice.folder())?;
-    wait::until_so("auditd to take the place", WITHIN, || Ok(audit_state::read()?.owner == auditd.0.id()))?;
+    wait::until_so("auditd to take the place", WITHIN, || Ok(audit_state::read()?.owner == auditd.id()))?;
     machine.start()?;
-    let sentence = format!("kernel audit belongs to process {}", auditd.0.id());
+    let sentence = format!("kernel audit belongs to process {}", auditd.id());
     noticed("audit-taken", || {
         wait::until_so("a health entry that says so", WITHIN, || {
             let says = |row: &Value| {
@@ -192,9 +118,9 @@ fn live_whoever_owns_audit_instead_of_the_agent_is_told_and_listened_to() -> Res
                 && row.pointer("/event/actor/confidence") == Some(&"kernel".into())
         }))
     })?;
-    ensure!(audit_state::read()?.owner == auditd.0.id(), "it is not fought for");
+    ensure!(audit_state::read()?.owner == auditd.id(), "it is not fought for");
     drop(auditd);
-    is_owner(&mut machine)?;
+    owns_audit(&practice, &mut machine)?;
     ensure!(machine.stop()?.success(), "{}", machine.log());
     let before = restored.0.clone();
     drop(restored);
@@ -204,14 +130,14 @@ fn live_whoever_owns_audit_instead_of_the_agent_is_told_and_listened_to() -> Res
 
 #[test]
 fn live_a_rule_that_hides_a_person_does_not_hide_the_open() -> Result<()> {
-    if is_missing("live_a_rule_that_hides_a_person", &["/sbin/auditctl"]) {
+    if !can_run("live_a_rule_that_hides_a_person", &["/sbin/auditctl"]) {
         return Ok(());
     }
     let before = audit_state::read()?;
     let practice = Practice::start()?;
     let (mut machine, mail) =
         machine(&practice, "audit = true\nfanotify = true\nlogs = false\nnotify = false")?;
-    is_owner(&mut machine)?;
+    owns_audit(&practice, &mut machine)?;
     // The twin: audit tells of it.
     let (seen, hidden) = (mail.join("letter-0"), mail.join("letter-1"));
     let (seen, hidden) = (seen.to_string_lossy().into_owned(), hidden.to_string_lossy().into_owned());
@@ -255,106 +181,29 @@ fn live_a_rule_that_hides_a_person_does_not_hide_the_open() -> Result<()> {
     Ok(())
 }
 
-/// An account with a key, as long as this lives.
-struct Keyholder;
-
-impl Keyholder {
-    fn make(folder: &Path) -> Result<(Self, PathBuf, String)> {
-        let _ = Command::new("userdel").args(["-r", "-f", USER]).output();
-        let holder = Self;
-        run("useradd", &["-m", "-s", "/bin/sh", "-p", "*", USER])?;
-        let key = folder.join("id_test");
-        run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key.to_string_lossy()])?;
-        let shown = run("ssh-keygen", &["-l", "-f", &key.to_string_lossy()])?;
-        let fingerprint = shown.split_whitespace().nth(1).context("a fingerprint")?.to_owned();
-        let ssh = Path::new("/home").join(USER).join(".ssh");
-        fs::create_dir_all(&ssh)?;
-        fs::copy(key.with_extension("pub"), ssh.join("authorized_keys"))?;
-        run("chown", &["-R", USER, &ssh.to_string_lossy()])?;
-        Ok((holder, key, fingerprint))
-    }
-}
-
-impl Drop for Keyholder {
-    fn drop(&mut self) {
-        let _ = Command::new("userdel").args(["-r", "-f", USER]).output();
-    }
-}
-
-/// A syslog daemon at /dev/log that writes what Debian's auth.log holds.
-fn rsyslog(folder: &Path, log: &Path) -> Result<Running> {
-    let config = folder.join("rsyslog.conf");
-    fs::write(
-        &config,
-        format!(
-            "module(load=\"imuxsock\")\nmodule(load=\"builtin:omfile\" Template=\"RSYSLOG_FileFormat\")\n\
-             auth,authpriv.* action(type=\"omfile\" file=\"{}\")\n",
-            log.display()
-        ),
-    )?;
-    let mut command = Command::new("/usr/sbin/rsyslogd");
-    command.args(["-n", "-i"]).arg(folder.join("rsyslogd.pid")).arg("-f").arg(&config);
-    let running = Running::spawn("rsyslogd", command, &folder.join("rsyslogd.log"))?;
-    wait::until_so("rsyslogd to listen", WITHIN, || Ok(Path::new("/dev/log").exists()))?;
-    Ok(running)
-}
-
-/// An ssh server of this test's own on loopback, that writes to the system's log.
-fn sshd(folder: &Path) -> Result<(Running, u16)> {
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    fs::create_dir_all("/run/sshd")?;
-    let (key, config) = (folder.join("hostkey"), folder.join("sshd_config"));
-    run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key.to_string_lossy()])?;
-    let text = format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nUsePAM yes\nPasswordAuthentication no\nUseDNS no\n\
-         KbdInteractiveAuthentication no\nStrictModes no\nPidFile none\n",
-        key.display()
-    );
-    fs::write(&config, text)?;
-    let mut command = Command::new("/usr/sbin/sshd");
-    command.args(["-D", "-f"]).arg(&config);
-    let running = Running::spawn("sshd", command, &folder.join("sshd.log"))?;
-    wait::until_so("sshd to listen", WITHIN, || Ok(TcpStream::connect(("127.0.0.1", port)).is_ok()))?;
-    Ok((running, port))
-}
-
-fn ssh(key: &Path, port: u16, script: &str) -> Result<()> {
-    let key = key.to_string_lossy();
-    let to = format!("{USER}@127.0.0.1");
-    let options =
-        ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"];
-    let port = port.to_string();
-    run("ssh", &[&["-i", &key, "-p", &port], options.as_slice(), &[&to, script]].concat()).map(drop)
-}
-
-const SSH: &[&str] = &["/usr/sbin/sshd", "/usr/bin/ssh", "/usr/sbin/rsyslogd", "/usr/sbin/useradd"];
-
 #[test]
 fn live_a_login_and_its_session_bear_the_fingerprint_of_the_key() -> Result<()> {
     let test = "live_a_login_and_its_session_bear_the_fingerprint";
-    if is_missing(test, SSH) {
-        return Ok(());
-    }
-    if Path::new("/dev/log").exists() {
-        skip::skip(test, "this machine has a log daemon of its own");
+    if !can_run_with_log(test) {
         return Ok(());
     }
     let before = audit_state::read()?;
     let practice = Practice::start()?;
     let log = practice.folder().join("auth.log");
     File::create(&log)?;
-    let (_holder, key, fingerprint) = Keyholder::make(practice.folder())?;
-    let rsyslog = rsyslog(practice.folder(), &log)?;
-    let (sshd, port) = sshd(practice.folder())?;
+    let holder = Account::make(USER)?;
+    let (key, fingerprint) = holder.take_key(practice.folder())?;
+    let rsyslog = Syslog::start(practice.folder(), &log)?;
+    let (sshd, port) = sshd(practice.folder(), SshLog::System)?;
     let logs = format!(
         "audit = true\nfanotify = false\nlogs = true\nlog_files = [\"{}\"]\nnotify = false",
         log.display()
     );
     let (mut machine, mail) = machine(&practice, &logs)?;
-    is_owner(&mut machine)?;
+    owns_audit(&practice, &mut machine)?;
     run("chmod", &["a+x", &practice.folder().to_string_lossy()])?;
     let letter = mail.join("letter-0").to_string_lossy().into_owned();
-    ssh(&key, port, &format!("cat {letter}"))?;
+    ssh_with_key(USER, port, &key, &format!("cat {letter}"))?;
     let by_key = ("/event/actor/key", fingerprint.as_str());
     let user = ("/event/actor/login_user", USER);
     comes(
@@ -375,7 +224,6 @@ fn live_a_login_and_its_session_bear_the_fingerprint_of_the_key() -> Result<()> 
     ensure!(machine.stop()?.success(), "{}", machine.log());
     sshd.stop()?;
     rsyslog.stop()?;
-    let _ = fs::remove_file("/dev/log");
     assert_eq!(audit_state::read()?, before, "the kernel's audit is as before");
     Ok(())
 }
@@ -383,19 +231,16 @@ fn live_a_login_and_its_session_bear_the_fingerprint_of_the_key() -> Result<()> 
 #[test]
 fn live_without_audit_fanotify_names_the_reader_and_the_log_the_login() -> Result<()> {
     let test = "live_without_audit_fanotify_names_the_reader";
-    if is_missing(test, SSH) {
-        return Ok(());
-    }
-    if Path::new("/dev/log").exists() {
-        skip::skip(test, "this machine has a log daemon of its own");
+    if !can_run_with_log(test) {
         return Ok(());
     }
     let practice = Practice::start()?;
     let log = practice.folder().join("auth.log");
     File::create(&log)?;
-    let (_holder, key, fingerprint) = Keyholder::make(practice.folder())?;
-    let rsyslog = rsyslog(practice.folder(), &log)?;
-    let (sshd, port) = sshd(practice.folder())?;
+    let holder = Account::make(USER)?;
+    let (key, fingerprint) = holder.take_key(practice.folder())?;
+    let rsyslog = Syslog::start(practice.folder(), &log)?;
+    let (sshd, port) = sshd(practice.folder(), SshLog::System)?;
     let logs = format!(
         "audit = false\nfanotify = true\nlogs = true\nlog_files = [\"{}\"]\nnotify = true",
         log.display()
@@ -421,7 +266,7 @@ fn live_without_audit_fanotify_names_the_reader_and_the_log_the_login() -> Resul
     )?;
     drop(reader);
     assert_eq!(read.pointer("/event/actor/login_uid"), Some(&VISITOR.into()), "{read}");
-    ssh(&key, port, "true")?;
+    ssh_with_key(USER, port, &key, "true")?;
     comes(
         &practice,
         "the login",
@@ -453,6 +298,5 @@ fn live_without_audit_fanotify_names_the_reader_and_the_log_the_login() -> Resul
         comes(&practice, "the clearing", &cleared)
     })?;
     ensure!(machine.stop()?.success(), "{}", machine.log());
-    let _ = fs::remove_file("/dev/log");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ntk_evidence::event::{Action, Object, Outcome, Via};
+use ntk_evidence::event::{Action, Class, Object, Outcome, Via};
 
 use super::calls::{self, Call, Verb};
 use super::keys::{ForeignKeys, KeyLearner};
@@ -115,8 +115,9 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
     };
     let known = by_inode(first, scene.places).or_else(|| by_inode(second, scene.places));
     let disk = first.filter(|item| item.is_block_device()).and_then(|item| item.device);
-    let disk = disk.and_then(|device| scene.places.disk(&crate::record::text_of(device)));
-    let hint = own.or(known).or(disk).or(foreign.flatten());
+    let disk = disk.map(crate::record::text_of);
+    let disk = disk.map(|device| held_by(scene.places.disk(&device), scene.watches)).unwrap_or_default();
+    let hint = own.or(known).or(disk.first().copied()).or(foreign.flatten());
     let resolver =
         Resolver { observation, record, call, hint, keyed: foreign.is_some(), cwd: folder_of(observation) };
     let path = first.and_then(|item| resolver.path(item, 0, &items, scene));
@@ -126,7 +127,12 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
     if watch.is_none() && foreign.is_none() {
         return None;
     }
-    remember(&items, (first, path.as_deref()), (second, to.as_deref()), scene);
+    if let (Outcome::Success, Verb::Link, Some(inode)) =
+        (&outcome, call.verb, first.and_then(|item| item.inode.as_ref()))
+    {
+        scene.places.has_more_names(inode, 1);
+    }
+    remember(call.verb, &items, (first, path.as_deref()), (second, to.as_deref()), scene);
     let action = action_of(call.verb, observation, record, first, &outcome);
     if action == Action::List && outcome == Outcome::Success {
         let descriptor = record.field("exit").and_then(|exit| exit.signed());
@@ -135,10 +141,8 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
         }
     }
     if let (Outcome::Success, Some(inode)) = (&outcome, first.and_then(|item| item.inode.as_ref())) {
-        match call.verb {
-            Verb::Unlink => scene.places.lost_a_name(inode),
-            Verb::Link => scene.places.has_more_names(inode, 1),
-            _ => {}
+        if call.verb == Verb::Unlink {
+            scene.places.lost_a_name(inode);
         }
     }
     let via = match call.verb {
@@ -148,6 +152,10 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
         _ => Via::Direct,
     };
     let watch = watch.and_then(|place| scene.watches.at(place));
+    let mut holds: Vec<String> =
+        disk.iter().filter_map(|place| scene.watches.at(*place)).map(named).collect();
+    // Equal ones are neighbours.
+    holds.dedup();
     let object = Object {
         path,
         to,
@@ -156,9 +164,38 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
         class: watch.map(|watch| watch.class.clone()),
         decoy: watch.and_then(Watch::decoy),
         via: Some(via),
+        holds,
         ..Object::default()
     };
     Some(Access { action, outcome, object })
+}
+
+/// The watches on a disk, the most protected first.
+fn held_by(places: &[usize], watches: &WatchList) -> Vec<usize> {
+    let rank = |class: &Class| match class {
+        Class::Ehr => 0,
+        Class::Mailbox => 1,
+        Class::Voicemail => 2,
+        Class::Hr => 3,
+        Class::Export => 4,
+        Class::Backup => 5,
+        Class::Other(_) => 6,
+        Class::System | Class::SelfFiles => 7,
+    };
+    let order = |place: &usize| {
+        let watch = watches.at(*place)?;
+        Some((rank(&watch.class), watch.class.to_string(), watch.owner.clone()))
+    };
+    let mut held = places.to_vec();
+    held.sort_by_key(order);
+    held
+}
+
+fn named(watch: &Watch) -> String {
+    match &watch.owner {
+        Some(owner) => format!("{}:{owner}", watch.class),
+        None => watch.class.to_string(),
+    }
 }
 
 /// The action from the verb and the open flags.
@@ -238,11 +275,18 @@ fn choose<'i, 'a>(verb: Verb, items: &'i [Item<'a>]) -> (Option<&'i Item<'a>>, O
 
 /// Keeps the inodes that were seen under a watch by name.
 fn remember(
+    verb: Verb,
     items: &[Item<'_>],
     first: (Option<&Item<'_>>, Option<&str>),
     second: (Option<&Item<'_>>, Option<&str>),
     scene: &mut Scene<'_>,
 ) {
+    let (first, second) = match verb {
+        Verb::Link if second.0.is_some_and(|new| is_known(new, scene.places)) => ((None, None), (None, None)),
+        Verb::Unlink if goes_by_another(first.1, first.0, scene.places) => ((None, None), (None, None)),
+        Verb::Rename if goes_by_another(first.1, second.0, scene.places) => ((None, None), (None, None)),
+        _ => (first, second),
+    };
     let parents = items.iter().filter(|item| item.nametype == b"PARENT");
     let parents = parents.map(|item| (Some(item), item.name.as_deref().filter(|name| name.starts_with('/'))));
     let named: Vec<_> = parents.chain([first, second]).collect();
@@ -259,6 +303,18 @@ fn remember(
             scene.places.saw(inode.clone(), Known { watch, path: path.into_owned() });
         }
     }
+}
+
+fn is_known(item: &Item<'_>, places: &Places) -> bool {
+    item.inode.as_ref().is_some_and(|inode| places.known(inode).is_some())
+}
+
+/// Whether a file with several names goes by another one than the one that moves or is new: that one may go again.
+fn goes_by_another(old: Option<&str>, new: Option<&Item<'_>>, places: &Places) -> bool {
+    let inode = new.and_then(|item| item.inode.as_ref());
+    let several = inode.filter(|inode| places.has_several_names(inode));
+    let known = several.and_then(|inode| places.known(inode));
+    known.zip(old).is_some_and(|(known, old)| known.path != normalise(old))
 }
 
 /// Stands in a path for folders that no record names.
@@ -356,4 +412,23 @@ fn folder_of(observation: &Observation) -> String {
 
 pub(super) fn argument(record: &Record, at: usize) -> Option<u64> {
     record.hexadecimal(["a0", "a1", "a2", "a3"].get(at)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_of_the_most_protected_class_that_lies_on_it_and_names_all() {
+        let watches = ["/b=export:anna", "/c=mailbox:mary", "/a=ehr", "/d=mailbox:ann", "/e=export:anna"];
+        let watches = WatchList::new(watches.iter().map(|watch| watch.parse().unwrap()).collect()).unwrap();
+        let mut places = Places::default();
+        for place in (0..watches.len()).chain([0, 1]) {
+            places.holds("fe:00", place);
+        }
+        let held = held_by(places.disk("fe:00"), &watches);
+        let names: Vec<String> = held.iter().map(|place| named(watches.at(*place).unwrap())).collect();
+        assert_eq!(names, ["ehr", "mailbox:ann", "mailbox:mary", "export:anna", "export:anna"]);
+        assert_eq!(held_by(places.disk("fe:01"), &watches), [] as [usize; 0]);
+    }
 }

@@ -3,6 +3,9 @@
 //! A bind mount is the same files under another path: the folder's rule sees them. An overlay shows the files of a
 //! folder as files of its own, and the rule sees nothing of what is read through it. The record of a mount names
 //! neither, so the table of mounts is looked at when one was made.
+//!
+//! A mount of another mount namespace is told, and that an overlay there is not seen through: the kernel takes a rule on
+//! a folder only from inside its namespace, and entering one needs rights that the agent does without.
 
 use ntk_evidence::event::{Object, Outcome, TamperKind, Via};
 
@@ -11,6 +14,9 @@ use super::places::{Folders, Places};
 use crate::coalesce::Observation;
 use crate::record::kind;
 use crate::watch_list::{WatchList, normalise};
+
+/// In the detail of a mount that this agent's own namespace does not have.
+pub const ELSEWHERE: &str = ", in another mount namespace";
 
 /// A line of a process's table of mounts, without the numbers that differ from namespace to namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +31,8 @@ pub struct Mount {
     pub kind: String,
     /// Folders that it shows the files of: `lowerdir`, `upperdir`.
     pub layers: Vec<String>,
+    /// Only another mount namespace has it.
+    pub is_elsewhere: bool,
 }
 
 impl Mount {
@@ -47,6 +55,7 @@ impl Mount {
             point: unescaped(point),
             kind,
             layers: layers.filter(|layer| layer.starts_with('/')).map(|layer| normalise(&layer)).collect(),
+            is_elsewhere: false,
         })
     }
 
@@ -162,10 +171,19 @@ pub(super) fn read(
             via: Some(Via::Direct),
             ..Object::default()
         };
-        let detail = format!("{how} {}", mount.kind);
+        let detail = format!("{how} {}{}", mount.kind, whence(&mount, how));
         found.push(Found { what: TamperKind::MountChanged, detail, object: Some(object) });
     }
     found
+}
+
+/// Where a mount is, and what that means; nothing for one that this agent sees, too.
+fn whence(mount: &Mount, how: &str) -> String {
+    match (mount.is_elsewhere, how) {
+        (false, _) => String::new(),
+        (true, "overlay") => format!("{ELSEWHERE}: what is opened through it is not seen"),
+        (true, _) => ELSEWHERE.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -193,6 +211,10 @@ mod tests {
         check("41 28 0:60 / /srv rw - tmpfs tmpfs rw", Some("over /srv/ehr"));
         check("41 28 0:60 / /srv/ehrs rw - tmpfs tmpfs rw", None);
         check("28 1 254:0 / / rw - ext4 /dev/vda rw", None);
+        let seen = Mount::parse("40 28 254:0 /srv/ehr /mnt/b rw - ext4 /dev/vda rw").unwrap();
+        let elsewhere = Mount { is_elsewhere: true, ..seen.clone() };
+        assert_eq!((whence(&seen, "overlay").as_str(), whence(&elsewhere, "bind").as_str()), ("", ELSEWHERE));
+        assert!(whence(&elsewhere, "overlay").ends_with("is not seen"));
         assert_eq!(Mount::parse("nothing of the kind"), None);
         assert_eq!(Mount::parse("36 28 0:50 / /mnt/x\\040y rw - tmpfs t rw").unwrap().point, "/mnt/x y");
         assert_eq!(unescaped("\\\\12\\9"), "\\\\12\\9");

@@ -21,7 +21,7 @@ pub trait Folders: Send {
     /// Path of the folder that a process has open under a descriptor.
     fn folder(&self, pid: u32, descriptor: i32) -> Option<String>;
 
-    /// The file systems that a process sees, or else those that this one sees; none in a replay.
+    /// The file systems that a process sees, or else those of every namespace; none in a replay.
     fn mounts(&self, _pid: u32) -> Vec<Mount> {
         Vec::new()
     }
@@ -72,19 +72,22 @@ pub struct Places {
     more_names: BTreeMap<Inode, u64>,
     folders: BTreeMap<(Option<Box<str>>, u32, i64), String>,
     folders_order: VecDeque<(Option<Box<str>>, u32, i64)>,
-    disks: BTreeMap<Box<str>, usize>,
+    disks: BTreeMap<Box<str>, Vec<usize>>,
     mounts: BTreeSet<Mount>,
 }
 
 impl Places {
     /// A block device (`major:minor` in hex, as records write it) holds the file system of a watch.
     pub fn holds(&mut self, device: &str, watch: usize) {
-        self.disks.entry(device.into()).or_insert(watch);
+        let held = self.disks.entry(device.into()).or_default();
+        if !held.contains(&watch) {
+            held.push(watch);
+        }
     }
 
-    /// The first watch that a block device holds.
-    pub fn disk(&self, device: &str) -> Option<usize> {
-        self.disks.get(device).copied()
+    /// The watches that a block device holds.
+    pub fn disk(&self, device: &str) -> &[usize] {
+        self.disks.get(device).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Which of these mounts are new; all are known from now on.
@@ -125,6 +128,11 @@ impl Places {
     /// What is known of an inode.
     pub fn known(&self, inode: &Inode) -> Option<&Known> {
         self.inodes.get(inode)
+    }
+
+    /// Whether an inode has names beyond the one that it is known by.
+    pub fn has_several_names(&self, inode: &Inode) -> bool {
+        self.more_names.get(inode).is_some_and(|names| *names > 0)
     }
 
     /// A name of an inode was taken away. With the last one it is forgotten: its number may be given to another file.

@@ -375,3 +375,76 @@ fn what_a_locked_kernel_refuses_is_told_as_refused_with_the_person() {
     "#]]
     .assert_eq(&shown(&lines, ForeignKeys::Ignored, Some(own)));
 }
+
+#[test]
+fn a_file_whose_second_name_came_moved_and_went_is_still_known_by_its_first() {
+    let folder = |serial: u32| {
+        call(
+            serial,
+            "syscall=257 success=yes exit=3 a0=ffffff9c a1=0 a2=90800",
+            "(null)",
+            &[("NORMAL", "/srv/w", 5, FOLDER)],
+        )
+    };
+    let by_handle = |serial: u32| {
+        call(
+            serial,
+            "syscall=304 success=yes exit=3 a0=3 a1=0 a2=0",
+            "\"ntk-handle\"",
+            &[("NORMAL", "(null)", 7, FILE)],
+        )
+    };
+    let lines = [
+        folder(1),
+        call(
+            2,
+            "syscall=257 success=yes exit=3 a0=ffffff9c a1=0 a2=c1",
+            "\"ntk-w0\"",
+            &[("PARENT", "/srv/w", 5, FOLDER), ("CREATE", "/srv/w/a", 7, FILE)],
+        ),
+        call(
+            3,
+            "syscall=86 success=yes exit=0 a0=0 a1=0",
+            "\"ntk-w0\"",
+            &[
+                ("NORMAL", "/srv/w/a", 7, FILE),
+                ("PARENT", "/srv/w", 5, FOLDER),
+                ("CREATE", "/srv/w/b", 7, FILE),
+            ],
+        ),
+        call(
+            4,
+            "syscall=82 success=yes exit=0 a0=0 a1=0",
+            "\"ntk-w0\"",
+            &[
+                ("PARENT", "/srv/w", 5, FOLDER),
+                ("PARENT", "/srv/w", 5, FOLDER),
+                ("DELETE", "/srv/w/b", 7, FILE),
+                ("CREATE", "/srv/w/c", 7, FILE),
+            ],
+        ),
+        call(
+            5,
+            "syscall=87 success=yes exit=0 a0=0",
+            "\"ntk-w0\"",
+            &[("PARENT", "/srv/w", 5, FOLDER), ("DELETE", "/srv/w/c", 7, FILE)],
+        ),
+        by_handle(6),
+        call(
+            7,
+            "syscall=87 success=yes exit=0 a0=0",
+            "\"ntk-w0\"",
+            &[("PARENT", "/srv/w", 5, FOLDER), ("DELETE", "/srv/w/a", 7, FILE)],
+        ),
+        by_handle(8),
+    ];
+    check(&lines.concat(), expect![[r#"
+        #1 file_access success list /srv/w [export]
+        #2 file_access success create /srv/w/a [export]
+        #3 file_access success link /srv/w/a -> /srv/w/b [export]
+        #4 file_access success rename /srv/w/b -> /srv/w/c [export]
+        #5 file_access success delete /srv/w/c [export]
+        #6 file_access success read /srv/w/a [export] via handle
+        #7 file_access success delete /srv/w/a [export]
+    "#]]);
+}

@@ -54,6 +54,9 @@ struct Pages {
     /// Ids of what is watched unasked.
     #[serde(default)]
     unasked: BTreeSet<String>,
+    /// The question for what accounts hold here that was answered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answered: Option<String>,
 }
 
 /// See the module.
@@ -180,6 +183,18 @@ impl Book {
     /// What was decided about a proposal.
     pub fn decision(&self, id: &str) -> Option<Decision> {
         self.pages.decisions.get(id).copied()
+    }
+
+    /// Whether this question for what accounts hold here was answered.
+    pub fn has_answered(&self, id: &str) -> bool {
+        self.pages.answered.as_deref() == Some(id)
+    }
+
+    /// It was answered: a new start does not answer it again.
+    pub fn answered(&mut self, id: &str) {
+        let before = self.pages.clone();
+        self.pages.answered = Some(id.to_owned());
+        self.keep(&before);
     }
 
     /// Why the book could not be written, since this was asked last.

@@ -186,6 +186,16 @@ fn a_lost_or_broken_book_is_filled_again_by_the_collector_and_the_next_look() {
 }
 
 #[test]
+fn a_question_that_was_answered_is_not_answered_again_after_a_new_start() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut book = Book::open(scratch.path(), Arc::new(RealFiles));
+    assert!(!book.has_answered("0a1b"));
+    book.answered("0a1b");
+    let again = Book::open(scratch.path(), Arc::new(RealFiles));
+    assert!(again.has_answered("0a1b") && !again.has_answered("0a1c"));
+}
+
+#[test]
 fn a_new_export_is_watched_at_once_and_too_many_are_proposed() {
     let scratch = tempfile::tempdir().unwrap();
     let mut book = Book::open(scratch.path(), Arc::new(RealFiles));

@@ -150,6 +150,23 @@ fn the_first_event_tells_everything_and_the_next_ones_what_changed() {
 }
 
 #[test]
+fn an_answer_tells_everything_again_and_names_the_question() {
+    let (_scratch, root) = machine();
+    let found = take(&root, &Running::default(), now());
+    let told = answer(&found, "0a1b", now()).inventory.unwrap();
+    assert_eq!((told.reason, told.asked.as_deref()), (InventoryReason::Asked, Some("0a1b")));
+    assert_eq!(told.holdings, found.holdings);
+    // What changed before somebody asked is still told as a change, too: the answer takes nothing from it.
+    let mut watch = Watch::default();
+    watch.event(&found, now());
+    put(&root, "/etc/sudoers.d/new", "sam ALL=(ALL) ALL\n");
+    put(&root, "/etc/sudoers", "@includedir /etc/sudoers.d\n");
+    let found = take(&root, &Running::default(), now());
+    answer(&found, "0a1c", now());
+    assert!(watch.event(&found, now()).is_some());
+}
+
+#[test]
 fn an_inventory_at_its_bounds_still_fits_into_an_entry() {
     let scratch = tempfile::tempdir().unwrap();
     let root = Root::at(scratch.path());

@@ -2,8 +2,8 @@
 //! person of the practice decided.
 //!
 //! It records events of its own and gives the waiting thread the watches that come on top of the configuration. What it
-//! looks at is bounded; it looks at its start, every few minutes, when a likely folder tells of a new file, and when the
-//! collector's decisions arrive.
+//! looks at is bounded; it looks at its start, every few minutes, when a likely folder tells of a new file, when the
+//! collector's decisions arrive, and when the collector asks, at most once a minute.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// Sensors start anew for new watches. After one such start new files wait so long for the next, so that nobody keeps the
 /// sensors starting by making files.
 const UNASKED_EVERY: Duration = Duration::from_secs(60);
+/// After an answer the next question waits so long, so that nobody keeps the machine looking by asking.
+const ANSWERS_EVERY: Duration = Duration::from_secs(60);
 
 /// What the thread is joined to.
 pub(super) struct Setup {
@@ -47,6 +49,8 @@ pub(super) struct Setup {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) control: mpsc::Sender<Control>,
     pub(super) decisions: watch::Receiver<Vec<WatchDecision>>,
+    /// The newest question for what accounts hold here.
+    pub(super) inventory_asked: watch::Receiver<Option<String>>,
     /// What is watched now, the configuration's and what was added.
     pub(super) watched: watch::Receiver<WatchList>,
 }
@@ -91,6 +95,8 @@ struct Looking {
     /// When everything was looked at last, and when new files last made the sensors start anew; uptime.
     looked: Option<Duration>,
     unasked: Option<Duration>,
+    /// When a question was answered last; uptime.
+    answered: Option<Duration>,
     /// How many places a look found and did not propose.
     left_out: u64,
     /// New files that are watched as soon as it is their turn.
@@ -110,6 +116,7 @@ impl Looking {
             arrivals: arrivals.ok(),
             looked: None,
             unasked: None,
+            answered: None,
             left_out: 0,
             waits: false,
             setup,
@@ -124,9 +131,10 @@ impl Looking {
             let now = self.setup.clock.uptime();
             if self.looked.is_none_or(|looked| now.saturating_sub(looked) >= self.setup.every) {
                 self.looked = Some(now);
-                self.look_at_holdings();
+                self.look_at_holdings(None);
                 self.look_around();
             }
+            self.answer(now);
             if self.waits && self.unasked.is_none_or(|last| now.saturating_sub(last) >= UNASKED_EVERY) {
                 (self.waits, self.unasked) = (false, Some(now));
                 self.apply();
@@ -158,13 +166,26 @@ impl Looking {
         }
     }
 
-    fn look_at_holdings(&mut self) {
+    /// Takes the inventory that was asked for, once for each question.
+    fn answer(&mut self, now: Duration) {
+        let Some(id) = self.setup.inventory_asked.borrow().clone() else { return };
+        if self.book.has_answered(&id) || !may_answer(self.answered, now) {
+            return;
+        }
+        self.answered = Some(now);
+        self.look_at_holdings(Some(&id));
+        // Afterwards: a crash in between answers twice rather than never.
+        self.book.answered(&id);
+    }
+
+    fn look_at_holdings(&mut self, asked: Option<&str>) {
         // Sentences about what could not be read belong to one look.
         self.root = Root::at("/");
         let now = self.setup.clock.now();
         let found = inventory::take(&self.root, &Running::now(&self.root), now);
-        let event = self.inventory.event(&found, now);
-        self.record(event);
+        let change = self.inventory.event(&found, now);
+        let answer = asked.map(|id| inventory::answer(&found, id, now));
+        self.record(change.into_iter().chain(answer));
     }
 
     fn look_around(&mut self) {
@@ -216,5 +237,23 @@ impl Looking {
         let watches = self.book.watches();
         info!(n = watches.len(), "watches on top of the configuration");
         let _ = self.setup.control.send(Control::Watch(watches));
+    }
+}
+
+/// Whether the next question may be answered, after one that was answered then; uptime.
+fn may_answer(last: Option<Duration>, now: Duration) -> bool {
+    last.is_none_or(|last| now.saturating_sub(last) >= ANSWERS_EVERY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asks_again_and_again_is_answered_once_a_minute() {
+        let s = Duration::from_secs;
+        assert!(may_answer(None, s(0)));
+        assert!(!may_answer(Some(s(100)), s(100)) && !may_answer(Some(s(100)), s(159)));
+        assert!(may_answer(Some(s(100)), s(160)));
     }
 }

@@ -13,8 +13,8 @@ use super::pipeline::gap;
 use super::recorded::Position;
 use crate::clock::{self, Clock};
 
-/// Events that wait for the spool: at most some 16 MB, a few seconds of the busiest machine.
-pub const QUEUE_MAX: usize = 16_384;
+/// Events that wait for the spool: some 10 MB, a second of the busiest machine.
+pub const QUEUE_MAX: usize = 8192;
 
 /// An event and where it stood in a recording.
 #[derive(Clone, Debug, PartialEq)]

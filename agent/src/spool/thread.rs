@@ -17,7 +17,7 @@ use super::position::Position;
 use super::{Bookmark, SpoolError};
 
 /// Events that may wait for the spool.
-pub const QUEUE_MAX: usize = 8192;
+pub const QUEUE_MAX: usize = 4096;
 
 /// Without events the thread wakes this often, to remove old segments.
 const IDLE: Duration = Duration::from_secs(10);

@@ -61,6 +61,8 @@ pub struct Uplink {
     pub cosigner: Cosigner,
     /// Takes what was decided about this machine's proposals to watch more.
     pub decisions: watch::Sender<Vec<WatchDecision>>,
+    /// Takes the newest question for what accounts hold here.
+    pub inventory_asked: watch::Sender<Option<String>>,
     /// Time between two signs of life.
     pub keepalive: Duration,
 }
@@ -149,11 +151,13 @@ impl Running {
                                 self.compare_clocks(welcome.unix_nanos);
                                 self.hear_of_trust(&welcome.trust);
                                 self.hear_of_decisions(&welcome.decisions);
+                                self.hear_of_question(welcome.inventory_asked.as_ref());
                             }
                             // Before the round itself: whom it makes a witness cosigns this very checkpoint.
                             Heard::Round(round) => {
                                 self.hear_of_trust(&round.trust);
                                 self.hear_of_decisions(&round.decisions);
+                                self.hear_of_question(round.inventory_asked.as_ref());
                             }
                             Heard::Receipt(_) | Heard::Refusal(_) => {}
                         }
@@ -272,6 +276,12 @@ impl Running {
     fn hear_of_decisions(&self, decisions: &[WatchDecision]) {
         if !decisions.is_empty() {
             self.uplink.decisions.send_replace(decisions.to_vec());
+        }
+    }
+
+    fn hear_of_question(&self, id: Option<&String>) {
+        if let Some(id) = id {
+            self.uplink.inventory_asked.send_replace(Some(id.clone()));
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Welcome {
     pub trust: Vec<u8>,
     /// Everything that was decided about what this machine proposed.
     pub decisions: Vec<WatchDecision>,
+    /// Id of the newest question for what accounts hold here.
+    pub inventory_asked: Option<String>,
 }
 
 /// A batch was not taken.
@@ -66,11 +68,13 @@ pub struct Round {
     pub trust: Vec<u8>,
     /// Everything that was decided about what this machine proposed, where that changed; else empty.
     pub decisions: Vec<WatchDecision>,
+    /// Id of the newest question for what accounts hold here, where that changed.
+    pub inventory_asked: Option<String>,
 }
 
 impl From<String> for Round {
     fn from(body: String) -> Self {
-        Self { body, trust: Vec::new(), decisions: Vec::new() }
+        Self { body, trust: Vec::new(), decisions: Vec::new(), inventory_asked: None }
     }
 }
 
@@ -99,6 +103,7 @@ pub fn heard(message: v1::CollectorMessage) -> Result<Heard, FieldError> {
             unix_nanos: welcome.unix_nanos,
             trust: convert::note("trust", welcome.trust)?,
             decisions: decisions(welcome.watch_decisions),
+            inventory_asked: question(welcome.inventory_asked),
         }),
         Down::Receipt(message) => Heard::Receipt(receipt(message)?),
         Down::Checkpoint(round) => {
@@ -106,7 +111,8 @@ pub fn heard(message: v1::CollectorMessage) -> Result<Heard, FieldError> {
             let wrong = FieldError { field: "add_checkpoint", wanted: "UTF-8" };
             let body = String::from_utf8(body).map_err(|_| wrong)?;
             let trust = convert::note("trust", round.trust)?;
-            Heard::Round(Round { body, trust, decisions: decisions(round.watch_decisions) })
+            let inventory_asked = question(round.inventory_asked);
+            Heard::Round(Round { body, trust, decisions: decisions(round.watch_decisions), inventory_asked })
         }
         Down::Refusal(refusal) => {
             // The sentence is for the collector's own log: a stranger's prose stays out of ours.
@@ -124,14 +130,21 @@ pub fn heard(message: v1::CollectorMessage) -> Result<Heard, FieldError> {
 
 /// Ids that are none are passed over: they name nothing here.
 fn decisions(decisions: Vec<v1::WatchDecision>) -> Vec<WatchDecision> {
-    let is_id =
-        |id: &str| !id.is_empty() && id.len() <= 64 && id.bytes().all(|letter| letter.is_ascii_hexdigit());
     decisions
         .into_iter()
         .filter(|decision| is_id(&decision.id))
         .take(DECISIONS_MAX)
         .map(|decision| WatchDecision { id: decision.id, is_confirmed: decision.confirmed })
         .collect()
+}
+
+/// A question without an id is none.
+fn question(id: String) -> Option<String> {
+    Some(id).filter(|id| is_id(id))
+}
+
+fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= 64 && id.bytes().all(|letter| letter.is_ascii_hexdigit())
 }
 
 fn receipt(message: v1::Receipt) -> Result<ReceiptFor, FieldError> {
@@ -169,6 +182,24 @@ pub fn said(message: Up) -> v1::AgentMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_comes_with_round_and_greeting_and_an_older_collector_asks_none() {
+        for (told, read) in [("0a1b", Some("0a1b")), ("", None), ("../x", None), (&"a".repeat(65), None)] {
+            let inventory_asked = told.to_owned();
+            let round =
+                v1::CheckpointRound { inventory_asked: inventory_asked.clone(), ..Default::default() };
+            let welcome = v1::Welcome { inventory_asked, ..Default::default() };
+            for down in [Down::Checkpoint(round), Down::Welcome(welcome)] {
+                let asked = match heard(v1::CollectorMessage { message: Some(down) }).unwrap() {
+                    Heard::Round(round) => round.inventory_asked,
+                    Heard::Welcome(welcome) => welcome.inventory_asked,
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(asked.as_deref(), read);
+            }
+        }
+    }
 
     #[test]
     fn decisions_come_with_round_and_greeting_and_what_is_no_id_is_passed_over() {

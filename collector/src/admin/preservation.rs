@@ -437,7 +437,15 @@ pub(super) async fn prune(State(app): State<App>, Json(request): Json<PruneReque
     let outcome = blocking(move || {
         let job = Arc::clone(&app.job);
         let months = app.practice.config.raw.retention.raw_months;
-        Ok(crate::prune::prune(&app.ledger, months, request.dry_run, |done, total| job.set(done, total))?)
+        let outcome =
+            crate::prune::prune(&app.ledger, months, request.dry_run, |done, total| job.set(done, total))?;
+        if !request.dry_run {
+            // What the query store kept of those entries goes with them.
+            let reader = app.ledger.reader();
+            let is_removed = |leaf: &_| read(&reader, leaf).is_ok_and(|batch| batch.is_removed());
+            app.lookup.store().forget_told(is_removed).map_err(store_error)?;
+        }
+        Ok(outcome)
     })
     .await?;
     Ok(Json(serde_json::to_value(&outcome).map_err(|error| Failure::ours(&error))?))

@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 use super::reviewers::prove;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
+use crate::follow::answer::store_error;
 use crate::proposals::{Proposal, Proposals, Standing, Step, WatchAct};
 use crate::reviewer::Passphrase;
 use crate::ticket::approve::is_approver;
 
-/// How far back proposals are looked for. A machine makes them again at every start.
+/// A proposal that was not told for so long is shown no more. A machine makes them again at every start.
 const PROPOSALS_DAYS: i64 = 400;
 
 pub(super) fn routes() -> Router<App> {
@@ -37,12 +38,13 @@ struct DecideRequest {
 }
 
 fn proposals(app: &App) -> Answer<Proposals> {
-    let mut proposals = Proposals::default();
+    app.lookup.up_to_date()?;
     let now: Timestamp = app.ledger.now().parse().map_err(|_| Failure::bad("the clock cannot be read"))?;
     let from = now.checked_sub((PROPOSALS_DAYS * 24).hours()).unwrap_or(now);
     let from = i64::try_from(from.as_nanosecond()).unwrap_or(0);
-    app.lookup.events(from, i64::MAX, |seen| proposals.observe(seen.access.author, seen.event))?;
-    Ok(proposals)
+    let records = app.lookup.store().proposals().map_err(store_error)?;
+    let recent = records.into_iter().filter(|record| record.received_unix_ns >= from);
+    Ok(recent.map(|record| record.proposal).collect())
 }
 
 fn row(app: &App, proposal: &Proposal) -> Answer<Value> {

@@ -318,6 +318,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Roster { what } => roster::roster(client, what).await,
         Command::Leave(args) => departure::leave(client, args).await,
         Command::Watch(args) => super::proposals::run(client, args).await,
+        Command::Inventory(args) => super::inventory::run(client, args).await,
         Command::Departure(args) => departure::departure(client, args).await,
         Command::Policy { what } => super::policy::policy(client, what).await,
         Command::Ticket { what } => super::tickets::ticket(client, what).await,

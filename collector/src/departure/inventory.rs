@@ -71,7 +71,9 @@ impl Inventory {
     /// Everything, or what is new and gone since then.
     fn told(&mut self, host: &str, told: &Told) {
         match told.reason {
-            InventoryReason::Start => self.holdings.retain(|holding| holding.host != host),
+            InventoryReason::Start | InventoryReason::Asked => {
+                self.holdings.retain(|holding| holding.host != host)
+            }
             InventoryReason::Change => {}
             _ => return,
         }

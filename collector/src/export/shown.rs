@@ -44,7 +44,8 @@ impl<'q> Shown<'q> {
         let machine =
             matches!(event.kind, Kind::Gap | Kind::Tamper | Kind::Health | Kind::Epoch | Kind::Commission);
         let names_others = question.redact_people && !about && names_somebody(event);
-        in_time && (about || machine) && !names_others
+        let names_places = question.redact_paths && names_places(event);
+        in_time && (about || machine) && !names_others && !names_places
     }
 
     fn act(&self, event: &Event) -> bool {
@@ -78,4 +79,45 @@ impl<'q> Shown<'q> {
 fn names_somebody(event: &Event) -> bool {
     let sessions = event.health.as_ref().is_some_and(|health| !health.sessions.is_empty());
     sessions || event.actor.is_some()
+}
+
+/// Whether an entry about a machine names a place in words of its core, where no part of it can be withheld: a key or a
+/// job of an inventory, a folder that a sensor could not see.
+fn names_places(event: &Event) -> bool {
+    let is_place = |text: &str| {
+        text.starts_with(['/', '~'])
+            || [" /", " ~", "(/", "(~", "\"/", "=/"].iter().any(|begin| text.contains(begin))
+    };
+    let of_health = event.health.iter().flat_map(|health| &health.cannot_see).map(String::as_str);
+    let of_inventory = event.inventory.iter().flat_map(|told| {
+        let holdings = told.holdings.iter().chain(&told.gone);
+        let texts = holdings.flat_map(|one| [Some(&one.name), one.place.as_ref(), one.detail.as_ref()]);
+        texts.flatten().chain(&told.cannot_see).chain(&told.because).map(String::as_str)
+    });
+    of_health.chain(of_inventory).any(is_place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn inventories_and_health_that_name_places_are_known_and_others_are_not() {
+        let check = |expected: bool, event: Value| {
+            let event: Event = serde_json::from_value(event).unwrap();
+            assert_eq!(names_places(&event), expected, "{event:?}");
+        };
+        let held = |holding: Value| json!({"kind": "inventory", "time": "1", "inventory": {"reason": "start", "holdings": [holding]}});
+        check(true, held(json!({"what": "secret_place", "name": "~/.aws/credentials", "accounts": ["bea"]})));
+        check(true, held(json!({"what": "private_key", "name": "id_ed25519", "place": "~/.ssh/id_ed25519"})));
+        check(true, held(json!({"what": "service", "name": "push", "detail": "starts /home/bea/push"})));
+        check(false, held(json!({"what": "admin_group", "name": "sudo", "accounts": ["bea"]})));
+        let health =
+            |sentence: &str| json!({"kind": "health", "time": "1", "health": {"cannot_see": [sentence]}});
+        check(true, health("/home/mary/Maildir does not exist, so nothing in it is seen until it does"));
+        check(true, health("the kernel refused to watch /srv/ehr"));
+        check(false, health("access through io_uring and/or handles is not seen on this kernel"));
+        check(false, json!({"kind": "file_access", "time": "1", "object": {"path": "/srv/ehr/a"}}));
+    }
 }

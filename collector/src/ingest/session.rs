@@ -156,6 +156,7 @@ async fn talk(
     // Read before the greeting is made: one that changes just now is shown again rather than never.
     let trust = shared.trust.now().1;
     let decisions = decisions(shared, log.author());
+    let asked = asked(shared, log.author());
     let welcome = welcome(shared, &log, &mut remembered, checkpoint).await?;
     send(down, collector_message::Message::Welcome(welcome)).await?;
     info!(agent = %author, size = log.size(), agent_size = hello.size, "stream began");
@@ -168,7 +169,7 @@ async fn talk(
         drop(finished);
         result
     };
-    let sight = Sight { remembered, trust, decisions };
+    let sight = Sight { remembered, trust, decisions, asked };
     let writing = write(shared, identity, down, waiting, sight, finish);
     let (read, written) = tokio::join!(reading, writing);
     written.and(read)
@@ -184,6 +185,7 @@ async fn welcome(
         v1::Welcome { unix_nanos: shared.ledger.clock().now().unix_nanos(), ..Default::default() };
     welcome.trust = shared.trust.now().1.as_bytes().to_vec();
     welcome.watch_decisions = decisions(shared, log.author());
+    welcome.inventory_asked = asked(shared, log.author());
     if log.size() > 0 {
         let found = shared.lookup.note(log.author().clone(), log.size()).await.map_err(internal)?;
         let (leaf, note) = found
@@ -417,6 +419,14 @@ struct Sight {
     trust: Arc<str>,
     /// What it was told of decisions about its proposals to watch more.
     decisions: Vec<v1::WatchDecision>,
+    /// The question for what accounts hold there that it was told; empty for none.
+    asked: String,
+}
+
+/// The newest question of a machine for what accounts hold there; empty for none.
+fn asked(shared: &Shared, author: &Author) -> String {
+    let published = shared.ledger.published();
+    published.registry.inventory_asked.of(&author.to_string()).unwrap_or_default().to_owned()
 }
 
 /// What was decided about the proposals of a machine; one that is set up anew has those of its earlier self.
@@ -455,13 +465,15 @@ async fn round_on(
     let is_news = trust != sight.trust;
     let decisions = decisions(shared, identity.author());
     let are_news = decisions != sight.decisions;
+    let asked = asked(shared, identity.author());
     let round = v1::CheckpointRound {
         add_checkpoint: request.to_string().into_bytes(),
         trust: if is_news { trust.as_bytes().to_vec() } else { Vec::new() },
         watch_decisions: if are_news { decisions.clone() } else { Vec::new() },
+        inventory_asked: if asked != sight.asked { asked.clone() } else { String::new() },
     };
     sight.trust = trust;
-    sight.decisions = decisions;
+    (sight.decisions, sight.asked) = (decisions, asked);
     send(down, collector_message::Message::Checkpoint(round)).await
 }
 

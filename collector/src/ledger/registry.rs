@@ -12,6 +12,7 @@ use ntk_evidence::name::Author;
 use serde::{Deserialize, Serialize};
 
 use crate::hold::Holds;
+use crate::inventory::Asked;
 use crate::off_site::Recorded;
 use crate::proposals::Decisions;
 use crate::silence::{Silence, Step};
@@ -90,6 +91,9 @@ pub struct Registry {
     /// What was decided about machines' proposals to watch more.
     #[serde(default, skip_serializing_if = "Decisions::is_empty")]
     pub watch_decisions: Decisions,
+    /// The newest question of each machine for what accounts hold there.
+    #[serde(default, skip_serializing_if = "Asked::is_empty")]
+    pub inventory_asked: Asked,
     /// The copy outside, as far as acts say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off_site: Option<Recorded>,
@@ -179,6 +183,10 @@ impl Registry {
                 self.watch_decisions.apply(&body);
                 None
             }
+            act::kind::INVENTORY_ASKED => {
+                self.inventory_asked.apply(&body);
+                None
+            }
             act::kind::WITNESSED => {
                 self.witnessed.apply(&body);
                 None
@@ -201,6 +209,7 @@ impl Registry {
 
     fn revoke(&mut self, author: String, number: u64, event: &Event) -> Option<Change> {
         self.silent.remove(&author);
+        self.inventory_asked.forget(&author);
         let machine = self.machines.get_mut(&author)?;
         if machine.revoked.is_none() {
             (machine.revoked, machine.revoked_by) = (Some(event.time.clone()), Some(number));

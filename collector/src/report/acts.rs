@@ -66,6 +66,12 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
         }
         act::kind::DEPARTURE => departure_sentence(body, roster)?,
         act::kind::WATCH => watch_sentence(event, body, roster)?,
+        act::kind::INVENTORY_ASKED => {
+            let authors = body.get("authors").and_then(Value::as_array).into_iter().flatten();
+            let names = authors.filter_map(Value::as_str).map(|author| author.trim_start_matches("agent/"));
+            let names = super::text::list_of(&names.map(str::to_owned).collect::<Vec<_>>());
+            signed(&format!("What accounts hold was asked of {names}."), body, roster)
+        }
         act::kind::CONFIGURATION => configuration_sentence(body)?,
         act::kind::TRUST => {
             let named = |key: &str, nobody: &str| {

@@ -33,6 +33,7 @@ pub fn held(host: &str, event: &Event, at: Option<Timestamp>) -> Vec<Note> {
             vec![note(format!("{host} watches one place more, of the class {class}: it {because}."), false)]
         }
         InventoryReason::Start
+        | InventoryReason::Asked
         | InventoryReason::WatchProposed
         | InventoryReason::WatchDeclined
         | InventoryReason::Other(_) => Vec::new(),
@@ -61,7 +62,10 @@ impl Waiting {
             InventoryReason::WatchBegun | InventoryReason::WatchDeclined => {
                 self.open.remove(&key);
             }
-            InventoryReason::Start | InventoryReason::Change | InventoryReason::Other(_) => {}
+            InventoryReason::Start
+            | InventoryReason::Change
+            | InventoryReason::Asked
+            | InventoryReason::Other(_) => {}
         }
     }
 

@@ -413,8 +413,8 @@ fn a_busy_week() {
     let sentences: Vec<_> = report.machines.iter().map(|machine| machine.sentence.as_str()).collect();
     expect![[r#"
         dr-office: reporting 2 days 9 hours; switched off or asleep 2 days 1 hour; 2 days 12 hours without a report, and not known whether it was running. Not proved by an on-site test.
-        reception-2: reporting 6 days 21 hours; running but silent 2 hours 20 minutes. Silent Wednesday 18 November, 11:55 to 14:15 (EST): the agent was started again.
-        ws-01: reporting 7 days.
+        reception-2: reporting 6 days 21 hours; running but silent 2 hours 20 minutes. Silent Wednesday 18 November, 11:55 to 14:15 (EST): the agent was started again. Proved by an on-site test on 3 November 2026 (run by Jan Novak; Anna Roth was there).
+        ws-01: reporting 7 days. Proved by an on-site test on 3 November 2026 (run by Jan Novak; Anna Roth was there).
         xray-1: 2 days 14 hours without a report, and not known whether it was running; not enrolled yet 4 days 10 hours. Not proved by an on-site test."#]].assert_eq(&sentences.join("\n"));
     assert!(!html.contains("<b>Dr.") && !html.contains("<i>jane"), "rows are escaped");
     assert!(html.contains("&#60;i&#62;jane") || html.contains("&lt;i&gt;jane"));

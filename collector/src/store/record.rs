@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Around;
 use crate::finding::Finding;
 use crate::finding::step::StepRecord;
+use crate::inventory::Known;
+use crate::proposals::Proposal;
 
 /// From which leaf everything has to be read again after a start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +105,26 @@ pub struct RollOverRecord {
     pub number: u64,
     /// Roots of the full subtrees before it, largest first.
     pub before: Vec<Hash>,
+}
+
+/// What a machine's accounts hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InventoryRecord {
+    /// Leaf of the last full inventory.
+    pub leaf: u64,
+    /// As it stands.
+    pub known: Known,
+}
+
+/// What a machine proposed to watch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposalRecord {
+    /// Leaf in which it was told last.
+    pub leaf: u64,
+    /// When that was received, nanoseconds since 1970.
+    pub received_unix_ns: i64,
+    /// As it stands.
+    pub proposal: Proposal,
 }
 
 /// A finding as it stands.

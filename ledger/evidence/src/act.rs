@@ -31,6 +31,8 @@ pub mod kind {
     pub const DEPARTURE: &str = "act_departure";
     /// A machine's proposal to watch something was confirmed or declined.
     pub const WATCH: &str = "act_watch";
+    /// Machines were asked what accounts hold there now.
+    pub const INVENTORY_ASKED: &str = "act_inventory_asked";
     /// A need-to-know table came into force.
     pub const POLICY: &str = "act_policy";
     /// A step of a ticket: asked for, approved, refused, declined, closed.

@@ -412,6 +412,9 @@ pub struct Object {
     /// True for a file or folder that was made for nobody to open: whoever opens it had no reason to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoy: Option<bool>,
+    /// What a disk holds that was reached as a whole: `class`, or `class:owner`, the most protected first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<String>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: OtherFields,

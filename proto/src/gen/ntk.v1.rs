@@ -192,6 +192,10 @@ pub struct Welcome {
     /// Everything that was decided about what this machine proposed to watch.
     #[prost(message, repeated, tag = "6")]
     pub watch_decisions: ::prost::alloc::vec::Vec<WatchDecision>,
+    /// Id of the newest question for what accounts hold on this machine, hex; empty where nobody asked. It is answered once,
+    /// by an inventory event that names it.
+    #[prost(string, tag = "7")]
+    pub inventory_asked: ::prost::alloc::string::String,
 }
 /// What a person of the practice decided about something that a machine proposed to watch.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -229,6 +233,9 @@ pub struct CheckpointRound {
     /// Everything that was decided about this machine's proposals, where that changed since this stream was told; else empty.
     #[prost(message, repeated, tag = "3")]
     pub watch_decisions: ::prost::alloc::vec::Vec<WatchDecision>,
+    /// As in the greeting, where that changed since this stream was told; else empty.
+    #[prost(string, tag = "4")]
+    pub inventory_asked: ::prost::alloc::string::String,
 }
 /// The batch is not taken; the stream ends after it unless `retry` is set.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -24,6 +24,22 @@ const OPENER: &str = "import os, sys, time\nfolder, n = sys.argv[1], int(sys.arg
                       for path in paths:\n    open(path, 'a').close()\nbegan = time.monotonic()\nfor i in range(n):\n    \
                       os.close(os.open(paths[i % 100], os.O_RDONLY))\nprint((time.monotonic() - began) / n * 1e6)\n";
 
+/// Starts a program many times and prints the microseconds that one start took, to its end.
+const STARTER: &str = "import os, sys, time\nn = int(sys.argv[1])\nbegan = time.monotonic()\nfor _ in range(n):\n    \
+                       os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)\nprint((time.monotonic() - began) / n * 1e6)\n";
+/// Programs that it starts.
+const STARTS: u64 = 2_000;
+
+/// Microseconds of one start of a program, to its end.
+fn starts(folder: &Path) -> Result<f64> {
+    let script = folder.join("starter.py");
+    fs::write(&script, STARTER)?;
+    let sh = "echo 4247 > /proc/self/loginuid; exec python3 \"$@\"";
+    let mut command = Command::new("/bin/sh");
+    let output = command.args(["-c", sh, "starter"]).arg(&script).arg(STARTS.to_string()).output()?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().context("the starter's figure")
+}
+
 /// Microseconds of one open and close, in the mean of so many processes at once.
 fn opens(script: &Path, folder: &Path, n_processes: u64) -> Result<f64> {
     let one = || -> Result<Child> {
@@ -43,11 +59,11 @@ fn opens(script: &Path, folder: &Path, n_processes: u64) -> Result<f64> {
 }
 
 /// What is used by processes that are found by their names.
-fn cpu_of(pids: &[u32]) -> Result<(Duration, u64)> {
-    let mut sum = (Duration::ZERO, 0);
+fn cpu_of(pids: &[u32]) -> Result<(Duration, u64, u64)> {
+    let mut sum = (Duration::ZERO, 0, 0);
     for pid in pids {
         let used = usage::of(*pid)?;
-        sum = (sum.0 + used.cpu, sum.1 + used.resident);
+        sum = (sum.0 + used.cpu, sum.1 + used.resident, sum.2 + used.own);
     }
     Ok(sum)
 }
@@ -79,6 +95,7 @@ pub(crate) fn measure() -> Result<Table> {
     fs::create_dir_all(&other)?;
     fs::write(&script, OPENER)?;
     table.row("open and close, no audit", opens(&script, &watched, 1)?, "us");
+    table.row("a program's start and end, no audit", starts(&folder)?, "us");
 
     let mut machine = practice.enroll("bench")?;
     machine.configure(&format!(
@@ -92,7 +109,9 @@ pub(crate) fn measure() -> Result<Table> {
     })?;
     let agent = machine.agent()?.id();
     at_rest(&[agent])?;
-    table.row("agent at rest, resident", float(usage::of(agent)?.resident) / 1048576.0, "MiB");
+    let rest = usage::of(agent)?;
+    table.row("agent at rest, resident", float(rest.resident) / 1048576.0, "MiB");
+    table.row("agent at rest, of that its own memory", float(rest.own) / 1048576.0, "MiB");
     table.row("unwatched open, agent", opens(&script, &other, 1)?, "us");
     at_rest(&[agent])?;
     let before = usage::of(agent)?.cpu;
@@ -100,6 +119,12 @@ pub(crate) fn measure() -> Result<Table> {
     at_rest(&[agent])?;
     let cpu = usage::of(agent)?.cpu.saturating_sub(before).as_secs_f64();
     table.row("agent, CPU for each watched open, spooled and sent", cpu / float(OPENS) * 1e6, "us");
+    let before = usage::of(agent)?.cpu;
+    // As root under a login uid: each is an event of a privileged session, and its fork and exec are records.
+    table.row("a program's start and end, agent", starts(&folder)?, "us");
+    at_rest(&[agent])?;
+    let cpu = usage::of(agent)?.cpu.saturating_sub(before).as_secs_f64();
+    table.row("agent, CPU for each start of a privileged program", cpu / float(STARTS) * 1e6, "us");
     let began = Instant::now();
     table.row("watched open, four processes at once, agent", opens(&script, &watched, PROCESSES)?, "us");
     table.row(
@@ -114,6 +139,7 @@ pub(crate) fn measure() -> Result<Table> {
     table.row("records lost, as gaps say", float(lost), "");
     ensure!(machine.stop()?.success(), "the agent ends in order: {}", machine.log());
     peers(&mut table, &folder, &script, &watched, &other)?;
+    crate::flood::measure(&mut table)?;
     Ok(table)
 }
 
@@ -173,7 +199,9 @@ fn peers(table: &mut Table, folder: &Path, script: &Path, watched: &Path, other:
         }
         let name = if laurel.is_some() { "auditd + laurel" } else { "auditd" };
         at_rest(&readers)?;
-        table.row(format!("{name} at rest, resident"), float(cpu_of(&readers)?.1) / 1048576.0, "MiB");
+        let rest = cpu_of(&readers)?;
+        table.row(format!("{name} at rest, resident"), float(rest.1) / 1048576.0, "MiB");
+        table.row(format!("{name} at rest, of that its own memory"), float(rest.2) / 1048576.0, "MiB");
         table.row(format!("unwatched open, {name}"), opens(script, other, 1)?, "us");
         at_rest(&readers)?;
         let cpu = cpu_of(&readers)?.0;

@@ -9,13 +9,13 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 use ntk_tests::attack_table::noticed;
+use ntk_tests::login_rig::{SEEN_WITHIN, SshLog, sshd};
 use ntk_tests::practice::Practice;
 use ntk_tests::program::Running;
 use ntk_tests::{audit_state, wait};
 use serde_json::Value;
 
-use super::{can_run, sees, told, watching};
-use crate::ssh::{PASSWORD, SEEN_WITHIN, USER, Visitor, ssh, sshd};
+use super::{PASSWORD, USER, can_run, on_audit, sees, ssh, told, visitor};
 
 /// The visitor stays while this is there.
 const GATE: &str = "/tmp/ntk-doors-gate";
@@ -76,7 +76,7 @@ fn live_a_remote_support_tools_session_is_told_and_what_it_starts_names_the_tool
     fs::write(&other, "text\n")?;
     let (_rustdesk, port) = tool(practice.folder(), "rustdesk")?;
     let (_plain, plain_port) = tool(practice.folder(), "backupd")?;
-    let mut machine = watching(&practice, &folder)?;
+    let mut machine = on_audit(&practice, &folder)?;
     let tool = ("/actor/tool", "RustDesk");
 
     // The twin first: the same program under another name is no such tool.
@@ -133,9 +133,9 @@ fn live_roots_work_outside_any_login_names_the_sessions_open_at_the_time() -> Re
     let (early, late) = (folder.join("early"), folder.join("late"));
     fs::write(&early, "text\n")?;
     fs::write(&late, "text\n")?;
-    let _visitor = Visitor::make()?;
-    let (_sshd, port) = sshd(practice.folder())?;
-    let mut machine = watching(&practice, &folder)?;
+    let _visitor = visitor()?;
+    let (_sshd, port) = sshd(practice.folder(), SshLog::Own)?;
+    let mut machine = on_audit(&practice, &folder)?;
     // This test has no login uid, as a service has none.
     fs::read(&early)?;
     let of = |path: &Path| -> Result<Option<Value>> {

@@ -4,6 +4,7 @@ step "systemd"
 mkdir -p /srv/mail /home/itadmin1/.ssh /run/sshd /root/.ssh /run/watchdog /var/spool/cron/atjobs /var/spool/cron/atspool
 echo 0 >/var/spool/cron/atjobs/.SEQ
 chown -R daemon:daemon /var/spool/cron/atjobs /var/spool/cron/atspool
+chown daemon:daemon /usr/bin/at && chmod 6755 /usr/bin/at
 chmod 1770 /var/spool/cron/atjobs /var/spool/cron/atspool
 echo '127.0.0.1 localhost ws-01' >/etc/hosts
 for n in 1 2 3 4 5 6; do echo text >"/srv/mail/letter-$n"; done

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ntk_evidence::event::{Action, Event, Kind, Outcome, TamperKind};
 use serde::{Deserialize, Serialize};
 
+use crate::classify::ELSEWHERE;
 use crate::watch_list::WatchList;
 use crate::whole_file::{Files as _, Readable, RealFiles};
 
@@ -49,9 +50,11 @@ impl Followed {
         let (from, to) = (object.path.as_deref()?, object.to.as_deref()?);
         let leads = match event.kind {
             Kind::FileAccess => matches!(event.action, Some(Action::Rename | Action::Link)),
-            Kind::Tamper => {
-                event.tamper.as_ref().is_some_and(|tamper| tamper.what == TamperKind::MountChanged)
-            }
+            // A rule on a name of another namespace would be one on the same name in this one.
+            Kind::Tamper => event.tamper.as_ref().is_some_and(|tamper| {
+                let is_elsewhere = tamper.detail.as_ref().is_some_and(|detail| detail.contains(ELSEWHERE));
+                tamper.what == TamperKind::MountChanged && !is_elsewhere
+            }),
             _ => false,
         };
         if !leads || event.outcome != Some(Outcome::Success) || watches.place_of(to).is_some() {

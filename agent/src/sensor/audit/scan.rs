@@ -17,7 +17,7 @@ const ENTRIES_MAX: usize = 200_000;
 /// Remembers the inodes below the watches.
 pub(super) fn scan(watches: &WatchList, places: &mut Places) {
     let mut n_left = ENTRIES_MAX;
-    places.has_mounts(crate::host::mounts(std::process::id()));
+    places.has_mounts(crate::host::all_mounts());
     for (place, watch) in watches.iter().enumerate().filter(|(_, watch)| watch.is_asset()) {
         disks_of(Path::new(&watch.path), place, places);
         let mut folders = vec![PathBuf::from(&watch.path)];

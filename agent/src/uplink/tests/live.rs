@@ -75,6 +75,7 @@ async fn events_reach_the_collector_once_over_streams_that_end() {
         )
         .unwrap(),
         decisions: tokio::sync::watch::channel(Vec::new()).0,
+        inventory_asked: tokio::sync::watch::channel(None).0,
         keepalive: Duration::from_millis(50),
     };
     let drain = CancellationToken::new();

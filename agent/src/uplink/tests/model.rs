@@ -130,6 +130,7 @@ impl Collector {
             unix_nanos: 0,
             trust: Vec::new(),
             decisions: Vec::new(),
+            inventory_asked: None,
         }
     }
 

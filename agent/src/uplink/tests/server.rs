@@ -188,8 +188,7 @@ impl Ledger for Service {
                     let body = shared.collector.round_on_stream();
                     Down::Checkpoint(v1::CheckpointRound {
                         add_checkpoint: body.into_bytes(),
-                        trust: Vec::new(),
-                        watch_decisions: Vec::new(),
+                        ..Default::default()
                     })
                 }
             };

@@ -64,6 +64,8 @@ vocabulary! {
         Start = "start",
         /// What is new and what is gone since the last one.
         Change = "change",
+        /// Everything, because a person of the practice asked for it.
+        Asked = "asked",
         /// Something was found that might be watched; a person of the practice decides.
         WatchProposed = "watch_proposed",
         /// Something is watched from now on that the configuration does not name.
@@ -86,7 +88,7 @@ pub struct Inventory {
     /// Why it was made.
     #[serde(default)]
     pub reason: InventoryReason,
-    /// With `start` everything that is held, with `change` what is new.
+    /// With `start` and `asked` everything that is held, with `change` what is new.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holdings: Vec<Holding>,
     /// With `change`: what is no longer there.
@@ -98,6 +100,9 @@ pub struct Inventory {
     /// Plain sentences about what could not be looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cannot_see: Vec<String>,
+    /// With `asked`: id of the question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
     /// Id of the proposal to watch what `object` names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposal: Option<String>,
@@ -118,6 +123,7 @@ impl Inventory {
             gone: Vec::new(),
             left_out: None,
             cannot_see: Vec::new(),
+            asked: None,
             proposal: None,
             because: None,
             other: OtherFields::new(),

@@ -64,6 +64,7 @@ fn filled() -> Event {
             class: Some(Class::Ehr),
             via: Some(Via::Direct),
             decoy: Some(true),
+            holds: vec!["x".into()],
             other: OtherFields::new(),
         }),
         count: Some(2),
@@ -123,6 +124,7 @@ fn filled() -> Event {
             gone: vec![holding()],
             left_out: Some(1),
             cannot_see: vec!["x".into()],
+            asked: text(),
             proposal: text(),
             because: text(),
             ..Inventory::new(InventoryReason::Change)

@@ -103,6 +103,7 @@ fn live_the_disk_below_a_watch_is_seen_by_every_node_of_it() {
     assert_eq!(event.outcome, Some(expected), "{said}");
     let object = event.object.unwrap();
     assert_eq!((object.class.unwrap().as_str(), object.owner), ("export", None));
+    assert!(object.holds.contains(&"export:anna".to_owned()), "{:?}", object.holds);
     assert_eq!(event.action, Some(Action::Read));
     sensing.end();
 }
@@ -181,6 +182,31 @@ fn live_an_overlay_over_a_watch_is_said_and_then_seen_through() {
     let bound = dir.join("bound/week.csv").to_str().unwrap().to_owned();
     sensing.access_by(Via::Direct, &bound);
     root_person(&format!("cd '{0}' && umount bound over tmp", dir.display()));
+    sensing.end();
+    assert_eq!(snapshot(), before);
+}
+
+#[test]
+fn live_an_overlay_in_another_mount_namespace_is_said_and_that_nothing_is_seen_through_it() {
+    let name = "live_an_overlay_in_another_mount_namespace_is_said_and_that_nothing_is_seen_through_it";
+    let Some(_turn) = turn(name) else { return };
+    let practice = Practice::new();
+    let before = snapshot();
+    let mut sensing = Sensing::start(&practice);
+    let overlay = "mount -t tmpfs tmpfs tmp && mkdir tmp/upper tmp/work && mount -t overlay overlay -o lowerdir=$PWD/exports,upperdir=$PWD/tmp/upper,workdir=$PWD/tmp/work over";
+    let said = root_person(&format!(
+        "cd '{}' && mkdir tmp over && exec unshare -m --propagation private sh -c '{overlay} && sleep 2'",
+        practice._dir.path().display()
+    ));
+    let event = sensing.wait_for(&format!("the overlay {said}"), |event| {
+        event.tamper.as_ref().is_some_and(|tamper| tamper.what == TamperKind::MountChanged)
+    });
+    assert_eq!(
+        event.tamper.as_ref().unwrap().detail.as_deref(),
+        Some("overlay overlay, in another mount namespace: what is opened through it is not seen")
+    );
+    assert_eq!(event.object.unwrap().path.as_deref(), practice.root.to_str());
+    assert_eq!(event.actor.unwrap().login_uid, Some(LOGIN_UID));
     sensing.end();
     assert_eq!(snapshot(), before);
 }
