@@ -314,7 +314,7 @@ fn goes_by_another(old: Option<&str>, new: Option<&Item<'_>>, places: &Places) -
     let inode = new.and_then(|item| item.inode.as_ref());
     let several = inode.filter(|inode| places.has_several_names(inode));
     let known = several.and_then(|inode| places.known(inode));
-    known.zip(old).is_some_and(|(known, old)| known.path != normalise(old))
+    known.zip(old).is_some_and(|(known, old)| known.path != normal(old))
 }
 
 /// Stands in a path for folders that no record names.
