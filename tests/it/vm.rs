@@ -2,7 +2,6 @@
 
 mod audited;
 mod sealed;
-mod service;
 
 use std::time::Duration;
 

@@ -105,13 +105,7 @@ fn image() -> Result<Image> {
 fn the_shipped_units_work_under_systemd_and_say_who_is_behind_its_jobs() -> Result<()> {
     let name = "the_shipped_units_work_under_systemd_and_say_who_is_behind_its_jobs";
     let Some(kernel) = kernel(name) else { return Ok(()) };
-    for program in [
-        "/usr/lib/systemd/systemd",
-        "/usr/sbin/sshd",
-        "/usr/bin/sudo",
-        
-        "/usr/bin/dbus-daemon",
-    ] {
+    for program in ["/usr/lib/systemd/systemd", "/usr/sbin/sshd", "/usr/bin/sudo", "/usr/bin/dbus-daemon"] {
         if !Path::new(program).exists() {
             skip::skip(name, &format!("{program} is not installed"));
             return Ok(());
@@ -140,7 +134,7 @@ fn units_run(ended: &Ended) -> Result<()> {
     ensure!(running.starts_with(&format!("on, read by process {},", pid.trim())), "{running}");
     let after = ended.said("audit.after")?;
     ensure!(
-        after.trim() == "on, read by nobody, 0 rules, failure 1, rate 0, backlog 8192, wait 15000",
+        after.starts_with("on, read by nobody, 0 rules, failure 1, rate 0, backlog 8192, wait 15000"),
         "{after}"
     );
     let verified = ended.said("verify")?;
