@@ -30,8 +30,7 @@ const KEEP: &str = "NTK_VM_KEEP";
 const LAST_LINES: usize = 60;
 
 /// What the boot of every machine says: records of audit from the first moment, and room for them.
-const ARGUMENTS: &str =
-    "console=ttyS0 audit=1 audit_backlog_limit=8192 quiet panic=-1 no_timer_check systemd.show_status=no systemd.log_color=no";
+const ARGUMENTS: &str = "console=ttyS0 audit=1 audit_backlog_limit=8192 quiet panic=-1 no_timer_check systemd.show_status=no systemd.log_color=no";
 
 /// The kernel that machines boot, or why none can be had here.
 #[derive(Debug)]
@@ -62,7 +61,7 @@ impl Kernel {
         let scratch = tempfile::Builder::new().prefix("ntk-vm-").tempdir()?;
         let at = |name: &str| scratch.path().join(name);
         std::fs::write(at("root.cpio"), image.archive()?)?;
-        if let Some(kept) = std::env::var_os(KEEP) {
+        if let Some(kept) = std::env::var_os(KEEP).filter(|kept| !kept.is_empty()) {
             std::fs::copy(at("root.cpio"), Path::new(&kept).join("root.cpio"))?;
         }
         let mut command = Command::new(QEMU);

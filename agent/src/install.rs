@@ -21,6 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::{self, ConfigError};
+use crate::host;
 use crate::identity::{IdentityError, IdentityFiles};
 use crate::whole_file::{Readable, RealFiles};
 
@@ -120,6 +121,8 @@ pub enum InstallError {
 pub struct Plan {
     /// `/`, or the folder of an image.
     pub root: PathBuf,
+    /// Machines are made of it; it does not run.
+    pub is_image: bool,
     /// The agent's folder, as the machine names it.
     pub dir: PathBuf,
     /// The program that runs now.
@@ -133,9 +136,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether this is a machine that runs, and no image.
+    /// Whether this is a machine that runs.
     fn is_live(&self) -> bool {
-        self.root == Path::new("/")
+        !self.is_image
     }
 
     /// Where a path of the machine lies now.
@@ -172,10 +175,12 @@ pub fn install(plan: &Plan, hands: &mut dyn Hands, say: &mut dyn FnMut(&str)) ->
     }
     if boot {
         work.write("boot parameters", BOOT_FILE, texts::BOOT.as_bytes(), Readable::ByAll)?;
-        work.update_boot_loader()?;
+        if work.record.is_pending || plan.dry_run {
+            work.update_boot_loader()?;
+        }
     }
-    let is_new = work.write("unit", UNIT, unit.as_bytes(), Readable::ByAll)?;
-    work.start(is_new)?;
+    work.write("unit", UNIT, unit.as_bytes(), Readable::ByAll)?;
+    work.start()?;
     (work.say)(texts::NOT_DONE);
     Ok(())
 }
@@ -271,10 +276,9 @@ impl<'a> Work<'a> {
             (self.say)(&format!("sealed mode: would be set in {}", path.display()));
             return Ok(());
         }
-        if self.record.was_sealed.is_none() {
-            self.record.was_sealed = Some(false);
-            self.save()?;
-        }
+        self.record.was_sealed = Some(false);
+        self.record.is_pending = true;
+        self.save()?;
         self.hands.replace(&path, text.as_bytes(), Readable::ByOwner).map_err(failed("write", &path))?;
         (self.say)(&format!("sealed mode: set in {}; in force once the service has started", path.display()));
         Ok(())
@@ -308,21 +312,21 @@ impl<'a> Work<'a> {
         Ok(true)
     }
 
-    /// Writes a file of ours, whole, after it was taken down. Whether it is another one than before.
+    /// Writes a file of ours, whole, after it was taken down.
     fn write(
         &mut self,
         what: &str,
         path: &str,
         content: &[u8],
         readable: Readable,
-    ) -> Result<bool, InstallError> {
+    ) -> Result<(), InstallError> {
         let at = self.plan.at(path);
         let found = self.hands.read(&at).map_err(failed("read", &at))?;
         let is_there = found.as_deref() == Some(content);
         if self.plan.dry_run {
             let word = if is_there { "is as it should be" } else { "would be written" };
             (self.say)(&format!("{what}: {path} {word}"));
-            return Ok(!is_there);
+            return Ok(());
         }
         if !is_there || !self.record.wrote(Path::new(path), content) {
             self.record.note(Path::new(path), content);
@@ -332,7 +336,7 @@ impl<'a> Work<'a> {
             self.hands.replace(&at, content, readable).map_err(failed("write", &at))?;
         }
         (self.say)(&format!("{what}: {path} {}", if is_there { "is as it should be" } else { "written" }));
-        Ok(!is_there)
+        Ok(())
     }
 
     fn save(&mut self) -> Result<(), InstallError> {
@@ -356,16 +360,18 @@ impl<'a> Work<'a> {
     }
 
     /// Has it started now and at each boot.
-    fn start(&mut self, is_new_unit: bool) -> Result<(), InstallError> {
+    fn start(&mut self) -> Result<(), InstallError> {
         if !self.plan.is_live() {
             let at = self.plan.at(WANTED);
             if self.plan.dry_run {
                 (self.say)("service: would be started at each boot");
                 return Ok(());
             }
-            self.hands.link(&at, Path::new(UNIT)).map_err(failed("make", &at))?;
+            if std::fs::read_link(&at).ok().as_deref() != Some(Path::new(UNIT)) {
+                self.hands.link(&at, Path::new(UNIT)).map_err(failed("make", &at))?;
+            }
             (self.say)("service: is started at each boot of a machine made of this image");
-            return Ok(());
+            return self.settle();
         }
         if self.plan.dry_run {
             (self.say)(
@@ -375,10 +381,26 @@ impl<'a> Work<'a> {
         }
         self.command(&["systemctl", "daemon-reload"])?;
         self.command(&["systemctl", "enable", SERVICE])?;
-        // A program that was replaced, too, runs only after a start; nothing is lost between the two.
-        self.command(&["systemctl", "restart", SERVICE])?;
-        let how = if is_new_unit { "enabled and started" } else { "enabled and started anew" };
-        (self.say)(&format!("service: {how}; `ntk-agent status` says how it fares"));
+        let is_active = self.hands.run(&["systemctl", "is-active", "--quiet", SERVICE]);
+        if let (Ok(Ran { is_done: false, .. }), Some(pid)) = (is_active, host::agent_process()) {
+            (self.say)(&format!(
+                "an agent runs that is not the service (process {pid}); the service takes over once that one has ended"
+            ));
+        }
+        // What was replaced runs only after a start; a service that runs what is there is left alone.
+        let (verb, said) =
+            if self.record.is_pending { ("restart", "enabled and started") } else { ("start", "enabled, and runs") };
+        self.command(&["systemctl", verb, SERVICE])?;
+        (self.say)(&format!("service: {said}; `ntk-agent status` says how it fares"));
+        self.settle()
+    }
+
+    /// Everything that was changed is in force.
+    fn settle(&mut self) -> Result<(), InstallError> {
+        if self.record.is_pending {
+            self.record.is_pending = false;
+            self.save()?;
+        }
         Ok(())
     }
 

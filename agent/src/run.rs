@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::clock::{Clock, RealClock};
+use crate::clock::{Clock, RealClock, text};
 use crate::config::reload::Reloader;
 use crate::config::{self, Config, ConfigError};
 use crate::identity::epochs::EpochKeys;
@@ -196,7 +196,9 @@ pub fn run(dir: &Path, part: Part) -> Result<(), RunError> {
     info!("stopping");
     drop(vigil);
     stop_holdings(holdings);
-    agent.stop_sensors();
+    if !agent.stop_sensors() && agent.intake.own(Sensing::unfinished(&text(agent.clock.now()))).is_err() {
+        warn!("the spool is closed; a gap is not recorded");
+    }
     agent.tell_who_uninstalls();
     agent.tell_health("stop");
     if !spool.sync(SYNC_WITHIN) {
@@ -441,8 +443,9 @@ impl Agent {
         self.sensing = Some(sensing);
     }
 
-    fn stop_sensors(&mut self) {
-        let Some(sensing) = self.sensing.take() else { return };
+    /// Whether all of them ended in time.
+    fn stop_sensors(&mut self) -> bool {
+        let Some(sensing) = self.sensing.take() else { return true };
         let (has_ended, bookmark) = sensing.stop(SENSORS_END_WITHIN);
         if !has_ended {
             warn!("a sensor did not end in time");
@@ -450,6 +453,7 @@ impl Agent {
         if bookmark.is_some() {
             self.bookmark = bookmark;
         }
+        has_ended
     }
 
     fn health(&self, reason: &str) -> ntk_evidence::event::Health {

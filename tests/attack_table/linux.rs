@@ -275,4 +275,30 @@ pub(super) const LINUX: &[Attack] = &[
             test: "commission::a_machine_is_proved_until_its_kernel_is_another_one",
         },
     },
+    Attack {
+        id: "sealed-audit",
+        what: "switch audit off, delete or add rules, or shrink its queue on a sealed machine, as root",
+        ends: Prevented {
+            how: "the kernel refuses until the machine boots, and records who asked: a tamper entry, refused",
+            test: "locked::rules_come_before_the_lock_and_stay_as_they_are_whoever_starts_next",
+        },
+    },
+    Attack {
+        id: "sealed-login-uid",
+        what: "overwrite a login identity, or make that possible again, on a sealed machine, as root",
+        ends: Prevented {
+            how: "the same: login identities are locked, and so is that lock",
+            test: "classify::what_a_locked_kernel_refuses_is_told_as_refused_with_the_person",
+        },
+    },
+    Attack {
+        id: "uninstalled",
+        what: "uninstall the agent",
+        ends: Seen {
+            by: "the collector",
+            check: "the agent's last entries: `agent_killed`, uninstalled, with the account of the session; the note that uninstall leaves in its folder is a recorded access; then silence",
+            after: AT_ONCE,
+            test: "leaving::the_session_of_the_process_that_uninstalls_is_named_and_no_other_process_can_be",
+        },
+    },
 ];

@@ -20,6 +20,7 @@ mod findings;
 mod foreign;
 mod hold;
 mod holdings;
+mod install;
 mod ladder;
 mod live;
 mod metrics;

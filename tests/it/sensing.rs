@@ -278,6 +278,33 @@ fn live_two_hundred_thousand_opens_as_fast_as_four_processes_can_are_all_told_or
 }
 
 #[test]
+fn live_a_stopped_agent_holds_each_caller_for_a_moment_and_what_is_lost_is_counted() -> Result<()> {
+    let name = "live_a_stopped_agent_holds_each_caller_for_a_moment_and_what_is_lost_is_counted";
+    let Some(mut scene) = Scene::set(name, &[])? else { return Ok(()) };
+    // Enough to fill the socket and the kernel's queue; the last ones find both full.
+    let opener = "import os, sys, time\nslow = []\nfor n in range(12000):\n    began = time.monotonic()\n    os.close(os.open(sys.argv[1], \
+                  os.O_RDONLY))\n    slow.append(time.monotonic() - began)\n    if len([s for s in slow[-40:] if s > 0.003]) == 40: break\n\
+                  print(f'{n + 1} opens, the longest {max(slow) * 1e3:.1f} ms, the last forty {sum(slow[-40:]) / 40 * 1e3:.1f} ms each')\n";
+    let script = scene.practice.folder().join("opener.py");
+    fs::write(&script, opener)?;
+    scene.machine.agent()?.signal(rustix::process::Signal::STOP)?;
+    let said = scene.person(&format!("python3 '{}' '{}'", script.display(), scene.letter(3)));
+    scene.machine.agent()?.signal(rustix::process::Signal::CONT)?;
+    let said = said?;
+    println!("while nobody read: {said}");
+    ensure!(said.contains("opens, the longest"), "callers came through: {said}");
+    // What waited is told, what found no room is a number.
+    let first = scene.accessed(&scene.letter(3), "direct")?;
+    ensure!(first["actor"]["login_uid"] == PERSON, "{first}");
+    wait::until_so("a gap that says how many records were lost", WITHIN, || {
+        let rows = scene.rows()?;
+        Ok(rows.iter().any(|event| event["gap"]["lost"].as_u64().is_some_and(|lost| lost > 0)))
+    })
+    .with_context(|| said.clone())?;
+    scene.end()
+}
+
+#[test]
 fn live_an_observer_under_another_account_says_who_killed_the_agent() -> Result<()> {
     let name = "live_an_observer_under_another_account_says_who_killed_the_agent";
     let Some(mut scene) = Scene::set(name, &["/usr/bin/setpriv"])? else { return Ok(()) };

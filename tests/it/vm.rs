@@ -28,10 +28,11 @@ fn practice_of_its_own(script: &str) -> Result<Image> {
 }
 
 /// What the collector of the machine told at the end.
+fn rows(ended: &Ended) -> Result<Vec<Value>> {
+    ended.said("events.jsonl")?.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+/// The events alone.
 fn events(ended: &Ended) -> Result<Vec<Value>> {
-    ended
-        .said("events.jsonl")?
-        .lines()
-        .map(|line| Ok(serde_json::from_str::<Value>(line)?["event"].take()))
-        .collect()
+    Ok(rows(ended)?.into_iter().map(|mut row| row["event"].take()).collect())
 }

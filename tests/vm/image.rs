@@ -19,8 +19,16 @@ const SHARED: &str = include_str!("vm.sh");
 
 /// Folders of a package that no program needs.
 const FOR_PEOPLE: &[&str] = &[
-    "/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/usr/share/info", "/usr/share/lintian", "/usr/share/bash-completion",
-    "/usr/share/zsh", "/usr/share/bug", "/usr/lib/udev/hwdb.d", "/usr/share/polkit-1",
+    "/usr/share/doc",
+    "/usr/share/man",
+    "/usr/share/locale",
+    "/usr/share/info",
+    "/usr/share/lintian",
+    "/usr/share/bash-completion",
+    "/usr/share/zsh",
+    "/usr/share/bug",
+    "/usr/lib/udev/hwdb.d",
+    "/usr/share/polkit-1",
 ];
 
 /// Folders that are links since Debian 12.

@@ -16,6 +16,12 @@ until_so() {
 # step WORDS...: how long the machine has been running, for whoever wonders where the time goes.
 step() { echo "[$(cut -d' ' -f1 /proc/uptime)] $*"; }
 
+# The kernel's audit in two lines, state and a sum of its rules: the serial line is slow.
+audit_state() {
+  ntk-audit-state | head -n 1
+  ntk-audit-state | busybox tail -n +2 | busybox sha256sum
+}
+
 # finish STATUS: sends /out back and switches off.
 finish() {
   echo "$1" >/out/status

@@ -61,6 +61,7 @@ impl Target {
             Failure::new(USAGE, InstallError::File { what: "find", path, source })
         })?;
         let plan = Plan {
+            is_image: root != Path::new("/"),
             root,
             dir: absolute(self.dir)?,
             program,
@@ -73,7 +74,7 @@ impl Target {
             return Err(refused(InstallError::NotRoot));
         }
         // sd_booted(3).
-        if plan.root == Path::new("/") && !Path::new("/run/systemd/system").is_dir() {
+        if !plan.is_image && !Path::new("/run/systemd/system").is_dir() {
             return Err(refused(InstallError::NoSystemd));
         }
         Ok(plan)

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use crate::whole_file::{Files as _, Readable, RealFiles, sync_folder_of};
+use crate::whole_file::{Files as _, Readable, RealFiles, create_private_folder, sync_folder_of};
 
 /// How a program ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,11 @@ impl Hands for RealHands {
     }
 
     fn replace(&mut self, path: &Path, content: &[u8], readable: Readable) -> io::Result<()> {
-        path_above(path)?;
+        match path.parent() {
+            // What only its owner may read lies in a folder that only its owner may enter.
+            Some(folder) if readable == Readable::ByOwner => create_private_folder(folder)?,
+            _ => path_above(path)?,
+        }
         RealFiles.replace(path, content, readable)
     }
 

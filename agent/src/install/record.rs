@@ -28,6 +28,9 @@ pub(super) struct Record {
     /// Whether `[sensor] sealed` was set before an install set it; none where no install did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) was_sealed: Option<bool>,
+    /// Something was changed, and the service has not been started with it yet.
+    #[serde(default)]
+    pub(super) is_pending: bool,
 }
 
 impl Record {
@@ -38,6 +41,7 @@ impl Record {
 
     /// Takes down what is about to be written.
     pub(super) fn note(&mut self, path: &Path, content: &[u8]) {
+        self.is_pending = true;
         let (path, hash) = (path.to_string_lossy().into_owned(), Hash::of(content).to_hex());
         let place = self.files.iter().position(|file| file.path == path);
         match place.and_then(|place| self.files.get_mut(place)) {
@@ -47,6 +51,11 @@ impl Record {
             }
             None => self.files.push(Written { path, sha256: vec![hash] }),
         }
+    }
+
+    /// Whether an install wrote something there, whatever became of it.
+    pub(super) fn names(&self, path: &str) -> bool {
+        self.files.iter().any(|file| file.path == path)
     }
 
     /// Whether an install wrote this there.

@@ -33,8 +33,8 @@ pub fn uninstall(
     work.may_go(kept)?;
     work.stop()?;
     work.put_audit_back()?;
-    let unit_went = work.take_away("unit", UNIT)?;
-    if plan.is_live() && unit_went && !plan.dry_run {
+    // What has to hear of it may have failed to the last time, when the file went.
+    if work.take_away("unit", UNIT)? && plan.is_live() && !plan.dry_run {
         work.command(&["systemctl", "daemon-reload"])?;
     }
     if work.take_away("boot parameters", BOOT_FILE)? {
@@ -113,10 +113,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Removes a file if an install wrote it. Whether it is gone by this.
+    /// Removes a file if an install wrote it. Whether it is gone by this uninstall, or by one that did not come to its end.
     fn take_away(&mut self, what: &str, path: &str) -> Result<bool, InstallError> {
         let at = self.plan.at(path);
-        let Some(found) = self.hands.read(&at).map_err(failed("read", &at))? else { return Ok(false) };
+        let Some(found) = self.hands.read(&at).map_err(failed("read", &at))? else {
+            return Ok(self.record.names(path));
+        };
         if !self.record.wrote(Path::new(path), &found) {
             (self.say)(&format!("{what}: {path} was not written by install, or was changed since; it stays"));
             return Ok(false);

@@ -11,12 +11,16 @@ struct Machine {
     fault: Option<(usize, bool)>,
     n_changes: usize,
     ran: Vec<String>,
+    /// It runs, under a service manager that only takes down what it is asked.
+    is_live: bool,
+    is_active: bool,
 }
 
 impl Machine {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let machine = Self { root, fault: None, n_changes: 0, ran: Vec::new() };
+        let machine =
+            Self { root, fault: None, n_changes: 0, ran: Vec::new(), is_live: false, is_active: false };
         for (path, text) in [
             ("opt/ntk-agent", "the program"),
             ("etc/default/grub", "GRUB_TIMEOUT=5\n"),
@@ -29,9 +33,24 @@ impl Machine {
         machine
     }
 
+    /// One that runs and is enrolled.
+    fn live() -> Self {
+        let machine = Self { is_live: true, ..Self::new() };
+        let (_scratch, files) = crate::identity::tests::finished();
+        let from = files.enrolled().parent().unwrap().to_owned();
+        let to = IdentityFiles::of(&machine.plan().at(config::DEFAULT_DIR))
+            .enrolled()
+            .parent()
+            .unwrap()
+            .to_owned();
+        std::fs::rename(from, to).unwrap();
+        machine
+    }
+
     fn plan(&self) -> Plan {
         Plan {
             root: self.root.path().to_owned(),
+            is_image: !self.is_live,
             dir: config::DEFAULT_DIR.into(),
             program: self.root.path().join("opt/ntk-agent"),
             sealed: true,
@@ -110,8 +129,19 @@ impl Hands for Machine {
     }
 
     fn run(&mut self, words: &[&str]) -> io::Result<Ran> {
-        self.ran.push(words.join(" "));
-        Ok(Ran { is_done: true, said: String::new() })
+        let command = words.join(" ");
+        if command.contains("is-active") {
+            return Ok(Ran { is_done: self.is_active, said: String::new() });
+        }
+        let (ran, is_active) = (&mut Vec::new(), &mut self.is_active.clone());
+        let did = self.change(|| {
+            *is_active = command.contains("start") || *is_active && !command.contains("disable");
+            ran.push(command);
+            Ok(())
+        });
+        self.ran.append(ran);
+        self.is_active = *is_active;
+        Ok(Ran { is_done: did.is_ok(), said: "it said why\n".to_owned() })
     }
 }
 
@@ -173,6 +203,77 @@ fn each_step_may_fail_and_the_same_command_goes_on_from_there() {
             machine.fault = None;
             machine.uninstall(Kept::Data).unwrap();
             assert_eq!(machine.files(), uninstalled, "uninstall, change {nth}");
+        }
+    }
+}
+
+#[test]
+fn a_machine_that_runs_has_its_service_started_once_for_what_changed() {
+    let mut machine = Machine::live();
+    let before = machine.files();
+    machine.install().unwrap();
+    let commands = [
+        "update-grub",
+        "systemctl daemon-reload",
+        "systemctl enable ntk-agent.service",
+        "systemctl restart ntk-agent.service",
+    ];
+    assert_eq!(machine.ran, commands);
+    machine.ran.clear();
+    machine.install().unwrap();
+    assert_eq!(
+        machine.ran.last().unwrap(),
+        "systemctl start ntk-agent.service",
+        "it runs what is there already"
+    );
+    machine.ran.clear();
+    let said = machine.uninstall(Kept::Data).unwrap();
+    assert!(said.contains("its last entries say so, and by whose session"), "{said}");
+    let commands = ["systemctl disable --now ntk-agent.service", "systemctl daemon-reload", "update-grub"];
+    assert_eq!(machine.ran, commands);
+    let mut after = machine.files();
+    after.insert("var/lib/ntk-agent/agent.toml".into(), before["var/lib/ntk-agent/agent.toml"].clone());
+    assert_eq!(after, before, "no note stays behind either");
+    let said = machine.uninstall(Kept::Data).unwrap();
+    assert!(said.contains("service: none is installed"), "{said}");
+    // One that is not enrolled is told how.
+    std::fs::remove_dir_all(machine.plan().at("/var/lib/ntk-agent/identity")).unwrap();
+    let failure = machine.install().unwrap_err().to_string();
+    assert!(failure.contains("ntk-agent enroll"), "{failure}");
+}
+
+#[test]
+fn each_command_to_the_service_manager_may_fail_too() {
+    let mut whole = Machine::live();
+    whole.install().unwrap();
+    let (installed, n_install) = (whole.files(), whole.n_changes);
+    whole.n_changes = 0;
+    whole.uninstall(Kept::Data).unwrap();
+    let (uninstalled, n_uninstall) = (whole.files(), whole.n_changes);
+    for is_done_all_the_same in [false, true] {
+        for nth in 0..n_install {
+            let mut machine = Machine::live();
+            machine.fault = Some((nth, is_done_all_the_same));
+            let failure = machine.install().unwrap_err().to_string();
+            assert!(failure.contains("run this again"), "{failure}");
+            machine.fault = None;
+            machine.install().unwrap();
+            assert_eq!(machine.files(), installed, "install, change {nth}");
+            assert!(machine.is_active && machine.ran.iter().any(|command| command.contains("restart")));
+            assert!(machine.ran.iter().any(|command| command == "update-grub"), "change {nth}");
+        }
+        for nth in 0..n_uninstall {
+            let mut machine = Machine::live();
+            machine.install().unwrap();
+            (machine.n_changes, machine.fault) = (0, Some((nth, is_done_all_the_same)));
+            machine.uninstall(Kept::Data).unwrap_err();
+            machine.fault = None;
+            machine.ran.clear();
+            machine.uninstall(Kept::Data).unwrap();
+            assert_eq!((machine.files(), machine.is_active), (uninstalled.clone(), false), "change {nth}");
+            // The record goes last: as long as it was there, the boot loader heard of it.
+            let heard = machine.ran.iter().any(|command| command == "update-grub");
+            assert!(heard || nth + 1 == n_uninstall && is_done_all_the_same, "change {nth}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ntk_evidence::event::Health;
+use ntk_evidence::event::{Event, Gap, Health, Kind};
 use tracing::error;
 
 use crate::clock::Clock;
@@ -80,6 +80,16 @@ impl Sensing {
 
     pub(super) fn fill(&self, health: &mut Health) {
         self.started.fill(health);
+    }
+
+    /// INVARIANT SE-1: what a sensor had read and could not tell before the end is lost with this process. Since when, it
+    /// alone knew.
+    pub(super) fn unfinished(now: &str) -> Event {
+        let mut event = Event::new(Kind::Gap, now);
+        let cause = "sensor_unfinished".to_owned();
+        event.gap =
+            Some(Gap { cause, from: None, to: Some(now.to_owned()), lost: None, other: Default::default() });
+        event
     }
 
     /// Ends all sensors; whether they ended in time, and how far recordings came.

@@ -35,4 +35,4 @@ step "end"
 kill $agent
 wait $agent
 ntk-collector events --dir /practice/collector --json >/out/events.jsonl
-ntk-audit-state >/out/audit.after
+audit_state >/out/audit.after

@@ -8,7 +8,8 @@ use super::{AT_MOST, events, kernel, practice_of_its_own};
 
 #[test]
 fn what_root_tries_against_a_sealed_recording_is_refused_and_told_with_the_person() -> Result<()> {
-    let Some(kernel) = kernel("what_root_tries_against_a_sealed_recording_is_refused_and_told_with_the_person")
+    let Some(kernel) =
+        kernel("what_root_tries_against_a_sealed_recording_is_refused_and_told_with_the_person")
     else {
         return Ok(());
     };
@@ -62,7 +63,12 @@ fn what_root_tries_against_a_sealed_recording_is_refused_and_told_with_the_perso
     let accesses: Vec<&Value> = events.iter().filter(|event| event["kind"] == "file_access").collect();
     let letters = accesses.iter().filter(|access| access["object"]["path"] == "/srv/mail/letter");
     let (n, mine) = letters.fold((0, 0), |(n, mine), access| {
-        (n + 1, mine + usize::from(access["actor"]["login_uid"] == 1001 && access["actor"].get("claims").is_none()))
+        (
+            n + 1,
+            mine + usize::from(
+                access["actor"]["login_uid"] == 1001 && access["actor"].get("claims").is_none(),
+            ),
+        )
     });
     ensure!((n, mine) == (4, 4), "{accesses:#?}");
     ensure!(!accesses.iter().any(|access| access["process"]["exe"] == "/usr/bin/ntk-agent"), "{accesses:#?}");

@@ -29,7 +29,7 @@ start() {
 # person COMMANDS: as root in the session of a person.
 person() { sh -c "echo 1001 >/proc/self/loginuid; $1" >>/out/person 2>&1 || true; }
 start
-ntk-audit-state >/out/audit.sealed
+audit_state >/out/audit.sealed
 before=$(durable)
 step "attempts"
 person 'auditctl -e 0'
@@ -41,7 +41,7 @@ person 'auditctl -b 1'
 person 'echo 7 >/proc/self/loginuid; cat /srv/mail/letter'
 person 'echo 4294967295 >/proc/self/loginuid; cat /srv/mail/letter'
 until_so 60 told 12 "$before"
-ntk-audit-state >/out/audit.attempted
+audit_state >/out/audit.attempted
 step "killed"
 person "kill -9 $agent"
 wait $agent || true
@@ -53,9 +53,9 @@ before=$(durable)
 person 'cat /srv/mail/letter /srv/later/letter'
 until_so 60 told 1 "$before"
 cp /agent/status.json /out/status.json
-ntk-audit-state >/out/audit.again
+audit_state >/out/audit.again
 step "end"
 kill $agent
 wait $agent
-ntk-audit-state >/out/audit.after
+audit_state >/out/audit.after
 ntk-collector events --dir /practice/collector --json >/out/events.jsonl

@@ -1,13 +1,9 @@
 # The shipped units, started as their comments say, and what people do on a machine that systemd runs.
 export SYSTEMD_COLORS=0 SYSTEMD_PAGER=
 step "systemd"
-mkdir -p /srv/mail /home/itadmin1/.ssh /run/sshd /root/.ssh /run/watchdog /var/spool/cron/atjobs /var/spool/cron/atspool
-echo 0 >/var/spool/cron/atjobs/.SEQ
-chown -R daemon:daemon /var/spool/cron/atjobs /var/spool/cron/atspool
-chown daemon:daemon /usr/bin/at && chmod 6755 /usr/bin/at
-chmod 1770 /var/spool/cron/atjobs /var/spool/cron/atspool
+mkdir -p /srv/mail /home/itadmin1/.ssh /run/sshd /root/.ssh /run/watchdog
 echo '127.0.0.1 localhost ws-01' >/etc/hosts
-for n in 1 2 3 4 5 6; do echo text >"/srv/mail/letter-$n"; done
+for n in 1 2 3 4; do echo text >"/srv/mail/letter-$n"; done
 systemctl --no-legend list-units --failed >/out/failed-units
 
 step "collector"
@@ -50,7 +46,7 @@ until_so 60 grep -q linux-audit /var/lib/ntk-agent/status.json
 step "started"
 state ntk-agent >/out/agent.state
 state ntk-observer >/out/observer.state
-ntk-audit-state >/out/audit.running
+audit_state >/out/audit.running
 cp /var/lib/ntk-agent/status.json /out/status.json
 systemd-analyze security --offline=yes --no-pager ntk-agent.service ntk-observer.service ntk-collector.service >/out/security 2>&1 || true
 systemd-analyze verify --man=no ntk-agent.service ntk-observer.service ntk-collector.service >/out/verify 2>&1
@@ -63,20 +59,20 @@ chown -R itadmin1:itadmin1 /home/itadmin1
 ssh-keygen -lf /root/key.pub | cut -d' ' -f2 >/out/fingerprint
 printf 'UsePAM yes\nPasswordAuthentication no\nHostKey /etc/ssh/ssh_host_ed25519_key\n' >/etc/ssh/sshd_config
 echo 'itadmin1 ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/itadmin1
-systemctl start ssh atd
+systemctl start ssh
 person() { ssh -q -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -i /root/key itadmin1@127.0.0.1 "$@" 2>>/out/ssh.log; }
 before=$(durable)
 person cat /srv/mail/letter-1 >/dev/null
-person sudo systemd-run --quiet --wait cat /srv/mail/letter-2
-person 'echo "cat /srv/mail/letter-3" | at now'
-until_so 60 told 6 "$before"
+# It lives until its unit was asked for.
+person "sudo systemd-run --quiet sh -c 'read -r line </srv/mail/letter-2; exec sleep 20'"
+until_so 60 told 5 "$before"
 
 step "stopped"
 # Whoever opens watched files while the agent stands still: not held up for good.
-opens() { n=0; while [ -e /run/opens ]; do : </srv/mail/letter-5; n=$((n + 1)); done; echo "$n"; }
+opens() { n=0; while [ -e /run/opens ]; do : </srv/mail/letter-3; n=$((n + 1)); busybox usleep 5000; done; echo "$n"; }
 since() { cut -d. -f1 /proc/uptime; }
 began=$(since)
-person sudo kill -STOP "$agent"
+person "sudo sh -c 'kill -STOP $agent'"
 touch /run/opens
 opens >/out/opens &
 until_so 120 sh -c '[ "$(systemctl show -p NRestarts --value ntk-agent)" -ge 1 ] && [ "$(systemctl show -p ActiveState --value ntk-agent)" = active ]'
@@ -87,13 +83,12 @@ state ntk-agent >/out/agent.state.again
 agent=$(systemctl show -p MainPID --value ntk-agent)
 until_so 60 grep -q "\"pid\": $agent" /var/lib/ntk-agent/status.json
 until_so 60 grep -q linux-audit /var/lib/ntk-agent/status.json
-before=$(durable)
 person cat /srv/mail/letter-4 >/dev/null
-until_so 60 told 2 "$before"
+arrived() { collector events --json | grep -q letter-4; }
+until_so 90 arrived
 
 step "end"
 person sudo systemctl stop ntk-agent
 systemctl stop ntk-observer
-journalctl --no-pager >/out/journal.log
 collector events --json >/out/events.jsonl
-ntk-audit-state >/out/audit.after
+audit_state >/out/audit.after

@@ -238,9 +238,11 @@ impl AuditSocket {
     /// Asks for the one message of this type.
     pub(super) fn ask(&mut self, kind: u16) -> io::Result<Vec<u8>> {
         self.send(kind, &[])?;
+        // Kernels before 4.10 answer a question for the features under the state's type.
+        let is_answer = |answer: u16| answer == kind || kind == GET_FEATURE && answer == GET;
         self.answers(|answer, payload| match answer {
             NLMSG_ERROR => result_of(payload).err().map(Err),
-            _ if answer == kind => Some(Ok(payload.to_vec())),
+            _ if is_answer(answer) => Some(Ok(payload.to_vec())),
             _ => None,
         })
     }

@@ -31,6 +31,8 @@ struct Inside {
     asked: Vec<&'static str>,
     /// Faults of the next requests that would lock something.
     faults: VecDeque<Fault>,
+    /// The request that fails, counted from now.
+    fails_at: Option<(usize, Fault)>,
 }
 
 /// Kernel audit as kernel/audit.c does it, as far as a hold asks for it.
@@ -139,7 +141,9 @@ impl Kernel for Machine {
     fn request(&mut self, kind: u16, payload: &[u8]) -> io::Result<()> {
         let mut inside = self.0.lock().unwrap();
         let locks = kind == SET_FEATURE || kind == SET && words::<2>(payload) == [MASK_ENABLED, LOCKED];
-        let fault = if locks { inside.faults.pop_front() } else { None };
+        let due = inside.fails_at.filter(|(left, _)| *left == 0).map(|(_, fault)| fault);
+        inside.fails_at = inside.fails_at.and_then(|(left, fault)| Some((left.checked_sub(1)?, fault)));
+        let fault = if locks { inside.faults.pop_front() } else { due };
         if fault == Some(Fault::NotDone) {
             return Err(Errno::NOBUFS.into());
         }
@@ -300,6 +304,74 @@ fn without_sealing_everything_is_put_back_and_a_strangers_lock_is_lived_with() {
 }
 
 #[test]
+fn what_a_killed_agent_left_is_put_back_from_outside_and_each_step_may_fail() {
+    let left = || {
+        let (machine, practice) = (Machine::new(), Practice::new());
+        let hold = machine.take(&watches(&practice, &[]), &practice);
+        std::mem::forget(hold);
+        let n_rules = machine.rules().len();
+        (machine, practice, n_rules)
+    };
+    let put_back = |machine: &Machine, practice: &Practice, boot: &str| {
+        put_back::put_back_in(&mut machine.clone(), &practice.config().state_file, boot)
+    };
+    let is_as_before = |machine: &Machine, practice: &Practice| {
+        let inside = machine.0.lock().unwrap();
+        assert_eq!((inside.rules.len(), inside.state.enabled, inside.state.backlog_limit), (0, 0, 64));
+        assert!(!practice.config().state_file.exists());
+    };
+    let (machine, practice, n_rules) = left();
+    assert_eq!(put_back(&machine, &practice, "another boot").unwrap(), PutBack::NothingLeft);
+    assert_eq!(machine.rules().len(), n_rules);
+    // It lives: process 1 does, and is not this one.
+    let file = practice.config().state_file;
+    let before = state_file::read(&file).unwrap();
+    state_file::write(&file, &state_file::Before { agent_pid: 1, ..before.clone() }).unwrap();
+    machine.0.lock().unwrap().state.owner_pid = 1;
+    assert_eq!(put_back(&machine, &practice, "boot").unwrap(), PutBack::Running(1));
+    assert_eq!(machine.rules().len(), n_rules);
+    state_file::write(&file, &before).unwrap();
+    // Another owner: our rules go, its state stays.
+    assert_eq!(put_back(&machine, &practice, "boot").unwrap(), PutBack::Done);
+    let inside = |machine: &Machine| (machine.rules().len(), machine.0.lock().unwrap().state.enabled);
+    assert_eq!(inside(&machine), (0, 1));
+    // Alone: everything is as before, wherever a step failed.
+    let n_steps = n_rules + 2;
+    for (nth, fault) in (0..n_steps).flat_map(|nth| [(nth, Fault::NotDone), (nth, Fault::DoneThoughRefused)])
+    {
+        let (machine, practice, _) = left();
+        machine.0.lock().unwrap().state.owner_pid = 0;
+        machine.0.lock().unwrap().fails_at = Some((nth, fault));
+        assert!(put_back(&machine, &practice, "boot").is_err(), "step {nth}");
+        assert_eq!(put_back(&machine, &practice, "boot").unwrap(), PutBack::Done);
+        is_as_before(&machine, &practice);
+    }
+    // Sealed: nothing is tried.
+    let (machine, practice, n_rules) = left();
+    machine.0.lock().unwrap().state.owner_pid = 0;
+    machine.0.lock().unwrap().state.enabled = LOCKED;
+    machine.forget_what_was_asked();
+    assert_eq!(put_back(&machine, &practice, "boot").unwrap(), PutBack::Locked);
+    assert_eq!((machine.asked(), machine.rules().len()), (Vec::new(), n_rules));
+}
+
+#[test]
+fn live_what_a_killed_agent_left_is_put_back_from_outside() {
+    let Some(_turn) = turn("live_what_a_killed_agent_left_is_put_back_from_outside") else { return };
+    let practice = Practice::new();
+    let before = snapshot();
+    let mut child = hold_in_another_process(&practice);
+    let file = practice.config().state_file;
+    assert_eq!(put_back(&file).unwrap(), PutBack::Running(child.id()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(snapshot().rules.len() > before.rules.len());
+    assert_eq!(put_back(&file).unwrap(), PutBack::Done);
+    assert_eq!(snapshot(), before);
+    assert_eq!(put_back(&file).unwrap(), PutBack::NothingLeft);
+}
+
+#[test]
 fn rules_that_outlast_the_agent_name_no_process() {
     let own = std::process::id().to_ne_bytes();
     let names_it = |rules: Vec<(rules::Purpose, Rule)>| {
@@ -312,4 +384,34 @@ fn rules_that_outlast_the_agent_name_no_process() {
     };
     assert!(names_it(rules::standing_rules(std::process::id())) > 0);
     assert_eq!(names_it(rules::lasting_standing_rules()), 0);
+}
+
+#[test]
+fn live_rules_that_outlast_the_agent_are_taken_by_the_kernel_and_show_signals_to_whoever_it_is() {
+    let Some(_turn) = turn("live_rules_that_outlast_the_agent_are_taken_by_the_kernel") else { return };
+    let practice = Practice::new();
+    let before = snapshot();
+    let file = practice.config().state_file;
+    let canary = practice.path("week.csv");
+    let list = watches(&practice, &["secret"]);
+    let (mut hold, mut socket) = Hold::take(&list, Some(&canary), &file, &host::boot_id()).unwrap();
+    let (missing, cannot_see) = (hold.look().unwrap().n_missing, hold.cannot_see());
+    // To a process that is not this one: a signal that ends it, and a question whether it is there, which makes no record.
+    let asked = root_person("sleep 60 & kill -0 $!; kill -TERM $!; wait; true");
+    let mut records = Vec::new();
+    let deadline = Instant::now() + DEADLINE;
+    let is_signal = |record: &String| record.contains("key=\"ntk-signal\"");
+    while Instant::now() < deadline
+        && !records.iter().any(|record| is_signal(record) && record.contains("a1=f "))
+    {
+        if let Ok(netlink::Received::Message(_, payload)) = socket.receive() {
+            records.push(String::from_utf8_lossy(&payload).into_owned());
+        }
+    }
+    drop(hold);
+    assert_eq!(snapshot(), before);
+    assert_eq!((missing, cannot_see), (0, Vec::new()));
+    let signals: Vec<&String> = records.iter().filter(|record| is_signal(record)).collect();
+    assert!(signals.iter().any(|record| record.contains("a1=f ")), "{asked} {records:#?}");
+    assert!(!signals.iter().any(|record| record.contains("a1=0 ")), "{signals:#?}");
 }
