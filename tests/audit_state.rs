@@ -84,6 +84,13 @@ pub fn read() -> Result<AuditState> {
     })
 }
 
+/// How many records the kernel has lost, by its own count. It only grows, and is no part of the state.
+pub fn lost() -> Result<u32> {
+    let status = ask(AUDIT_GET)?;
+    let bytes = status.first().and_then(|status| status.get(24..28)).context("the audit status is short")?;
+    Ok(u32::from_ne_bytes(bytes.try_into()?))
+}
+
 /// Whether a test may take the kernel's audit: we may ask, nobody owns it, nothing is locked.
 pub fn free_for_a_test() -> Result<(), String> {
     match read() {
