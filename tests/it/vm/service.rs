@@ -1,8 +1,13 @@
 //! The shipped units under the service manager that they are written for.
 
-use super::{AT_MOST, events, kernel, practice_of_its_own};
-use anyhow::Result;
-use ntk_tests::vm::Image;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use ntk_tests::skip;
+use ntk_tests::vm::{Ended, Image};
+use serde_json::Value;
+
+use super::{AT_MOST, kernel, practice_of_its_own, rows};
 
 /// What a machine with systemd is put together from.
 const PACKAGES: &[&str] = &[

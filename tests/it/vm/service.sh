@@ -34,7 +34,7 @@ T
 # A shorter patience than the shipped one: emulated seconds are long.
 for unit in ntk-agent ntk-observer; do
   mkdir -p "/etc/systemd/system/$unit.service.d"
-  printf '[Service]\nWatchdogSec=10s\n' >"/etc/systemd/system/$unit.service.d/test.conf"
+  printf '[Service]\nWatchdogSec=20s\n' >"/etc/systemd/system/$unit.service.d/test.conf"
 done
 systemctl daemon-reload
 systemctl start ntk-agent ntk-observer
@@ -69,7 +69,7 @@ until_so 60 told 5 "$before"
 
 step "stopped"
 # Whoever opens watched files while the agent stands still: not held up for good.
-opens() { n=0; while [ -e /run/opens ]; do : </srv/mail/letter-3; n=$((n + 1)); busybox usleep 5000; done; echo "$n"; }
+opens() { n=0; while [ -e /run/opens ]; do : </srv/mail/letter-3; n=$((n + 1)); busybox usleep 200000; done; echo "$n"; }
 since() { cut -d. -f1 /proc/uptime; }
 began=$(since)
 person "sudo sh -c 'kill -STOP $agent'"
@@ -83,9 +83,11 @@ state ntk-agent >/out/agent.state.again
 agent=$(systemctl show -p MainPID --value ntk-agent)
 until_so 60 grep -q "\"pid\": $agent" /var/lib/ntk-agent/status.json
 until_so 60 grep -q linux-audit /var/lib/ntk-agent/status.json
+before=$(durable)
 person cat /srv/mail/letter-4 >/dev/null
-arrived() { collector events --json | grep -q letter-4; }
-until_so 90 arrived
+# The login and the read; then everything is with the collector.
+until_so 120 told 2 "$before"
+until_so 120 grep -q '"waiting": 0' /var/lib/ntk-agent/status.json
 
 step "end"
 person sudo systemctl stop ntk-agent
