@@ -158,10 +158,12 @@ Example:
     },
     /// Test on this very machine whether everything is recorded, and record the result for good
     #[cfg(target_os = "linux")]
-    #[command(after_help = "Run it with somebody of the practice beside you, from a login of your own, again after each upgrade.
+    #[command(
+        after_help = "Run it with somebody of the practice beside you, from a login of your own, again after each upgrade.
 Exit 0 when everything is proved, 1 when something is not.
 Example:
-  sudo ntk-agent commission --by \"Jan Novak\" --witnessed-by \"Anna Roth\"")]
+  sudo ntk-agent commission --by \"Jan Novak\" --witnessed-by \"Anna Roth\""
+    )]
     Commission(commission::Arguments),
     #[cfg(target_os = "linux")]
     #[command(hide = true)]

@@ -180,7 +180,9 @@ fn what_will_be_done(dir: &Path, n_watched: usize, skip: &[CommissionWhat]) -> S
         dir.join(crate::commission::FOLDER).display(),
         skipped(
             CommissionWhat::Watched,
-            &format!("Each of the {n_watched} watched places is opened once; nothing of it is read.")
+            &format!(
+                "What is watched here ({n_watched} places) is opened once, without decoys; nothing of it is read."
+            )
         ),
         skipped(CommissionWhat::RawDisk, "One sector of the disk below is read; nothing of it is kept."),
         skipped(CommissionWhat::Rules, "An audit rule that changes nothing is added and removed."),
