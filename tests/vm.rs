@@ -20,7 +20,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::program::text;
 use crate::wait;
 
-pub use image::Image;
+pub use image::{Image, is_installed};
 
 const QEMU: &str = "/usr/bin/qemu-system-x86_64";
 const MEGABYTES: &str = "1536";

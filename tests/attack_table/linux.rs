@@ -280,7 +280,7 @@ pub(super) const LINUX: &[Attack] = &[
         what: "switch audit off, delete or add rules, or shrink its queue on a sealed machine, as root",
         ends: Prevented {
             how: "the kernel refuses until the machine boots, and records who asked: a tamper entry, refused",
-            test: "locked::rules_come_before_the_lock_and_stay_as_they_are_whoever_starts_next",
+            test: "vm::sealed::what_root_tries_against_a_sealed_recording_is_refused_and_told_with_the_person",
         },
     },
     Attack {
@@ -288,7 +288,7 @@ pub(super) const LINUX: &[Attack] = &[
         what: "overwrite a login identity, or make that possible again, on a sealed machine, as root",
         ends: Prevented {
             how: "the same: login identities are locked, and so is that lock",
-            test: "classify::what_a_locked_kernel_refuses_is_told_as_refused_with_the_person",
+            test: "vm::sealed::what_root_tries_against_a_sealed_recording_is_refused_and_told_with_the_person",
         },
     },
     Attack {

@@ -215,6 +215,12 @@ impl Image {
     }
 }
 
+/// Whether a package is installed here, so that an image can take it.
+pub fn is_installed(package: &str) -> bool {
+    let asked = Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}", package]).output();
+    asked.is_ok_and(|said| said.stdout == b"installed")
+}
+
 /// `/lib/x` is `/usr/lib/x`.
 fn merged(path: &str) -> String {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();

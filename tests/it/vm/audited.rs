@@ -29,7 +29,7 @@ fn a_machine_that_audits_from_its_boot_sees_also_who_was_there_before_the_agent(
                 && access["actor"]["login_user"] == "itadmin1"
                 && access["process"]["command"] == "cat /srv/mail/letter"
         };
-        ensure!(accesses.iter().any(|access| is_it(access)), "session {session}: {accesses:#?}");
+        ensure!(accesses.iter().any(is_it), "session {session}: {accesses:#?}");
     }
     // The twin beside them: what is not watched is not told.
     ensure!(

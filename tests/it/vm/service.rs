@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use ntk_tests::skip;
-use ntk_tests::vm::{Ended, Image};
+use ntk_tests::vm::{Ended, Image, is_installed};
 use serde_json::Value;
 
 use super::{AT_MOST, kernel, practice_of_its_own, rows};
@@ -20,7 +20,6 @@ const PACKAGES: &[&str] = &[
     "libpam-modules",
     "libpam-modules-bin",
     "libpam-runtime",
-    "libpam-cap",
     "login",
     "passwd",
     "bash",
@@ -52,7 +51,7 @@ const MASKED: &[&str] = &[
     "systemd-journald-audit.socket",
 ];
 
-fn image() -> Result<Image> {
+pub(super) fn image() -> Result<Image> {
     let mut image = practice_of_its_own("")?;
     for package in PACKAGES {
         image.package(package)?;
@@ -110,11 +109,9 @@ fn image() -> Result<Image> {
 fn the_shipped_units_work_under_systemd_and_say_who_is_behind_its_jobs() -> Result<()> {
     let name = "the_shipped_units_work_under_systemd_and_say_who_is_behind_its_jobs";
     let Some(kernel) = kernel(name) else { return Ok(()) };
-    for program in ["/usr/lib/systemd/systemd", "/usr/sbin/sshd", "/usr/bin/sudo", "/usr/bin/dbus-daemon"] {
-        if !Path::new(program).exists() {
-            skip::skip(name, &format!("{program} is not installed"));
-            return Ok(());
-        }
+    if let Some(absent) = PACKAGES.iter().find(|package| !is_installed(package)) {
+        skip::skip(name, &format!("the package {absent} is not installed"));
+        return Ok(());
     }
     let ended = kernel.boot(&image()?, AT_MOST)?;
     ended.ensure_done()?;
