@@ -438,7 +438,9 @@ fn a_file_whose_second_name_came_moved_and_went_is_still_known_by_its_first() {
         ),
         by_handle(8),
     ];
-    check(&lines.concat(), expect![[r#"
+    check(
+        &lines.concat(),
+        expect![[r#"
         #1 file_access success list /srv/w [export]
         #2 file_access success create /srv/w/a [export]
         #3 file_access success link /srv/w/a -> /srv/w/b [export]
@@ -446,5 +448,6 @@ fn a_file_whose_second_name_came_moved_and_went_is_still_known_by_its_first() {
         #5 file_access success delete /srv/w/c [export]
         #6 file_access success read /srv/w/a [export] via handle
         #7 file_access success delete /srv/w/a [export]
-    "#]]);
+    "#]],
+    );
 }

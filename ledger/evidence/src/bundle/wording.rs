@@ -128,10 +128,7 @@ pub fn message(event: &Event, computer: Option<&str>) -> String {
     if let Some(computer) = computer {
         words.push_str(&format!(", computer {computer}"));
     }
-    if matches!(
-        event.kind,
-        Kind::Gap | Kind::Health | Kind::Inventory | Kind::Epoch | Kind::Commission
-    )
+    if matches!(event.kind, Kind::Gap | Kind::Health | Kind::Inventory | Kind::Epoch | Kind::Commission)
         || act::is_act(&event.kind)
     {
         words = computer.map_or_else(|| "collector".to_owned(), |computer| format!("computer {computer}"));
