@@ -388,8 +388,11 @@ impl<'a> Work<'a> {
             ));
         }
         // What was replaced runs only after a start; a service that runs what is there is left alone.
-        let (verb, said) =
-            if self.record.is_pending { ("restart", "enabled and started") } else { ("start", "enabled, and runs") };
+        let (verb, said) = if self.record.is_pending {
+            ("restart", "enabled and started")
+        } else {
+            ("start", "enabled, and runs")
+        };
         self.command(&["systemctl", verb, SERVICE])?;
         (self.say)(&format!("service: {said}; `ntk-agent status` says how it fares"));
         self.settle()

@@ -298,7 +298,7 @@ pub(super) const LINUX: &[Attack] = &[
             by: "the collector",
             check: "the agent's last entries: `agent_killed`, uninstalled, with the account of the session; the note that uninstall leaves in its folder is a recorded access; then silence",
             after: AT_ONCE,
-            test: "leaving::the_session_of_the_process_that_uninstalls_is_named_and_no_other_process_can_be",
+            test: "vm::installed::install_starts_the_service_and_uninstall_says_by_whose_session_it_went",
         },
     },
 ];

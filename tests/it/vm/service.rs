@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{AT_MOST, kernel, practice_of_its_own, rows};
 
 /// What a machine with systemd is put together from.
-const PACKAGES: &[&str] = &[
+pub(super) const PACKAGES: &[&str] = &[
     "systemd",
     "libpam-systemd",
     "dbus",
