@@ -47,6 +47,7 @@ step "started"
 state ntk-agent >/out/agent.state
 state ntk-observer >/out/observer.state
 audit_state >/out/audit.running
+echo "$agent" >/out/agent.pid
 cp /var/lib/ntk-agent/status.json /out/status.json
 systemd-analyze security --offline=yes --no-pager ntk-agent.service ntk-observer.service ntk-collector.service >/out/security 2>&1 || true
 systemd-analyze verify --man=no ntk-agent.service ntk-observer.service ntk-collector.service >/out/verify 2>&1
