@@ -298,7 +298,7 @@ fn remember(
         if let Some(watch) = scene.watches.place_of(&path)
             && scene.watches.at(watch).is_some_and(Watch::is_asset)
             && !path.contains(UNKNOWN_FOLDER)
-            && scene.places.known(&inode).is_none_or(|known| known.watch != watch || known.path != path)
+            && scene.places.known(inode).is_none_or(|known| known.watch != watch || known.path != path)
         {
             scene.places.saw(inode.clone(), Known { watch, path: path.into_owned() });
         }

@@ -139,7 +139,8 @@ mod tests {
     #[test]
     fn a_result_is_sealed_once() {
         let mut sealed = Event::new(Kind::Commission, "t");
-        sealed.commission = Some(Box::new(Commission { id: "0123456789abcdef".into(), ..Commission::default() }));
+        sealed.commission =
+            Some(Box::new(Commission { id: "0123456789abcdef".into(), ..Commission::default() }));
         assert!(is_sealed("0123456789abcdef", &[(9, sealed)]));
         assert!(!is_sealed("0123456789abcdef", &log()));
         let core = "{\"kind\":\"file_access\",\"time\":\"t\"}";

@@ -87,7 +87,7 @@ impl Queue {
         while !has_room() && n_naps < NAPS_MAX {
             n_naps = n_naps.saturating_add(1);
             self.beats.fetch_add(1, Ordering::Relaxed);
-            std::thread::sleep(NAP);
+            nap();
         }
         self.is_stuck = !has_room();
         if self.is_stuck {
@@ -137,6 +137,11 @@ fn queue() -> (Queue, Batches) {
     (queue, records)
 }
 
+/// Waits for [`NAP`]. Nobody wakes this thread, and if something did, the next batch would only be smaller.
+fn nap() {
+    std::thread::park_timeout(NAP);
+}
+
 /// Whether a message is a record. The kernel also answers here, and asks its owner whether it still lives.
 fn is_record(kind: u16) -> bool {
     const REPLACE: u16 = 1329;
@@ -164,7 +169,7 @@ fn drain(socket: &AuditSocket, queue: &mut Queue, stop: &Stop) {
         }
         match received {
             Ok(Many::Some { is_full: true }) => {}
-            Ok(Many::Some { is_full: false }) => std::thread::sleep(NAP),
+            Ok(Many::Some { is_full: false }) => nap(),
             Ok(Many::Overflowed) => {
                 queue.losses.n_overflows.fetch_add(1, Ordering::Relaxed);
             }
