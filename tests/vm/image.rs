@@ -72,7 +72,7 @@ impl Image {
         image.file("/script", 0o755, script);
         image.host("/bin/busybox")?;
         for name in ["ntk-agent", "ntk-collector"] {
-            image.program(&program::binary(name)?, &format!("/usr/bin/{name}"))?;
+            image.own_program(&program::binary(name)?, &format!("/usr/bin/{name}"))?;
         }
         Ok(image)
     }
@@ -99,6 +99,19 @@ impl Image {
     pub fn program(&mut self, from: &Path, path: &str) -> Result<()> {
         ensure!(from.is_file(), "there is no {}", from.display());
         self.put(path, Node::Host { mode: 0o755, path: from.to_owned() });
+        self.programs.insert(from.to_owned());
+        Ok(())
+    }
+
+    /// A program of ours, without what only debuggers read: that is most of it, and the machine's root is memory.
+    fn own_program(&mut self, from: &Path, path: &str) -> Result<()> {
+        let stripped = tempfile::NamedTempFile::new()?;
+        let mut strip = Command::new("strip");
+        let done = strip.arg("--strip-debug").arg("-o").arg(stripped.path()).arg(from).status();
+        if !done.is_ok_and(|status| status.success()) {
+            return self.program(from, path);
+        }
+        self.file(path, 0o755, fs::read(stripped.path())?);
         self.programs.insert(from.to_owned());
         Ok(())
     }

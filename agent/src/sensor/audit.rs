@@ -210,6 +210,7 @@ impl AuditSensor {
 
     /// Hands over events until the stop, then gives kernel audit back.
     pub fn run(mut self, sink: &Sink, stop: &Stop) {
+        drain::go_ahead();
         let mut open = Ok(());
         while open.is_ok() && !stop.requested() {
             let received = self.drain.records.recv_timeout(TURN);

@@ -169,6 +169,7 @@ fn cause_in_words(cause: &str) -> String {
         "queue_overflow" => "more records came than could be taken in".to_owned(),
         "spool_full" => "the agent’s disk space was full".to_owned(),
         "enobufs" => "the receive buffer was full".to_owned(),
+        "sensor_unfinished" => "the agent ended before a sensor had told everything".to_owned(),
         "damaged" | "damaged_input" => "damaged records could not be read".to_owned(),
         other => other.replace('_', " "),
     }
