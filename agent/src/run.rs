@@ -375,7 +375,7 @@ impl Agent {
     /// Writes down the result of an on-site test, where one was made.
     #[cfg(target_os = "linux")]
     fn seal_a_test(&mut self) {
-        if self.config.sensor.observe {
+        if self.config.sensor.observe || !commission::is_asked(&self.dir) {
             return;
         }
         let progress = self.progress.borrow().clone();

@@ -249,10 +249,7 @@ impl Follower {
                     if let Some(rolled) = self.ranges.take(&self.ledger, leaf, &batch)? {
                         changes.roll_over(&record.author, &rolled)?;
                     }
-                    steps.extend(self.decide(&batch, received, &mut record, &mut changes)?);
-                    for event in batch.entries.iter().filter_map(|entry| entry.event().ok()) {
-                        told.observe(leaf, &record.author, &event, received_unix_ns)?;
-                    }
+                    steps.extend(self.decide(&batch, received, &mut record, &mut told, &mut changes)?);
                 }
             }
             changes.leaf(&record)?;
@@ -285,6 +282,7 @@ impl Follower {
         batch: &SealedBatch,
         received: Timestamp,
         record: &mut LeafRecord,
+        told: &mut Told,
         changes: &mut Changes,
     ) -> Result<Vec<FindingStep>, FollowError> {
         let author = batch.author.to_string();
@@ -294,6 +292,7 @@ impl Follower {
         for (number, entry) in batch.numbered() {
             let Ok(event) = entry.event() else { continue };
             self.mark(&author, number, &event, received, changes)?;
+            told.observe(record, &event)?;
             let seen = Entry { author: &author, host: &host, number, event: &event, received };
             let decided = self.engine.entry(seen);
             if record.around(number) != decided.around {

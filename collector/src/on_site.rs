@@ -193,8 +193,8 @@ impl OnSite {
 
 /// The sentence of a week in which a test was made.
 pub fn note(host: &str, event: &Event, at: Option<Timestamp>) -> Option<Note> {
-    let mark = mark(event, 0, 0, None)?;
-    let (test, result) = (mark.test?, event.commission.as_ref()?.in_words());
+    let result = event.commission.as_ref()?.in_words();
+    let test = mark(event, 0, 0, None)?.test?;
     let sentence = format!("An on-site test of the recording was made on {host}{}: {result}.", people(&test));
     Some(Note::new(at, sentence))
 }

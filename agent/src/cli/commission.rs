@@ -220,8 +220,11 @@ fn lines(sealed: &Sealed, commission: &Commission) -> Vec<String> {
             commission.older_names.join(", ")
         ));
     }
-    let result = commission.in_words();
-    lines.push(format!("This machine is {result}. It is entry {} of its log.", sealed.number));
+    lines.push(format!(
+        "Result: {}. It is entry {} of this machine's log.",
+        commission.in_words(),
+        sealed.number
+    ));
     lines
 }
 
@@ -253,14 +256,14 @@ mod tests {
             ..Commission::default()
         };
         let sealed = Sealed { number: 40, event: Event::new(Kind::Commission, "t") };
-        let mut told = lines(&sealed, &commission);
-        told.pop();
+        let told = lines(&sealed, &commission);
         expect![[r#"
             ok    reading: entry 7, 9
             FAIL  raw disk: did not arrive: no entry of it came
             none  io_uring: not made: perl is not installed
             none  a moved clock: left out
-            2 processes are older than the recording in this boot, and what they do may go unseen (dbus-daemon, systemd); boot with audit=1"#]]
+            2 processes are older than the recording in this boot, and what they do may go unseen (dbus-daemon, systemd); boot with audit=1
+            Result: proved except: login, another account's rights, program start, creating, writing, changing attributes, listing, second names, renaming, removing, refused opens, opens by handle, io_uring, raw disk, mounts, changed audit rules, a moved clock, the watched folders themselves, a stop of the recording, reading after a restart, the collector's receipt. It is entry 40 of this machine's log."#]]
         .assert_eq(&told.join("\n"));
     }
 

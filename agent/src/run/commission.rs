@@ -12,7 +12,7 @@ use ntk_segment::reader::Reader;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::commission::claim::{Claim, ClaimError};
+use crate::commission::claim::{Claim, ClaimError, path_in};
 use crate::commission::judge::Scene;
 use crate::commission::own_log::OwnLog;
 use crate::commission::{folder, older, seal, watch};
@@ -34,6 +34,11 @@ pub(super) fn begin(dir: &Path, clock: &dyn Clock) {
 pub(super) fn watched(dir: &Path, watches: &WatchList) -> WatchList {
     let test = watch(dir).filter(|_| !watches.is_empty() && folder(dir).is_dir());
     watches.with(test.into_iter().collect())
+}
+
+/// Whether a claim lies there: looked at all day, so before anything else is made ready.
+pub(super) fn is_asked(dir: &Path) -> bool {
+    std::fs::symlink_metadata(path_in(dir)).is_ok()
 }
 
 /// Looks for claims.

@@ -10,7 +10,7 @@ use ntk_evidence::event::{Event, InventoryReason, Kind};
 
 use crate::inventory::Known;
 use crate::proposals::Proposal;
-use crate::store::{Changes, InventoryRecord, ProposalRecord, Store, StoreError};
+use crate::store::{Changes, InventoryRecord, LeafRecord, ProposalRecord, Store, StoreError};
 
 /// Longest id of a proposal that gets a row: agents make shorter ones.
 const ID_MAX: usize = 64;
@@ -27,17 +27,12 @@ impl Told {
         Self { store: Arc::clone(store), inventories: BTreeMap::new(), proposals: BTreeMap::new() }
     }
 
-    /// Takes in an entry of a machine.
-    pub(super) fn observe(
-        &mut self,
-        leaf: u64,
-        author: &str,
-        event: &Event,
-        received_unix_ns: i64,
-    ) -> Result<(), StoreError> {
+    /// Takes in an entry of a machine, which lies in this leaf.
+    pub(super) fn observe(&mut self, of: &LeafRecord, event: &Event) -> Result<(), StoreError> {
         if event.kind != Kind::Inventory {
             return Ok(());
         }
+        let (leaf, author, received_unix_ns) = (of.leaf, of.author.as_str(), of.received_unix_ns);
         let before = match self.inventories.get(author) {
             Some(record) => Some(record.clone()),
             None => self.store.inventory(author)?,

@@ -53,6 +53,7 @@ const MASKED: &[&str] = &[
 
 pub(super) fn image() -> Result<Image> {
     let mut image = practice_of_its_own("")?;
+    image.file("/collector.sh", 0o644, include_str!("collector.sh"));
     for package in PACKAGES {
         image.package(package)?;
     }
