@@ -204,8 +204,9 @@ fn lines(sealed: &Sealed, commission: &Commission) -> Vec<String> {
             CommissionOutcome::NotArrived | CommissionOutcome::Other(_) => "FAIL",
         };
         let numbers: Vec<String> = step.entries.iter().map(ToString::to_string).collect();
+        // The receipt is about all entries, and names none.
         let entries =
-            if numbers.is_empty() { String::new() } else { format!("entry {}", numbers.join(", ")) };
+            if numbers.is_empty() { "yes".to_owned() } else { format!("entry {}", numbers.join(", ")) };
         let what = match (&step.outcome, &step.because) {
             (CommissionOutcome::Skipped, _) => "left out".to_owned(),
             (CommissionOutcome::NotMade, Some(because)) => format!("not made: {because}"),
