@@ -58,6 +58,11 @@ impl Kernel {
 
     /// Boots an image, waits until it has switched itself off, and gives what it said.
     pub fn boot(&self, image: &Image, at_most: Duration) -> Result<Ended> {
+        self.boot_with("", image, at_most)
+    }
+
+    /// The same, with more parameters than every machine has, as somebody types them at a boot loader's prompt.
+    pub fn boot_with(&self, typed: &str, image: &Image, at_most: Duration) -> Result<Ended> {
         let scratch = tempfile::Builder::new().prefix("ntk-vm-").tempdir()?;
         let at = |name: &str| scratch.path().join(name);
         std::fs::write(at("root.cpio"), image.archive()?)?;
@@ -66,7 +71,8 @@ impl Kernel {
         }
         let mut command = Command::new(QEMU);
         command.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", MEGABYTES]);
-        command.args(["-nodefaults", "-display", "none", "-no-reboot", "-append", ARGUMENTS]);
+        command.args(["-nodefaults", "-display", "none", "-no-reboot", "-append"]);
+        command.arg(format!("{ARGUMENTS} {typed}").trim_end());
         command.arg("-kernel").arg(&self.0).arg("-initrd").arg(at("root.cpio"));
         for line in ["console", "out"] {
             command.arg("-serial").arg(format!("file:{}", at(line).display()));

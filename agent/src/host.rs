@@ -24,6 +24,7 @@ use sha2::{Digest as _, Sha256};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind, Users};
 
 use crate::attribute::Names;
+use crate::boot::Parameters;
 use crate::classify::{Folders, Mount, OwnHand};
 use crate::clock::{self, Clock};
 use crate::record::UNSET;
@@ -122,6 +123,7 @@ pub fn fill(health: &mut Health, run: &Run, clock: &dyn Clock) {
     health.os = Some(os.join(", kernel ")).filter(|os| !os.is_empty());
     health.os_build = os_build();
     health.boot_id = Some(boot_id()).filter(|id| !id.is_empty());
+    health.boot_parameters = Parameters::now().told();
     health.uptime_s = System::uptime().ok();
     health.sessions = sessions(&Accounts::default()).into_iter().map(|session| session.to_string()).collect();
     let Ok(mut system) = System::new() else { return };

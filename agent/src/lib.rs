@@ -2,6 +2,7 @@
 
 pub mod attribute;
 pub mod auth_log;
+pub mod boot;
 pub mod check;
 pub mod classify;
 pub mod cli;

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::boot::{Boot, Parameters};
 use crate::clock::{Clock, RealClock, text};
 use crate::config::reload::Reloader;
 use crate::config::{self, Config, ConfigError};
@@ -186,6 +187,9 @@ pub fn run(dir: &Path, part: Part) -> Result<(), RunError> {
         run,
     };
     let vigil = vigil::Watch::start(clock, agent.intake.clone()).map_err(RunError::Threads)?;
+    if part == Part::Agent {
+        tell_boot(&agent, &spool);
+    }
     agent.start_sensors();
     let holdings = start_holdings(&agent, control, decisions, inventory_asked);
     let service = Service::from_environment();
@@ -235,6 +239,17 @@ fn setup(path: PathBuf, config: &Config, identity: &Identity, clock: &Arc<dyn Cl
         disk: Arc::new(RealDisk),
         files: Arc::new(RealFiles),
         clock: Arc::clone(clock),
+    }
+}
+
+/// Tells with which other parameters the kernel was started, where it was; kept once that is durable.
+fn tell_boot(agent: &Agent, spool: &SpoolThread) {
+    let boot = Boot::look(&agent.dir, &agent.run.boot_id, Parameters::now(), &RealFiles);
+    let event = boot.event(agent.clock.now());
+    if event.is_some_and(|event| agent.intake.own(event).is_err()) || !spool.sync(SYNC_WITHIN) {
+        warn!("how the kernel was started could not be recorded in time; the next start tells it");
+    } else if let Err(error) = boot.keep(&RealFiles) {
+        warn!(%error, "how the kernel was started could not be kept; the next start may tell it again");
     }
 }
 

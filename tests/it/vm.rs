@@ -1,6 +1,7 @@
 //! What only a machine of our own can show: see [`ntk_tests::vm`].
 
 mod audited;
+mod booted;
 mod installed;
 mod sealed;
 mod service;

@@ -284,7 +284,7 @@ fn recording_asked(what: Option<&TamperKind>) -> &'static str {
         Some(TamperKind::ServiceInstalled) => "Installing a service",
         Some(TamperKind::MountChanged) => "Mounting a file system at or from a watched folder",
         Some(TamperKind::AgentTraced) => "Attaching another program to the agent",
-        Some(TamperKind::KernelChanged) => "Loading or removing a kernel module",
+        Some(TamperKind::KernelChanged) => "Changing the kernel (a module, or a kernel)",
         Some(TamperKind::RecordGap | TamperKind::Other(_)) | None => "A change of the recording",
     }
 }
@@ -303,7 +303,7 @@ fn recording_done(what: Option<&TamperKind>) -> &'static str {
         Some(TamperKind::RecordGap) => "Records are missing",
         Some(TamperKind::MountChanged) => "A file system was mounted at or from a watched folder",
         Some(TamperKind::AgentTraced) => "Another program attached itself to the agent",
-        Some(TamperKind::KernelChanged) => "A kernel module was loaded or removed, or a kernel was loaded",
+        Some(TamperKind::KernelChanged) => "The kernel was changed (a module, a kernel, or what it was started with)",
         Some(TamperKind::Other(_)) | None => "The recording was changed",
     }
 }

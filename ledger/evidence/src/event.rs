@@ -226,7 +226,7 @@ vocabulary! {
         MountChanged = "mount_changed",
         /// Another process attached itself to the agent.
         AgentTraced = "agent_traced",
-        /// A kernel module was loaded or removed, or another kernel was loaded.
+        /// A kernel module was loaded or removed, another kernel was loaded, or it was started with other parameters.
         KernelChanged = "kernel_changed",
     }
 }

@@ -31,6 +31,9 @@ pub struct Health {
     /// The kernel's random id of this boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
+    /// Parameters with which the kernel was started, in their order; most values withheld, and not which kernel it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub boot_parameters: Vec<String>,
     /// Seconds since boot, the monotonic clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uptime_s: Option<u64>,

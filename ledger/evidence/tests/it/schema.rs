@@ -93,6 +93,7 @@ fn filled() -> Event {
             os_build: text(),
             binary_sha256: Some("0".repeat(64)),
             boot_id: text(),
+            boot_parameters: vec!["audit=1".into()],
             uptime_s: Some(1),
             monotonic_ms: Some(1),
             boottime_ms: Some(1),

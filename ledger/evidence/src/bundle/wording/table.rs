@@ -155,8 +155,8 @@ pub const TABLE: &[Line] = &[
     line(
         AGENT,
         "kernel",
-        "a kernel module was loaded or removed, or a kernel was loaded",
-        "what the module does: drivers are modules, too",
+        "the kernel was changed: a module, a kernel, or what it was started with",
+        "what the module or parameter does: drivers are modules, and updates bring parameters, too",
     ),
     line(AGENT, "tamper of another kind", "the means of recording was touched", MEANS),
     line(
