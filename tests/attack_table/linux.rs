@@ -292,6 +292,16 @@ pub(super) const LINUX: &[Attack] = &[
         },
     },
     Attack {
+        id: "boot-parameters",
+        what: "start the kernel with other parameters, typed at the boot loader's prompt",
+        ends: Seen {
+            by: "the agent",
+            check: "the parameters of this boot against those kept of the boot before: a tamper entry; every health entry carries them",
+            after: "when the agent starts",
+            test: "vm::booted::a_kernel_that_is_started_with_other_parameters_is_told_once_and_no_secret_of_them",
+        },
+    },
+    Attack {
         id: "uninstalled",
         what: "uninstall the agent",
         ends: Seen {

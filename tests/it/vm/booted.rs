@@ -1,6 +1,7 @@
 //! A machine that is started again with other parameters than before: typed once, in no file.
 
 use anyhow::{Context as _, Result, ensure};
+use ntk_tests::attack_table::noticed;
 use serde_json::Value;
 
 use super::{AT_MOST, events, kernel, practice_of_its_own};
@@ -32,7 +33,7 @@ fn a_kernel_that_is_started_with_other_parameters_is_told_once_and_no_secret_of_
     ensure!(told(&boot("")?).is_empty(), "a first boot has none before it");
     let as_before = boot("")?;
     ensure!(told(&as_before).is_empty(), "{as_before:#?}");
-    let typed = boot("audit_backlog_limit=64 rd.luks.key=my-secret")?;
+    let typed = noticed("boot-parameters", || boot("audit_backlog_limit=64 rd.luks.key=my-secret"))?;
     let changes = told(&typed);
     ensure!(
         changes
