@@ -230,11 +230,11 @@ fn unhex(bytes: &[u8]) -> Option<Vec<u8>> {
         b'A'..=b'F' => Some(byte.wrapping_sub(b'A').wrapping_add(10)),
         _ => None,
     };
-    bytes
-        .chunks_exact(2)
-        .map(|pair| match pair {
-            [high, low] => Some(digit(*high)?.wrapping_shl(4) | digit(*low)?),
-            _ => None,
-        })
-        .collect()
+    // Collecting options would grow the text byte by byte.
+    let mut text = Vec::with_capacity(bytes.len() / 2);
+    for pair in bytes.chunks_exact(2) {
+        let [high, low] = pair else { return None };
+        text.push(digit(*high)?.wrapping_shl(4) | digit(*low)?);
+    }
+    Some(text)
 }
