@@ -121,6 +121,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/events", get(events))
         .route("/v1/report", post(report))
         .route("/v1/export", post(export_bundle))
+        .route("/v1/export/preview", post(preview_bundle))
         .route("/v1/progress", get(progress))
         .route("/v1/self-check", post(check_ledger))
         .route("/v1/prune", post(preservation::prune))
@@ -285,7 +286,22 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
     Ok(Json(json!({"week": week.to_string(), "html": html, "report": report})))
 }
 
-async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -> Answer<Response> {
+/// What a bundle would show and withhold. A look like any other: an act.
+async fn preview_bundle(State(app): State<App>, Json(question): Json<Question>) -> Answer<Json<Value>> {
+    askable(&question)?;
+    record(&app, act::kind::VIEWED, json!({"what": "export preview", "question": question})).await?;
+    let preview = blocking(move || {
+        let size = app.ledger.published().checkpoint.checkpoint.size;
+        let job = std::sync::Arc::clone(&app.job);
+        export::preview(&app.lookup, &question, size, |done, total| job.set(done, total))
+            .map_err(|error| Failure::ours(&error))
+    })
+    .await?;
+    Ok(Json(serde_json::to_value(&preview).map_err(|error| Failure::ours(&error))?))
+}
+
+/// Whether a question can be answered.
+fn askable(question: &Question) -> Answer<()> {
     if question.from > question.to {
         return Err(Failure::bad("`--from` is later than `--to`"));
     }
@@ -306,6 +322,11 @@ async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -
     if question.redact_people && question.person.is_none() {
         return Err(Failure::bad("`--redact people` withholds everybody but one: say whom with --person"));
     }
+    question.check().map_err(|error| Failure::bad(error.to_string()))
+}
+
+async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -> Answer<Response> {
+    askable(&question)?;
     let body = json!({"case": question.case, "question": question});
     record(&app, act::kind::EXPORT, body).await?;
     let vouched = witness::vouched(&app).await?;

@@ -319,8 +319,17 @@ pub struct ExportArgs {
     #[arg(long)]
     pub case: String,
     /// The bundle (FILE.zip.age with --encrypt-to)
-    #[arg(long, value_name = "FILE.zip")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "FILE.zip", required_unless_present = "preview")]
+    pub out: Option<PathBuf>,
+    /// Say what the bundle would show and withhold, and build none
+    #[arg(long, conflicts_with = "out")]
+    pub preview: bool,
+    /// Only accesses to these assets: ehr, or mailbox:mary [default: all]
+    #[arg(long, value_name = "ASSET", value_delimiter = ',')]
+    pub asset: Option<Vec<String>>,
+    /// With --preview: as JSON
+    #[arg(long, requires = "preview")]
+    pub json: bool,
     /// What to withhold behind commitments: paths; people (all but --person, rosters too)
     #[arg(long, value_parser = ["paths", "people"], value_delimiter = ',')]
     pub redact: Vec<String>,

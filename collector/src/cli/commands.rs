@@ -440,11 +440,23 @@ async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Resul
     };
     let question = json!({
         "person": args.person, "case": args.case, "redact_paths": args.redact.iter().any(|what| what == "paths"),
-        "redact_people": args.redact.iter().any(|what| what == "people"), "interchange": args.interchange,
+        "redact_people": args.redact.iter().any(|what| what == "people"), "interchange": args.interchange, "assets": args.asset,
         "from": time(&args.from, Edge::Start)?.to_string(), "to": time(&args.to, Edge::End)?.to_string(),
     });
+    let Some(out) = args.out else {
+        let preview =
+            with_bar(client, "looking through it", client.post("/v1/export/preview", &question)).await?;
+        let preview = json(&preview)?;
+        if args.json {
+            println!("{}", serde_json::to_string_pretty(&preview)?);
+        } else {
+            print::preview(&preview);
+        }
+        return Ok(0);
+    };
     let zip = with_bar(client, "building the bundle", client.post("/v1/export", &question)).await?;
-    let out = encrypted::write(&args.out, &zip, to.as_ref())?;
+    let asked = out;
+    let out = encrypted::write(&asked, &zip, to.as_ref())?;
     if let Some(to) = to {
         println!(
             "{} encrypted to {} {}. Its reader runs: age --decrypt --identity KEYFILE --output bundle.zip {}",
@@ -462,9 +474,9 @@ async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Resul
     }
     println!(
         "{} ({} bytes). Check it with: ntk-verify {} --trust {}",
-        args.out.display(),
+        asked.display(),
         zip.len(),
-        args.out.display(),
+        asked.display(),
         home.trust().display()
     );
     Ok(0)
