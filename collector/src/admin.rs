@@ -14,9 +14,10 @@ mod proposals;
 pub mod rebuild;
 pub mod requests;
 pub mod reviewers;
-mod roster;
+pub(crate) mod roster;
 pub mod ticket_tokens;
 pub mod tickets;
+pub mod viewer;
 mod time_stamp;
 mod witness;
 
@@ -62,6 +63,16 @@ impl Failure {
     /// Not there.
     pub fn missing(sentence: impl Into<String>) -> Self {
         Self { status: StatusCode::NOT_FOUND, sentence: sentence.into() }
+    }
+
+    /// Not theirs to do.
+    pub fn not_theirs(sentence: impl Into<String>) -> Self {
+        Self { status: StatusCode::FORBIDDEN, sentence: sentence.into() }
+    }
+
+    /// What is answered: status and sentence.
+    pub(crate) fn into_parts(self) -> (StatusCode, String) {
+        (self.status, self.sentence)
     }
 
     /// Ours.

@@ -218,6 +218,9 @@ pub struct Init {
     /// Where agents connect
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7443")]
     pub listen: String,
+    /// Where people sign in with a browser, or `none`; from this computer alone unless you say otherwise
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = crate::config::console::LISTEN)]
+    pub console: String,
     /// Encrypt what is stored, with a key from: passphrase (typed at each start), credential (systemd's ntk-at-rest),
     /// or file:PATH on removable media, made where there is none [default: not encrypted]
     #[arg(long, value_name = "KEY")]

@@ -183,6 +183,7 @@ fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
         keys_to: args.keys_to.unwrap_or_else(|| home.path("keys-to-take-away.txt")),
         administers,
         listen: args.listen,
+        console: Some(args.console).filter(|at| at != "none"),
         at_rest: args.at_rest.map(|key| AtRestOptions { key, passphrase_file: args.at_rest_passphrase_file }),
     };
     let made = init(home, &options, &Clock::system())?;
