@@ -1,6 +1,7 @@
 //! The admin JSON API: every subcommand, and later the console, speaks it; over `admin.sock` while the
 //! collector runs, in-process when it does not. Command line, console and API are one program.
 
+mod accounts;
 pub mod baseline;
 pub mod client;
 mod departure;
@@ -102,6 +103,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/metrics", get(metrics::metrics))
         .route("/v1/enroll", get(machines).post(enroll))
         .route("/v1/enroll/revoke", post(revoke))
+        .merge(accounts::routes())
         .merge(witness::routes())
         .merge(time_stamp::routes())
         .merge(roster::routes())

@@ -1,5 +1,6 @@
 //! The command line: what a person types, and what comes back.
 
+mod account;
 mod answer;
 pub mod at_rest;
 mod baseline;
@@ -147,6 +148,12 @@ pub enum Command {
         /// What to do
         #[command(subcommand)]
         what: tickets::Reviewer,
+    },
+    /// Who may sign in to the console with a browser, and the ways back in
+    Account {
+        /// What to do
+        #[command(subcommand)]
+        what: account::AccountCommand,
     },
     /// Programs that work by themselves, proposed as jobs after four weeks
     Baseline(baseline::BaselineArgs),

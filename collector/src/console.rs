@@ -29,6 +29,7 @@
 //! not to see a finding is decided by [`crate::admin::viewer::Viewer`].
 
 mod door;
+mod findings;
 pub mod gate;
 pub mod listener;
 mod live;
@@ -122,6 +123,7 @@ pub fn see(path: &str) -> Response {
 pub fn router(console: Console) -> Router {
     let pages = Router::new()
         .merge(door::routes())
+        .merge(findings::routes())
         .merge(live::routes())
         .merge(week::routes())
         .route("/console.css", get(|| async { asset("text/css", CSS) }))

@@ -114,7 +114,7 @@ pub(super) fn today(app: &App) -> Answer<Date> {
 }
 
 /// The roster in force and its text.
-pub(super) async fn in_force(app: &App) -> Answer<(String, Roster)> {
+pub(crate) async fn in_force(app: &App) -> Answer<(String, Roster)> {
     let app = app.clone();
     blocking(move || {
         let text = app.lookup.rule_texts_now()?.0;

@@ -275,6 +275,13 @@ fn check(home: Home) -> anyhow::Result<u8> {
                 let bind = bind.map(|_| format!("{address} is free"));
                 line("help desks' listener", bind.map_err(|error| format!("{address}: {error}")));
             }
+            if let Some(console) = &practice.config.console {
+                let certificate = crate::console::listener::certificate(&practice, console);
+                let bind = if running { Ok(()) } else { std::net::TcpListener::bind(&console.listen).map(|_| ()) };
+                let bind = bind.map_err(|error| format!("{}: {error}", console.listen));
+                let said = certificate.map_err(|error| said(&error)).and(bind);
+                line("console", said.map(|()| format!("{} can be opened", console.origin)));
+            }
         }
     }
     Ok(if faults == 0 { 0 } else { exit::CONFIG })
@@ -325,6 +332,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Ticket { what } => super::tickets::ticket(client, what).await,
         Command::BreakGlass(args) => super::tickets::break_glass(client, args).await,
         Command::Reviewer { what } => super::tickets::reviewer(client, what).await,
+        Command::Account { what } => super::account::account(client, what).await,
         Command::Baseline(args) => super::baseline::run(client, args).await,
         Command::Findings(args) => findings::list(client, args).await,
         Command::Finding(args) => findings::one(client, args).await,

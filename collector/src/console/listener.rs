@@ -1,6 +1,8 @@
 //! The console's listener: TLS, a bounded number of connections, and limits on how slowly one may speak.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +21,8 @@ use tracing::info;
 
 use crate::app::App;
 use crate::config::console::ConsoleAt;
-use crate::home::read_text;
-use crate::practice::PracticeError;
+use crate::home::{HomeError, read_text};
+use crate::practice::{Practice, PracticeError};
 use crate::rest::listener::acceptor;
 
 /// How many connections at once: a practice has some dozen browsers, each with a few.
@@ -50,6 +52,9 @@ pub enum ConsoleError {
     /// The certificate cannot be used.
     #[error("the console's certificate cannot be used (`console.certificate`, `console.key`): {0}")]
     Certificate(String),
+    /// Its key.
+    #[error(transparent)]
+    Key(#[from] HomeError),
     /// The practice's own authority.
     #[error(transparent)]
     Practice(#[from] PracticeError),
@@ -59,15 +64,26 @@ pub enum ConsoleError {
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+/// The certificate that the configuration names, ready for use; none where it names none.
+pub fn certificate(practice: &Practice, at: &ConsoleAt) -> Result<Option<TlsAcceptor>, ConsoleError> {
+    let Some((certificate, key)) = &at.certificate else { return Ok(None) };
+    let file = |path: &Path| {
+        let path = practice.home.dir().join(path);
+        read_text(&path).map_err(|error| ConsoleError::Certificate(crate::error_chain(&error)))
+    };
+    let path = practice.home.dir().join(key);
+    let mode = std::fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode());
+    if mode & 0o077 != 0 {
+        return Err(HomeError::Loose { path }.into());
+    }
+    let tls = acceptor(&file(certificate)?, &file(key)?);
+    Ok(Some(tls.map_err(ConsoleError::Certificate)?))
+}
+
 /// TLS as the configuration wants it; and whether browsers know who vouches for it.
 pub fn tls(app: &App, at: &ConsoleAt) -> Result<(TlsAcceptor, bool), ConsoleError> {
-    if let Some((certificate, key)) = &at.certificate {
-        let file = |path: &std::path::Path| {
-            let path = app.practice.home.dir().join(path);
-            read_text(&path).map_err(|error| ConsoleError::Certificate(crate::error_chain(&error)))
-        };
-        let tls = acceptor(&file(certificate)?, &file(key)?);
-        return Ok((tls.map_err(ConsoleError::Certificate)?, true));
+    if let Some(tls) = certificate(&app.practice, at)? {
+        return Ok((tls, true));
     }
     let (authority_pem, authority) = app.practice.authority()?;
     let mut names = vec![at.host.clone(), "localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];

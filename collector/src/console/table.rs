@@ -85,6 +85,10 @@ pub const TABLE: &[Row] = &[
     // This week.
     get("/", DECIDE),
     get("/live", DECIDE),
+    // Findings.
+    get("/findings", DECIDE),
+    get("/findings/{id}", DECIDE),
+    post("/findings/{id}", DECIDE),
     // The JSON API.
     get("/api/v1/status", RUN),
     get("/api/v1/metrics", RUN),
@@ -97,6 +101,12 @@ pub const TABLE: &[Row] = &[
     post("/api/v1/enroll", KEEP),
     post("/api/v1/enroll/revoke", KEEP),
     get("/api/v1/reviewers", MANAGER),
+    get("/api/v1/accounts", RUN),
+    post("/api/v1/accounts", MANAGER),
+    post("/api/v1/accounts/role", MANAGER),
+    post("/api/v1/accounts/remove", MANAGER),
+    post("/api/v1/accounts/unlock", MANAGER),
+    post("/api/v1/accounts/reset-second-factor", MANAGER),
 ];
 
 /// The row of a request, by the pattern that the router found; a HEAD is a GET without its body.

@@ -11,11 +11,11 @@ use serde_json::json;
 
 use super::Console;
 use super::shell::{Page, Shell, Visitor, page};
-use crate::admin::viewer::Viewer;
+use crate::admin::findings::hidden_from;
 use crate::admin::{Answer, blocking};
 use crate::report::text::count;
 use crate::report::week::Week;
-use crate::report::{Item, WeeklyReport, html};
+use crate::report::{Item, Undecided, WeeklyReport, html};
 use crate::review::review;
 
 /// A review that was made so long ago is shown again where nobody decided or found anything since.
@@ -68,6 +68,7 @@ struct WeekPage<'a> {
     report: &'a WeeklyReport,
     heading: String,
     items: Vec<&'a Item>,
+    undecided: Vec<&'a Undecided>,
     hidden: String,
     coverage: String,
     machines: Vec<String>,
@@ -83,7 +84,10 @@ impl WeekPage<'_> {
 async fn show(State(console): State<Console>, visitor: Visitor) -> Page {
     console.viewed(&visitor, json!({"what": "this week"})).await?;
     let report = this_week(&console).await?;
-    let (items, n_hidden) = shown(&report, &visitor.viewer());
+    let hidden = hidden_from(&console.app, &visitor.viewer()).await?;
+    let items: Vec<&Item> = report.items.iter().filter(|item| !hidden.contains(&item.incident.id)).collect();
+    let n_hidden = report.items.len().saturating_sub(items.len());
+    let undecided = report.undecided.iter().filter(|one| !hidden.contains(&one.id)).collect();
     let (coverage, machines) = html::coverage(&report);
     let heading = match (n_hidden, items.len()) {
         (0, _) => report.verdict.sentence.clone(),
@@ -99,6 +103,7 @@ async fn show(State(console): State<Console>, visitor: Visitor) -> Page {
         shell: Shell::new(&console, Some(&visitor), "/", "This week").live(),
         heading,
         items,
+        undecided,
         hidden: about_you(n_hidden),
         coverage,
         machines,
@@ -106,15 +111,6 @@ async fn show(State(console): State<Console>, visitor: Visitor) -> Page {
         report: &report,
     };
     page(&page_of_week)
-}
-
-/// What of the items is shown to this viewer, and how many are about them (VW-1).
-fn shown<'r>(report: &'r WeeklyReport, viewer: &Viewer) -> (Vec<&'r Item>, usize) {
-    let is_about = |item: &&Item| {
-        viewer.is_incident_about_them(&item.incident, std::iter::once(&item.finding))
-    };
-    let (hidden, items): (Vec<&Item>, Vec<&Item>) = report.items.iter().partition(is_about);
-    (items, hidden.len())
 }
 
 /// That something is not shown, and who sees it; empty where everything is.

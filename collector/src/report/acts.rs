@@ -1,5 +1,7 @@
 //! What people changed, from their acts: sentences for the part on changes, with whoever did it and how that is proved.
 
+mod account;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -64,6 +66,11 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
                 other => format!("The passphrase of {whose} was {}.", other.replace('_', " ")),
             }
         }
+        act::kind::ACCOUNT => {
+            is_prominent = ["locked", "second_factor_reset", "link_refused"].contains(&text("step"));
+            account::change(body, roster)?
+        }
+        act::kind::SIGN_IN => account::failed(body, roster)?,
         act::kind::DEPARTURE => departure_sentence(body, roster)?,
         act::kind::WATCH => watch_sentence(event, body, roster)?,
         act::kind::INVENTORY_ASKED => {
@@ -122,7 +129,7 @@ fn policy_sentence(body: &Value, roster: &Roster) -> String {
 }
 
 /// The sentence with who did it, where it does not say so itself, whether anybody proved it, and who co-signed.
-fn signed(sentence: &str, body: &Value, roster: &Roster) -> String {
+pub(super) fn signed(sentence: &str, body: &Value, roster: &Roster) -> String {
     let text = |key: &str| body.get(key).and_then(Value::as_str);
     let Some(by) = text("by") else { return sentence.to_owned() };
     let mut said = sentence.to_owned();
@@ -209,11 +216,14 @@ fn configuration_sentence(body: &Value) -> Option<String> {
 }
 
 /// Who looked at what, in words; none for acts that are no looks.
-pub fn look(event: &Event) -> Option<String> {
+pub fn look(event: &Event, roster: &Roster) -> Option<String> {
     let body = act::body(event)?;
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
     Some(match event.kind.as_str() {
         act::kind::EXPORT => format!("An evidence bundle was made for case {}.", text("case")),
+        act::kind::VIEWED if !text("by").is_empty() => {
+            format!("{} looked at {} in the console.", name(text("by"), roster), text("what"))
+        }
         act::kind::VIEWED => match text("what") {
             "baseline" => {
                 "The proposals for standing permits were looked at from the command line.".to_owned()
@@ -268,7 +278,7 @@ mod tests {
             let event = act::event(kind, "2026-11-18T15:00:00Z", body.clone());
             let note = change(&event, None, &roster);
             let mark = if note.as_ref().is_some_and(|note| note.is_prominent) { "! " } else { "" };
-            let said = note.map(|note| note.sentence).or_else(|| look(&event));
+            let said = note.map(|note| note.sentence).or_else(|| look(&event, &roster));
             text.push_str(&format!("{mark}{}\n", said.unwrap_or_else(|| "(nothing)".to_owned())));
         }
         for word in crate::finding::wording::ACCUSING_WORDS {
@@ -345,6 +355,16 @@ mod tests {
                 ("act_departure", json!({"step": "burned"})),
                 ("act_configuration", json!({"change": "help-desk token made", "name": "zammad"})),
                 ("act_configuration", json!({"change": "collector.toml"})),
+                ("act_account", json!({"step": "made", "person": "chen", "role": "reviewer", "by": "mary", "proof": "passphrase"})),
+                ("act_account", json!({"step": "role", "person": "chen", "role": "attorney", "case": "C-1", "before": "reviewer", "by": "mary", "proof": "passphrase"})),
+                ("act_account", json!({"step": "locked", "person": "mary", "wrong": 10})),
+                ("act_account", json!({"step": "unlocked", "person": "mary"})),
+                ("act_account", json!({"step": "second_factor_reset", "person": "mary"})),
+                ("act_account", json!({"step": "link_refused", "why": "used already", "from": "10.0.0.9"})),
+                ("act_account", json!({"step": "burned"})),
+                ("act_sign_in", json!({"outcome": "failed", "person": "mary", "n": 12, "from": "10.0.0.9"})),
+                ("act_sign_in", json!({"outcome": "failed", "person": null, "n": 1, "from": "10.0.0.9"})),
+                ("act_sign_in", json!({"outcome": "signed in", "person": "mary", "from": "10.0.0.9"})),
                 ("act_configuration", json!({"started": true})),
                 ("act_enrolment", json!({"author": "agent/ws-02"})),
                 (
@@ -377,7 +397,8 @@ mod tests {
             ("act_viewed", json!({"what": "baseline"})),
             ("act_export", json!({"case": "A-1"})),
         ] {
-            let sentence = look(&act::event(kind, "2026-11-18T15:00:00Z", body)).unwrap();
+            let roster = Roster::default();
+            let sentence = look(&act::event(kind, "2026-11-18T15:00:00Z", body), &roster).unwrap();
             looks.add(sentence, Some("2026-11-18T15:00:00Z".parse().unwrap()));
         }
         let lines: Vec<_> = looks.notes().into_iter().map(|note| note.sentence).collect();
