@@ -15,6 +15,7 @@ mod proposals;
 pub mod rebuild;
 pub mod requests;
 pub mod reviewers;
+pub(crate) mod reviews;
 pub(crate) mod roster;
 pub mod ticket_tokens;
 pub mod tickets;
@@ -37,7 +38,7 @@ use crate::ledger::LedgerError;
 use crate::report::html::render_html;
 use crate::report::week::Week;
 use crate::review::review;
-use crate::self_check::{KEPT_REVIEW, self_check};
+use crate::self_check::{KEPT_REVIEW, SelfCheck, self_check};
 use requests::{EventsQuery, NewEnrolment, ReportRequest, RevokeRequest, event_row};
 
 /// The largest request, bytes: a roster of a hospital fits.
@@ -104,6 +105,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/enroll", get(machines).post(enroll))
         .route("/v1/enroll/revoke", post(revoke))
         .merge(accounts::routes())
+        .merge(reviews::routes())
         .merge(witness::routes())
         .merge(time_stamp::routes())
         .merge(roster::routes())
@@ -352,6 +354,12 @@ async fn progress(State(app): State<App>) -> Json<Value> {
 }
 
 async fn check_ledger(State(app): State<App>) -> Answer<Json<Value>> {
+    let check = check_now(&app).await?;
+    Ok(Json(serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?))
+}
+
+/// Verifies the whole ledger, and writes down how that ended.
+pub(crate) async fn check_now(app: &App) -> Answer<SelfCheck> {
     let app_for_reading = app.clone();
     let check = blocking(move || {
         let total = app_for_reading.ledger.published().checkpoint.checkpoint.size;
@@ -361,7 +369,7 @@ async fn check_ledger(State(app): State<App>) -> Answer<Json<Value>> {
         })?)
     })
     .await?;
-    record(&app, act::kind::SELF_CHECK, serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?)
+    record(app, act::kind::SELF_CHECK, serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?)
         .await?;
-    Ok(Json(serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?))
+    Ok(check)
 }

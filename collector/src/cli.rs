@@ -17,6 +17,7 @@ mod print;
 mod proposals;
 mod refill;
 mod roster;
+mod sign_off;
 pub mod tickets;
 mod time_stamp;
 mod trust;
@@ -165,6 +166,8 @@ pub enum Command {
     Events(EventsArgs),
     /// Write the weekly access review
     Report(ReportArgs),
+    /// Say that a week's review was gone through; it cannot be taken back
+    SignOff(sign_off::SignOffArgs),
     /// Write an evidence bundle that a stranger can check offline
     Export(ExportArgs),
     /// Legal holds: what retention must not remove

@@ -10,7 +10,7 @@
 //! | [`table`] | who may open what; one row a route, for pages and JSON API alike; the navigation |
 //! | [`shell`] | what stands around a page ([`shell::Shell`]), who is signed in ([`shell::Visitor`]), what went wrong ([`shell::Trouble`]) |
 //! | `door` | sign-in, sign-out, set-up link, second factor, one's own sign-ins |
-//! | `week` | This week, live |
+//! | `week`, `findings`, `reports`, `self_check` | the pages of these names; `live` tells them that something is new |
 //!
 //! # To add a page
 //! 1. A template `templates/console/NAME.html` that begins with `{% extends "console/layout.html" %}` and fills
@@ -33,6 +33,8 @@ mod findings;
 pub mod gate;
 pub mod listener;
 mod live;
+mod reports;
+mod self_check;
 pub mod shell;
 pub mod start;
 pub mod table;
@@ -81,6 +83,8 @@ pub struct Console {
     pub(crate) live: Arc<Semaphore>,
     /// This week's review as it was made last.
     pub(crate) week: Arc<week::Kept>,
+    /// The check of the ledger that somebody asked for.
+    pub(crate) checking: Arc<self_check::Checking>,
 }
 
 impl Console {
@@ -94,6 +98,7 @@ impl Console {
             passphrases: Arc::new(Semaphore::new(PASSPHRASES_AT_ONCE)),
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             week: Arc::default(),
+            checking: Arc::default(),
         }
     }
 
@@ -125,6 +130,8 @@ pub fn router(console: Console) -> Router {
         .merge(door::routes())
         .merge(findings::routes())
         .merge(live::routes())
+        .merge(reports::routes())
+        .merge(self_check::routes())
         .merge(week::routes())
         .route("/console.css", get(|| async { asset("text/css", CSS) }))
         .route("/console.js", get(|| async { asset("text/javascript", SCRIPT) }))

@@ -52,6 +52,7 @@ pub mod reviewer;
 pub mod roster;
 pub mod run;
 pub mod self_check;
+pub mod sign_off;
 pub mod signal;
 pub mod silence;
 pub mod store;

@@ -1,5 +1,7 @@
 //! The console with the real binary, over TLS, with a plain HTTP client.
 
+mod doors;
+
 use anyhow::Result;
 use ntk_tests::console::{Browser, set_up_link, with_manager};
 use ntk_tests::practice::Practice;

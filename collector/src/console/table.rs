@@ -89,6 +89,13 @@ pub const TABLE: &[Row] = &[
     get("/findings", DECIDE),
     get("/findings/{id}", DECIDE),
     post("/findings/{id}", DECIDE),
+    // Reports.
+    get("/reports", DECIDE),
+    get("/reports/{name}", DECIDE),
+    post("/reports/sign-off", DECIDE),
+    // Self-check.
+    get("/self-check", RUN),
+    post("/self-check", RUN),
     // The JSON API.
     get("/api/v1/status", RUN),
     get("/api/v1/metrics", RUN),
@@ -101,6 +108,8 @@ pub const TABLE: &[Row] = &[
     post("/api/v1/enroll", KEEP),
     post("/api/v1/enroll/revoke", KEEP),
     get("/api/v1/reviewers", MANAGER),
+    get("/api/v1/reports", DECIDE),
+    post("/api/v1/sign-off", DECIDE),
     get("/api/v1/accounts", RUN),
     post("/api/v1/accounts", MANAGER),
     post("/api/v1/accounts/role", MANAGER),

@@ -71,6 +71,7 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
             account::change(body, roster)?
         }
         act::kind::SIGN_IN => account::failed(body, roster)?,
+        act::kind::SIGN_OFF => signed(&format!("The review of week {} was signed off.", text("week")), body, roster),
         act::kind::DEPARTURE => departure_sentence(body, roster)?,
         act::kind::WATCH => watch_sentence(event, body, roster)?,
         act::kind::INVENTORY_ASKED => {
@@ -231,6 +232,9 @@ pub fn look(event: &Event, roster: &Roster) -> Option<String> {
             "" => "Records were looked at from the command line.".to_owned(),
             what => format!("{} were looked at from the command line.", capitalise(what)),
         },
+        act::kind::REPORT_OPENED => {
+            format!("{} opened the review of week {} in the console.", name(text("by"), roster), text("week"))
+        }
         act::kind::REPORT_MADE => format!("The review of week {} was made.", text("week")),
         _ => return None,
     })

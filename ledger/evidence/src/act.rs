@@ -55,6 +55,10 @@ pub mod kind {
     pub const FINDING_STEP: &str = "act_finding_step";
     /// A report was made.
     pub const REPORT_MADE: &str = "act_report_made";
+    /// A week's review was opened by a person.
+    pub const REPORT_OPENED: &str = "act_report_opened";
+    /// A person has gone through a week's review.
+    pub const SIGN_OFF: &str = "act_sign_off";
     /// Findings or events were looked at.
     pub const VIEWED: &str = "act_viewed";
     /// A bundle was made.
