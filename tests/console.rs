@@ -133,9 +133,21 @@ impl Browser {
     pub fn ask(&self, arguments: &[&str], path: &str) -> Result<Answer> {
         let jar = self.jar().display().to_string();
         let authority = self.authority.display().to_string();
-        let url = if path.starts_with("https://") { path.to_owned() } else { format!("{}{path}", self.origin) };
+        let url =
+            if path.starts_with("https://") { path.to_owned() } else { format!("{}{path}", self.origin) };
         let output = Command::new("curl")
-            .args(["-sS", "-i", "--path-as-is", "--globoff", "--noproxy", "*", "--max-time", "60", "--cacert", &authority])
+            .args([
+                "-sS",
+                "-i",
+                "--path-as-is",
+                "--globoff",
+                "--noproxy",
+                "*",
+                "--max-time",
+                "60",
+                "--cacert",
+                &authority,
+            ])
             .args(["-b", &jar, "-c", &jar])
             .args(arguments)
             .arg(&url)

@@ -281,12 +281,15 @@ impl Practice {
 
     /// Adds people without accounts to the roster, in the manager's name.
     pub fn import_people(&self, one: &str, two: &str, three: &str, four: &str) -> Result<()> {
-        let people = [one, two, three, four].into_iter().filter(|id| !ROSTER.contains(&format!("id = \"{id}\"")));
-        let people = people.map(|id| format!("\n[[person]]\nid = \"{id}\"\nname = \"{id}\"\nroles = [\"frontdesk\"]\n"));
+        let people =
+            [one, two, three, four].into_iter().filter(|id| !ROSTER.contains(&format!("id = \"{id}\"")));
+        let people = people
+            .map(|id| format!("\n[[person]]\nid = \"{id}\"\nname = \"{id}\"\nroles = [\"frontdesk\"]\n"));
         let (file, passphrase) = (self.folder.join("roster.toml"), self.folder.join("marys-passphrase"));
         std::fs::write(&file, format!("{ROSTER}{}", people.collect::<String>()))?;
         std::fs::write(&passphrase, crate::console::PASSPHRASE)?;
-        let (file, passphrase) = (file.to_string_lossy().into_owned(), passphrase.to_string_lossy().into_owned());
+        let (file, passphrase) =
+            (file.to_string_lossy().into_owned(), passphrase.to_string_lossy().into_owned());
         self.collector(&["roster", "import", &file, "--by", "mary", "--passphrase-file", &passphrase])?;
         Ok(())
     }

@@ -272,7 +272,9 @@ impl Accounts {
 
     /// A link with which the first manager sets up the practice.
     pub fn set_up_link(&self, now: Timestamp) -> Result<String, AccountError> {
-        self.change(|stored| if stored.has_manager() { Err(AccountError::SetUp) } else { stored.add_link(None, now) })
+        self.change(
+            |stored| if stored.has_manager() { Err(AccountError::SetUp) } else { stored.add_link(None, now) },
+        )
     }
 
     /// Makes an account, and a link with which its person sets passphrase and second factor.
@@ -380,7 +382,10 @@ impl Accounts {
     }
 
     /// Reads, changes, and writes where the change was one.
-    fn change<T>(&self, change: impl FnOnce(&mut Stored) -> Result<T, AccountError>) -> Result<T, AccountError> {
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Stored) -> Result<T, AccountError>,
+    ) -> Result<T, AccountError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut stored = self.read()?;
         let changed = change(&mut stored)?;

@@ -19,8 +19,8 @@ pub(crate) mod reviews;
 pub(crate) mod roster;
 pub mod ticket_tokens;
 pub mod tickets;
-pub mod viewer;
 mod time_stamp;
+pub mod viewer;
 mod witness;
 
 use axum::Json;

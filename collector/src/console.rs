@@ -21,8 +21,9 @@
 //!    `State(console): State<Console>` and `visitor: Visitor`, calls the code behind `crate::admin` (the same that the
 //!    command line calls), and returns [`shell::Page`], with [`shell::page`]. A [`crate::admin::Failure`] becomes a page
 //!    by `?`. What takes long or blocks goes through `crate::admin::blocking`.
-//! 3. One line in [`router`] (`.merge(NAME::routes())`), and one row a route in [`table::TABLE`]: without its row a
+//! 3. One line in [`router`] (`.merge(NAME::routes())`), and one row a route in [`table::PAGES`]: without its row a
 //!    route is 404 for everybody. The navigation shows a page by itself once it has a row.
+//!    A route of the JSON API has its row in [`table::api`], or a reason there why the console does not open it.
 //! 4. After a POST answer with [`see`], so that a reload repeats nothing.
 //!
 //! A look at a finding or report is an act: `console.viewed(&visitor, json!({"what": "..."}))`. Who is

@@ -1,6 +1,7 @@
 //! The console with the real binary, over TLS, with a plain HTTP client.
 
 mod doors;
+mod pages;
 
 use anyhow::Result;
 use ntk_tests::console::{Browser, set_up_link, with_manager};
@@ -64,7 +65,12 @@ fn the_set_up_link_works_once_and_says_so() -> Result<()> {
     assert_eq!(again.status, 410);
     assert!(again.body.contains("This link was used on"), "{}", again.body);
     let path = link.strip_prefix(&practice.console_origin()).unwrap_or_default();
-    let fields = [("person", "sam"), ("name", "Sam"), ("passphrase", "another horse battery"), ("again", "another horse battery")];
+    let fields = [
+        ("person", "sam"),
+        ("name", "Sam"),
+        ("passphrase", "another horse battery"),
+        ("again", "another horse battery"),
+    ];
     assert_eq!(stranger.post(path, &fields)?.status, 410);
     assert_eq!(stranger.get("/set-up/0000")?.status, 410);
     let acts = practice.events(&["--acts"])?;

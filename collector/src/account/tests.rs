@@ -61,7 +61,9 @@ fn all_three_have_to_fit_and_no_code_works_twice() {
     assert!(!rig.is_in("wrong horse battery", &code(120), 120));
     assert!(rig.is_in(MARYS, &code(120), 121), "what failed with it did not use it");
     assert!(!rig.is_in(MARYS, "", 180));
-    let Outcome::SignedIn { recovery_left, .. } = rig.try_so("mary", MARYS, "AAAA BBBB CCCC", 180) else { panic!() };
+    let Outcome::SignedIn { recovery_left, .. } = rig.try_so("mary", MARYS, "AAAA BBBB CCCC", 180) else {
+        panic!()
+    };
     assert_eq!(recovery_left, Some(1));
     assert!(!rig.is_in(MARYS, "aaaa-bbbb-cccc", 181), "a recovery code works once");
     let nobody = rig.try_so("sam", MARYS, &code(240), 240);
@@ -114,7 +116,10 @@ fn a_link_works_once_for_its_person_and_in_its_time() {
     let two = rig.accounts.reset_second_factor("sam", at(5)).unwrap();
     assert!(matches!(rig.accounts.link_is_for(&one, at(6)), Err(AccountError::NoLink)));
     assert!(rig.accounts.link_is_for(&two, at(6)).is_ok());
-    assert!(!std::fs::read_to_string(rig.home.private(FILE)).unwrap().contains(&two), "only its hash is kept");
+    assert!(
+        !std::fs::read_to_string(rig.home.private(FILE)).unwrap().contains(&two),
+        "only its hash is kept"
+    );
 }
 
 #[test]
@@ -139,7 +144,9 @@ fn a_second_set_up_link_is_dead_once_there_is_a_manager_and_the_last_manager_sta
 #[test]
 fn roles_are_read_whole() {
     assert_eq!(Role::parse("attorney", Some("C-1")).unwrap().case(), Some("C-1"));
-    for (name, case) in [("attorney", None), ("attorney", Some("a b")), ("manager", Some("C-1")), ("root", None)] {
+    for (name, case) in
+        [("attorney", None), ("attorney", Some("a b")), ("manager", Some("C-1")), ("root", None)]
+    {
         assert!(Role::parse(name, case).is_err(), "{name} {case:?}");
     }
     for name in ["manager", "reviewer", "operator", "person"] {

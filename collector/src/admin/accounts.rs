@@ -102,7 +102,11 @@ async fn list(State(app): State<App>) -> Answer<Json<Value>> {
     .await
 }
 
-async fn add(State(app): State<App>, viewer: Viewer, Json(request): Json<AccountRequest>) -> Answer<Json<Value>> {
+async fn add(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<AccountRequest>,
+) -> Answer<Json<Value>> {
     let (role, origin) = (request.role()?, origin(&app)?.to_owned());
     let (_, roster) = in_force(&app).await?;
     let person = super::roster::person(&roster, &request.person)?.id.clone();
@@ -139,7 +143,11 @@ async fn set_role(
     Ok(Json(json!({"person": request.person, "role": role.name()})))
 }
 
-async fn remove(State(app): State<App>, viewer: Viewer, Json(request): Json<AccountRequest>) -> Answer<Json<Value>> {
+async fn remove(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<AccountRequest>,
+) -> Answer<Json<Value>> {
     existing(&app, &request.person).await?;
     let by = request.signed(&app, &viewer).await?;
     change(&app, &request.person, |app, person| app.accounts.remove(person)).await?;
@@ -148,7 +156,11 @@ async fn remove(State(app): State<App>, viewer: Viewer, Json(request): Json<Acco
 }
 
 /// The way back after a lock-out. Whoever runs the collector may do it: it opens nothing, and the ledger says so.
-async fn unlock(State(app): State<App>, viewer: Viewer, Json(request): Json<AccountRequest>) -> Answer<Json<Value>> {
+async fn unlock(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<AccountRequest>,
+) -> Answer<Json<Value>> {
     let account = existing(&app, &request.person).await?;
     let body = json!({"step": "unlocked", "person": request.person, "was_locked": account.locked.is_some()});
     write(&app, viewer.looked(body), None).await?;
@@ -166,7 +178,8 @@ async fn reset_second_factor(
 ) -> Answer<Json<Value>> {
     let origin = origin(&app)?.to_owned();
     existing(&app, &request.person).await?;
-    write(&app, viewer.looked(json!({"step": "second_factor_reset", "person": request.person})), None).await?;
+    write(&app, viewer.looked(json!({"step": "second_factor_reset", "person": request.person})), None)
+        .await?;
     let now = app.desk.now().timestamp();
     let (reading, person) = (app.clone(), request.person.clone());
     let token = blocking(move || Ok(reading.accounts.reset_second_factor(&person, now)?)).await?;

@@ -138,7 +138,9 @@ mod tests {
     fn only_names_that_this_collector_writes_are_reviews() {
         let split = parts("2026-W47-leaf-12.html").unwrap();
         assert_eq!(split, ("2026-W47".to_owned(), 12, "html".to_owned()));
-        for name in ["../2026-W47-leaf-1.html", "2026-W47-leaf-x.html", "2026-W47.html", "2026-W47-leaf-1.sh", ""] {
+        for name in
+            ["../2026-W47-leaf-1.html", "2026-W47-leaf-x.html", "2026-W47.html", "2026-W47-leaf-1.sh", ""]
+        {
             assert!(parts(name).is_none(), "{name}");
         }
     }

@@ -85,7 +85,9 @@ pub(super) async fn account(client: &Client, what: AccountCommand) -> anyhow::Re
         AccountCommand::Add { person, role, case, by } => {
             let ask = json!({"person": person, "role": role, "case": case});
             let body = signed("/v1/accounts", ask, by).await?;
-            println!("{person} may sign in as {role}. This link works once, within a day; give it to nobody else:");
+            println!(
+                "{person} may sign in as {role}. This link works once, within a day; give it to nobody else:"
+            );
             println!("{}", text(&body, "link"));
         }
         AccountCommand::List(args) => {
@@ -107,7 +109,14 @@ pub(super) async fn account(client: &Client, what: AccountCommand) -> anyhow::Re
         AccountCommand::Unlock { person } => {
             let body = json(&client.post("/v1/accounts/unlock", &json!({"person": person})).await?)?;
             let was_locked = body.get("was_locked").and_then(Value::as_bool) == Some(true);
-            println!("{person} {}", if was_locked { "can sign in again." } else { "was not locked; wrong attempts count from none." });
+            println!(
+                "{person} {}",
+                if was_locked {
+                    "can sign in again."
+                } else {
+                    "was not locked; wrong attempts count from none."
+                }
+            );
         }
         AccountCommand::ResetSecondFactor { person } => {
             let ask = json!({"person": person});
@@ -126,7 +135,9 @@ pub(super) async fn account(client: &Client, what: AccountCommand) -> anyhow::Re
 fn list(body: &Value) {
     let rows = body.get("accounts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if rows.is_empty() {
-        println!("Nobody can sign in yet; `ntk-collector account set-up-link` prints the link for the first manager.");
+        println!(
+            "Nobody can sign in yet; `ntk-collector account set-up-link` prints the link for the first manager."
+        );
     }
     for row in rows {
         let case = row.get("case").and_then(Value::as_str).map(|case| format!(" of case {case}"));

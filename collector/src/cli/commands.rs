@@ -277,7 +277,8 @@ fn check(home: Home) -> anyhow::Result<u8> {
             }
             if let Some(console) = &practice.config.console {
                 let certificate = crate::console::listener::certificate(&practice, console);
-                let bind = if running { Ok(()) } else { std::net::TcpListener::bind(&console.listen).map(|_| ()) };
+                let bind =
+                    if running { Ok(()) } else { std::net::TcpListener::bind(&console.listen).map(|_| ()) };
                 let bind = bind.map_err(|error| format!("{}: {error}", console.listen));
                 let said = certificate.map_err(|error| said(&error)).and(bind);
                 line("console", said.map(|()| format!("{} can be opened", console.origin)));

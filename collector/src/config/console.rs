@@ -68,11 +68,15 @@ impl RawConsole {
             (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
             (None, None) => None,
             (Some(_), None) => {
-                faults.push("`console.key` is missing: it is the file with the certificate's private key".into());
+                faults.push(
+                    "`console.key` is missing: it is the file with the certificate's private key".into(),
+                );
                 None
             }
             (None, Some(_)) => {
-                faults.push("`console.certificate` is missing: it is the file that `console.key` belongs to".into());
+                faults.push(
+                    "`console.certificate` is missing: it is the file that `console.key` belongs to".into(),
+                );
                 None
             }
         };

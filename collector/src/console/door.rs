@@ -172,13 +172,7 @@ fn may_try(console: &Console, parts: &Parts) -> Result<(), Trouble> {
 }
 
 /// A new session in place of the one that this browser had.
-fn begin(
-    console: &Console,
-    who: (&str, &str),
-    how: (&Role, Stage),
-    parts: &Parts,
-    next: &str,
-) -> Page {
+fn begin(console: &Console, who: (&str, &str), how: (&Role, Stage), parts: &Parts, next: &str) -> Page {
     if let Some(before) = parts.extensions.get::<Visitor>() {
         console.app.sessions.end(&before.token);
     }
@@ -216,7 +210,9 @@ mod tests {
         for own in ["/", "/findings/9c3a51", "/reports/2026-W47.html"] {
             assert_eq!(own_path(own), own);
         }
-        for foreign in ["", "https://x.example", "//x.example", "/\\x.example", "/a?b", "/a b", "javascript:1"] {
+        for foreign in
+            ["", "https://x.example", "//x.example", "/\\x.example", "/a?b", "/a b", "javascript:1"]
+        {
             assert_eq!(own_path(foreign), "", "{foreign}");
         }
     }

@@ -212,7 +212,8 @@ async fn show(
     let whole: Whole = read(told(&console.app, &visitor.viewer(), id).await?)?;
     let (_, roster) = crate::admin::roster::in_force(&console.app).await?;
     let zone = console.app.lookup.zone();
-    let steps = whole.findings.first().map(|detail| in_words(&detail.steps, &roster, zone)).unwrap_or_default();
+    let steps =
+        whole.findings.first().map(|detail| in_words(&detail.steps, &roster, zone)).unwrap_or_default();
     let page = FindingPage {
         when: whole.incident.when(zone),
         steps,
@@ -258,7 +259,9 @@ fn in_words(steps: &[Step], roster: &Roster, zone: &TimeZone) -> Vec<String> {
             };
             format!("{} decides: {decided}, because {because}.{}", named(by), until(end))
         }
-        Step::LateTicket { ticket } => format!("Ticket {ticket}, approved afterwards, would have covered it."),
+        Step::LateTicket { ticket } => {
+            format!("Ticket {ticket}, approved afterwards, would have covered it.")
+        }
         Step::Acknowledged { break_glass, by } => {
             format!("{} has taken note of break-glass {break_glass}.", named(by))
         }

@@ -97,7 +97,7 @@ pub async fn gate(State(console): State<Console>, request: Request, next: Next) 
         Ok(who) => check_body(&parts, body, who, session.as_ref().map(|(_, session)| session)).await,
         Err(stopped) => Err(stopped),
     };
-    let mut response = match passed {
+    let response = match passed {
         Ok(body) => {
             if let Some(visitor) = &visitor {
                 parts.extensions.insert(Viewer::signed_in(&visitor.person, &visitor.role));
@@ -116,6 +116,7 @@ pub async fn gate(State(console): State<Console>, request: Request, next: Next) 
         Err(Stopped::NoSecondFactor) if !asks_api => return Redirect::to("/second-factor").into_response(),
         Err(stopped) => stopped.into_trouble().into_response(),
     };
+    let mut response = in_our_words(response, asks_api).await;
     match response.extensions_mut().remove::<Trouble>() {
         Some(trouble) if asks_api => {
             (trouble.status, Json(json!({"error": trouble.sentence}))).into_response()
@@ -123,6 +124,22 @@ pub async fn gate(State(console): State<Console>, request: Request, next: Next) 
         Some(trouble) => trouble_page(&console, visitor.as_ref(), &target, &trouble),
         None => response,
     }
+}
+
+/// A form or body that lacks something is refused by axum in plain text: the same as a sentence of ours.
+async fn in_our_words(response: Response, asks_api: bool) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if !response.status().is_client_error() || !kind.is_some_and(|kind| kind.starts_with("text/plain")) {
+        return response;
+    }
+    let status = response.status();
+    let said = to_bytes(response.into_body(), 4096).await.unwrap_or_default();
+    let sentence = if asks_api {
+        String::from_utf8_lossy(&said).into_owned()
+    } else {
+        "Something is missing in that form, so nothing was done. Go back and fill it in.".to_owned()
+    };
+    Trouble { status, sentence }.into_response()
 }
 
 /// The session that a request's cookie names. What a live page fetches by itself keeps nobody signed in.
@@ -156,12 +173,7 @@ fn let_through(parts: &Parts, session: Option<&Session>) -> Result<Who, Stopped>
 }
 
 /// INVARIANT GA-2, GA-3: reads the body of what changes something.
-async fn check_body(
-    parts: &Parts,
-    body: Body,
-    who: Who,
-    session: Option<&Session>,
-) -> Result<Body, Stopped> {
+async fn check_body(parts: &Parts, body: Body, who: Who, session: Option<&Session>) -> Result<Body, Stopped> {
     if parts.method != Method::POST {
         return Ok(Body::empty());
     }

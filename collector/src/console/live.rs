@@ -34,8 +34,7 @@ async fn live(State(console): State<Console>, visitor: Visitor) -> Response {
         let mut sizes = console.app.ledger.sizes();
         let mut last = state(&console.app).await;
         // The stream ends with its session, not at the next click.
-        let is_signed_in =
-            || console.app.sessions.find(&visitor.token, console.now(), false).is_some();
+        let is_signed_in = || console.app.sessions.find(&visitor.token, console.now(), false).is_some();
         while is_signed_in() {
             tokio::select! {
                 changed = sizes.changed() => if changed.is_err() { return },

@@ -15,11 +15,11 @@ use super::{Console, see};
 use crate::admin::findings::hidden_from;
 use crate::admin::reviews::{Kept, SignOffRequest, kept, opened, reviewed, sign_week};
 use crate::admin::{Failure, blocking};
+use crate::report::WeeklyReport;
 use crate::report::acts::name;
 use crate::report::html::render_html;
 use crate::report::text::moment;
 use crate::report::week::Week;
-use crate::report::WeeklyReport;
 use crate::reviewer::Passphrase;
 use crate::roster::Roster;
 use crate::sign_off::Mark;
@@ -195,7 +195,9 @@ async fn sign(State(console): State<Console>, visitor: Visitor, Form(form): Form
     };
     match signed.map_err(Failure::into_parts) {
         Ok(_) => Ok(see("/reports")),
-        Err((status, wrong)) if status.is_client_error() => show(&console, &visitor, status, wrong, week).await,
+        Err((status, wrong)) if status.is_client_error() => {
+            show(&console, &visitor, status, wrong, week).await
+        }
         Err((status, sentence)) => Err(Trouble { status, sentence }),
     }
 }

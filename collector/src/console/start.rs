@@ -28,11 +28,7 @@ pub async fn start(app: &App, stop: &CancellationToken) -> Option<JoinHandle<()>
     }
 }
 
-async fn begin(
-    app: &App,
-    at: &ConsoleAt,
-    stop: &CancellationToken,
-) -> Result<JoinHandle<()>, ConsoleError> {
+async fn begin(app: &App, at: &ConsoleAt, stop: &CancellationToken) -> Result<JoinHandle<()>, ConsoleError> {
     let (tls, is_ordinary) = listener::tls(app, at)?;
     let listener = listener::bind(at).await?;
     let bound = listener.local_addr().map(|bound| bound.to_string()).unwrap_or_default();

@@ -3,6 +3,8 @@
 //! A route that has no row does not exist: the gate answers 404 before anything of it runs. So a page or request that
 //! somebody forgot to put here is shut, not open. Tests walk the table, and hold it to the routes that there are.
 
+pub mod api;
+
 use axum::http::Method;
 
 use crate::account::Role;
@@ -43,10 +45,6 @@ const fn post(path: &'static str, who: Who) -> Row {
 const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
 /// Those who decide, and who keeps it running.
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
-/// The manager, and who keeps it running.
-const KEEP: Who = Who::Only(&["manager", "operator"]);
-/// The manager alone.
-const MANAGER: Who = Who::Only(&["manager"]);
 
 /// The pages in the order in which they are named on every page. One without a row below is not built yet, and is shown
 /// to nobody.
@@ -65,8 +63,8 @@ pub const NAVIGATION: &[(&str, &str)] = &[
     ("Settings", "/settings"),
 ];
 
-/// Every route.
-pub const TABLE: &[Row] = &[
+/// Every page.
+pub const PAGES: &[Row] = &[
     // What every page needs.
     get("/console.css", Who::Anybody),
     get("/console.js", Who::Anybody),
@@ -96,32 +94,17 @@ pub const TABLE: &[Row] = &[
     // Self-check.
     get("/self-check", RUN),
     post("/self-check", RUN),
-    // The JSON API.
-    get("/api/v1/status", RUN),
-    get("/api/v1/metrics", RUN),
-    get("/api/v1/findings", DECIDE),
-    get("/api/v1/findings/{id}", DECIDE),
-    post("/api/v1/findings/{id}/step", DECIDE),
-    get("/api/v1/progress", RUN),
-    post("/api/v1/self-check", RUN),
-    get("/api/v1/enroll", RUN),
-    post("/api/v1/enroll", KEEP),
-    post("/api/v1/enroll/revoke", KEEP),
-    get("/api/v1/reviewers", MANAGER),
-    get("/api/v1/reports", DECIDE),
-    post("/api/v1/sign-off", DECIDE),
-    get("/api/v1/accounts", RUN),
-    post("/api/v1/accounts", MANAGER),
-    post("/api/v1/accounts/role", MANAGER),
-    post("/api/v1/accounts/remove", MANAGER),
-    post("/api/v1/accounts/unlock", MANAGER),
-    post("/api/v1/accounts/reset-second-factor", MANAGER),
 ];
+
+/// Every route, pages and API.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    PAGES.iter().chain(api::API)
+}
 
 /// The row of a request, by the pattern that the router found; a HEAD is a GET without its body.
 pub fn row(method: &Method, pattern: &str) -> Option<&'static Row> {
     let method = if method == Method::HEAD { "GET" } else { method.as_str() };
-    TABLE.iter().find(|row| row.method == method && row.path == pattern)
+    rows().find(|row| row.method == method && row.path == pattern)
 }
 
 /// Whether a role may do what a row says.
@@ -152,7 +135,7 @@ mod tests {
     #[test]
     fn rows_are_written_once_with_roles_that_there_are() {
         let mut seen = BTreeSet::new();
-        for row in TABLE {
+        for row in rows() {
             assert!(seen.insert((row.method, row.path)), "{} {} stands twice", row.method, row.path);
             assert!(["GET", "POST"].contains(&row.method), "{row:?}");
             if let Who::Only(roles) = row.who {
@@ -174,8 +157,8 @@ mod tests {
 
     #[test]
     fn the_operator_is_shown_nothing_that_names_a_finding() {
-        for row in TABLE.iter().filter(|row| may(row.who, &Role::Operator)) {
-            for word in ["finding", "events", "report", "export", "evidence"] {
+        for row in rows().filter(|row| may(row.who, &Role::Operator)) {
+            for word in ["finding", "events", "report", "export", "evidence", "ticket", "roster"] {
                 assert!(!row.path.contains(word), "{} is open to the operator", row.path);
             }
         }

@@ -45,8 +45,7 @@ pub(crate) async fn this_week(console: &Console) -> Answer<Arc<WeeklyReport>> {
         app.lookup.up_to_date()?;
         let week = Week::of(now, app.lookup.zone());
         let trust = app.trust.now().0;
-        let report =
-            review(&app.practice, &app.lookup, &app.ledger.published(), &trust, now, week, None)?;
+        let report = review(&app.practice, &app.lookup, &app.ledger.published(), &trust, now, week, None)?;
         let report = Arc::new(report);
         *kept = Some((now, Arc::clone(&report)));
         Ok(report)

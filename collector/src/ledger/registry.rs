@@ -15,10 +15,10 @@ use crate::hold::Holds;
 use crate::inventory::Asked;
 use crate::off_site::Recorded;
 use crate::proposals::Decisions;
+use crate::sign_off::Reviews;
 use crate::silence::{Silence, Step};
 use crate::time_stamp::Stamps;
 use crate::witness::Witnessed;
-use crate::sign_off::Reviews;
 
 /// Body of `act_enrolment_offered`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

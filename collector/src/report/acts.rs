@@ -71,7 +71,9 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
             account::change(body, roster)?
         }
         act::kind::SIGN_IN => account::failed(body, roster)?,
-        act::kind::SIGN_OFF => signed(&format!("The review of week {} was signed off.", text("week")), body, roster),
+        act::kind::SIGN_OFF => {
+            signed(&format!("The review of week {} was signed off.", text("week")), body, roster)
+        }
         act::kind::DEPARTURE => departure_sentence(body, roster)?,
         act::kind::WATCH => watch_sentence(event, body, roster)?,
         act::kind::INVENTORY_ASKED => {
@@ -359,8 +361,14 @@ mod tests {
                 ("act_departure", json!({"step": "burned"})),
                 ("act_configuration", json!({"change": "help-desk token made", "name": "zammad"})),
                 ("act_configuration", json!({"change": "collector.toml"})),
-                ("act_account", json!({"step": "made", "person": "chen", "role": "reviewer", "by": "mary", "proof": "passphrase"})),
-                ("act_account", json!({"step": "role", "person": "chen", "role": "attorney", "case": "C-1", "before": "reviewer", "by": "mary", "proof": "passphrase"})),
+                (
+                    "act_account",
+                    json!({"step": "made", "person": "chen", "role": "reviewer", "by": "mary", "proof": "passphrase"}),
+                ),
+                (
+                    "act_account",
+                    json!({"step": "role", "person": "chen", "role": "attorney", "case": "C-1", "before": "reviewer", "by": "mary", "proof": "passphrase"}),
+                ),
                 ("act_account", json!({"step": "locked", "person": "mary", "wrong": 10})),
                 ("act_account", json!({"step": "unlocked", "person": "mary"})),
                 ("act_account", json!({"step": "second_factor_reset", "person": "mary"})),

@@ -55,7 +55,13 @@ async fn show(State(console): State<Console>, visitor: Visitor, Query(said): Que
     with(&console, &visitor, StatusCode::OK, said, String::new()).await
 }
 
-async fn with(console: &Console, visitor: &Visitor, status: StatusCode, said: &'static str, wrong: String) -> Page {
+async fn with(
+    console: &Console,
+    visitor: &Visitor,
+    status: StatusCode,
+    said: &'static str,
+    wrong: String,
+) -> Page {
     let (app, person) = (console.app.clone(), visitor.person.clone());
     let account = blocking(move || Ok(app.accounts.get(&person)?)).await?;
     let zone = console.app.lookup.zone();
@@ -70,7 +76,9 @@ async fn with(console: &Console, visitor: &Visitor, status: StatusCode, said: &'
         person: visitor.person.clone(),
         role: visitor.role.name(),
         case: visitor.role.case().unwrap_or_default().to_owned(),
-        recovery_left: account.and_then(|account| account.second_factor).map_or(0, |factor| factor.n_recovery()),
+        recovery_left: account
+            .and_then(|account| account.second_factor)
+            .map_or(0, |factor| factor.n_recovery()),
         letters_min: LETTERS_MIN,
         said,
         wrong,

@@ -93,9 +93,8 @@ async fn set(
     let codes = secret::recovery_codes().map_err(|error| Failure::ours(&error))?;
     let (app, person, now) = (console.app.clone(), visitor.person.clone(), console.now());
     let kept = codes.clone();
-    let is_set = blocking(move || {
-        Ok(app.accounts.set_second_factor(&person, (&pending, &given.code, &kept), now)?)
-    });
+    let is_set =
+        blocking(move || Ok(app.accounts.set_second_factor(&person, (&pending, &given.code, &kept), now)?));
     if !is_set.await? {
         return form(&console, &visitor, StatusCode::BAD_REQUEST);
     }

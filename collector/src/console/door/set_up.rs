@@ -106,10 +106,9 @@ async fn refuse(console: &Console, token: &str, refused: &AccountError, parts: &
             "This link was used on {}. It works once.",
             at.to_zoned(zone.clone()).strftime("%A %-d %B at %H:%M")
         ),
-        AccountError::LinkOld(at) => format!(
-            "This link held until {}.",
-            at.to_zoned(zone.clone()).strftime("%A %-d %B at %H:%M")
-        ),
+        AccountError::LinkOld(at) => {
+            format!("This link held until {}.", at.to_zoned(zone.clone()).strftime("%A %-d %B at %H:%M"))
+        }
         _ => "This link is not one of this collector, or a newer one took its place.".to_owned(),
     };
     page_with(StatusCode::GONE, &SetUpPage { refused, ..blank(console, token) })
@@ -175,7 +174,8 @@ async fn set_up(
         name_of_present(&console.app, &person).await?.unwrap_or_else(|| person.clone())
     };
     if !has_passphrase {
-        let request = PassphraseRequest { person: person.clone(), new: form.passphrase, old: None, reset: false };
+        let request =
+            PassphraseRequest { person: person.clone(), new: form.passphrase, old: None, reset: false };
         set_passphrase(&console.app, request).await?;
     }
     let (stage, next) = match account.second_factor {

@@ -20,26 +20,35 @@ pub(super) fn change(body: &Value, roster: &Roster) -> Option<String> {
         "removed" => format!("{whose} can sign in to the console no more."),
         "locked" => {
             let n = body.get("wrong").and_then(Value::as_u64).unwrap_or(0);
-            return Some(format!("The console’s sign-in of {whose} was locked after {n} wrong attempts in a row."));
+            return Some(format!(
+                "The console’s sign-in of {whose} was locked after {n} wrong attempts in a row."
+            ));
         }
-        "unlocked" => return Some(match text("by") {
-            "" => format!("The sign-in of {whose} was unlocked from the command line."),
-            by => format!("The sign-in of {whose} was unlocked by {}.", name(by, roster)),
-        }),
+        "unlocked" => {
+            return Some(match text("by") {
+                "" => format!("The sign-in of {whose} was unlocked from the command line."),
+                by => format!("The sign-in of {whose} was unlocked by {}.", name(by, roster)),
+            });
+        }
         "second_factor_set" => return Some(format!("{whose} set up a second factor for the console.")),
-        "second_factor_reset" => return Some(format!(
-            "The second factor of {whose} was taken away {}: whoever has the passphrase and the new link signs in under this name. Ask {whose} whether they asked for it.",
-            match text("by") {
-                "" => "from the command line".to_owned(),
-                by => format!("by {}", name(by, roster)),
-            }
-        )),
+        "second_factor_reset" => {
+            return Some(format!(
+                "The second factor of {whose} was taken away {}: whoever has the passphrase and the new link signs in under this name. Ask {whose} whether they asked for it.",
+                match text("by") {
+                    "" => "from the command line".to_owned(),
+                    by => format!("by {}", name(by, roster)),
+                }
+            ));
+        }
         "link_made" => return Some("A link to set up the console was made on the collector.".to_owned()),
         "link_used" => format!("{whose} used a one-time link and signs in to the console as {role}."),
-        "link_refused" => return Some(format!(
-            "A one-time link to the console that was {} was opened again, from {}.",
-            text("why"), text("from")
-        )),
+        "link_refused" => {
+            return Some(format!(
+                "A one-time link to the console that was {} was opened again, from {}.",
+                text("why"),
+                text("from")
+            ));
+        }
         _ => return None,
     };
     Some(signed(&sentence, body, roster))
