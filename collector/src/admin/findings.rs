@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::requests::{Edge, FindingsQuery, moment};
 use super::reviewers::{Signature, Word, sign};
-use super::viewer::Viewer;
+use super::viewer::{Themselves, Viewer};
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::finding::incident::{Incident, incidents};
@@ -113,16 +113,16 @@ impl Desk {
     }
 
     /// VW-1: whether an incident is, or may be, about the one who asks.
-    fn is_about(&self, viewer: &Viewer, incident: &Incident) -> bool {
-        viewer.is_incident_about_them(incident, self.of(incident).map(|record| &record.finding))
+    fn is_about(&self, them: &Themselves, incident: &Incident) -> bool {
+        them.are_in_incident(incident, self.of(incident).map(|record| &record.finding))
     }
 
     /// [`Desk::incident`], where it is not about the one who asks.
-    fn incident_for(&self, viewer: &Viewer, id: &str) -> Answer<&Incident> {
+    fn incident_for(&self, them: &Themselves, id: &str) -> Answer<&Incident> {
         let incident = self.incident(id)?;
-        if self.is_about(viewer, incident) {
+        if self.is_about(them, incident) {
             return Err(Failure::not_theirs(
-                "This finding is about you or an account that you share. Somebody else who decides sees it.",
+                "This finding is about you, your firm or an account that you share. Somebody else who decides sees it.",
             ));
         }
         Ok(incident)
@@ -218,6 +218,7 @@ pub(crate) async fn hidden_from(app: &App, viewer: &Viewer) -> Answer<BTreeSet<S
     let (app, viewer) = (app.clone(), viewer.clone());
     blocking(move || {
         let desk = Desk::read(&app)?;
+        let viewer = viewer.themselves(&app.lookup.rules_now()?.0);
         let about = desk.incidents.iter().filter(|incident| desk.is_about(&viewer, incident));
         let ids = about.flat_map(|incident| incident.findings.iter().chain([&incident.id]));
         Ok(ids.cloned().collect())
@@ -233,6 +234,7 @@ pub(crate) async fn found(app: &App, viewer: &Viewer, query: FindingsQuery) -> A
     let app_for_reading = app.clone();
     let found = blocking(move || {
         let desk = Desk::read(&app_for_reading)?;
+        let asking = asking.themselves(&app_for_reading.lookup.rules_now()?.0);
         let wanted = |record: &&FindingRecord| {
             let finding = &record.finding;
             let name = finding.person.as_deref().or(finding.account.as_deref());
@@ -278,6 +280,7 @@ pub(crate) async fn told(app: &App, viewer: &Viewer, id: String) -> Answer<Value
     let (app_for_reading, asking) = (app.clone(), viewer.clone());
     let found = blocking(move || {
         let desk = Desk::read(&app_for_reading)?;
+        let asking = asking.themselves(&app_for_reading.lookup.rules_now()?.0);
         let incident = desk.incident_for(&asking, &id)?;
         let records: Vec<&FindingRecord> = desk.of(incident).collect();
         let story = story(&app_for_reading.lookup, &records)?;
@@ -335,6 +338,7 @@ pub(crate) async fn step_on(app: App, viewer: &Viewer, id: String, request: Step
         // Once more than the list: the act that opens a finding comes after the entries that it is made of.
         app.lookup.up_to_date()?;
         let desk = Desk::read(&app)?;
+        let asking = asking.themselves(&app.lookup.rules_now()?.0);
         let incident = desk.incident_for(&asking, &id)?;
         let records: Vec<&FindingRecord> = desk.of(incident).collect();
         if records.iter().any(|record| record.opened_by.is_none()) {

@@ -152,7 +152,7 @@ fn without(
     if n(&report) == before {
         return None;
     }
-    let sentence = "What is about you or an account that you share is not shown to you; this page is not the one that was kept.";
+    let sentence = "What is about you, your firm or an account that you share is not shown to you; this page is not the one that was kept.";
     report.verdict.more.insert(0, sentence.to_owned());
     report.could_not_see.insert(0, sentence.to_owned());
     Some(report)

@@ -75,6 +75,8 @@ pub struct Shell {
     pub title: String,
     /// Name of the practice.
     pub practice: String,
+    /// Whether somebody is signed in; nobody is shown the navigation before.
+    pub is_inside: bool,
     /// What may be opened.
     pub navigation: Vec<Entry>,
     /// Name of who is signed in; empty for nobody.
@@ -96,6 +98,7 @@ impl Shell {
         Self {
             title: title.into(),
             practice: console.app.practice.config.raw.practice.clone(),
+            is_inside: signed_in.is_some(),
             navigation: signed_in.map(entries).unwrap_or_default(),
             name: visitor.map(|visitor| visitor.name.clone()).unwrap_or_default(),
             csrf: visitor.map(|visitor| visitor.session.csrf.clone()).unwrap_or_default(),

@@ -128,7 +128,7 @@ pub(super) fn about_you(n_hidden: usize) -> String {
     match n_hidden {
         0 => String::new(),
         n => format!(
-            "{} about you or an account that you share is not shown to you. Somebody else who decides sees it.",
+            "{} about you, your firm or an account that you share is not shown to you. Somebody else who decides sees it.",
             count(n, "item", "items")
         ),
     }

@@ -393,6 +393,16 @@ mod tests {
                 (nothing)
                 The help desk zammad may ask for tickets from now on; it cannot approve any.
                 The collector’s configuration file was changed.
+                chen may sign in to the console as reviewer. By Mary Lopez.
+                chen is attorney of case C-1 in the console from now on, and was reviewer before. By Mary Lopez.
+                ! The console’s sign-in of Mary Lopez was locked after 10 wrong attempts in a row.
+                The sign-in of Mary Lopez was unlocked from the command line.
+                ! The second factor of Mary Lopez was taken away from the command line: whoever has the passphrase and the new link signs in under this name. Ask Mary Lopez whether they asked for it.
+                ! A one-time link to the console that was used already was opened again, from 10.0.0.9.
+                (nothing)
+                12 sign-ins to the console as Mary Lopez failed, the last from 10.0.0.9.
+                1 sign-in to the console under a name that has no account failed, the last from 10.0.0.9.
+                (nothing)
                 (nothing)
                 The machine ws-02 was enrolled.
                 The machine ws-02 was set up anew and enrolled in its own place; nothing is taken from its earlier identity any more.
