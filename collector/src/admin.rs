@@ -1,6 +1,7 @@
 //! The admin JSON API: every subcommand, and later the console, speaks it; over `admin.sock` while the
 //! collector runs, in-process when it does not. Command line, console and API are one program.
 
+mod accounts;
 pub mod baseline;
 pub mod client;
 mod departure;
@@ -14,10 +15,12 @@ mod proposals;
 pub mod rebuild;
 pub mod requests;
 pub mod reviewers;
-mod roster;
+pub(crate) mod reviews;
+pub(crate) mod roster;
 pub mod ticket_tokens;
 pub mod tickets;
 mod time_stamp;
+pub mod viewer;
 mod witness;
 
 use axum::Json;
@@ -35,7 +38,7 @@ use crate::ledger::LedgerError;
 use crate::report::html::render_html;
 use crate::report::week::Week;
 use crate::review::review;
-use crate::self_check::{KEPT_REVIEW, self_check};
+use crate::self_check::{KEPT_REVIEW, SelfCheck, self_check};
 use requests::{EventsQuery, NewEnrolment, ReportRequest, RevokeRequest, event_row};
 
 /// The largest request, bytes: a roster of a hospital fits.
@@ -62,6 +65,16 @@ impl Failure {
     /// Not there.
     pub fn missing(sentence: impl Into<String>) -> Self {
         Self { status: StatusCode::NOT_FOUND, sentence: sentence.into() }
+    }
+
+    /// Not theirs to do.
+    pub fn not_theirs(sentence: impl Into<String>) -> Self {
+        Self { status: StatusCode::FORBIDDEN, sentence: sentence.into() }
+    }
+
+    /// What is answered: status and sentence.
+    pub(crate) fn into_parts(self) -> (StatusCode, String) {
+        (self.status, self.sentence)
     }
 
     /// Ours.
@@ -91,6 +104,8 @@ pub fn router(app: App) -> Router {
         .route("/v1/metrics", get(metrics::metrics))
         .route("/v1/enroll", get(machines).post(enroll))
         .route("/v1/enroll/revoke", post(revoke))
+        .merge(accounts::routes())
+        .merge(reviews::routes())
         .merge(witness::routes())
         .merge(time_stamp::routes())
         .merge(roster::routes())
@@ -360,6 +375,12 @@ async fn progress(State(app): State<App>) -> Json<Value> {
 }
 
 async fn check_ledger(State(app): State<App>) -> Answer<Json<Value>> {
+    let check = check_now(&app).await?;
+    Ok(Json(serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?))
+}
+
+/// Verifies the whole ledger, and writes down how that ended.
+pub(crate) async fn check_now(app: &App) -> Answer<SelfCheck> {
     let app_for_reading = app.clone();
     let check = blocking(move || {
         let total = app_for_reading.ledger.published().checkpoint.checkpoint.size;
@@ -369,7 +390,7 @@ async fn check_ledger(State(app): State<App>) -> Answer<Json<Value>> {
         })?)
     })
     .await?;
-    record(&app, act::kind::SELF_CHECK, serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?)
+    record(app, act::kind::SELF_CHECK, serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?)
         .await?;
-    Ok(Json(serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?))
+    Ok(check)
 }

@@ -1,5 +1,6 @@
 //! The command line: what a person types, and what comes back.
 
+mod account;
 mod answer;
 pub mod at_rest;
 mod baseline;
@@ -16,6 +17,7 @@ mod print;
 mod proposals;
 mod refill;
 mod roster;
+mod sign_off;
 pub mod tickets;
 mod time_stamp;
 mod trust;
@@ -148,6 +150,12 @@ pub enum Command {
         #[command(subcommand)]
         what: tickets::Reviewer,
     },
+    /// Who may sign in to the console with a browser, and the ways back in
+    Account {
+        /// What to do
+        #[command(subcommand)]
+        what: account::AccountCommand,
+    },
     /// Programs that work by themselves, proposed as jobs after four weeks
     Baseline(baseline::BaselineArgs),
     /// What is unexplained, and what the table says never happens
@@ -158,6 +166,8 @@ pub enum Command {
     Events(EventsArgs),
     /// Write the weekly access review
     Report(ReportArgs),
+    /// Say that a week's review was gone through; it cannot be taken back
+    SignOff(sign_off::SignOffArgs),
     /// Write an evidence bundle that a stranger can check offline
     Export(ExportArgs),
     /// Legal holds: what retention must not remove
@@ -218,6 +228,9 @@ pub struct Init {
     /// Where agents connect
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7443")]
     pub listen: String,
+    /// Where people sign in with a browser, or `none`; from this computer alone unless you say otherwise
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = crate::config::console::LISTEN)]
+    pub console: String,
     /// Encrypt what is stored, with a key from: passphrase (typed at each start), credential (systemd's ntk-at-rest),
     /// or file:PATH on removable media, made where there is none [default: not encrypted]
     #[arg(long, value_name = "KEY")]

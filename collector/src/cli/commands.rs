@@ -183,6 +183,7 @@ fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
         keys_to: args.keys_to.unwrap_or_else(|| home.path("keys-to-take-away.txt")),
         administers,
         listen: args.listen,
+        console: Some(args.console).filter(|at| at != "none"),
         at_rest: args.at_rest.map(|key| AtRestOptions { key, passphrase_file: args.at_rest_passphrase_file }),
     };
     let made = init(home, &options, &Clock::system())?;
@@ -274,6 +275,14 @@ fn check(home: Home) -> anyhow::Result<u8> {
                 let bind = bind.map(|_| format!("{address} is free"));
                 line("help desks' listener", bind.map_err(|error| format!("{address}: {error}")));
             }
+            if let Some(console) = &practice.config.console {
+                let certificate = crate::console::listener::certificate(&practice, console);
+                let bind =
+                    if running { Ok(()) } else { std::net::TcpListener::bind(&console.listen).map(|_| ()) };
+                let bind = bind.map_err(|error| format!("{}: {error}", console.listen));
+                let said = certificate.map_err(|error| said(&error)).and(bind);
+                line("console", said.map(|()| format!("{} can be opened", console.origin)));
+            }
         }
     }
     Ok(if faults == 0 { 0 } else { exit::CONFIG })
@@ -324,6 +333,8 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Ticket { what } => super::tickets::ticket(client, what).await,
         Command::BreakGlass(args) => super::tickets::break_glass(client, args).await,
         Command::Reviewer { what } => super::tickets::reviewer(client, what).await,
+        Command::SignOff(args) => super::sign_off::sign_off(client, args).await,
+        Command::Account { what } => super::account::account(client, what).await,
         Command::Baseline(args) => super::baseline::run(client, args).await,
         Command::Findings(args) => findings::list(client, args).await,
         Command::Finding(args) => findings::one(client, args).await,

@@ -74,11 +74,12 @@ impl<'q> Shown<'q> {
                 let id = asked.or_else(|| text("id"));
                 wanted.is_none() || id.is_some_and(|id| self.tickets.contains(id))
             }
-            act::kind::ROSTER | act::kind::REVIEWER if self.question.redact_people => {
+            act::kind::ROSTER | act::kind::REVIEWER | act::kind::ACCOUNT if self.question.redact_people => {
                 // A roster names everybody; a passphrase is one person's.
                 wanted.is_some() && text("person") == wanted
             }
             act::kind::ENROLMENT_OFFERED | act::kind::VIEWED | act::kind::REFUSAL => false,
+            act::kind::SIGN_IN | act::kind::REPORT_OPENED => false,
             _ => true,
         }
     }
