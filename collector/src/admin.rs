@@ -2,11 +2,15 @@
 //! collector runs, in-process when it does not. Command line, console and API are one program.
 
 pub mod baseline;
+mod breaches;
 pub mod client;
+pub(crate) mod cosigns;
 mod departure;
 pub mod findings;
 mod inventory;
+pub(crate) mod links;
 mod metrics;
+mod mine;
 mod off_site;
 mod policy;
 mod preservation;
@@ -14,7 +18,9 @@ mod proposals;
 pub mod rebuild;
 pub mod requests;
 pub mod reviewers;
-mod roster;
+pub(crate) mod roster;
+mod second;
+mod staff_notices;
 pub mod ticket_tokens;
 pub mod tickets;
 mod time_stamp;
@@ -30,7 +36,7 @@ use ntk_evidence::act;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::export::{self, Question};
+use crate::export;
 use crate::ledger::LedgerError;
 use crate::report::html::render_html;
 use crate::report::week::Week;
@@ -62,6 +68,16 @@ impl Failure {
     /// Not there.
     pub fn missing(sentence: impl Into<String>) -> Self {
         Self { status: StatusCode::NOT_FOUND, sentence: sentence.into() }
+    }
+
+    /// What it says.
+    pub(crate) fn sentence(&self) -> &str {
+        &self.sentence
+    }
+
+    /// Not for this person.
+    pub(crate) fn hidden(sentence: impl Into<String>) -> Self {
+        Self { status: StatusCode::FORBIDDEN, sentence: sentence.into() }
     }
 
     /// Ours.
@@ -100,6 +116,12 @@ pub fn router(app: App) -> Router {
         .merge(off_site::routes())
         .merge(proposals::routes())
         .merge(inventory::routes())
+        .merge(links::routes())
+        .merge(staff_notices::routes())
+        .merge(second::routes())
+        .merge(cosigns::routes())
+        .merge(breaches::routes())
+        .merge(mine::routes())
         .route("/v1/reviewers", get(reviewers::list))
         .route("/v1/reviewers/passphrase", post(reviewers::set))
         .route("/v1/tickets", get(tickets::list))
@@ -285,7 +307,8 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
     Ok(Json(json!({"week": week.to_string(), "html": html, "report": report})))
 }
 
-async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -> Answer<Response> {
+async fn export_bundle(State(app): State<App>, Json(request): Json<Value>) -> Answer<Response> {
+    let (question, asked) = cosigns::export_request(request)?;
     if question.from > question.to {
         return Err(Failure::bad("`--from` is later than `--to`"));
     }
@@ -306,7 +329,17 @@ async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -
     if question.redact_people && question.person.is_none() {
         return Err(Failure::bad("`--redact people` withholds everybody but one: say whom with --person"));
     }
-    let body = json!({"case": question.case, "question": question});
+    let mut body = json!({"case": question.case, "question": question});
+    match cosigns::export(&app, &question, asked).await? {
+        cosigns::Export::Goes(how) => how.into_iter().for_each(|(key, value)| {
+            if let Some(fields) = body.as_object_mut() {
+                fields.insert(key.to_owned(), value);
+            }
+        }),
+        cosigns::Export::Waits(pending) => {
+            return Ok((StatusCode::ACCEPTED, Json(json!({"pending": pending}))).into_response());
+        }
+    }
     record(&app, act::kind::EXPORT, body).await?;
     let vouched = witness::vouched(&app).await?;
     let (case, app_for_custody) = (question.case.clone(), app.clone());

@@ -1,6 +1,6 @@
 //! Findings: the list, one incident with its story, and the steps that people take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -9,7 +9,8 @@ use ntk_evidence::act;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::requests::{Edge, FindingsQuery, moment};
+use super::links::{self, Paper, Wanted};
+use super::requests::{Edge, FindingsQuery, ViewerQuery, moment};
 use super::reviewers::{Signature, Word, sign};
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
@@ -21,6 +22,8 @@ use crate::follow::Lookup;
 use crate::need_to_know::Judgement;
 use crate::report::text::count;
 use crate::reviewer::Passphrase;
+use crate::roster::Roster;
+use crate::second::may_decide;
 use crate::store::FindingRecord;
 
 /// Sentences of the table that a list shows for each incident.
@@ -47,11 +50,17 @@ pub enum Asked {
     Asked {
         /// The question.
         question: String,
+        /// A one-time link, a form to print; the question alone where absent.
+        #[serde(default)]
+        by: Wanted,
     },
     /// Give an answer.
     Answered {
         /// The answer.
         answer: String,
+        /// That it is typed in from paper.
+        #[serde(default)]
+        paper: Option<Paper>,
     },
     /// Decide.
     Decided {
@@ -109,6 +118,17 @@ impl Desk {
                 "there is no finding `{id}`; see `ntk-collector findings --all`"
             ))),
         }
+    }
+
+    /// Ids of the findings that a viewer does not see: those about themselves and their own firm, and what is one
+    /// incident with them.
+    fn hidden_from(&self, viewer: Option<&str>, roster: &Roster) -> BTreeSet<&str> {
+        let Some(viewer) = viewer else { return BTreeSet::new() };
+        let is_hidden = |incident: &&Incident| {
+            self.of(incident).any(|record| step::is_about(record.finding.person.as_deref(), viewer, roster))
+        };
+        let hidden = self.incidents.iter().filter(is_hidden);
+        hidden.flat_map(|incident| &incident.findings).map(String::as_str).collect()
     }
 
     fn covered(&self, record: &FindingRecord) -> Option<&Explanation> {
@@ -190,12 +210,18 @@ impl Desk {
 /// The findings of a person or since a time, and the incidents that they make.
 pub async fn list(State(app): State<App>, Query(query): Query<FindingsQuery>) -> Answer<Json<Value>> {
     let since = query.since()?;
-    let looked = json!({"what": "findings", "person": query.person});
+    let looked = json!({"what": "findings", "person": query.person, "viewer": query.viewer});
     let app_for_reading = app.clone();
+    let viewer = query.viewer.clone();
     let found = blocking(move || {
         let desk = Desk::read(&app_for_reading)?;
+        let (roster, _) = app_for_reading.lookup.rules_now()?;
+        let hidden = desk.hidden_from(viewer.as_deref(), &roster);
         let wanted = |record: &&FindingRecord| {
             let finding = &record.finding;
+            if hidden.contains(finding.id.as_str()) {
+                return false;
+            }
             let name = finding.person.as_deref().or(finding.account.as_deref());
             let person = query.person.as_deref().is_none_or(|person| name == Some(person));
             person && since.is_none_or(|since| finding.last_time.is_none_or(|at| at >= since))
@@ -222,12 +248,24 @@ pub async fn list(State(app): State<App>, Query(query): Query<FindingsQuery>) ->
 }
 
 /// One incident: its story, its findings with their evidence and limits, its steps.
-pub async fn one(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Value>> {
-    let looked = json!({"what": "findings", "finding": id});
+pub async fn one(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(query): Query<ViewerQuery>,
+) -> Answer<Json<Value>> {
+    let looked = json!({"what": "findings", "finding": id, "viewer": query.viewer});
     let app_for_reading = app.clone();
     let found = blocking(move || {
         let desk = Desk::read(&app_for_reading)?;
         let incident = desk.incident(&id)?;
+        let (roster, _) = app_for_reading.lookup.rules_now()?;
+        let hidden = desk.hidden_from(query.viewer.as_deref(), &roster);
+        if incident.findings.iter().any(|finding| hidden.contains(finding.as_str())) {
+            // The same words for what is not there: that there is one would be told, too.
+            return Err(Failure::missing(format!(
+                "there is no finding `{id}`; see `ntk-collector findings --all`"
+            )));
+        }
         let records: Vec<&FindingRecord> = desk.of(incident).collect();
         let story = story(&app_for_reading.lookup, &records)?;
         let findings: Vec<Value> = records.iter().map(|record| detailed(&desk, record, incident)).collect();
@@ -260,20 +298,18 @@ fn detailed(desk: &Desk, record: &FindingRecord, incident: &Incident) -> Value {
     row
 }
 
-/// Takes a step about an incident: it applies to all the findings that it has now.
-pub async fn take_step(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    Json(request): Json<StepRequest>,
-) -> Answer<Json<Value>> {
-    let StepRequest { what, by, passphrase } = request;
-    let word = if matches!(what, Asked::Answered { .. }) { Word::IsRecorded } else { Word::Decides };
-    let (_, roster) = super::roster::in_force(&app).await?;
-    let signature = sign(&app, &roster, &by, passphrase.as_ref(), word).await?;
-    let app_for_reading = app.clone();
-    let act = blocking(move || {
-        let app = app_for_reading;
-        let step = step_of(&app, what, &signature)?;
+/// A step that may be taken, with what a link shows of its incident.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) act: StepAct,
+    pub(crate) headline: String,
+    pub(crate) person: Option<String>,
+}
+
+/// Looks whether a step may be taken; it applies to all the findings that the incident has now.
+pub(crate) async fn prepare(app: &App, id: String, step: Step) -> Answer<Prepared> {
+    let app = app.clone();
+    blocking(move || {
         // Once more than the list: the act that opens a finding comes after the entries that it is made of.
         app.lookup.up_to_date()?;
         let desk = Desk::read(&app)?;
@@ -284,13 +320,19 @@ pub async fn take_step(
                 "this finding is just being written to the ledger; try again in a moment",
             ));
         }
-        let (roster, _) = app.lookup.rules_now()?;
+        let (roster, policy) = app.lookup.rules_now()?;
         let at = desk.now.ok_or_else(|| Failure::bad("the clock cannot be read"))?;
         let about: Vec<_> = records.iter().map(|record| (&record.finding, record.steps.as_slice())).collect();
         step::check(&step, &about, &roster, at).map_err(|faults| {
             Failure::bad(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         })?;
-        Ok(StepAct {
+        if let Step::Decided { by, .. } = &step {
+            let persons = records.iter().filter_map(|record| record.finding.person.as_deref());
+            let standing = &app.ledger.published().registry.people.second;
+            may_decide(by, persons, standing, &roster, policy.tickets())
+                .map_err(|fault| Failure::bad(fault.to_string()))?;
+        }
+        let act = StepAct {
             id: incident.id.clone(),
             findings: incident.findings.clone(),
             seen: records
@@ -299,27 +341,81 @@ pub async fn take_step(
                 .collect(),
             about: incident.person.clone().or_else(|| incident.account.clone()),
             step,
-        })
+        };
+        Ok(Prepared { act, headline: incident.headline.clone(), person: incident.person.clone() })
     })
-    .await?;
-    let body = serde_json::to_value(&act).map_err(|error| Failure::ours(&error))?;
-    record(&app, act::kind::FINDING_STEP, body).await?;
+    .await
+}
+
+/// Ids of the findings that make the incident of a finding.
+pub(crate) fn findings_of(app: &App, id: &str) -> Answer<Vec<String>> {
+    Ok(Desk::read(app)?.incident(id)?.findings.clone())
+}
+
+/// The incident of a finding: its id and findings, whom it is about, the day of the first access, whether it is about
+/// files.
+pub(crate) fn incident_of(app: &App, id: &str) -> Answer<(Incident, bool)> {
+    let desk = Desk::read(app)?;
+    let incident = desk.incident(id)?;
+    let is_files = desk.of(incident).any(|record| record.finding.asset.area.is_files());
+    Ok((incident.clone(), is_files))
+}
+
+/// Takes a step about an incident.
+pub async fn take_step(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Json(request): Json<StepRequest>,
+) -> Answer<Json<Value>> {
+    let StepRequest { what, by, passphrase } = request;
+    // What somebody types in for another is their word, and needs them.
+    let is_recorded = matches!(what, Asked::Answered { paper: None, .. });
+    let word = if is_recorded { Word::IsRecorded } else { Word::Decides };
+    let (_, roster) = super::roster::in_force(&app).await?;
+    let signature = sign(&app, &roster, &by, passphrase.as_ref(), word).await?;
+    let wanted = match &what {
+        Asked::Asked { question, by } if by.is_some() => Some((question.clone(), by.clone())),
+        _ => None,
+    };
+    let step = step_of(&app, &id, what, &signature).await?;
+    let prepared = prepare(&app, id, step).await?;
+    let act = &prepared.act;
+    let body = serde_json::to_value(act).map_err(|error| Failure::ours(&error))?;
+    let mut events = vec![act::event(act::kind::FINDING_STEP, app.ledger.now(), body)];
+    let mut link = Value::Null;
+    if let Some((question, wanted)) = wanted {
+        let made = links::for_question(&app, &roster, &wanted, &prepared, (&question, &signature)).await?;
+        events.push(made.act);
+        link = made.shown;
+    }
+    // One group: no link without its question, no question that says it was sent and was not.
+    let _appended = app.ledger.act(events).await?;
     let id = act.id.clone();
     let state = blocking(move || {
         let desk = Desk::read(&app)?;
         Ok(desk.state(desk.incident(&id)?))
     })
     .await?;
-    Ok(Json(json!({
+    let mut answer = json!({
         "id": act.id, "findings": act.findings, "state": state, "state_in_words": state.in_words(),
-    })))
+    });
+    if let (Some(fields), false) = (answer.as_object_mut(), link.is_null()) {
+        fields.insert("link".to_owned(), link);
+    }
+    Ok(Json(answer))
 }
 
-fn step_of(app: &App, asked: Asked, signature: &Signature) -> Answer<Step> {
+async fn step_of(app: &App, id: &str, asked: Asked, signature: &Signature) -> Answer<Step> {
     let (by, proof) = (signature.by.clone(), Some(signature.proof.to_owned()));
     Ok(match asked {
-        Asked::Asked { question } => Step::Asked { question, by, proof },
-        Asked::Answered { answer } => Step::Answered { answer, by, proof },
+        Asked::Asked { question, .. } => Step::Asked { question, by, proof },
+        Asked::Answered { answer, paper: None } => Step::Answered { answer, by, proof, given: None },
+        Asked::Answered { answer, paper: Some(paper) } => {
+            let (app_for_reading, wanted) = (app.clone(), id.to_owned());
+            let (incident, _) = blocking(move || incident_of(&app_for_reading, &wanted)).await?;
+            let given = links::on_paper(app, &paper, (&incident.id, incident.person)).await?;
+            Step::Answered { answer: crate::question::typed(&answer), by, proof, given: Some(given) }
+        }
         Asked::Decided { decision, because, until } => {
             let until = until.map(|until| moment(&until, app.lookup.zone(), Edge::End)).transpose()?;
             Step::Decided { decision, because, until, by, proof }

@@ -10,16 +10,18 @@ use axum::routing::{get, post};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use ntk_evidence::act;
+use ntk_evidence::event::Event;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::reviewers::{Signature, Word, sign};
-use super::{Answer, Failure, blocking, record};
+use super::{Answer, Failure, blocking, cosigns, record};
 use crate::app::App;
 use crate::reviewer::Passphrase;
 use crate::roster::append::{Addition, append};
 use crate::roster::proposal::Gathering;
+use crate::second::cosign::{What, loosens};
 use crate::roster::{Proposal, Roster, changes, csv, roster_items};
 
 /// How far back proposals look where nothing else is asked for.
@@ -28,7 +30,7 @@ const WEEKS: u16 = 4;
 const WEEKS_MAX: u16 = 104;
 
 /// Reading the text in force, adding to it and writing it down is one step: two at once would lose one.
-static TURN: Mutex<()> = Mutex::const_new(());
+pub(super) static TURN: Mutex<()> = Mutex::const_new(());
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -114,7 +116,7 @@ pub(super) fn today(app: &App) -> Answer<Date> {
 }
 
 /// The roster in force and its text.
-pub(super) async fn in_force(app: &App) -> Answer<(String, Roster)> {
+pub(crate) async fn in_force(app: &App) -> Answer<(String, Roster)> {
     let app = app.clone();
     blocking(move || {
         let text = app.lookup.rule_texts_now()?.0;
@@ -145,12 +147,15 @@ async fn add(
     (text, addition): (&str, &Addition),
     by: Option<&Signature>,
     change: &str,
+    more: Option<Event>,
     _turn: &MutexGuard<'_, ()>,
 ) -> Answer<Roster> {
     let (text, roster) = append(text, addition).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
     let body = json!({"text": text, "version": roster.version(), "change": change});
     let body = by.map_or_else(|| body.clone(), |by| by.sign(body.clone()));
-    record(app, act::kind::ROSTER, body).await?;
+    let mut acts = vec![act::event(act::kind::ROSTER, app.ledger.now(), body)];
+    acts.extend(more);
+    cosigns::write(app, acts).await?;
     Ok(roster)
 }
 
@@ -180,7 +185,22 @@ async fn import(State(app): State<App>, Json(request): Json<ImportRequest>) -> A
     let body = json!({"text": text, "version": roster.version(), "change": change});
     let body = match &request.by {
         // Whoever brings the first roster into force stands in that roster.
-        Some(by) => sign(&app, &roster, by, request.passphrase.as_ref(), Word::Decides).await?.sign(body),
+        Some(by) => {
+            let by = sign(&app, &roster, by, request.passphrase.as_ref(), Word::Decides).await?;
+            let second = cosigns::second(&app);
+            let loose = second.map(|second| loosens(&before, &roster, &second)).unwrap_or_default();
+            if !loose.is_empty() {
+                let says = format!("{} brings a roster into force in which {}.", by.name, loose.join("; "));
+                let mut body = body;
+                if let Some(fields) = body.as_object_mut() {
+                    fields.insert("over".into(), json!(before.version()));
+                }
+                let (act, told) = cosigns::ask(&app, (What::Roster, says, body), None, &by)?;
+                cosigns::write(&app, vec![act]).await?;
+                return Ok(Json(json!({"pending": told, "changes": changed})));
+            }
+            by.sign(body)
+        }
         None if app.reviewers.list()?.is_empty() => body,
         None => return Err(Failure::unproved("this practice has reviewers: say who does this, --by WHO")),
     };
@@ -256,7 +276,7 @@ async fn confirm(State(app): State<App>, Json(request): Json<ConfirmRequest>) ->
         holders: request.persons.clone(),
         confirmed_on: today(&app)?,
     };
-    let roster = add(&app, (&text, &addition), Some(&by), &change, &turn).await?;
+    let roster = add(&app, (&text, &addition), Some(&by), &change, None, &turn).await?;
     Ok(Json(json!({"version": roster.version(), "account": proposal.account, "sentence": change})))
 }
 
@@ -292,7 +312,7 @@ async fn acknowledge(State(app): State<App>, Json(request): Json<AcknowledgeRequ
         version: request.version,
         on,
     };
-    let roster = add(&app, (&text, &addition), by.as_ref(), &change, &turn).await?;
+    let roster = add(&app, (&text, &addition), by.as_ref(), &change, None, &turn).await?;
     Ok(Json(json!({"version": roster.version(), "sentence": change})))
 }
 
@@ -335,7 +355,23 @@ async fn leave(State(app): State<App>, Json(request): Json<LeaveRequest>) -> Ans
         }
         _ => return Err(Failure::bad("give either `--on DATE` or `--withdraw`")),
     };
-    let after = add(&app, (&text, &addition), Some(&by), &change, &turn).await?;
+    let cosign = match (cosigns::second(&app), &addition) {
+        (None, _) => None,
+        // What watches less waits for a second person; what watches more does not (second::cosign).
+        (Some(_), Addition::LeaveWithdrawn { person }) => {
+            let body = json!({"person": person, "on": roster.leave_of(person).map(|on| on.to_string())});
+            let (act, told) = cosigns::ask(&app, (What::LeaveWithdrawn, change, body), None, &by)?;
+            cosigns::write(&app, vec![act]).await?;
+            return Ok(Json(json!({"pending": told, "person": request.person})));
+        }
+        (Some(_), _) => {
+            let body = json!({"person": request.person, "on": request.on, "notice_given": request.notice_given});
+            let why = "a leave date only adds to what is shown".to_owned();
+            Some(cosigns::ask(&app, (What::Leave, change.clone(), body), Some(why), &by)?)
+        }
+    };
+    let (asked, told) = cosign.unzip();
+    let after = add(&app, (&text, &addition), Some(&by), &change, asked, &turn).await?;
     let follows = crate::departure::follows(&after, &request.person, today);
     Ok(Json(json!({
         "version": after.version(),
@@ -343,6 +379,7 @@ async fn leave(State(app): State<App>, Json(request): Json<LeaveRequest>) -> Ans
         "leave_date": after.leave_of(&request.person).map(|date| date.to_string()),
         "sentence": change,
         "follows": follows,
+        "pending": told,
     })))
 }
 

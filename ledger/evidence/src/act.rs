@@ -41,6 +41,16 @@ pub mod kind {
     pub const BREAK_GLASS: &str = "act_break_glass";
     /// A person's passphrase was set, changed or taken away; no hash of it.
     pub const REVIEWER: &str = "act_reviewer";
+    /// Who co-signs was named, or that somebody does was declined.
+    pub const SECOND_REVIEWER: &str = "act_second_reviewer";
+    /// A second person's signature was asked for, given or declined.
+    pub const COSIGN: &str = "act_cosign";
+    /// A one-time link or a paper form was made, opened or withdrawn; of what is secret in it a hash alone.
+    pub const LINK: &str = "act_link";
+    /// A staff notice was published, or somebody acknowledged it.
+    pub const STAFF_NOTICE: &str = "act_staff_notice";
+    /// A breach assessment was begun, noted on or closed.
+    pub const BREACH: &str = "act_breach";
     /// The collector's own configuration changed, or it started.
     pub const CONFIGURATION: &str = "act_configuration";
     /// A finding opened.
