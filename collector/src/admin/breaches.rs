@@ -156,7 +156,12 @@ async fn take(
     let id = match &step {
         BreachStep::Started { id, .. } | BreachStep::Noted { id, .. } | BreachStep::Closed { id, .. } => id.clone(),
     };
-    let body = serde_json::to_value(step).map_err(|error| Failure::ours(&error))?;
+    let mut body = serde_json::to_value(step).map_err(|error| Failure::ours(&error))?;
+    // Whom it is about stands in each of its acts, so that a bundle about another person shows none of them.
+    let known = before.registry.people.breaches.get(&id).and_then(|one| one.about.clone());
+    if let (Some(fields), Some(about)) = (body.as_object_mut(), known) {
+        fields.insert("about".to_owned(), json!(about));
+    }
     record(app, act::kind::BREACH, by.sign(body)).await?;
     let after = app.ledger.published();
     let one = after.registry.people.breaches.get(&id);

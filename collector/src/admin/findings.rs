@@ -52,7 +52,7 @@ pub enum Asked {
         question: String,
         /// A one-time link, a form to print; the question alone where absent.
         #[serde(default)]
-        by: Wanted,
+        way: Wanted,
     },
     /// Give an answer.
     Answered {
@@ -374,7 +374,7 @@ pub async fn take_step(
     let (_, roster) = super::roster::in_force(&app).await?;
     let signature = sign(&app, &roster, &by, passphrase.as_ref(), word).await?;
     let wanted = match &what {
-        Asked::Asked { question, by } if by.is_some() => Some((question.clone(), by.clone())),
+        Asked::Asked { question, way } if way.is_some() => Some((question.clone(), way.clone())),
         _ => None,
     };
     let step = step_of(&app, &id, what, &signature).await?;

@@ -67,7 +67,7 @@ impl<'q> Shown<'q> {
             act::kind::STAFF_NOTICE => {
                 text("step") == Some("published") || text("person") == wanted || (wanted.is_none() && !self.question.redact_people)
             }
-            act::kind::BREACH => text("step") != Some("started") && wanted.is_none() || text("about") == wanted,
+            act::kind::BREACH => wanted.is_none() || text("about") == wanted,
             // What waits for a signature may hold a whole roster.
             act::kind::COSIGN | act::kind::SECOND_REVIEWER if self.question.redact_people => false,
             act::kind::DEPARTURE => wanted.is_none() || text("person") == wanted,
