@@ -4,6 +4,8 @@
 //! Built from acts alone, by the code that runs at every start ([`crate::ledger::registry`]): no second list that
 //! could disagree with the ledger. Shared, because it is published after every group of batches.
 
+#[cfg(test)]
+pub(crate) mod rig;
 pub mod told;
 
 use std::sync::Arc;

@@ -22,7 +22,7 @@ use crate::second::is_hidden;
 use crate::staff_notice::InForce;
 
 /// What stands beside every question.
-pub const NO_ADMISSION: &str = "You may answer, and you may leave it. No answer is never taken as an admission. A record shows an account, a computer and a moment; it does not show why.";
+pub const NO_ADMISSION: &str = "You may answer, and you may leave it. Not answering is never taken as an admission. A record shows an account, a computer and a moment; it does not show why.";
 /// Where the pages live, below the address of the listener.
 pub const PATH: &str = "/a";
 /// The role whose holders run the machines where nobody says otherwise.

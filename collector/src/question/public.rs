@@ -170,5 +170,3 @@ async fn send(State(app): State<App>, Path(token): Path<String>, fields: Fields)
     }
 }
 
-#[cfg(test)]
-mod tests;
