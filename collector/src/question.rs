@@ -1,7 +1,7 @@
 //! Questions to people, on a page that needs no account and on paper.
 //!
-//! Both say what is recorded in the words of the finding, that an answer is kept as it is given, and that no answer is
-//! never taken as an admission. Whoever runs the practice's mail could read a link that is sent by it, and answer in
+//! Both say what is recorded in the words of the finding, that an answer is kept as it is given, and that not answering
+//! is never taken as an admission. Whoever runs the practice's mail could read a link that is sent by it, and answer in
 //! another's name or say that it never came; so what comes by such a link counts as confirmed only with a code that
 //! was handed over on another way.
 //!

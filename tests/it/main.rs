@@ -28,6 +28,7 @@ mod mistakes;
 mod mutations;
 mod newer;
 mod off_site;
+mod people;
 mod policy;
 mod power;
 mod promises;
