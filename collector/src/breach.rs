@@ -242,8 +242,12 @@ impl Assessment {
     /// What the weekly review says while it is open.
     pub fn sentence(&self, today: Date) -> String {
         let left = match (self.days_left(today), self.due()) {
-            (Some(0), Some(due)) => format!("today, {due}, is the last day on which those concerned are told in time"),
-            (Some(left @ 1..), Some(due)) => format!("{} left, until {due}", count(left.unsigned_abs(), "day", "days")),
+            (Some(0), Some(due)) => {
+                format!("today, {due}, is the last day on which those concerned are told in time")
+            }
+            (Some(left @ 1..), Some(due)) => {
+                format!("{} left, until {due}", count(left.unsigned_abs(), "day", "days"))
+            }
             (Some(left), Some(due)) => {
                 format!("PAST by {}, it was {due}", count(left.unsigned_abs(), "day", "days"))
             }
@@ -352,7 +356,12 @@ impl Breaches {
     }
 
     /// Looks at a step before it becomes an act. `first_access` is the day of the finding's first one.
-    pub fn check(&self, step: &BreachStep, today: Date, first_access: Option<Date>) -> Result<(), BreachFault> {
+    pub fn check(
+        &self,
+        step: &BreachStep,
+        today: Date,
+        first_access: Option<Date>,
+    ) -> Result<(), BreachFault> {
         let length = |what: &'static str, text: &str| {
             let length = text.trim().chars().count();
             if (1..=TEXT_MAX).contains(&length) { Ok(()) } else { Err(BreachFault::Length { what, length }) }

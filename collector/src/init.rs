@@ -131,12 +131,7 @@ pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, I
 }
 
 /// Makes a practice of which the first act says more, such as what was said about a second reviewer.
-pub fn init_with(
-    home: &Home,
-    options: &InitOptions,
-    more: Value,
-    clock: &Clock,
-) -> Result<Made, InitError> {
+pub fn init_with(home: &Home, options: &InitOptions, more: Value, clock: &Clock) -> Result<Made, InitError> {
     if home.config().exists() {
         return Err(InitError::AlreadyThere(home.dir().display().to_string()));
     }

@@ -99,10 +99,14 @@ pub enum LinkStep {
 #[serde(rename_all = "snake_case")]
 pub enum Closed {
     /// Nobody made it, or so long ago that nothing is known of it.
-    #[error("There is no such link. Check that the whole address was copied, or ask the practice for a new one.")]
+    #[error(
+        "There is no such link. Check that the whole address was copied, or ask the practice for a new one."
+    )]
     Unknown,
     /// It was used.
-    #[error("This link was used already, and works once. What was sent with it is kept. Ask the practice for a new one if there is more to say.")]
+    #[error(
+        "This link was used already, and works once. What was sent with it is kept. Ask the practice for a new one if there is more to say."
+    )]
     Used,
     /// It was taken back.
     #[error("The practice has taken this link back. Ask there what to do.")]
@@ -186,7 +190,11 @@ impl Links {
         match self.open.values().find(|link| is_it(&link.sha256)) {
             Some(link) if link.expires > now => Ok(link),
             Some(_) => Err(Closed::Expired),
-            None => Err(self.spent.iter().find(|spent| is_it(&spent.sha256)).map_or(Closed::Unknown, |spent| spent.why)),
+            None => Err(self
+                .spent
+                .iter()
+                .find(|spent| is_it(&spent.sha256))
+                .map_or(Closed::Unknown, |spent| spent.why)),
         }
     }
 

@@ -82,11 +82,18 @@ impl People {
         let second = self.second.sentence(roster, today).into_iter();
         let waiting = self.cosigns.waiting(now).map(|waiting| match &waiting.at_once {
             None => format!("{} waits for a second signature: {}", waiting.id, waiting.says),
-            Some(_) => format!("{} holds already and waits for a second signature: {}", waiting.id, waiting.says),
+            Some(_) => {
+                format!("{} holds already and waits for a second signature: {}", waiting.id, waiting.says)
+            }
         });
         let lapsed = self.cosigns.lapsed(now).map(|lapsed| match &lapsed.at_once {
-            None => format!("Nobody co-signed {} in time, so it did not take effect: {}", lapsed.id, lapsed.says),
-            Some(_) => format!("Nobody co-signed {} in time; it holds on one person’s word: {}", lapsed.id, lapsed.says),
+            None => {
+                format!("Nobody co-signed {} in time, so it did not take effect: {}", lapsed.id, lapsed.says)
+            }
+            Some(_) => format!(
+                "Nobody co-signed {} in time; it holds on one person’s word: {}",
+                lapsed.id, lapsed.says
+            ),
         });
         let breaches = self.breaches.open().map(|open| open.sentence(today));
         let notices = self.notices.sentences(roster, today);

@@ -33,7 +33,9 @@ const MACHINES_ROLE: &str = "itadmin";
 pub fn runs_mail(person: &Person, roster: &Roster, administers: &BTreeMap<String, String>) -> bool {
     let has_role = |person: &Person| person.has_role(MACHINES_ROLE);
     let firm = person.organisation.as_deref();
-    let of_firm = |other: &&Person| other.is_organisation && firm.is_some_and(|firm| firm == other.id || firm == other.name);
+    let of_firm = |other: &&Person| {
+        other.is_organisation && firm.is_some_and(|firm| firm == other.id || firm == other.name)
+    };
     let is_named = |who: &String| {
         [Some(person.id.as_str()), Some(person.name.as_str()), firm]
             .into_iter()
@@ -147,7 +149,7 @@ pub fn paper_text(asked: &Asked<'_>, code: &str) -> String {
          Your answer:\n\n\n\n\n\n\n\
          Day: ____________   Name: ______________________________\n\n\
          Give this sheet back by {until}.\n\
-         Form {id}, code {code}. The code shows that an answer was written on this sheet.\n"
+         Form {id}, code {code}. The code ties an answer to this sheet, which is kept.\n"
     )
 }
 

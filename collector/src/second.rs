@@ -117,7 +117,8 @@ impl Standing {
             Self::Declined { because } => {
                 format!("The practice does without a second reviewer (“{}”). {follows}", shown(because))
             }
-            Self::Named { person, without_agreement, .. } => match (roster.person(person), without_agreement) {
+            Self::Named { person, without_agreement, .. } => match (roster.person(person), without_agreement)
+            {
                 (None, _) => format!(
                     "The second reviewer `{person}` is no longer in the roster: nothing can be co-signed until another one is named."
                 ),
@@ -151,9 +152,7 @@ pub fn is_hidden(c: char) -> bool {
 
 /// Who may not decide.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "this is about {about}, who approves here: only the second reviewer, `{second}`, decides it"
-)]
+#[error("this is about {about}, who approves here: only the second reviewer, `{second}`, decides it")]
 pub struct OnlySecond {
     about: String,
     second: String,
@@ -169,9 +168,8 @@ pub fn may_decide<'p>(
 ) -> Result<(), OnlySecond> {
     let Some(second) = standing.person() else { return Ok(()) };
     // INVARIANT SR-1: who approves is judged by nobody whom they could approve something for.
-    let is_managers = |id: &&str| {
-        *id != second && roster.person(id).is_some_and(|person| is_approver(person, terms))
-    };
+    let is_managers =
+        |id: &&str| *id != second && roster.person(id).is_some_and(|person| is_approver(person, terms));
     match about.into_iter().find(is_managers) {
         Some(about) if by != second => {
             let about = roster.person(about).map_or_else(|| about.to_owned(), |person| person.name.clone());

@@ -163,7 +163,9 @@ pub enum NoticeFault {
     #[error("the text of a notice has 1 to {TEXT_BYTES_MAX} bytes; this one has {0}")]
     Length(usize),
     /// Something invisible in it.
-    #[error("line {0} of the text holds a control character, or one that turns the direction of writing; take it out")]
+    #[error(
+        "line {0} of the text holds a control character, or one that turns the direction of writing; take it out"
+    )]
     Hidden(usize),
     /// Something of the template that was not filled in.
     #[error("line {0} of the text still has a blank to fill in (`{{...}}`)")]

@@ -49,6 +49,13 @@ pub(super) const PEOPLE: &[Attack] = &[
         },
     },
     Attack {
+        id: "asker-answers",
+        what: "answer one's own question, as who made the link or the form and saw its code",
+        ends: Unseen(
+            "whoever asks sees link and code once; the act says who asked and when the link was opened, and the person can contradict it; of paper there is the signed sheet",
+        ),
+    },
+    Attack {
         id: "own-finding",
         what: "decide a finding about oneself as the manager, or have a colleague do it",
         ends: Prevented {

@@ -54,8 +54,22 @@ fn a_month_of_questions_signatures_and_notices_stands_in_a_bundle_that_verifies(
     // A question by link and on paper; the answer on paper comes with the form's code, a forged one without.
     let id = first_finding(&practice)?;
     let form = practice.folder().join("form.txt").to_string_lossy().into_owned();
-    let asked = ok(mary(&["finding", &id, "ask", "--question", "What was this for?", "--link", "--paper", &form, "--address", "https://records.example:7444/"]))?;
-    assert!(asked.contains("https://records.example:7444/a/") && asked.contains("never in the same mail"), "{asked}");
+    let asked = ok(mary(&[
+        "finding",
+        &id,
+        "ask",
+        "--question",
+        "What was this for?",
+        "--link",
+        "--paper",
+        &form,
+        "--address",
+        "https://records.example:7444/",
+    ]))?;
+    assert!(
+        asked.contains("https://records.example:7444/a/") && asked.contains("never in the same mail"),
+        "{asked}"
+    );
     let paper = fs::read_to_string(&form)?;
     let code = paper.split("code ").nth(1).and_then(|rest| rest.split('.').next()).context("a code")?;
     assert!(paper.contains("never taken as an admission"), "{paper}");
@@ -87,7 +101,10 @@ fn a_month_of_questions_signatures_and_notices_stands_in_a_bundle_that_verifies(
     ok(mary(&["staff-notice", "paper", "sam"]))?;
     ok(mary(&["staff-notice", "acknowledge"]))?;
     let listed = practice.collector(&["staff-notice", "list"])?;
-    assert!(listed.contains("drchen") && listed.contains("not yet") && listed.contains("recorded by mary"), "{listed}");
+    assert!(
+        listed.contains("drchen") && listed.contains("not yet") && listed.contains("recorded by mary"),
+        "{listed}"
+    );
     let begun = ok(mary(&["breach", "start", &id, "--because", "A mailbox was opened."]))?;
     assert!(begun.contains("A-1") && begun.contains("60 days left"), "{begun}");
     let (code, said) = mary(&["breach", "close", "A-1", "low-probability", "--because", "x"])?;
@@ -106,14 +123,27 @@ fn a_month_of_questions_signatures_and_notices_stands_in_a_bundle_that_verifies(
     ok(mary(&[&question[..], &["--cosigned", "C-3"]].concat()))?;
     let (code, said) = mary(&[&question[..], &["--cosigned", "C-3"]].concat())?;
     assert!(code == Some(NO) && said.contains("is over"), "{said}");
-    let handed = ok(mary(&["custody", "add", "--case", "C-9", "--what", "handed_over", "--to", "Counsel", "--file", &out]))?;
+    let handed = ok(mary(&[
+        "custody",
+        "add",
+        "--case",
+        "C-9",
+        "--what",
+        "handed_over",
+        "--to",
+        "Counsel",
+        "--file",
+        &out,
+    ]))?;
     assert!(handed.contains("the bundle that was made here"), "{handed}");
     ok(mary(&["preserve"]))?;
     let reports = practice.folder().join("reports");
     practice.collector(&["report", "--out", &reports.to_string_lossy()])?;
     let report: Value = serde_json::from_slice(&fs::read(reports.join("report.json"))?)?;
     let changes = report["changes"].to_string();
-    for part in ["Breach assessment A-1", "have not acknowledged", "Dr. Chen co-signed C-3", "did not co-sign C-2"] {
+    for part in
+        ["Breach assessment A-1", "have not acknowledged", "Dr. Chen co-signed C-3", "did not co-sign C-2"]
+    {
         assert!(changes.contains(part), "{part} in {changes}");
     }
 
@@ -126,7 +156,8 @@ fn a_month_of_questions_signatures_and_notices_stands_in_a_bundle_that_verifies(
     let verified = program::run("ntk-verify", &[&out, "--trust", &trust.to_string_lossy()])?;
     assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stdout));
     let acts = practice.events(&["--acts"])?.iter().map(ToString::to_string).collect::<String>();
-    let token = asked.split("/a/").nth(1).and_then(|rest| rest.split_whitespace().next()).context("a token")?;
+    let token =
+        asked.split("/a/").nth(1).and_then(|rest| rest.split_whitespace().next()).context("a token")?;
     for secret in [token, code_of(&paper)?] {
         assert!(!acts.contains(secret), "no secret in the ledger");
     }
@@ -168,8 +199,39 @@ fn a_wrong_command_about_people_is_a_sentence_that_says_what_to_do() -> Result<(
         (vec!["breach", "note", "A-9", "--text", "x", "--by", "mary"], "there is no breach assessment `A-9`"),
         (vec!["reviewer", "second", "drchen"], "--by WHO"),
         (vec!["self-view", "allow", "--by", "zoe"], "`zoe`"),
-        (vec!["custody", "add", "--case", "C-1", "--what", "copied", "--to", "x", "--file", "no-such.zip", "--by", "mary"], "no-such.zip"),
-        (vec!["export", "--from", "2026-01-01", "--to", "2026-02-01", "--case", "C-1", "--out", "x.zip", "--cosigned", "C-1"], "--by"),
+        (
+            vec![
+                "custody",
+                "add",
+                "--case",
+                "C-1",
+                "--what",
+                "copied",
+                "--to",
+                "x",
+                "--file",
+                "no-such.zip",
+                "--by",
+                "mary",
+            ],
+            "no-such.zip",
+        ),
+        (
+            vec![
+                "export",
+                "--from",
+                "2026-01-01",
+                "--to",
+                "2026-02-01",
+                "--case",
+                "C-1",
+                "--out",
+                "x.zip",
+                "--cosigned",
+                "C-1",
+            ],
+            "--by",
+        ),
     ] {
         let (code, said) = practice.try_collector(&arguments)?;
         assert!(code.is_some_and(|code| code != 0) && said.contains(says), "{arguments:?}: {said}");

@@ -93,7 +93,8 @@ async fn start(State(app): State<App>, Json(request): Json<StartRequest>) -> Ans
     let today = today(&app)?;
     let discovered = request.discovered.as_deref().map_or(Ok(today), |on| day("--discovered", on))?;
     let (app_for_reading, wanted) = (app.clone(), request.finding.clone());
-    let (incident, is_files) = blocking(move || super::findings::incident_of(&app_for_reading, &wanted)).await?;
+    let (incident, is_files) =
+        blocking(move || super::findings::incident_of(&app_for_reading, &wanted)).await?;
     if !is_files {
         return Err(Failure::bad(format!(
             "finding `{}` is about a login or rights, not about protected information; begin from the finding about what was reached",
@@ -101,12 +102,21 @@ async fn start(State(app): State<App>, Json(request): Json<StartRequest>) -> Ans
         )));
     }
     if is_about(incident.person.as_deref(), &by.by, &roster) {
-        return Err(Failure::bad(format!("this is about `{}` or their firm: nobody assesses themselves", by.by)));
+        return Err(Failure::bad(format!(
+            "this is about `{}` or their firm: nobody assesses themselves",
+            by.by
+        )));
     }
     let first = incident.first_time.map(|at| app.lookup.zone().to_datetime(at).date());
     let id = app.ledger.published().registry.people.breaches.next_id();
     let about = incident.person.or(incident.account);
-    let step = BreachStep::Started { id, finding: incident.id, about, discovered, because: request.because.trim().to_owned() };
+    let step = BreachStep::Started {
+        id,
+        finding: incident.id,
+        about,
+        discovered,
+        because: request.because.trim().to_owned(),
+    };
     take(&app, step, first, &by).await
 }
 
@@ -116,7 +126,10 @@ async fn is_another(app: &App, id: &str, by: &Signature) -> Answer<()> {
     let published = app.ledger.published();
     let about = published.registry.people.breaches.get(id).and_then(|one| one.about.clone());
     if is_about(about.as_deref(), &by.by, &roster) {
-        return Err(Failure::bad(format!("this is about `{}` or their firm: nobody assesses themselves", by.by)));
+        return Err(Failure::bad(format!(
+            "this is about `{}` or their firm: nobody assesses themselves",
+            by.by
+        )));
     }
     Ok(())
 }
@@ -154,7 +167,9 @@ async fn take(
         .check(&step, today(app)?, first_access)
         .map_err(|fault| Failure::bad(fault.to_string()))?;
     let id = match &step {
-        BreachStep::Started { id, .. } | BreachStep::Noted { id, .. } | BreachStep::Closed { id, .. } => id.clone(),
+        BreachStep::Started { id, .. } | BreachStep::Noted { id, .. } | BreachStep::Closed { id, .. } => {
+            id.clone()
+        }
     };
     let mut body = serde_json::to_value(step).map_err(|error| Failure::ours(&error))?;
     // Whom it is about stands in each of its acts, so that a bundle about another person shows none of them.

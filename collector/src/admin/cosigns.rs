@@ -118,7 +118,10 @@ async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Val
     let mut told = row(pending);
     if let Some(told) = told.as_object_mut() {
         told.insert("body".to_owned(), pending.body.clone());
-        told.insert("text".to_owned(), json!(Pending::text(&pending.id, pending.what, &pending.says, &pending.body)));
+        told.insert(
+            "text".to_owned(),
+            json!(Pending::text(&pending.id, pending.what, &pending.says, &pending.body)),
+        );
     }
     Ok(Json(told))
 }
@@ -145,7 +148,9 @@ struct DeclineRequest {
 /// Who signs, proved; nothing less than a passphrase.
 async fn signer(app: &App, roster: &Roster, by: &str, passphrase: Option<&Passphrase>) -> Answer<Signature> {
     let Some(passphrase) = passphrase else {
-        return Err(Failure::unproved(format!("`{by}` signs with a passphrase: give it at the prompt, with --passphrase-file, or in NTK_PASSPHRASE")));
+        return Err(Failure::unproved(format!(
+            "`{by}` signs with a passphrase: give it at the prompt, with --passphrase-file, or in NTK_PASSPHRASE"
+        )));
     };
     let person = super::roster::person(roster, by)?;
     let name = person.name.clone();
@@ -245,10 +250,17 @@ async fn decline(State(app): State<App>, Json(request): Json<DeclineRequest>) ->
     let by = signer(&app, &roster, &request.by, request.passphrase.as_ref()).await?;
     let now = moment_now(&app)?;
     let published = app.ledger.published();
-    let own = published.registry.people.cosigns.find(&request.id, now).is_ok_and(|pending| pending.by == by.by);
+    let own =
+        published.registry.people.cosigns.find(&request.id, now).is_ok_and(|pending| pending.by == by.by);
     // Whoever asked may take it back.
     let pending = if own {
-        published.registry.people.cosigns.find(&request.id, now).cloned().map_err(|fault| Failure::bad(fault.to_string()))?
+        published
+            .registry
+            .people
+            .cosigns
+            .find(&request.id, now)
+            .cloned()
+            .map_err(|fault| Failure::bad(fault.to_string()))?
     } else {
         waiting(&app, &roster, &request.id, None, &by.by).await?
     };
@@ -261,9 +273,14 @@ async fn decline(State(app): State<App>, Json(request): Json<DeclineRequest>) ->
     let mut withdrawn = false;
     if pending.what == What::Leave && is_in_force {
         let addition = Addition::LeaveWithdrawn { person: person.to_owned() };
-        let (text, roster) = append(&text, &addition).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
+        let (text, roster) =
+            append(&text, &addition).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
         let name = roster.person(person).map_or(person, |person| person.name.as_str());
-        let change = format!("{} did not co-sign the leave date of {name}, {}: it is withdrawn.", by.name, on.unwrap_or_default());
+        let change = format!(
+            "{} did not co-sign the leave date of {name}, {}: it is withdrawn.",
+            by.name,
+            on.unwrap_or_default()
+        );
         let body = json!({"text": text, "version": roster.version(), "change": change, "cosign": pending.id});
         acts.push(act::event(act::kind::ROSTER, app.ledger.now(), by.sign(body)));
         withdrawn = true;

@@ -87,7 +87,9 @@ pub(crate) async fn for_question(
     (question, by): (&str, &Signature),
 ) -> Answer<Made> {
     let to = wanted.to.clone().or_else(|| prepared.person.clone()).ok_or_else(|| {
-        Failure::bad("this finding names nobody in the roster: say whom the question goes to with --to PERSON")
+        Failure::bad(
+            "this finding names nobody in the roster: say whom the question goes to with --to PERSON",
+        )
     })?;
     let person = super::roster::person(roster, &to)?;
     if to == by.by {
@@ -245,19 +247,29 @@ async fn answer(
     code: &str,
 ) -> Result<Vec<String>, NotTaken> {
     if text.is_empty() {
-        return Err(NotTaken::Wrong("Write an answer, or close this page: nothing is taken from that.".into()));
+        return Err(NotTaken::Wrong(
+            "Write an answer, or close this page: nothing is taken from that.".into(),
+        ));
     }
     if text.chars().count() > crate::finding::step::TEXT_MAX {
         let most = crate::finding::step::TEXT_MAX;
-        return Err(NotTaken::Wrong(format!("An answer has at most {most} letters; shorten it, or give the rest on paper.")));
+        return Err(NotTaken::Wrong(format!(
+            "An answer has at most {most} letters; shorten it, or give the rest on paper."
+        )));
     }
     let confirmed = confirmed(app, link, code).await?;
     let given = Given { how: How::Link, link: Some(link.id.clone()), from: link.to.clone(), confirmed };
-    let step = Step::Answered { answer: text, by: link.to.clone(), proof: Some("link".to_owned()), given: Some(given) };
+    let step = Step::Answered {
+        answer: text,
+        by: link.to.clone(),
+        proof: Some("link".to_owned()),
+        given: Some(given),
+    };
     let prepared = prepare(app, finding.to_owned(), step).await?;
     let body = serde_json::to_value(&prepared.act).map_err(|error| Failure::ours(&error))?;
     record(app, act::kind::FINDING_STEP, body).await?;
-    let mut said = vec!["Your answer is kept as you wrote it, with its time. You may close this page.".to_owned()];
+    let mut said =
+        vec!["Your answer is kept as you wrote it, with its time. You may close this page.".to_owned()];
     if confirmed == Confirmed::No {
         said.push("It is marked as not confirmed, because no code came with it. Tell the practice in person that it is yours.".to_owned());
     }
@@ -282,7 +294,8 @@ async fn confirmed(app: &App, link: &Link, code: &str) -> Result<Confirmed, NotT
     // An attempt counts before it is known how it ends.
     if wrong(1) > WRONG_CODES_MAX {
         return Err(NotTaken::Wrong(
-            "Too many wrong codes. Leave the code away: your answer is kept and marked as not confirmed.".into(),
+            "Too many wrong codes. Leave the code away: your answer is kept and marked as not confirmed."
+                .into(),
         ));
     }
     let (code, hash) = (Code::parse(code), link.code.clone());

@@ -43,7 +43,9 @@ async fn set(State(app): State<App>, Json(request): Json<SetRequest>) -> Answer<
     let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
     if app.ledger.published().registry.people.self_view == request.allowed {
         let already = if request.allowed { "allowed" } else { "not allowed" };
-        return Err(Failure::bad(format!("that people see what is recorded about themselves is {already} already")));
+        return Err(Failure::bad(format!(
+            "that people see what is recorded about themselves is {already} already"
+        )));
     }
     let body = by.sign(json!({"change": SELF_VIEW, "allowed": request.allowed}));
     record(&app, act::kind::CONFIGURATION, body).await?;

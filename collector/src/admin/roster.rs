@@ -21,8 +21,8 @@ use crate::app::App;
 use crate::reviewer::Passphrase;
 use crate::roster::append::{Addition, append};
 use crate::roster::proposal::Gathering;
-use crate::second::cosign::{What, loosens};
 use crate::roster::{Proposal, Roster, changes, csv, roster_items};
+use crate::second::cosign::{What, loosens};
 
 /// How far back proposals look where nothing else is asked for.
 const WEEKS: u16 = 4;
@@ -365,7 +365,8 @@ async fn leave(State(app): State<App>, Json(request): Json<LeaveRequest>) -> Ans
             return Ok(Json(json!({"pending": told, "person": request.person})));
         }
         (Some(_), _) => {
-            let body = json!({"person": request.person, "on": request.on, "notice_given": request.notice_given});
+            let body =
+                json!({"person": request.person, "on": request.on, "notice_given": request.notice_given});
             let why = "a leave date only adds to what is shown".to_owned();
             Some(cosigns::ask(&app, (What::Leave, change.clone(), body), Some(why), &by)?)
         }

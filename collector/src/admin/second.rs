@@ -116,7 +116,10 @@ async fn name(State(app): State<App>, Json(request): Json<NameRequest>) -> Answe
         (None, Some(why)) => {
             let because = match because {
                 None => reason("--decline", why)?,
-                Some(because) => format!("{}; without the agreement of the one before: {because}", reason("--decline", why)?),
+                Some(because) => format!(
+                    "{}; without the agreement of the one before: {because}",
+                    reason("--decline", why)?
+                ),
             };
             SecondStep::Declined { because, agreed }
         }

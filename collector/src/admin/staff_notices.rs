@@ -73,7 +73,8 @@ async fn publish(State(app): State<App>, Json(request): Json<PublishRequest>) ->
     let published = Published { notice, version, text: text.replace("\r\n", "\n") };
     notices.check(&published).map_err(|fault| Failure::bad(fault.to_string()))?;
     let (version, sha256) = (published.version.clone(), links::sha256(&published.text));
-    let body = serde_json::to_value(NoticeStep::Published(published)).map_err(|error| Failure::ours(&error))?;
+    let body =
+        serde_json::to_value(NoticeStep::Published(published)).map_err(|error| Failure::ours(&error))?;
     let mut body = by.sign(body);
     if let Some(fields) = body.as_object_mut() {
         fields.insert("sha256".to_owned(), json!(sha256));
@@ -143,10 +144,7 @@ struct AcknowledgeRequest {
 }
 
 /// A person says it themselves, and shows that it is them.
-async fn acknowledge(
-    State(app): State<App>,
-    Json(request): Json<AcknowledgeRequest>,
-) -> Answer<Json<Value>> {
+async fn acknowledge(State(app): State<App>, Json(request): Json<AcknowledgeRequest>) -> Answer<Json<Value>> {
     let notice = named(request.notice.as_deref())?;
     let (_, roster) = in_force(&app).await?;
     let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::IsRecorded).await?;

@@ -305,9 +305,14 @@ fn step_in_words(step: &Value) -> String {
     let by = at(step, "/by");
     match at(step, "/step") {
         "asked" => format!("{by} asked: {}", at(step, "/question")),
-        "answered" => match step.get("given").and_then(|given| serde_json::from_value::<Given>(given.clone()).ok()) {
+        "answered" => match step
+            .get("given")
+            .and_then(|given| serde_json::from_value::<Given>(given.clone()).ok())
+        {
             // Names are not at hand here: ids say who it was as well.
-            Some(given) => format!("answered: {} ({}; {by})", at(step, "/answer"), given.in_words(&Roster::default())),
+            Some(given) => {
+                format!("answered: {} ({}; {by})", at(step, "/answer"), given.in_words(&Roster::default()))
+            }
             None => format!("{by} answered: {}", at(step, "/answer")),
         },
         "decided" => {

@@ -18,8 +18,8 @@ pub(super) use cosign::cosign;
 pub(super) use notice::staff_notice;
 
 use super::answer::{Usage, json, text};
-use super::passphrase::{self, By, send};
 use super::exit;
+use super::passphrase::{self, By, send};
 use crate::admin::client::Client;
 use crate::home::write_file;
 use crate::report::text::count;
@@ -119,7 +119,12 @@ impl Ways {
 pub(super) fn print_link(link: &Value, address: Option<&str>) {
     if let Some(path) = link.get("path").and_then(Value::as_str) {
         let address = address.map(|address| address.trim_end_matches('/')).unwrap_or_default();
-        println!("One-time link {} for {}, until {}; shown once:", text(link, "id"), text(link, "to"), text(link, "expires"));
+        println!(
+            "One-time link {} for {}, until {}; shown once:",
+            text(link, "id"),
+            text(link, "to"),
+            text(link, "expires")
+        );
         println!("  {address}{path}");
         if address.is_empty() {
             println!("  (below the address of the practice’s console)");
@@ -146,10 +151,16 @@ pub(super) async fn link(client: &Client, what: LinkCommand) -> anyhow::Result<u
             }
             for row in rows {
                 let what = row.pointer("/purpose/question").and_then(Value::as_str);
-                let what = what.map_or_else(|| "a notice to acknowledge".to_owned(), |question| format!("“{question}”"));
+                let what = what
+                    .map_or_else(|| "a notice to acknowledge".to_owned(), |question| format!("“{question}”"));
                 let opened = row.get("opened").and_then(Value::as_str);
                 let opened = opened.map_or("not opened yet".to_owned(), |at| format!("opened first {at}"));
-                println!("{:<6} {:<16} until {}  {opened}  {what}", text(&row, "id"), text(&row, "to"), text(&row, "expires"));
+                println!(
+                    "{:<6} {:<16} until {}  {opened}  {what}",
+                    text(&row, "id"),
+                    text(&row, "to"),
+                    text(&row, "expires")
+                );
             }
             Ok(0)
         }
@@ -168,12 +179,18 @@ pub(super) async fn self_view(client: &Client, what: SelfView) -> anyhow::Result
         SelfView::Show => {
             let body = json(&client.get("/v1/self-view", &[]).await?)?;
             let allowed = body.get("allowed").and_then(Value::as_bool) == Some(true);
-            println!("People {} what is recorded about themselves.", if allowed { "may see" } else { "do not see" });
+            println!(
+                "People {} what is recorded about themselves.",
+                if allowed { "may see" } else { "do not see" }
+            );
             return Ok(0);
         }
     };
     send(client, "/v1/self-view", json!({"allowed": allowed}), &by).await?;
-    println!("From now on people {} what is recorded about themselves.", if allowed { "may see" } else { "do not see" });
+    println!(
+        "From now on people {} what is recorded about themselves.",
+        if allowed { "may see" } else { "do not see" }
+    );
     Ok(0)
 }
 
@@ -186,12 +203,23 @@ pub(super) async fn mine(client: &Client, args: MineArgs) -> anyhow::Result<u8> 
         return Ok(0);
     }
     let n = body.pointer("/mine/n_entries").and_then(Value::as_u64).unwrap_or(0);
-    println!("{} of {} in the last {}.", count(n, "entry", "entries"), args.person, count(u64::from(args.days), "day", "days"));
+    println!(
+        "{} of {} in the last {}.",
+        count(n, "entry", "entries"),
+        args.person,
+        count(u64::from(args.days), "day", "days")
+    );
     for (what, n) in body.pointer("/mine/counts").and_then(Value::as_object).into_iter().flatten() {
         println!("  {:>7} × {what}", n.as_u64().unwrap_or(0));
     }
     for row in body.pointer("/mine/rows").and_then(Value::as_array).into_iter().flatten() {
-        println!("{}  {}  {} {}", text(row, "when"), text(row, "computer"), text(row, "what"), text(row, "object"));
+        println!(
+            "{}  {}  {} {}",
+            text(row, "when"),
+            text(row, "computer"),
+            text(row, "what"),
+            text(row, "object")
+        );
     }
     Ok(0)
 }
@@ -241,7 +269,10 @@ pub(super) async fn second(client: &Client, args: SecondArgs) -> anyhow::Result<
 }
 
 fn print_second(body: &Value) {
-    match (body.pointer("/standing/person").and_then(Value::as_str), body.get("sentence").and_then(Value::as_str)) {
+    match (
+        body.pointer("/standing/person").and_then(Value::as_str),
+        body.get("sentence").and_then(Value::as_str),
+    ) {
         (_, Some(sentence)) => println!("{sentence}"),
         (Some(person), None) => println!(
             "{person} is the second reviewer, since {}.",

@@ -192,7 +192,9 @@ pub(super) async fn custody(client: &Client, what: CustodyCommand) -> anyhow::Re
             println!("Written down. It stands in every later bundle of this ledger.");
             match body.get("exported").and_then(Value::as_str) {
                 Some(when) => println!("It is the bundle that was made here at {when}."),
-                None if sha256.is_some() => println!("No bundle with this SHA-256 was made here: an encrypted copy, or another file."),
+                None if sha256.is_some() => {
+                    println!("No bundle with this SHA-256 was made here: an encrypted copy, or another file.")
+                }
                 None => {}
             }
         }

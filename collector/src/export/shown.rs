@@ -62,10 +62,14 @@ impl<'q> Shown<'q> {
             act::kind::LINK => {
                 let is_theirs = text("to") == wanted || wanted.is_none();
                 // What a question shows of a finding names places.
-                is_theirs && !self.question.redact_paths && (!self.question.redact_people || text("to") == wanted)
+                is_theirs
+                    && !self.question.redact_paths
+                    && (!self.question.redact_people || text("to") == wanted)
             }
             act::kind::STAFF_NOTICE => {
-                text("step") == Some("published") || text("person") == wanted || (wanted.is_none() && !self.question.redact_people)
+                text("step") == Some("published")
+                    || text("person") == wanted
+                    || (wanted.is_none() && !self.question.redact_people)
             }
             act::kind::BREACH => wanted.is_none() || text("about") == wanted,
             // What waits for a signature may hold a whole roster.

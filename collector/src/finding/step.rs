@@ -18,8 +18,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use check::{StepFault, TEXT_MAX, UNTIL_DAYS_MAX, check};
 pub use check::is_about;
+pub use check::{StepFault, TEXT_MAX, UNTIL_DAYS_MAX, check};
 pub use explanation::{Explanation, covered_by, explanations, late_ticket};
 pub use given::{Confirmed, Given, How};
 

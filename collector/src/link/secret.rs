@@ -67,7 +67,8 @@ impl Code {
             'I' | 'L' => '1',
             other => other,
         };
-        let typed: String = text.chars().filter(|c| !matches!(c, '-' | ' ')).map(letter).take(CODE_LEN + 1).collect();
+        let typed: String =
+            text.chars().filter(|c| !matches!(c, '-' | ' ')).map(letter).take(CODE_LEN + 1).collect();
         let is_one = typed.len() == CODE_LEN && typed.bytes().all(|c| ALPHABET.contains(&c));
         is_one.then_some(Self(typed))
     }

@@ -56,7 +56,9 @@ fn a_token_is_kept_as_its_hash_and_never_printed() {
     assert_eq!(format!("{token:?}"), "Token(withheld)");
     assert!(!token.sha256().contains(token.reveal()));
     assert_ne!(Token::make().unwrap(), token);
-    for odd in ["", "short", &"a".repeat(44), &format!("{}/", "a".repeat(42)), &format!("{}=", "a".repeat(42))] {
+    for odd in
+        ["", "short", &"a".repeat(44), &format!("{}/", "a".repeat(42)), &format!("{}=", "a".repeat(42))]
+    {
         assert_eq!(Token::parse(odd), None, "{odd}");
     }
 }

@@ -16,7 +16,8 @@ pub(crate) const CHENS: &str = "staple of the morning";
 pub(crate) async fn practice() -> Rig {
     let rig = Rig::start().await;
     for (person, new) in [("mary", MARYS), ("drchen", CHENS)] {
-        let (status, body) = rig.post("/v1/reviewers/passphrase", json!({"person": person, "new": new})).await;
+        let (status, body) =
+            rig.post("/v1/reviewers/passphrase", json!({"person": person, "new": new})).await;
         assert_eq!(status, 200, "{body}");
     }
     rig.entries("ws-01", &[read("itadmin1", 1001, "manager"), read("mlopez", 1002, "bea")]).await;

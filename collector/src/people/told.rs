@@ -66,11 +66,17 @@ pub fn sentence(kind: &str, body: &Value, roster: &Roster) -> Option<(String, bo
         },
         act::kind::BREACH => match read(body)? {
             BreachStep::Started { id, finding, discovered, .. } => (
-                format!("The breach assessment {id} began, about finding {finding}, discovered {discovered}."),
+                format!(
+                    "The breach assessment {id} began, about finding {finding}, discovered {discovered}."
+                ),
                 false,
             ),
             BreachStep::Closed { id, outcome, because } => (
-                format!("The breach assessment {id} was closed: {} (“{}”).", outcome.in_words(), shown(&because)),
+                format!(
+                    "The breach assessment {id} was closed: {} (“{}”).",
+                    outcome.in_words(),
+                    shown(&because)
+                ),
                 false,
             ),
             BreachStep::Noted { .. } => return None,
@@ -88,7 +94,12 @@ fn cosign(step: CosignStep, name: impl Fn(&str) -> String) -> (String, bool) {
     match step {
         CosignStep::Asked(asked) => match &asked.at_once {
             Some(why) => (
-                format!("{}, which holds already (“{}”), waits for a second signature: {}", asked.id, shown(why), asked.says),
+                format!(
+                    "{}, which holds already (“{}”), waits for a second signature: {}",
+                    asked.id,
+                    shown(why),
+                    asked.says
+                ),
                 true,
             ),
             None => (format!("{} waits for a second signature: {}", asked.id, asked.says), false),
@@ -114,25 +125,48 @@ mod tests {
     #[test]
     fn each_act_is_a_sentence_that_accuses_nobody() {
         let roster = Roster::parse(include_str!("../../templates/roster-example.toml")).unwrap();
-        let asked = |at_once: Value| json!({
-            "step": "asked", "id": "C-1", "what": "policy", "says": "Mary Lopez adopts a table.", "body": {}, "sha256": "0",
-            "at_once": at_once, "by": "mary", "proof": "passphrase", "expires": "2026-11-27T10:00:00Z",
-        });
+        let asked = |at_once: Value| {
+            json!({
+                "step": "asked", "id": "C-1", "what": "policy", "says": "Mary Lopez adopts a table.", "body": {}, "sha256": "0",
+                "at_once": at_once, "by": "mary", "proof": "passphrase", "expires": "2026-11-27T10:00:00Z",
+            })
+        };
         let acts = [
-            ("act_second_reviewer", json!({"step": "named", "person": "drchen", "by": "mary", "proof": "passphrase"})),
-            ("act_second_reviewer", json!({"step": "named", "person": "drchen", "because": "moved away", "by": "mary"})),
+            (
+                "act_second_reviewer",
+                json!({"step": "named", "person": "drchen", "by": "mary", "proof": "passphrase"}),
+            ),
+            (
+                "act_second_reviewer",
+                json!({"step": "named", "person": "drchen", "because": "moved away", "by": "mary"}),
+            ),
             ("act_second_reviewer", json!({"step": "declined", "because": "two of us"})),
             ("act_cosign", asked(Value::Null)),
             ("act_cosign", asked(json!("the server is down"))),
             ("act_cosign", json!({"step": "signed", "id": "C-1", "sha256": "0", "by": "drchen"})),
             ("act_cosign", json!({"step": "declined", "id": "C-1", "because": "not agreed", "by": "drchen"})),
-            ("act_staff_notice", json!({"step": "published", "notice": "staff", "version": "2", "text": "x"})),
-            ("act_staff_notice", json!({"step": "acknowledged", "notice": "staff", "version": "2", "person": "sam", "how": "link", "link": "L-1"})),
-            ("act_staff_notice", json!({"step": "acknowledged", "notice": "vendor_contract", "version": "1", "person": "northwind", "how": "paper", "on": "2026-11-20", "recorded_by": "mary"})),
+            (
+                "act_staff_notice",
+                json!({"step": "published", "notice": "staff", "version": "2", "text": "x"}),
+            ),
+            (
+                "act_staff_notice",
+                json!({"step": "acknowledged", "notice": "staff", "version": "2", "person": "sam", "how": "link", "link": "L-1"}),
+            ),
+            (
+                "act_staff_notice",
+                json!({"step": "acknowledged", "notice": "vendor_contract", "version": "1", "person": "northwind", "how": "paper", "on": "2026-11-20", "recorded_by": "mary"}),
+            ),
             ("act_link", json!({"step": "opened", "id": "L-1"})),
             ("act_link", json!({"step": "withdrawn", "id": "L-1", "by": "mary"})),
-            ("act_breach", json!({"step": "started", "id": "A-1", "finding": "f1", "discovered": "2026-11-20", "because": "x"})),
-            ("act_breach", json!({"step": "closed", "id": "A-1", "outcome": "low_probability", "because": "it was encrypted"})),
+            (
+                "act_breach",
+                json!({"step": "started", "id": "A-1", "finding": "f1", "discovered": "2026-11-20", "because": "x"}),
+            ),
+            (
+                "act_breach",
+                json!({"step": "closed", "id": "A-1", "outcome": "low_probability", "because": "it was encrypted"}),
+            ),
             ("act_configuration", json!({"change": "self view", "allowed": true})),
             ("act_configuration", json!({"change": "stopped"})),
             ("act_cosign", json!({"step": "of a newer version"})),

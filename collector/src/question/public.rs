@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use axum::extract::rejection::FormRejection;
-use axum::{Form, Router};
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use axum::{Form, Router};
 use jiff::Timestamp;
 
 use super::{Asked, CSS, NO_ADMISSION, NoticePage, PATH, QuestionPage, SaidPage, notice_title, typed};
@@ -39,7 +39,8 @@ async fn style() -> Response {
 
 /// Nothing is cached, framed, sent on as a referrer, or run.
 fn guarded(mut response: Response) -> Response {
-    let policy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    let policy =
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::CACHE_CONTROL, "no-store"),
@@ -77,7 +78,9 @@ fn not_now(app: &App) -> Response {
         app,
         StatusCode::SERVICE_UNAVAILABLE,
         "Not now",
-        &["The practice’s collector cannot answer just now. Nothing was taken and the link still works: try again in a few minutes."],
+        &[
+            "The practice’s collector cannot answer just now. Nothing was taken and the link still works: try again in a few minutes.",
+        ],
     )
 }
 
@@ -114,9 +117,13 @@ impl Found {
             return page(status, &QuestionPage { asked: &asked, no_admission: NO_ADMISSION, before, wrong });
         }
         let Some(in_force) = &self.notice else { return closed(app, Closed::Unknown) };
-        let name = self.roster.person(&self.link.to).map_or(self.link.to.as_str(), |person| person.name.as_str());
+        let name =
+            self.roster.person(&self.link.to).map_or(self.link.to.as_str(), |person| person.name.as_str());
         let (title, version) = (notice_title(in_force), in_force.published.version.as_str());
-        page(status, &NoticePage { practice, name, title: &title, version, text: &in_force.published.text, wrong })
+        page(
+            status,
+            &NoticePage { practice, name, title: &title, version, text: &in_force.published.text, wrong },
+        )
     }
 }
 
@@ -148,7 +155,12 @@ async fn send(State(app): State<App>, Path(token): Path<String>, fields: Fields)
         Purpose::Question { .. } => Sent::Answer { text: typed(&field("answer")), code: field("code") },
         Purpose::Notice { .. } if field("read") == "yes" => Sent::Read,
         Purpose::Notice { .. } => {
-            return found.page(&app, StatusCode::BAD_REQUEST, "", "Tick the box, so that it is clear that you have read it.");
+            return found.page(
+                &app,
+                StatusCode::BAD_REQUEST,
+                "",
+                "Tick the box, so that it is clear that you have read it.",
+            );
         }
     };
     let before = match &sent {
@@ -161,7 +173,9 @@ async fn send(State(app): State<App>, Path(token): Path<String>, fields: Fields)
             said(&app, StatusCode::OK, "Thank you", &lines)
         }
         Err(links::NotTaken::Closed(why)) => closed(&app, why),
-        Err(links::NotTaken::Wrong(sentence)) => found.page(&app, StatusCode::BAD_REQUEST, &before, &sentence),
+        Err(links::NotTaken::Wrong(sentence)) => {
+            found.page(&app, StatusCode::BAD_REQUEST, &before, &sentence)
+        }
         Err(links::NotTaken::Failed(failure)) => {
             let failure: Failure = failure;
             tracing::warn!(link = %found.link.id, reason = %failure.sentence(), "what came by a link could not be taken");
@@ -169,4 +183,3 @@ async fn send(State(app): State<App>, Path(token): Path<String>, fields: Fields)
         }
     }
 }
-

@@ -60,10 +60,13 @@ fn the_form_on_paper_says_that_no_answer_is_no_admission_and_has_its_code() {
         Day: ____________   Name: ______________________________
 
         Give this sheet back by Friday 4 December, 14:00 (EST).
-        Form L-1, code 7K3QZ-M09TB. The code shows that an answer was written on this sheet.
+        Form L-1, code 7K3QZ-M09TB. The code ties an answer to this sheet, which is kept.
     "#]].assert_eq(&paper_text(&asked("What was this for?"), "7K3QZ-M09TB"));
     let page = paper_html(&asked("<script>x</script>"), "7K3QZ-M09TB");
-    assert!(!page.contains("<script>") && page.contains("7K3QZ-M09TB") && page.contains(NO_ADMISSION), "{page}");
+    assert!(
+        !page.contains("<script>") && page.contains("7K3QZ-M09TB") && page.contains(NO_ADMISSION),
+        "{page}"
+    );
     for word in crate::finding::wording::ACCUSING_WORDS {
         assert!(!page.to_lowercase().contains(word), "{word}");
     }

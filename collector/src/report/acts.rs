@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::Note;
 use super::text::{capitalise, times};
-use crate::people::told;
 use crate::departure::{DepartureStep, checklist};
+use crate::people::told;
 use crate::proposals::{Step, WatchAct};
 use crate::roster::Roster;
 

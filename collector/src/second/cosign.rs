@@ -157,11 +157,18 @@ pub enum CosignFault {
     /// No such number.
     #[error("nothing with the number `{0}` waits for a signature; see `ntk-collector cosign list`")]
     Unknown(String),
+    /// Nobody has signed yet.
+    #[error("`{0}` is not signed yet; see `ntk-collector cosign list`")]
+    NotYet(String),
     /// It is over.
-    #[error("`{0}` is over: it was signed, declined, or nobody signed in time; see `ntk-collector cosign list`")]
+    #[error(
+        "`{0}` is over: it was signed, declined, or nobody signed in time; see `ntk-collector cosign list`"
+    )]
     Over(String),
     /// Another text.
-    #[error("the signature is for another text than the one of `{0}`; look at it again: ntk-collector cosign show {0}")]
+    #[error(
+        "the signature is for another text than the one of `{0}`; look at it again: ntk-collector cosign show {0}"
+    )]
     OtherText(String),
     /// The same person.
     #[error("`{0}` asked for this; somebody else signs it")]
@@ -309,6 +316,9 @@ impl Cosigns {
 
     /// Whether an export was co-signed and not made yet.
     pub fn may_export(&self, id: &str, by: &str, body: &Value) -> Result<(), CosignFault> {
+        if self.waiting.contains_key(id) {
+            return Err(CosignFault::NotYet(id.to_owned()));
+        }
         let over = self.over(id).ok_or_else(|| CosignFault::Unknown(id.to_owned()))?;
         if over.what != What::Export || over.by != by || over.body_sha256 != body_sha256(body) {
             return Err(CosignFault::OtherText(id.to_owned()));

@@ -126,10 +126,7 @@ fn a_signature_is_for_one_text_by_another_person_once_and_in_time() {
     cosigns.apply(AT, signed("C-1", &one.sha256, "drchen"));
     assert_eq!(cosigns.over("C-1").unwrap().outcome, Outcome::Signed { by: "drchen".into() });
     assert_eq!(may(&cosigns, "C-1", &one.sha256, "drchen"), Err(CosignFault::Over("C-1".into())));
-    cosigns.apply(
-        AT,
-        CosignStep::Declined { id: "C-1".into(), because: "no".into(), by: "drchen".into() },
-    );
+    cosigns.apply(AT, CosignStep::Declined { id: "C-1".into(), because: "no".into(), by: "drchen".into() });
     assert_eq!(cosigns.over("C-1").unwrap().outcome, Outcome::Signed { by: "drchen".into() });
     // Asked again under a number that was given, or with a hash of something else: changes nothing.
     cosigns.apply(AT, CosignStep::Asked(one));
@@ -170,9 +167,11 @@ fn a_roster_that_takes_a_leave_date_back_or_the_second_reviewer_out_is_loose() {
         said(&without("leave_date = \"2026-11-20\"")),
         "the leave date of Bea Novak, 2026-11-20, is gone"
     );
-    let later = Roster::parse(&ROSTER.replace("leave_date = \"2026-11-20\"", "leave_date = \"2027-01-20\"")).unwrap();
+    let later =
+        Roster::parse(&ROSTER.replace("leave_date = \"2026-11-20\"", "leave_date = \"2027-01-20\"")).unwrap();
     assert_eq!(said(&later), "the leave date of Bea Novak is 2027-01-20 and no longer 2026-11-20");
-    let sooner = Roster::parse(&ROSTER.replace("leave_date = \"2026-11-20\"", "leave_date = \"2026-11-10\"")).unwrap();
+    let sooner =
+        Roster::parse(&ROSTER.replace("leave_date = \"2026-11-20\"", "leave_date = \"2026-11-10\"")).unwrap();
     assert_eq!(said(&sooner), "");
     let chens = "[[person]]\nid = \"drchen\"\nname = \"Dr. Chen\"\nroles = [\"physician\"]\nemail = \"chen@maplestreet.example\"\n";
     let accounts = "[[account]]\nperson = \"drchen\"\nuser = \"drchen\"\nehr_user = \"CHEN\"\n";

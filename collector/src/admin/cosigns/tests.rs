@@ -47,7 +47,10 @@ async fn a_leave_date_holds_at_once_and_taking_it_back_waits() {
     assert_eq!(leave_of(&rig, "sam").await, Value::Null);
     let roster = acts(&rig, "act_roster").await;
     let last = roster.last().unwrap();
-    assert_eq!((&last["by"], &last["second"], &last["cosign"]), (&json!("mary"), &json!("drchen"), &json!("C-2")));
+    assert_eq!(
+        (&last["by"], &last["second"], &last["cosign"]),
+        (&json!("mary"), &json!("drchen"), &json!("C-2"))
+    );
     rig.end().await;
 }
 
@@ -56,7 +59,8 @@ async fn a_leave_date_that_is_declined_is_withdrawn_and_one_that_nobody_signs_st
     let rig = with_second().await;
     let body = done(&rig, "/v1/leave", mary(json!({"person": "sam", "on": "2026-12-24"}))).await;
     let no = json!({"id": id(&body), "because": "He stays."});
-    refused(&rig, "/v1/cosign/decline", signed(no.clone(), "sam", "desk at the window"), "no passphrase").await;
+    refused(&rig, "/v1/cosign/decline", signed(no.clone(), "sam", "desk at the window"), "no passphrase")
+        .await;
     let declined = done(&rig, "/v1/cosign/decline", chen(no.clone())).await;
     assert_eq!((declined["withdrawn"].clone(), leave_of(&rig, "sam").await), (json!(true), Value::Null));
     refused(&rig, "/v1/cosign/decline", chen(no), "is over").await;
@@ -85,7 +89,13 @@ async fn a_table_waits_and_a_signature_is_for_this_text_over_that_table_once() {
     assert_eq!(table(&rig).await, before, "both wait");
     let sign_path = "/v1/cosign/sign";
     refused(&rig, sign_path, signed(sign(&one), "drchen", MARYS), "not the passphrase").await;
-    refused(&rig, sign_path, json!({"id": id(&one), "sha256": one["pending"]["sha256"], "by": "drchen"}), "signs with a passphrase").await;
+    refused(
+        &rig,
+        sign_path,
+        json!({"id": id(&one), "sha256": one["pending"]["sha256"], "by": "drchen"}),
+        "signs with a passphrase",
+    )
+    .await;
     refused(&rig, sign_path, signed(sign(&one), "mary", MARYS), "somebody else signs").await;
     // The signature under one text, played under the other number.
     let replayed = json!({"id": id(&two), "sha256": one["pending"]["sha256"]});
@@ -99,7 +109,10 @@ async fn a_table_waits_and_a_signature_is_for_this_text_over_that_table_once() {
     assert_eq!(table(&rig).await, other);
     let policy = acts(&rig, "act_policy").await;
     let last = policy.last().unwrap();
-    assert_eq!((&last["by"], &last["second"], &last["second_proof"]), (&json!("mary"), &json!("drchen"), &json!("passphrase")));
+    assert_eq!(
+        (&last["by"], &last["second"], &last["second_proof"]),
+        (&json!("mary"), &json!("drchen"), &json!("passphrase"))
+    );
     refused(&rig, sign_path, chen(sign(&one)), "is over").await;
     refused(&rig, sign_path, chen(sign(&two)), "the table has changed since").await;
     assert_eq!(table(&rig).await, other, "what was asked for over another table overwrites nothing");
@@ -109,8 +122,10 @@ async fn a_table_waits_and_a_signature_is_for_this_text_over_that_table_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_way_round_is_recorded_and_shown_and_two_together_need_none() {
     let rig = with_second().await;
-    let (first, second) = (format!("{}\n# one\n", table(&rig).await), format!("{}\n# two\n", table(&rig).await));
-    let alone = done(&rig, "/v1/policy", mary(json!({"text": first, "alone_because": "the server is down"}))).await;
+    let (first, second) =
+        (format!("{}\n# one\n", table(&rig).await), format!("{}\n# two\n", table(&rig).await));
+    let alone =
+        done(&rig, "/v1/policy", mary(json!({"text": first, "alone_because": "the server is down"}))).await;
     assert!(alone["pending"].is_null(), "{alone}");
     assert_eq!(table(&rig).await, first);
     assert_eq!(acts(&rig, "act_policy").await.last().unwrap()["alone_because"], "the server is down");
@@ -150,7 +165,7 @@ async fn an_export_waits_and_is_then_made_once_as_it_was_signed() {
     assert!(acts(&rig, "act_export").await.is_empty(), "nothing was made");
     let mut with = question.clone();
     with["cosigned"] = json!(id(&asked));
-    refused(&rig, "/v1/export", mary(with.clone()), "nothing with the number").await;
+    refused(&rig, "/v1/export", mary(with.clone()), "is not signed yet").await;
     done(&rig, "/v1/cosign/sign", chen(sign(&asked))).await;
     let mut wider = with.clone();
     wider["person"] = Value::Null;
@@ -179,6 +194,12 @@ async fn without_a_second_reviewer_nothing_waits_and_every_review_says_so() {
     assert!(acts(&rig, "act_cosign").await.is_empty());
     let html = done(&rig, "/v1/report", json!({})).await["html"].as_str().unwrap().to_owned();
     assert!(html.contains("There is no second reviewer"));
-    refused(&rig, "/v1/cosign/sign", chen(json!({"id": "C-1", "sha256": "00"})), "there is no second reviewer").await;
+    refused(
+        &rig,
+        "/v1/cosign/sign",
+        chen(json!({"id": "C-1", "sha256": "00"})),
+        "there is no second reviewer",
+    )
+    .await;
     rig.end().await;
 }

@@ -32,7 +32,13 @@ async fn the_second_reviewer_is_another_person_with_a_passphrase_and_agrees_to_b
 
     // From now on Mary alone neither replaces nor declines.
     refused(&rig, SECOND, mary(json!({"decline": "not any more"})), "agrees to a change").await;
-    refused(&rig, SECOND, mary(json!({"person": "drchen", "second_passphrase": "not the right one"})), "not the passphrase").await;
+    refused(
+        &rig,
+        SECOND,
+        mary(json!({"person": "drchen", "second_passphrase": "not the right one"})),
+        "not the passphrase",
+    )
+    .await;
     let before = acts(&rig, "act_second_reviewer").await.len();
     let (status, body) =
         rig.post(SECOND, mary(json!({"decline": "he moves away", "second_passphrase": CHENS}))).await;
@@ -45,9 +51,11 @@ async fn the_second_reviewer_is_another_person_with_a_passphrase_and_agrees_to_b
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_reviewer_who_is_replaced_without_agreement_is_said_in_every_review() {
     let rig = with_second().await;
-    let (status, _) = rig.post("/v1/reviewers/passphrase", json!({"person": "sam", "new": "desk at the window"})).await;
+    let (status, _) =
+        rig.post("/v1/reviewers/passphrase", json!({"person": "sam", "new": "desk at the window"})).await;
     assert_eq!(status, 200);
-    let (status, body) = rig.post(SECOND, mary(json!({"person": "sam", "because": "he cannot be reached"}))).await;
+    let (status, body) =
+        rig.post(SECOND, mary(json!({"person": "sam", "because": "he cannot be reached"}))).await;
     assert!(status == 200 && body["sentence"].as_str().unwrap().contains("without the agreement"), "{body}");
     for _ in 0..2 {
         let (status, body) = rig.post("/v1/report", json!({})).await;
@@ -61,7 +69,8 @@ async fn a_second_reviewer_who_is_replaced_without_agreement_is_said_in_every_re
 #[tokio::test(flavor = "multi_thread")]
 async fn the_managers_own_findings_are_decided_by_the_second_reviewer_alone_and_hidden_from_the_manager() {
     let rig = with_second().await;
-    let (status, _) = rig.post("/v1/reviewers/passphrase", json!({"person": "sam", "new": "desk at the window"})).await;
+    let (status, _) =
+        rig.post("/v1/reviewers/passphrase", json!({"person": "sam", "new": "desk at the window"})).await;
     assert_eq!(status, 200);
     let (hers, firms) = (finding_about(&rig, "mary").await, finding_about(&rig, "northwind").await);
     let decide = |body: Value| {
@@ -72,7 +81,8 @@ async fn the_managers_own_findings_are_decided_by_the_second_reviewer_alone_and_
     };
     let path = format!("/v1/findings/{hers}/step");
     refused(&rig, &path, decide(mary(json!({}))), "nobody decides about themselves").await;
-    refused(&rig, &path, decide(signed(json!({}), "sam", "desk at the window")), "only the second reviewer").await;
+    refused(&rig, &path, decide(signed(json!({}), "sam", "desk at the window")), "only the second reviewer")
+        .await;
     let list = async |viewer: &str| {
         let (status, body) = rig.get(&format!("/v1/findings?viewer={viewer}")).await;
         assert_eq!(status, 200, "{body}");
@@ -86,7 +96,10 @@ async fn the_managers_own_findings_are_decided_by_the_second_reviewer_alone_and_
     assert_eq!(status, 404);
     // What is hidden is told in the words for what is not there.
     let (_, missing) = one("ffffffff", "mary").await;
-    assert_eq!(hidden["error"].as_str().unwrap().replace(&hers, "ffffffff"), missing["error"].as_str().unwrap());
+    assert_eq!(
+        hidden["error"].as_str().unwrap().replace(&hers, "ffffffff"),
+        missing["error"].as_str().unwrap()
+    );
     assert_eq!(one(&hers, "drchen").await.0, 200);
     let (status, body) = rig.post(&path, decide(chen(json!({})))).await;
     assert!(status == 200 && body["state"] == "expected", "{body}");

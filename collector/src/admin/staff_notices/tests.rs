@@ -28,7 +28,10 @@ async fn a_notice_is_acknowledged_by_passphrase_link_and_paper_and_a_new_version
     refused(&rig, "/v1/staff-notice/acknowledge", mary(json!({})), "no staff notice is in force").await;
     refused(&rig, "/v1/staff-notice", json!({"by": "mary"}), "has a passphrase").await;
     let published = done(&rig, "/v1/staff-notice", mary(json!({}))).await;
-    assert_eq!((&published["version"], &published["missing"]), (&json!("1"), &json!(["mary", "drchen", "sam"])));
+    assert_eq!(
+        (&published["version"], &published["missing"]),
+        (&json!("1"), &json!(["mary", "drchen", "sam"]))
+    );
 
     done(&rig, "/v1/staff-notice/acknowledge", mary(json!({}))).await;
     refused(&rig, "/v1/staff-notice/acknowledge", mary(json!({})), "already").await;
@@ -48,7 +51,8 @@ async fn a_notice_is_acknowledged_by_passphrase_link_and_paper_and_a_new_version
     assert_eq!(form(&rig, &path, "read=yes").await.0, 200);
     assert_eq!(form(&rig, &path, "read=yes").await.0, 410);
     assert!(missing(&rig).await.is_empty());
-    let how: Vec<Value> = acts(&rig, "act_staff_notice").await.iter().filter_map(|act| act.get("how").cloned()).collect();
+    let how: Vec<Value> =
+        acts(&rig, "act_staff_notice").await.iter().filter_map(|act| act.get("how").cloned()).collect();
     assert_eq!(how, ["passphrase", "paper", "link"]);
 
     // A link to the version before opens nothing once there is a new one.
@@ -56,13 +60,20 @@ async fn a_notice_is_acknowledged_by_passphrase_link_and_paper_and_a_new_version
     done(&rig, "/v1/staff-notice", mary(json!({"text": "# New\n\nShort.\n", "version": "2026-12"}))).await;
     assert_eq!(missing(&rig).await, ["mary", "drchen", "sam"]);
     let old = done(&rig, "/v1/staff-notice/link", mary(json!({"person": "sam"}))).await;
-    refused(&rig, "/v1/staff-notice", mary(json!({"text": "x", "version": "1"})), "there was a version `1`").await;
+    refused(&rig, "/v1/staff-notice", mary(json!({"text": "x", "version": "1"})), "there was a version `1`")
+        .await;
     refused(&rig, "/v1/staff-notice", mary(json!({"text": "a\u{202e}b"})), "line 1 of the text").await;
     done(&rig, "/v1/staff-notice", chen(json!({"text": "# Newer\n"}))).await;
     let (status, shown) = page(&rig, old["path"].as_str().unwrap()).await;
     assert!(status == 410 && shown.contains("taken this link back"), "{shown}");
     let (_, report) = rig.post("/v1/report", json!({})).await;
-    assert!(report["html"].as_str().unwrap().contains("3 people have not acknowledged the staff notice, version 3"), "the week’s review says so");
+    assert!(
+        report["html"]
+            .as_str()
+            .unwrap()
+            .contains("3 people have not acknowledged the staff notice, version 3"),
+        "the week’s review says so"
+    );
     rig.end().await;
 }
 

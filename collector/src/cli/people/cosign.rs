@@ -76,14 +76,16 @@ pub(in crate::cli) async fn cosign(client: &Client, what: CosignCommand) -> anyh
                     text(&body, "sha256").to_owned()
                 }
             };
-            let body = json(&send(client, "/v1/cosign/sign", json!({"id": id, "sha256": sha256}), &by).await?)?;
+            let body =
+                json(&send(client, "/v1/cosign/sign", json!({"id": id, "sha256": sha256}), &by).await?)?;
             println!("Signed: {}", text(&body, "says"));
             if text(&body, "what") == "export" {
                 println!("Who asked makes it now with --cosigned {id}.");
             }
         }
         CosignCommand::Decline { id, because, by } => {
-            let body = json(&send(client, "/v1/cosign/decline", json!({"id": id, "because": because}), &by).await?)?;
+            let body =
+                json(&send(client, "/v1/cosign/decline", json!({"id": id, "because": because}), &by).await?)?;
             println!("Not signed: {}", text(&body, "says"));
             if body.get("withdrawn").and_then(Value::as_bool) == Some(true) {
                 println!("The leave date is withdrawn.");

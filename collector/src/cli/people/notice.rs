@@ -158,17 +158,26 @@ pub(in crate::cli) async fn staff_notice(client: &Client, what: StaffNotice) -> 
 fn print_list(body: &Value) {
     let notices = rows(body, "notices");
     if notices.is_empty() {
-        println!("No notice is in force. Read the one that comes with the program: ntk-collector staff-notice show");
+        println!(
+            "No notice is in force. Read the one that comes with the program: ntk-collector staff-notice show"
+        );
     }
     for row in &notices {
-        println!("{}, version {}, in force since {}:", text(row, "notice").replace('_', " "), text(row, "version"), text(row, "since"));
+        println!(
+            "{}, version {}, in force since {}:",
+            text(row, "notice").replace('_', " "),
+            text(row, "version"),
+            text(row, "since")
+        );
         for said in rows(body, "acknowledged") {
-            let is_it = text(&said, "notice") == text(row, "notice") && text(&said, "version") == text(row, "version");
+            let is_it = text(&said, "notice") == text(row, "notice")
+                && text(&said, "version") == text(row, "version");
             if !is_it {
                 continue;
             }
             let by = said.get("recorded_by").and_then(Value::as_str);
-            let by = by.map(|by| format!(", signed {}, recorded by {by}", text(&said, "on"))).unwrap_or_default();
+            let by =
+                by.map(|by| format!(", signed {}, recorded by {by}", text(&said, "on"))).unwrap_or_default();
             println!("  {:<16} {}  {}{by}", text(&said, "person"), text(&said, "at"), text(&said, "how"));
         }
         for missing in rows(row, "missing") {

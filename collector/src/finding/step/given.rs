@@ -53,7 +53,10 @@ impl Given {
                 "by the one-time link for {from}, NOT CONFIRMED: without the code that was handed over apart from it"
             ),
             (How::Paper, Confirmed::ByCode) => {
-                format!("typed in from paper of {from}, with the code of the form")
+                // Whoever asked knows the code as well: it ties the answer to a sheet and no more.
+                format!(
+                    "typed in from paper of {from}, with the code of the form; the signed sheet shows whose it is"
+                )
             }
             (How::Paper, Confirmed::NotAsked | Confirmed::No) => {
                 format!("typed in from paper of {from}, NOT CONFIRMED: without the code of a form")
@@ -69,7 +72,8 @@ mod tests {
 
     #[test]
     fn what_no_second_way_confirms_says_so() {
-        let roster = Roster::parse("[[person]]\nid = \"sam\"\nname = \"Sam Ortiz\"\nroles = [\"itadmin\"]\n").unwrap();
+        let roster =
+            Roster::parse("[[person]]\nid = \"sam\"\nname = \"Sam Ortiz\"\nroles = [\"itadmin\"]\n").unwrap();
         let mut lines = Vec::new();
         for how in [How::Link, How::Paper] {
             for confirmed in [Confirmed::ByCode, Confirmed::NotAsked, Confirmed::No] {
@@ -80,7 +84,7 @@ mod tests {
             by the one-time link for Sam Ortiz, with the code that was handed over apart from it
             by the one-time link for Sam Ortiz
             by the one-time link for Sam Ortiz, NOT CONFIRMED: without the code that was handed over apart from it
-            typed in from paper of Sam Ortiz, with the code of the form
+            typed in from paper of Sam Ortiz, with the code of the form; the signed sheet shows whose it is
             typed in from paper of Sam Ortiz, NOT CONFIRMED: without the code of a form
             typed in from paper of Sam Ortiz, NOT CONFIRMED: without the code of a form"#]]
         .assert_eq(&lines.join("\n"));
