@@ -100,8 +100,8 @@ impl Outcome {
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::LowProbability => "a low probability that the information was compromised",
-            Self::NoBreach => "no breach of unsecured protected information",
-            Self::Notified => "a breach, and those concerned were told",
+            Self::NoBreach => "nothing that has to be told under 45 CFR 164.404",
+            Self::Notified => "those concerned were told",
         }
     }
 }
@@ -265,7 +265,7 @@ impl Assessment {
             }
         };
         format!(
-            "Breach assessment {} (finding {}, discovered {}): {left}; {} of 4 factors noted; {people}.",
+            "Assessment {} under 45 CFR 164.402 (finding {}, discovered {}): {left}; {} of 4 factors noted; {people}.",
             self.id,
             self.finding,
             self.discovered,

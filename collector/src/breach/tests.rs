@@ -63,10 +63,10 @@ fn the_review_says_how_many_days_are_left_and_when_they_are_over() {
         of(date(2026, 11, 20), Some(1)).sentence(day(61)),
     ];
     expect![[r#"
-        Breach assessment A-1 (finding f1, discovered 2026-11-20): 59 days left, until 2027-01-19; 0 of 4 factors noted; how many people are concerned is not known yet.
-        Breach assessment A-1 (finding f1, discovered 2026-11-20): 1 day left, until 2027-01-19; 0 of 4 factors noted; 12 people concerned: the Secretary is told by 2027-03-01.
-        Breach assessment A-1 (finding f1, discovered 2026-11-20): today, 2027-01-19, is the last day on which those concerned are told in time; 0 of 4 factors noted; 612 people concerned: the Secretary is told at the same time, and the media where more than 500 live in one State.
-        Breach assessment A-1 (finding f1, discovered 2026-11-20): PAST by 1 day, it was 2027-01-19; 0 of 4 factors noted; 1 person concerned: the Secretary is told by 2027-03-01."#]]
+        Assessment A-1 under 45 CFR 164.402 (finding f1, discovered 2026-11-20): 59 days left, until 2027-01-19; 0 of 4 factors noted; how many people are concerned is not known yet.
+        Assessment A-1 under 45 CFR 164.402 (finding f1, discovered 2026-11-20): 1 day left, until 2027-01-19; 0 of 4 factors noted; 12 people concerned: the Secretary is told by 2027-03-01.
+        Assessment A-1 under 45 CFR 164.402 (finding f1, discovered 2026-11-20): today, 2027-01-19, is the last day on which those concerned are told in time; 0 of 4 factors noted; 612 people concerned: the Secretary is told at the same time, and the media where more than 500 live in one State.
+        Assessment A-1 under 45 CFR 164.402 (finding f1, discovered 2026-11-20): PAST by 1 day, it was 2027-01-19; 0 of 4 factors noted; 1 person concerned: the Secretary is told by 2027-03-01."#]]
     .assert_eq(&said.join("\n"));
     for word in crate::finding::wording::ACCUSING_WORDS {
         assert!(said.iter().all(|line| !line.to_lowercase().contains(word)), "{word}");

@@ -67,13 +67,13 @@ pub fn sentence(kind: &str, body: &Value, roster: &Roster) -> Option<(String, bo
         act::kind::BREACH => match read(body)? {
             BreachStep::Started { id, finding, discovered, .. } => (
                 format!(
-                    "The breach assessment {id} began, about finding {finding}, discovered {discovered}."
+                    "The assessment {id} under 45 CFR 164.402 began, about finding {finding}, discovered {discovered}."
                 ),
                 false,
             ),
             BreachStep::Closed { id, outcome, because } => (
                 format!(
-                    "The breach assessment {id} was closed: {} (“{}”).",
+                    "The assessment {id} under 45 CFR 164.402 was closed: {} (“{}”).",
                     outcome.in_words(),
                     shown(&because)
                 ),
@@ -188,8 +188,8 @@ mod tests {
             Northwind IT acknowledged the notice to vendors, version 1, on paper of 2026-11-20, as Mary Lopez recorded.
             (nothing)
             The one-time link or form L-1 was withdrawn.
-            The breach assessment A-1 began, about finding f1, discovered 2026-11-20.
-            The breach assessment A-1 was closed: a low probability that the information was compromised (“it was encrypted”).
+            The assessment A-1 under 45 CFR 164.402 began, about finding f1, discovered 2026-11-20.
+            The assessment A-1 under 45 CFR 164.402 was closed: a low probability that the information was compromised (“it was encrypted”).
             People may see what is recorded about themselves, without findings.
             (nothing)
             (nothing)"#]]

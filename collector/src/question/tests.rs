@@ -56,7 +56,6 @@ fn the_form_on_paper_says_that_no_answer_is_no_admission_and_has_its_code() {
 
 
 
-
         Day: ____________   Name: ______________________________
 
         Give this sheet back by Friday 4 December, 14:00 (EST).

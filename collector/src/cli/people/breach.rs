@@ -149,7 +149,7 @@ fn print_one(row: &Value) {
     match row.get("sentence").and_then(Value::as_str) {
         Some(sentence) => println!("{sentence}"),
         None => println!(
-            "Breach assessment {}: closed, {}.",
+            "Assessment {} under 45 CFR 164.402: closed, {}.",
             row.pointer("/assessment/id").and_then(Value::as_str).unwrap_or_default(),
             text(row, "outcome_in_words")
         ),
