@@ -76,28 +76,26 @@ impl People {
         Some(())
     }
 
-    /// What every weekly review says: no second reviewer, what waits for a signature, who has not acknowledged, how
-    /// many days an assessment has left.
-    pub fn sentences(&self, roster: &Roster, now: Timestamp, today: Date) -> Vec<String> {
-        let second = self.second.sentence(roster, today).into_iter();
-        let waiting = self.cosigns.waiting(now).map(|waiting| match &waiting.at_once {
-            None => format!("{} waits for a second signature: {}", waiting.id, waiting.says),
-            Some(_) => {
-                format!("{} holds already and waits for a second signature: {}", waiting.id, waiting.says)
-            }
+    /// What every weekly review says, and whether it stands out: no second reviewer, how many days an assessment has
+    /// left, what waits for a signature, who has not acknowledged.
+    pub fn sentences(&self, roster: &Roster, now: Timestamp, today: Date) -> Vec<(String, bool)> {
+        // That there is none is known; that there no longer is one has to be seen.
+        let is_new = self.second.person().is_some();
+        let second = self.second.sentence(roster, today).map(|said| (said, is_new));
+        let waiting = self.cosigns.waiting(now).map(|waiting| {
+            let now = if waiting.at_once.is_some() { "holds already and waits" } else { "waits" };
+            (format!("{} {now} for a second signature: {}", waiting.id, waiting.says), true)
         });
-        let lapsed = self.cosigns.lapsed(now).map(|lapsed| match &lapsed.at_once {
-            None => {
-                format!("Nobody co-signed {} in time, so it did not take effect: {}", lapsed.id, lapsed.says)
-            }
-            Some(_) => format!(
-                "Nobody co-signed {} in time; it holds on one person’s word: {}",
-                lapsed.id, lapsed.says
-            ),
+        let lapsed = self.cosigns.lapsed(now).map(|lapsed| {
+            let became = match &lapsed.at_once {
+                None => "so it did not take effect",
+                Some(_) => "and it holds on one person’s word",
+            };
+            (format!("Nobody co-signed {} in time, {became}: {}", lapsed.id, lapsed.says), false)
         });
-        let breaches = self.breaches.open().map(|open| open.sentence(today));
-        let notices = self.notices.sentences(roster, today);
-        second.chain(breaches).chain(waiting).chain(lapsed).chain(notices).collect()
+        let breaches = self.breaches.open().map(|open| (open.sentence(today), true));
+        let notices = self.notices.sentences(roster, today).into_iter().map(|said| (said, false));
+        second.into_iter().chain(breaches).chain(waiting).chain(lapsed).chain(notices).collect()
     }
 }
 

@@ -177,6 +177,9 @@ pub(super) async fn one(client: &Client, args: FindingArgs) -> anyhow::Result<u8
         }
     };
     let body = json(&send(client, &format!("{path}/step"), json!({"what": what}), &by).await?)?;
+    if let Some(ways) = &ways {
+        ways.write(body.get("link").unwrap_or(&Value::Null))?;
+    }
     if args.json {
         println!("{body}");
     } else {
@@ -187,8 +190,8 @@ pub(super) async fn one(client: &Client, args: FindingArgs) -> anyhow::Result<u8
             text(&body, "id"),
             text(&body, "state_in_words")
         );
-        if let Some(ways) = ways {
-            ways.tell(body.get("link").unwrap_or(&Value::Null))?;
+        if let Some(ways) = &ways {
+            ways.tell(body.get("link").unwrap_or(&Value::Null));
         }
     }
     Ok(0)

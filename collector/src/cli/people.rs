@@ -99,19 +99,22 @@ impl Ways {
         })
     }
 
-    /// Prints the link, writes the form.
-    pub(super) fn tell(&self, link: &Value) -> anyhow::Result<()> {
-        if link.is_null() {
-            return Ok(());
+    /// Writes the form.
+    pub(super) fn write(&self, link: &Value) -> anyhow::Result<()> {
+        let Some(file) = self.paper.as_ref().filter(|_| link.is_object()) else { return Ok(()) };
+        let is_page = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("html"));
+        let form = text(link, if is_page { "form_html" } else { "form" });
+        Ok(write_file(file, form.as_bytes(), 0o600)?)
+    }
+
+    /// Prints the link, and where the form is.
+    pub(super) fn tell(&self, link: &Value) {
+        if link.is_object() {
+            print_link(link, self.address.as_deref());
+            if let Some(file) = &self.paper {
+                println!("Form {} to print: {}", text(link, "id"), file.display());
+            }
         }
-        print_link(link, self.address.as_deref());
-        if let Some(file) = &self.paper {
-            let is_page = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("html"));
-            let form = text(link, if is_page { "form_html" } else { "form" });
-            write_file(file, form.as_bytes(), 0o600)?;
-            println!("Form {} to print: {}", text(link, "id"), file.display());
-        }
-        Ok(())
     }
 }
 
