@@ -11,10 +11,11 @@ use anyhow::Result;
 
 mod lines;
 mod linux;
+mod people;
 
 /// Every line, in the order in which SECURITY.md holds them.
 pub fn table() -> impl Iterator<Item = &'static Attack> {
-    lines::TABLE.iter().chain(linux::LINUX)
+    lines::TABLE.iter().chain(linux::LINUX).chain(people::PEOPLE)
 }
 
 /// One line.

@@ -3,11 +3,15 @@
 
 mod accounts;
 pub mod baseline;
+mod breaches;
 pub mod client;
+pub(crate) mod cosigns;
 mod departure;
 pub mod findings;
 mod inventory;
+pub(crate) mod links;
 mod metrics;
+mod mine;
 mod off_site;
 mod policy;
 mod preservation;
@@ -17,6 +21,8 @@ pub mod requests;
 pub mod reviewers;
 pub(crate) mod reviews;
 pub(crate) mod roster;
+mod second;
+mod staff_notices;
 pub mod ticket_tokens;
 pub mod tickets;
 mod time_stamp;
@@ -77,6 +83,11 @@ impl Failure {
         (self.status, self.sentence)
     }
 
+    /// What it says.
+    pub(crate) fn sentence(&self) -> &str {
+        &self.sentence
+    }
+
     /// Ours.
     pub fn ours(error: &dyn std::error::Error) -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, sentence: crate::error_chain(error) }
@@ -115,6 +126,12 @@ pub fn router(app: App) -> Router {
         .merge(off_site::routes())
         .merge(proposals::routes())
         .merge(inventory::routes())
+        .merge(links::routes())
+        .merge(staff_notices::routes())
+        .merge(second::routes())
+        .merge(cosigns::routes())
+        .merge(breaches::routes())
+        .merge(mine::routes())
         .route("/v1/reviewers", get(reviewers::list))
         .route("/v1/reviewers/passphrase", post(reviewers::set))
         .route("/v1/tickets", get(tickets::list))
@@ -340,9 +357,20 @@ fn askable(question: &Question) -> Answer<()> {
     question.check().map_err(|error| Failure::bad(error.to_string()))
 }
 
-async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -> Answer<Response> {
+async fn export_bundle(State(app): State<App>, Json(request): Json<Value>) -> Answer<Response> {
+    let (question, asked) = cosigns::export_request(request)?;
     askable(&question)?;
-    let body = json!({"case": question.case, "question": question});
+    let mut body = json!({"case": question.case, "question": question});
+    match cosigns::export(&app, &question, asked).await? {
+        cosigns::Export::Goes(how) => how.into_iter().for_each(|(key, value)| {
+            if let Some(fields) = body.as_object_mut() {
+                fields.insert(key.to_owned(), value);
+            }
+        }),
+        cosigns::Export::Waits(pending) => {
+            return Ok((StatusCode::ACCEPTED, Json(json!({"pending": pending}))).into_response());
+        }
+    }
     record(&app, act::kind::EXPORT, body).await?;
     let vouched = witness::vouched(&app).await?;
     let (case, app_for_custody) = (question.case.clone(), app.clone());

@@ -11,6 +11,7 @@ mod findings;
 mod inventory;
 mod off_site;
 pub mod passphrase;
+mod people;
 mod policy;
 mod preservation;
 mod print;
@@ -156,6 +157,38 @@ pub enum Command {
         #[command(subcommand)]
         what: account::AccountCommand,
     },
+    /// What waits for a second signature: leave dates, tables, exports
+    Cosign {
+        /// What to do
+        #[command(subcommand)]
+        what: people::CosignCommand,
+    },
+    /// One-time links and paper forms that are open
+    Link {
+        /// What to do
+        #[command(subcommand)]
+        what: people::LinkCommand,
+    },
+    /// The notice that tells staff and vendors that access is recorded, and who acknowledged it
+    StaffNotice {
+        /// What to do
+        #[command(subcommand)]
+        what: people::StaffNotice,
+    },
+    /// Breach assessments (45 CFR 164.402) with their 60 days
+    Breach {
+        /// What to do
+        #[command(subcommand)]
+        what: people::BreachCommand,
+    },
+    /// What is recorded about one person, for that person; where the practice allows it
+    Mine(people::MineArgs),
+    /// Whether people see what is recorded about themselves
+    SelfView {
+        /// What to do
+        #[command(subcommand)]
+        what: people::SelfView,
+    },
     /// Programs that work by themselves, proposed as jobs after four weeks
     Baseline(baseline::BaselineArgs),
     /// What is unexplained, and what the table says never happens
@@ -225,6 +258,12 @@ pub struct Init {
     /// Who administers what: host=NAME,hypervisor=NAME,network=NAME,backup=NAME
     #[arg(long, value_name = "WHAT=WHO,...")]
     pub administers: Option<String>,
+    /// Who is to be the second reviewer: decides what is about the manager, and co-signs
+    #[arg(long, value_name = "NAME")]
+    pub second_reviewer: Option<String>,
+    /// Why the practice does without a second reviewer; every report says so
+    #[arg(long, value_name = "WHY", conflicts_with = "second_reviewer")]
+    pub decline_second: Option<String>,
     /// Where agents connect
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7443")]
     pub listen: String,
@@ -349,6 +388,18 @@ pub struct ExportArgs {
     /// Renderings for other programs: ocsf, fhir, timesketch (timeline.csv, always there) [default: all]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub interchange: Option<Vec<String>>,
+    /// Who asks for it; needed where there is a second reviewer, who co-signs it
+    #[arg(long, value_name = "WHO")]
+    pub by: Option<String>,
+    /// File with the person's passphrase [default: a prompt, or the variable NTK_PASSPHRASE]
+    #[arg(long, value_name = "FILE", requires = "by")]
+    pub passphrase_file: Option<PathBuf>,
+    /// The second signature that it waited for: C-3
+    #[arg(long, value_name = "ID", requires = "by")]
+    pub cosigned: Option<String>,
+    /// Why it cannot wait for a second signature; every review shows it until it is signed or declined
+    #[arg(long, value_name = "WHY", requires = "by", conflicts_with = "cosigned")]
+    pub alone_because: Option<String>,
     /// Whose eyes only
     #[command(flatten)]
     pub encrypt_to: encrypted::EncryptTo,

@@ -57,6 +57,7 @@ use tokio::sync::Semaphore;
 use crate::account::limit::Tries;
 use crate::admin::{self, Failure};
 use crate::app::App;
+use crate::question;
 use shell::{Trouble, Visitor};
 
 /// Name of the session's cookie. `__Host-`: browsers take it over TLS only, for this host and the whole of it.
@@ -138,6 +139,8 @@ pub fn router(console: Console) -> Router {
         .route("/console.js", get(|| async { asset("text/javascript", SCRIPT) }))
         .route("/icon.svg", get(|| async { asset("image/svg+xml", ICON) }))
         .with_state(console.clone());
+    // Whoever has such a link needs no account: these pages have guards of their own.
+    let links = question::public::routes(console.app.clone());
     pages
         .nest("/api", admin::router(console.app.clone()))
         .fallback(nowhere)
@@ -145,6 +148,7 @@ pub fn router(console: Console) -> Router {
         .layer(DefaultBodyLimit::max(1 << 20))
         .layer(from_fn_with_state(console, gate::gate))
         .layer(from_fn(gate::headers))
+        .merge(links)
 }
 
 async fn nowhere() -> Trouble {

@@ -130,6 +130,11 @@ pub enum InitError {
 
 /// Makes a practice.
 pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, InitError> {
+    init_with(home, options, json!({}), clock)
+}
+
+/// Makes a practice of which the first act says more, such as what was said about a second reviewer.
+pub fn init_with(home: &Home, options: &InitOptions, more: Value, clock: &Clock) -> Result<Made, InitError> {
     if home.config().exists() {
         return Err(InitError::AlreadyThere(home.dir().display().to_string()));
     }
@@ -146,7 +151,7 @@ pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, I
     let now = clock.now();
     let trust = keys.trust(&options.name, now);
     keys.write_to_take_away(&options.keys_to, options)?;
-    let acts = first_acts(&keys, &trust, options, (policy, "# Nobody is listed yet.\n"), json!({}), now);
+    let acts = first_acts(&keys, &trust, options, (policy, "# Nobody is listed yet.\n"), more, now);
     let made = Made {
         slug: keys.slug.to_string(),
         practice_words: trust.practice_words(),

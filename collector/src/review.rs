@@ -113,6 +113,13 @@ pub fn review(
             roster_part(new.collect(), &pass.accounts.finish(&roster), &programs, &roster)
         }
     };
+    let today = zone.to_datetime(made_at).date();
+    let standing = match only {
+        // One case says nothing about how the practice stands.
+        Some(_) => Vec::new(),
+        None => published.registry.people.sentences(&roster, made_at, today),
+    };
+    let standing = standing.into_iter().map(|(sentence, is_prominent)| Note { at: None, sentence, is_prominent });
     let alarms = pass.alarms.notes().into_iter().map(|note| Note { is_prominent: true, ..note });
     let stamps = pass.stamps;
     let input = WeekInput {
@@ -129,7 +136,7 @@ pub fn review(
         break_glass: glasses,
         tickets,
         roster: roster_part,
-        changes: alarms.chain(pass.waiting.notes()).chain(pass.changes).collect(),
+        changes: standing.chain(alarms).chain(pass.waiting.notes()).chain(pass.changes).collect(),
         previous_opens: pass.looks.notes(),
         medians: pass.usual.medians(),
         is_extract: only.is_some(),

@@ -29,6 +29,7 @@ mod mistakes;
 mod mutations;
 mod newer;
 mod off_site;
+mod people;
 mod policy;
 mod power;
 mod promises;

@@ -9,7 +9,8 @@ use ntk_evidence::act;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::requests::{Edge, FindingsQuery, moment};
+use super::links::{self, Paper, Wanted};
+use super::requests::{Edge, FindingsQuery, ViewerQuery, moment};
 use super::reviewers::{Signature, Word, sign};
 use super::viewer::{Themselves, Viewer};
 use super::{Answer, Failure, blocking, record};
@@ -22,6 +23,7 @@ use crate::follow::Lookup;
 use crate::need_to_know::Judgement;
 use crate::report::text::count;
 use crate::reviewer::Passphrase;
+use crate::second::may_decide;
 use crate::store::FindingRecord;
 
 /// Sentences of the table that a list shows for each incident.
@@ -48,11 +50,17 @@ pub enum Asked {
     Asked {
         /// The question.
         question: String,
+        /// A one-time link, a form to print; the question alone where absent.
+        #[serde(default)]
+        way: Wanted,
     },
     /// Give an answer.
     Answered {
         /// The answer.
         answer: String,
+        /// That it is typed in from paper.
+        #[serde(default)]
+        paper: Option<Paper>,
     },
     /// Decide.
     Decided {
@@ -210,6 +218,7 @@ pub async fn list(
     viewer: Viewer,
     Query(query): Query<FindingsQuery>,
 ) -> Answer<Json<Value>> {
+    let viewer = viewer.or_named(query.viewer.as_deref());
     Ok(Json(found(&app, &viewer, query).await?))
 }
 
@@ -270,7 +279,13 @@ pub(crate) async fn found(app: &App, viewer: &Viewer, query: FindingsQuery) -> A
 }
 
 /// One incident: its story, its findings with their evidence and limits, its steps.
-pub async fn one(State(app): State<App>, viewer: Viewer, Path(id): Path<String>) -> Answer<Json<Value>> {
+pub async fn one(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+    Query(query): Query<ViewerQuery>,
+) -> Answer<Json<Value>> {
+    let viewer = viewer.or_named(query.viewer.as_deref());
     Ok(Json(told(&app, &viewer, id).await?))
 }
 
@@ -314,7 +329,70 @@ fn detailed(desk: &Desk, record: &FindingRecord, incident: &Incident) -> Value {
     row
 }
 
-/// Takes a step about an incident: it applies to all the findings that it has now.
+/// A step that may be taken, with what a link shows of its incident.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) act: StepAct,
+    pub(crate) headline: String,
+    pub(crate) person: Option<String>,
+}
+
+/// Looks whether a step may be taken; it applies to all the findings that the incident has now.
+pub(crate) async fn prepare(app: &App, id: String, step: Step) -> Answer<Prepared> {
+    let app = app.clone();
+    blocking(move || {
+        // Once more than the list: the act that opens a finding comes after the entries that it is made of.
+        app.lookup.up_to_date()?;
+        let desk = Desk::read(&app)?;
+        let incident = desk.incident(&id)?;
+        let records: Vec<&FindingRecord> = desk.of(incident).collect();
+        if records.iter().any(|record| record.opened_by.is_none()) {
+            return Err(Failure::bad(
+                "this finding is just being written to the ledger; try again in a moment",
+            ));
+        }
+        let (roster, policy) = app.lookup.rules_now()?;
+        let at = desk.now.ok_or_else(|| Failure::bad("the clock cannot be read"))?;
+        let about: Vec<_> = records.iter().map(|record| (&record.finding, record.steps.as_slice())).collect();
+        step::check(&step, &about, &roster, at).map_err(|faults| {
+            Failure::bad(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?;
+        if let Step::Decided { by, .. } = &step {
+            let persons = records.iter().filter_map(|record| record.finding.person.as_deref());
+            let standing = &app.ledger.published().registry.people.second;
+            may_decide(by, persons, standing, &roster, policy.tickets())
+                .map_err(|fault| Failure::bad(fault.to_string()))?;
+        }
+        let act = StepAct {
+            id: incident.id.clone(),
+            findings: incident.findings.clone(),
+            seen: records
+                .iter()
+                .map(|record| (record.finding.id.clone(), record.finding.n_accesses))
+                .collect(),
+            about: incident.person.clone().or_else(|| incident.account.clone()),
+            step,
+        };
+        Ok(Prepared { act, headline: incident.headline.clone(), person: incident.person.clone() })
+    })
+    .await
+}
+
+/// Ids of the findings that make the incident of a finding.
+pub(crate) fn findings_of(app: &App, id: &str) -> Answer<Vec<String>> {
+    Ok(Desk::read(app)?.incident(id)?.findings.clone())
+}
+
+/// The incident of a finding: its id and findings, whom it is about, the day of the first access, whether it is about
+/// files.
+pub(crate) fn incident_of(app: &App, id: &str) -> Answer<(Incident, bool)> {
+    let desk = Desk::read(app)?;
+    let incident = desk.incident(id)?;
+    let is_files = desk.of(incident).any(|record| record.finding.asset.area.is_files());
+    Ok((incident.clone(), is_files))
+}
+
+/// Takes a step about an incident.
 pub async fn take_step(
     State(app): State<App>,
     viewer: Viewer,
@@ -326,62 +404,63 @@ pub async fn take_step(
 
 /// [`take_step`], for whoever asks.
 pub(crate) async fn step_on(app: App, viewer: &Viewer, id: String, request: StepRequest) -> Answer<Value> {
-    let asking = viewer.clone();
     let StepRequest { what, by, passphrase } = request;
-    let word = if matches!(what, Asked::Answered { .. }) { Word::IsRecorded } else { Word::Decides };
+    if viewer.person().is_some() {
+        let (app, asking, id) = (app.clone(), viewer.clone(), id.clone());
+        blocking(move || {
+            let asking = asking.themselves(&app.lookup.rules_now()?.0);
+            Desk::read(&app)?.incident_for(&asking, &id).map(drop)
+        })
+        .await?;
+    }
+    // What somebody types in for another is their word, and needs them.
+    let is_recorded = matches!(what, Asked::Answered { paper: None, .. });
+    let word = if is_recorded { Word::IsRecorded } else { Word::Decides };
     let (_, roster) = super::roster::in_force(&app).await?;
     let signature = sign(&app, &roster, &by, passphrase.as_ref(), word).await?;
-    let app_for_reading = app.clone();
-    let act = blocking(move || {
-        let app = app_for_reading;
-        let step = step_of(&app, what, &signature)?;
-        // Once more than the list: the act that opens a finding comes after the entries that it is made of.
-        app.lookup.up_to_date()?;
-        let desk = Desk::read(&app)?;
-        let asking = asking.themselves(&app.lookup.rules_now()?.0);
-        let incident = desk.incident_for(&asking, &id)?;
-        let records: Vec<&FindingRecord> = desk.of(incident).collect();
-        if records.iter().any(|record| record.opened_by.is_none()) {
-            return Err(Failure::bad(
-                "this finding is just being written to the ledger; try again in a moment",
-            ));
-        }
-        let (roster, _) = app.lookup.rules_now()?;
-        let at = desk.now.ok_or_else(|| Failure::bad("the clock cannot be read"))?;
-        let about: Vec<_> = records.iter().map(|record| (&record.finding, record.steps.as_slice())).collect();
-        step::check(&step, &about, &roster, at).map_err(|faults| {
-            Failure::bad(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        })?;
-        Ok(StepAct {
-            id: incident.id.clone(),
-            findings: incident.findings.clone(),
-            seen: records
-                .iter()
-                .map(|record| (record.finding.id.clone(), record.finding.n_accesses))
-                .collect(),
-            about: incident.person.clone().or_else(|| incident.account.clone()),
-            step,
-        })
-    })
-    .await?;
-    let body = serde_json::to_value(&act).map_err(|error| Failure::ours(&error))?;
-    record(&app, act::kind::FINDING_STEP, body).await?;
+    let wanted = match &what {
+        Asked::Asked { question, way } if way.is_some() => Some((question.clone(), way.clone())),
+        _ => None,
+    };
+    let step = step_of(&app, &id, what, &signature).await?;
+    let prepared = prepare(&app, id, step).await?;
+    let act = &prepared.act;
+    let body = serde_json::to_value(act).map_err(|error| Failure::ours(&error))?;
+    let mut events = vec![act::event(act::kind::FINDING_STEP, app.ledger.now(), body)];
+    let mut link = Value::Null;
+    if let Some((question, wanted)) = wanted {
+        let made = links::for_question(&app, &roster, &wanted, &prepared, (&question, &signature)).await?;
+        events.push(made.act);
+        link = made.shown;
+    }
+    // One group: no link without its question, no question that says it was sent and was not.
+    let _appended = app.ledger.act(events).await?;
     let id = act.id.clone();
     let state = blocking(move || {
         let desk = Desk::read(&app)?;
         Ok(desk.state(desk.incident(&id)?))
     })
     .await?;
-    Ok(json!({
+    let mut answer = json!({
         "id": act.id, "findings": act.findings, "state": state, "state_in_words": state.in_words(),
-    }))
+    });
+    if let (Some(fields), false) = (answer.as_object_mut(), link.is_null()) {
+        fields.insert("link".to_owned(), link);
+    }
+    Ok(answer)
 }
 
-fn step_of(app: &App, asked: Asked, signature: &Signature) -> Answer<Step> {
+async fn step_of(app: &App, id: &str, asked: Asked, signature: &Signature) -> Answer<Step> {
     let (by, proof) = (signature.by.clone(), Some(signature.proof.to_owned()));
     Ok(match asked {
-        Asked::Asked { question } => Step::Asked { question, by, proof },
-        Asked::Answered { answer } => Step::Answered { answer, by, proof },
+        Asked::Asked { question, .. } => Step::Asked { question, by, proof },
+        Asked::Answered { answer, paper: None } => Step::Answered { answer, by, proof, given: None },
+        Asked::Answered { answer, paper: Some(paper) } => {
+            let (app_for_reading, wanted) = (app.clone(), id.to_owned());
+            let (incident, _) = blocking(move || incident_of(&app_for_reading, &wanted)).await?;
+            let given = links::on_paper(app, &paper, (&incident.id, incident.person)).await?;
+            Step::Answered { answer: crate::question::typed(&answer), by, proof, given: Some(given) }
+        }
         Asked::Decided { decision, because, until } => {
             let until = until.map(|until| moment(&until, app.lookup.zone(), Edge::End)).transpose()?;
             Step::Decided { decision, because, until, by, proof }

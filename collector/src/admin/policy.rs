@@ -7,11 +7,12 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::{Timestamp, ToSpan};
 use ntk_evidence::act;
+use ntk_evidence::event::Event;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::reviewers::{Signature, Word, sign};
-use super::{Answer, Failure, blocking, record};
+use super::{Answer, Failure, blocking, cosigns, record};
 use crate::app::App;
 use crate::need_to_know::{Verdicts, decide_with};
 use crate::policy::sensors::Delivered;
@@ -19,6 +20,7 @@ use crate::policy::trial::{Comparison, Trial};
 use crate::policy::{Area, Policy, cedar};
 use crate::reviewer::Passphrase;
 use crate::roster::Roster;
+use crate::second::cosign::What;
 use crate::ticket::approve::{is_approver, is_own_side};
 
 /// How far back a trial looks where nothing else is asked for.
@@ -144,7 +146,21 @@ async fn adopt(State(app): State<App>, Json(request): Json<AdoptRequest>) -> Ans
     }
     let (_, roster) = super::roster::in_force(&app).await?;
     let mut body = json!({"text": text, "hash": policy.hash(), "name": policy.name()});
+    let mut asked = None;
     if let Some((by, second)) = signatures(&app, &roster, &policy, &request).await? {
+        if let Some(reviewer) = cosigns::second(&app) {
+            let signed = second.as_ref().is_some_and(|second| second.by == reviewer || by.by == reviewer);
+            if !signed {
+                let alone = request.alone_because.clone().filter(|why| !why.trim().is_empty());
+                let is_waiting = alone.is_none();
+                let (act, told) = ask_for(&app, &body, alone, &by).await?;
+                if is_waiting {
+                    cosigns::write(&app, vec![act]).await?;
+                    return Ok(Json(json!({"pending": told, "hash": policy.hash(), "name": policy.name()})));
+                }
+                asked = Some(act);
+            }
+        }
         body = by.sign(body);
         if let Some(fields) = body.as_object_mut() {
             match second {
@@ -158,8 +174,23 @@ async fn adopt(State(app): State<App>, Json(request): Json<AdoptRequest>) -> Ans
             }
         }
     }
-    record(&app, act::kind::POLICY, body).await?;
+    let mut acts = vec![act::event(act::kind::POLICY, app.ledger.now(), body)];
+    acts.extend(asked);
+    cosigns::write(&app, acts).await?;
     Ok(Json(json!({"hash": policy.hash(), "name": policy.name()})))
+}
+
+/// The act that asks the second reviewer for a table, over the one that is in force.
+async fn ask_for(app: &App, body: &Value, alone: Option<String>, by: &Signature) -> Answer<(Event, Value)> {
+    let app_for_reading = app.clone();
+    let (_, before) = blocking(move || Ok(app_for_reading.lookup.rules_now()?)).await?;
+    let mut body = body.clone();
+    let name = body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert("over".into(), json!(before.hash()));
+    }
+    let says = format!("{} adopts the need-to-know table {name} in place of {}.", by.name, before.name());
+    cosigns::ask(app, (What::Policy, says, body), alone, by)
 }
 
 /// Who adopts, and the second person where there is one. None where nobody is named and nobody has to be.
@@ -191,7 +222,8 @@ async fn signatures(
             )));
         }
         let second = sign(app, roster, second, request.second_passphrase.as_ref(), Word::Decides).await?;
-        if second.proof != "none" && !may(&second.by) {
+        let is_reviewer = cosigns::second(app).as_deref() == Some(second.by.as_str());
+        if second.proof != "none" && !may(&second.by) && !is_reviewer {
             return Err(Failure::bad(format!("`--second {}` may not adopt a policy", second.by)));
         }
         return Ok(Some((by, Some(second))));
@@ -201,7 +233,9 @@ async fn signatures(
     });
     let names: Vec<_> = others.map(|person| format!("`{}`", person.id)).collect();
     let is_alone = request.alone_because.as_deref().is_some_and(|why| !why.trim().is_empty());
-    if by.proof != "none" && !names.is_empty() && !is_alone {
+    // Where there is a second reviewer, the table waits for their signature.
+    let waits = cosigns::second(app).is_some();
+    if by.proof != "none" && !names.is_empty() && !is_alone && !waits {
         return Err(Failure::bad(format!(
             "a second person adopts with you: --second {}; or say why not with --alone-because, which is recorded",
             names.join(" or ")

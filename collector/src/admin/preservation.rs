@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::requests::{Edge, moment};
-use super::reviewers::{Word, sign};
+use super::reviewers::{Signature, Word, sign};
 use super::roster::in_force;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
@@ -88,6 +88,11 @@ struct CustodyQuery {
 #[serde(deny_unknown_fields)]
 struct PreserveRequest {
     case: String,
+    /// Who asks for it; on the worst day nobody has to look for a passphrase first.
+    #[serde(default)]
+    by: Option<String>,
+    #[serde(default)]
+    passphrase: Option<Passphrase>,
 }
 
 /// A case id, as in a bundle's label.
@@ -187,7 +192,34 @@ async fn hand_over(State(app): State<App>, Json(request): Json<CustodyRequest>) 
         "case": request.case, "what": request.what, "to": request.to, "sha256": request.sha256, "note": request.note,
     }));
     record(&app, act::kind::CUSTODY, body).await?;
-    Ok(Json(json!({"case": request.case})))
+    let exported = match request.sha256 {
+        Some(sha256) => exported_at(&app, sha256).await?,
+        None => None,
+    };
+    Ok(Json(json!({"case": request.case, "exported": exported})))
+}
+
+/// When a bundle of this hash was made here.
+async fn exported_at(app: &App, sha256: String) -> Answer<Option<String>> {
+    let app = app.clone();
+    blocking(move || {
+        app.lookup.up_to_date()?;
+        let reader = app.ledger.reader();
+        for leaf in app.lookup.store().leaves_of("collector").map_err(store_error)? {
+            for (_, entry) in read(&reader, &leaf)?.numbered() {
+                let Ok(event) = entry.event() else { continue };
+                let body = act::body(&event).filter(|_| event.kind.as_str() == act::kind::CUSTODY);
+                let is_it = |key: &str, wanted: &str| {
+                    body.and_then(|body| body.get(key)).and_then(Value::as_str) == Some(wanted)
+                };
+                if is_it("what", "exported") && is_it("sha256", &sha256) {
+                    return Ok(Some(event.time.clone()));
+                }
+            }
+        }
+        Ok(None)
+    })
+    .await
 }
 
 async fn custody(State(app): State<App>, Query(query): Query<CustodyQuery>) -> Answer<Json<Value>> {
@@ -233,7 +265,14 @@ struct Step {
 /// Every step is tried, whatever became of the one before; what is not set up is said. Names nobody.
 async fn preserve(State(app): State<App>, Json(request): Json<PreserveRequest>) -> Answer<Json<Value>> {
     case_id(&request.case)?;
-    let (hold, first) = hold_of(&app, &request.case).await;
+    let by = match &request.by {
+        Some(by) => {
+            let (_, roster) = in_force(&app).await?;
+            Some(sign(&app, &roster, by, request.passphrase.as_ref(), Word::IsRecorded).await?)
+        }
+        None => None,
+    };
+    let (hold, first) = hold_of(&app, &request.case, by.as_ref()).await;
     let mut steps = vec![first];
     app.job.set(1, STEPS);
     steps.push(time_stamp(&app).await);
@@ -247,6 +286,7 @@ async fn preserve(State(app): State<App>, Json(request): Json<PreserveRequest>) 
     app.job.set(5, STEPS);
     steps.push(round(&app).await);
     let body = json!({"case": request.case, "hold": hold, "steps": steps, "inventory": inventory});
+    let body = by.as_ref().map_or_else(|| body.clone(), |by| by.sign(body.clone()));
     record(&app, act::kind::PRESERVED, body.clone()).await?;
     app.job.set(STEPS, STEPS);
     Ok(Json(body))
@@ -301,7 +341,7 @@ async fn copy_outside(app: &App) -> Step {
 }
 
 /// The hold of a case: the one in force, else a new one of everything.
-async fn hold_of(app: &App, case: &str) -> (Option<String>, Step) {
+async fn hold_of(app: &App, case: &str, by: Option<&Signature>) -> (Option<String>, Step) {
     let holds = app.ledger.published().registry.holds.clone();
     // One of a person or a span would not hold everything.
     let of_all = |hold: &&crate::hold::Hold| {
@@ -319,8 +359,8 @@ async fn hold_of(app: &App, case: &str) -> (Option<String>, Step) {
         from: None,
         to: None,
         reason: "preserve".to_owned(),
-        by: None,
-        proof: None,
+        by: by.map(|by| by.by.clone()),
+        proof: by.map(|by| by.proof.to_owned()),
     };
     match begin(app, terms).await {
         Ok(id) => (Some(id.clone()), ended("hold", Ok(format!("{id} holds everything from now on")))),

@@ -68,6 +68,18 @@ pub struct FindingsQuery {
     /// Only of this person or account.
     #[serde(default)]
     pub person: Option<String>,
+    /// Who looks: findings about themselves or their own firm are not shown.
+    #[serde(default)]
+    pub viewer: Option<String>,
+}
+
+/// `finding`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewerQuery {
+    /// Who looks: what is about themselves or their own firm is not there for them.
+    #[serde(default)]
+    pub viewer: Option<String>,
 }
 
 impl FindingsQuery {

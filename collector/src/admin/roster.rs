@@ -10,17 +10,19 @@ use axum::routing::{get, post};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use ntk_evidence::act;
+use ntk_evidence::event::Event;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::reviewers::{Signature, Word, sign};
-use super::{Answer, Failure, blocking, record};
+use super::{Answer, Failure, blocking, cosigns, record};
 use crate::app::App;
 use crate::reviewer::Passphrase;
 use crate::roster::append::{Addition, append};
 use crate::roster::proposal::Gathering;
 use crate::roster::{Proposal, Roster, changes, csv, roster_items};
+use crate::second::cosign::{What, loosens};
 
 /// How far back proposals look where nothing else is asked for.
 const WEEKS: u16 = 4;
@@ -28,7 +30,7 @@ const WEEKS: u16 = 4;
 const WEEKS_MAX: u16 = 104;
 
 /// Reading the text in force, adding to it and writing it down is one step: two at once would lose one.
-static TURN: Mutex<()> = Mutex::const_new(());
+pub(super) static TURN: Mutex<()> = Mutex::const_new(());
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -148,7 +150,7 @@ pub(crate) async fn list_manager(app: &App, id: &str, name: &str) -> Answer<Stri
     }
     let person = Addition::Person { id: id.to_owned(), name: name.to_owned(), roles: vec!["manager".into()] };
     let change = format!("{name} was listed as the manager, by the set-up link.");
-    add(app, (&text, &person), None, &change, &turn).await?;
+    add(app, (&text, &person), None, &change, None, &turn).await?;
     Ok(name.to_owned())
 }
 
@@ -192,12 +194,15 @@ async fn add(
     (text, addition): (&str, &Addition),
     by: Option<&Signature>,
     change: &str,
+    more: Option<Event>,
     _turn: &MutexGuard<'_, ()>,
 ) -> Answer<Roster> {
     let (text, roster) = append(text, addition).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
     let body = json!({"text": text, "version": roster.version(), "change": change});
     let body = by.map_or_else(|| body.clone(), |by| by.sign(body.clone()));
-    record(app, act::kind::ROSTER, body).await?;
+    let mut acts = vec![act::event(act::kind::ROSTER, app.ledger.now(), body)];
+    acts.extend(more);
+    cosigns::write(app, acts).await?;
     Ok(roster)
 }
 
@@ -227,7 +232,22 @@ async fn import(State(app): State<App>, Json(request): Json<ImportRequest>) -> A
     let body = json!({"text": text, "version": roster.version(), "change": change});
     let body = match &request.by {
         // Whoever brings the first roster into force stands in that roster.
-        Some(by) => sign(&app, &roster, by, request.passphrase.as_ref(), Word::Decides).await?.sign(body),
+        Some(by) => {
+            let by = sign(&app, &roster, by, request.passphrase.as_ref(), Word::Decides).await?;
+            let second = cosigns::second(&app);
+            let loose = second.map(|second| loosens(&before, &roster, &second)).unwrap_or_default();
+            if !loose.is_empty() {
+                let says = format!("{} brings a roster into force in which {}.", by.name, loose.join("; "));
+                let mut body = body;
+                if let Some(fields) = body.as_object_mut() {
+                    fields.insert("over".into(), json!(before.version()));
+                }
+                let (act, told) = cosigns::ask(&app, (What::Roster, says, body), None, &by)?;
+                cosigns::write(&app, vec![act]).await?;
+                return Ok(Json(json!({"pending": told, "changes": changed})));
+            }
+            by.sign(body)
+        }
         None if app.reviewers.list()?.is_empty() => body,
         None => return Err(Failure::unproved("this practice has reviewers: say who does this, --by WHO")),
     };
@@ -303,7 +323,7 @@ async fn confirm(State(app): State<App>, Json(request): Json<ConfirmRequest>) ->
         holders: request.persons.clone(),
         confirmed_on: today(&app)?,
     };
-    let roster = add(&app, (&text, &addition), Some(&by), &change, &turn).await?;
+    let roster = add(&app, (&text, &addition), Some(&by), &change, None, &turn).await?;
     Ok(Json(json!({"version": roster.version(), "account": proposal.account, "sentence": change})))
 }
 
@@ -339,7 +359,7 @@ async fn acknowledge(State(app): State<App>, Json(request): Json<AcknowledgeRequ
         version: request.version,
         on,
     };
-    let roster = add(&app, (&text, &addition), by.as_ref(), &change, &turn).await?;
+    let roster = add(&app, (&text, &addition), by.as_ref(), &change, None, &turn).await?;
     Ok(Json(json!({"version": roster.version(), "sentence": change})))
 }
 
@@ -382,7 +402,24 @@ async fn leave(State(app): State<App>, Json(request): Json<LeaveRequest>) -> Ans
         }
         _ => return Err(Failure::bad("give either `--on DATE` or `--withdraw`")),
     };
-    let after = add(&app, (&text, &addition), Some(&by), &change, &turn).await?;
+    let cosign = match (cosigns::second(&app), &addition) {
+        (None, _) => None,
+        // What watches less waits for a second person; what watches more does not (second::cosign).
+        (Some(_), Addition::LeaveWithdrawn { person }) => {
+            let body = json!({"person": person, "on": roster.leave_of(person).map(|on| on.to_string())});
+            let (act, told) = cosigns::ask(&app, (What::LeaveWithdrawn, change, body), None, &by)?;
+            cosigns::write(&app, vec![act]).await?;
+            return Ok(Json(json!({"pending": told, "person": request.person})));
+        }
+        (Some(_), _) => {
+            let body =
+                json!({"person": request.person, "on": request.on, "notice_given": request.notice_given});
+            let why = "a leave date only adds to what is shown".to_owned();
+            Some(cosigns::ask(&app, (What::Leave, change.clone(), body), Some(why), &by)?)
+        }
+    };
+    let (asked, told) = cosign.unzip();
+    let after = add(&app, (&text, &addition), Some(&by), &change, asked, &turn).await?;
     let follows = crate::departure::follows(&after, &request.person, today);
     Ok(Json(json!({
         "version": after.version(),
@@ -390,6 +427,7 @@ async fn leave(State(app): State<App>, Json(request): Json<LeaveRequest>) -> Ans
         "leave_date": after.leave_of(&request.person).map(|date| date.to_string()),
         "sentence": change,
         "follows": follows,
+        "pending": told,
     })))
 }
 

@@ -26,6 +26,14 @@ impl Viewer {
         Self(Some((person.to_owned(), role.clone())))
     }
 
+    /// Whoever is signed in; over the socket somebody who is named, so that what is about them is left out.
+    pub(crate) fn or_named(self, person: Option<&str>) -> Self {
+        match (self.0, person) {
+            (None, Some(person)) => Self(Some((person.to_owned(), Role::Person))),
+            (signed_in, _) => Self(signed_in),
+        }
+    }
+
     /// Id of the person; nobody where the request came over the socket.
     pub fn person(&self) -> Option<&str> {
         self.0.as_ref().map(|(person, _)| person.as_str())
@@ -44,13 +52,19 @@ impl Viewer {
         let Some(person) = self.person() else { return Themselves::default() };
         let known = roster.person(person);
         let firm = known.and_then(|person| person.organisation.as_ref());
+        // A firm is a holder itself, and so may the one be whom it employs.
+        let is_theirs = |of: &String| Some(of) == firm || of == person;
         let of_firm =
-            roster.persons().iter().filter(|other| firm.is_some() && other.organisation.as_ref() == firm);
+            roster.persons().iter().filter(|other| other.organisation.as_ref().is_some_and(is_theirs));
         let shared = roster.accounts().iter().filter(
             |account| matches!(&account.holder, Holder::Shared(ids) if ids.iter().any(|id| id == person)),
         );
         Themselves {
-            ids: of_firm.map(|other| other.id.clone()).chain([person.to_owned()]).collect(),
+            ids: of_firm
+                .map(|other| other.id.clone())
+                .chain(firm.cloned())
+                .chain([person.to_owned()])
+                .collect(),
             words: known.map(|person| person.in_words()).filter(|words| !words.is_empty()),
             shared: shared.filter_map(|account| account.user.clone()).collect(),
         }

@@ -15,11 +15,11 @@ use crate::home::write_file;
 pub(super) struct Usage(pub(super) String);
 
 /// Shows how far a long request is, on a terminal.
-pub(super) async fn with_bar(
+pub(super) async fn with_bar<E: From<ClientError>>(
     client: &Client,
     what: &'static str,
-    request: impl Future<Output = Result<Vec<u8>, ClientError>>,
-) -> Result<Vec<u8>, ClientError> {
+    request: impl Future<Output = Result<Vec<u8>, E>>,
+) -> Result<Vec<u8>, E> {
     let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}") {
         bar.set_style(style);
@@ -34,7 +34,7 @@ pub(super) async fn with_bar(
             }
         }
     };
-    let result = tokio::select! { result = request => result, () = asking => Err(ClientError::Talk("no answer".into())) };
+    let result = tokio::select! { result = request => result, () = asking => Err(ClientError::Talk("no answer".into()).into()) };
     bar.finish_and_clear();
     result
 }

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use super::answer::{Usage, given, json, text, with_bar};
 use super::at_rest::NotNow;
+use super::passphrase::send_maybe;
 use super::policy::PolicyCommand;
 use super::{
     Cli, Command, Enroll, EventsArgs, ExportArgs, Init, ReportArgs, departure, encrypted, exit, findings,
-    print, roster,
+    people, print, roster,
 };
 use crate::admin::client::{Client, ClientError};
 use crate::admin::requests::{Edge, moment};
@@ -22,7 +23,7 @@ use crate::at_rest::{self, AtRestError};
 use crate::clock::Clock;
 use crate::config::time_stamps::read_certificates;
 use crate::home::{Home, HomeError};
-use crate::init::{AtRestOptions, InitError, InitOptions, init};
+use crate::init::{AtRestOptions, InitError, InitOptions, init_with};
 use crate::practice::{Practice, PracticeError};
 use crate::refill::RefillError;
 use crate::run::{self, LevelHandle, RunError};
@@ -186,7 +187,17 @@ fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
         console: Some(args.console).filter(|at| at != "none"),
         at_rest: args.at_rest.map(|key| AtRestOptions { key, passphrase_file: args.at_rest_passphrase_file }),
     };
-    let made = init(home, &options, &Clock::system())?;
+    let second = args.second_reviewer.or_else(|| {
+        let asked = args.decline_second.is_none();
+        let question = "Who is the second reviewer, who decides what is about the manager and co-signs? (empty: named later)";
+        asked.then(|| print::ask(question)).flatten()
+    });
+    let second = match (second, args.decline_second) {
+        (Some(name), _) => json!({"second_reviewer": {"named": name}}),
+        (None, Some(because)) => json!({"second_reviewer": {"declined": because}}),
+        (None, None) => json!({}),
+    };
+    let made = init_with(home, &options, second, &Clock::system())?;
     println!("Made {} in {}.", made.slug, home.dir().display());
     println!("Practice key in twelve words: {}", made.practice_words);
     println!("{}", at_rest::sentence(home)?);
@@ -335,6 +346,12 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Reviewer { what } => super::tickets::reviewer(client, what).await,
         Command::SignOff(args) => super::sign_off::sign_off(client, args).await,
         Command::Account { what } => super::account::account(client, what).await,
+        Command::Cosign { what } => people::cosign(client, what).await,
+        Command::Link { what } => people::link(client, what).await,
+        Command::StaffNotice { what } => people::staff_notice(client, what).await,
+        Command::Breach { what } => people::breach(client, what).await,
+        Command::Mine(args) => people::mine(client, args).await,
+        Command::SelfView { what } => people::self_view(client, what).await,
         Command::Baseline(args) => super::baseline::run(client, args).await,
         Command::Findings(args) => findings::list(client, args).await,
         Command::Finding(args) => findings::one(client, args).await,
@@ -453,6 +470,7 @@ async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Resul
         "person": args.person, "case": args.case, "redact_paths": args.redact.iter().any(|what| what == "paths"),
         "redact_people": args.redact.iter().any(|what| what == "people"), "interchange": args.interchange, "assets": args.asset,
         "from": time(&args.from, Edge::Start)?.to_string(), "to": time(&args.to, Edge::End)?.to_string(),
+        "cosigned": args.cosigned, "alone_because": args.alone_because,
     });
     let Some(out) = args.out else {
         let preview =
@@ -465,7 +483,12 @@ async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Resul
         }
         return Ok(0);
     };
-    let zip = with_bar(client, "building the bundle", client.post("/v1/export", &question)).await?;
+    let asked = send_maybe(client, "/v1/export", question, args.by, args.passphrase_file);
+    let zip = with_bar(client, "building the bundle", asked).await?;
+    if let Some(code) = serde_json::from_slice(&zip).ok().as_ref().and_then(people::waits) {
+        println!("Then once more, with --cosigned and its number.");
+        return Ok(code);
+    }
     let asked = out;
     let out = encrypted::write(&asked, &zip, to.as_ref())?;
     if let Some(to) = to {

@@ -74,6 +74,9 @@ pub(super) async fn leave(client: &Client, args: LeaveArgs) -> anyhow::Result<u8
         println!("{body}");
         return Ok(0);
     }
+    if let Some(code) = super::people::waits(&body) {
+        return Ok(code);
+    }
     println!("{}", text(&body, "sentence"));
     for sentence in list(&body, "/follows") {
         println!("{}", sentence.as_str().unwrap_or_default());

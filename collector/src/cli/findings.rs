@@ -5,9 +5,12 @@ use serde_json::{Value, json};
 
 use super::answer::{given, json, text};
 use super::passphrase::{By, send};
+use super::people::Ways;
 use super::print::{at, number};
 use crate::admin::client::Client;
+use crate::finding::step::Given;
 use crate::report::text::count;
+use crate::roster::Roster;
 
 /// `findings`.
 #[derive(Debug, Args)]
@@ -18,6 +21,9 @@ pub struct FindingsArgs {
     /// Only of this person (as in the roster) or account
     #[arg(long)]
     pub person: Option<String>,
+    /// Who looks: findings about themselves or their own firm are left out
+    #[arg(long, value_name = "WHO")]
+    pub viewer: Option<String>,
     /// Those that are decided, too
     #[arg(long)]
     pub all: bool,
@@ -35,6 +41,9 @@ pub struct FindingsArgs {
 pub struct FindingArgs {
     /// Its id, or how that begins
     pub id: String,
+    /// Who looks: what is about themselves or their own firm is not there for them
+    #[arg(long, value_name = "WHO")]
+    pub viewer: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -51,6 +60,9 @@ pub enum FindingCommand {
         /// The question
         #[arg(long)]
         question: String,
+        /// Which way it goes to them
+        #[command(flatten)]
+        ways: Ways,
         /// Who asks
         #[command(flatten)]
         by: By,
@@ -60,7 +72,16 @@ pub enum FindingCommand {
         /// The answer
         #[arg(long)]
         text: String,
-        /// Who says it
+        /// It is typed in from paper, by another person than whose answer it is
+        #[arg(long)]
+        paper: bool,
+        /// Whose answer it is [default: whom the finding is about]
+        #[arg(long, value_name = "PERSON", requires = "paper")]
+        from: Option<String>,
+        /// The code of the form; without it the answer is kept as not confirmed
+        #[arg(long, value_name = "CODE", requires = "paper")]
+        code: Option<String>,
+        /// Who says it, or who types it in
         #[command(flatten)]
         by: By,
     },
@@ -93,7 +114,11 @@ pub enum Decision {
 
 /// Lists incidents, worst first; as JSON the findings themselves.
 pub(super) async fn list(client: &Client, args: FindingsArgs) -> anyhow::Result<u8> {
-    let query = [("since", args.since.as_deref()), ("person", args.person.as_deref())];
+    let query = [
+        ("since", args.since.as_deref()),
+        ("person", args.person.as_deref()),
+        ("viewer", args.viewer.as_deref()),
+    ];
     let body = json(&client.get("/v1/findings", &given(&query)).await?)?;
     if args.json {
         // One array, one finding a line.
@@ -123,7 +148,7 @@ pub(super) async fn list(client: &Client, args: FindingsArgs) -> anyhow::Result<
 pub(super) async fn one(client: &Client, args: FindingArgs) -> anyhow::Result<u8> {
     let path = format!("/v1/findings/{}", plain(&args.id));
     let Some(what) = args.what else {
-        let body = json(&client.get(&path, &[]).await?)?;
+        let body = json(&client.get(&path, &given(&[("viewer", args.viewer.as_deref())])).await?)?;
         if args.json {
             println!("{body}")
         } else {
@@ -131,9 +156,17 @@ pub(super) async fn one(client: &Client, args: FindingArgs) -> anyhow::Result<u8
         }
         return Ok(0);
     };
+    let mut ways = None;
     let (what, by) = match what {
-        FindingCommand::Ask { question, by } => (json!({"step": "asked", "question": question}), by),
-        FindingCommand::Answer { text, by } => (json!({"step": "answered", "answer": text}), by),
+        FindingCommand::Ask { question, ways: asked, by } => {
+            let what = json!({"step": "asked", "question": question, "way": asked.request()});
+            ways = Some(asked);
+            (what, by)
+        }
+        FindingCommand::Answer { text, paper, from, code, by } => {
+            let paper = paper.then(|| json!({"from": from, "code": code}));
+            (json!({"step": "answered", "answer": text, "paper": paper}), by)
+        }
         FindingCommand::Decide { decision, because, until, by } => {
             let decision = match decision {
                 Decision::Expected => "expected",
@@ -144,6 +177,9 @@ pub(super) async fn one(client: &Client, args: FindingArgs) -> anyhow::Result<u8
         }
     };
     let body = json(&send(client, &format!("{path}/step"), json!({"what": what}), &by).await?)?;
+    if let Some(ways) = &ways {
+        ways.write(body.get("link").unwrap_or(&Value::Null))?;
+    }
     if args.json {
         println!("{body}");
     } else {
@@ -154,6 +190,9 @@ pub(super) async fn one(client: &Client, args: FindingArgs) -> anyhow::Result<u8
             text(&body, "id"),
             text(&body, "state_in_words")
         );
+        if let Some(ways) = &ways {
+            ways.tell(body.get("link").unwrap_or(&Value::Null));
+        }
     }
     Ok(0)
 }
@@ -269,7 +308,16 @@ fn step_in_words(step: &Value) -> String {
     let by = at(step, "/by");
     match at(step, "/step") {
         "asked" => format!("{by} asked: {}", at(step, "/question")),
-        "answered" => format!("{by} answered: {}", at(step, "/answer")),
+        "answered" => match step
+            .get("given")
+            .and_then(|given| serde_json::from_value::<Given>(given.clone()).ok())
+        {
+            // Names are not at hand here: ids say who it was as well.
+            Some(given) => {
+                format!("answered: {} ({}; {by})", at(step, "/answer"), given.in_words(&Roster::default()))
+            }
+            None => format!("{by} answered: {}", at(step, "/answer")),
+        },
         "decided" => {
             let until = step.get("until").and_then(Value::as_str);
             let until = until.map(|until| format!(", until {until}")).unwrap_or_default();

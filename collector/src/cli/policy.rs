@@ -165,6 +165,9 @@ async fn adopt(client: &Client, args: AdoptArgs) -> anyhow::Result<u8> {
         }
     }
     let body = json(&send_maybe(client, "/v1/policy", request, args.by, args.passphrase_file).await?)?;
+    if let Some(code) = super::people::waits(&body) {
+        return Ok(code);
+    }
     println!("In force: table {}.", text(&body, "name"));
     Ok(0)
 }

@@ -1,11 +1,13 @@
 //! `hold`, `preserve`, `custody`: what must stay, securing it at once, and who had a copy.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::answer::{json, text, with_bar};
 use super::exit;
-use super::passphrase::{By, send};
+use super::passphrase::{By, send, send_maybe};
 use crate::admin::client::Client;
 
 /// `hold`.
@@ -58,6 +60,12 @@ pub struct HoldArgs {
 /// `preserve`.
 #[derive(Debug, Args)]
 pub struct PreserveArgs {
+    /// Who asks for it [default: nobody is named]
+    #[arg(long, value_name = "WHO")]
+    pub by: Option<String>,
+    /// File with the person's passphrase [default: a prompt, or the variable NTK_PASSPHRASE]
+    #[arg(long, value_name = "FILE", requires = "by")]
+    pub passphrase_file: Option<PathBuf>,
     /// The case
     #[arg(long, default_value = "preserve")]
     pub case: String,
@@ -97,6 +105,9 @@ pub struct CustodyArgs {
     /// Who says so
     #[command(flatten)]
     pub by: By,
+    /// The file itself, to take its SHA-256
+    #[arg(long, value_name = "FILE", conflicts_with = "sha256")]
+    pub file: Option<PathBuf>,
     /// SHA-256 of the file, 64 hex digits
     #[arg(long, value_name = "HASH")]
     pub sha256: Option<String>,
@@ -155,7 +166,8 @@ pub(super) async fn hold(client: &Client, what: HoldCommand) -> anyhow::Result<u
 
 pub(super) async fn preserve(client: &Client, args: PreserveArgs) -> anyhow::Result<u8> {
     let request = json!({"case": args.case});
-    let body = json(&with_bar(client, "preserving", client.post("/v1/preserve", &request)).await?)?;
+    let asked = send_maybe(client, "/v1/preserve", request, args.by, args.passphrase_file);
+    let body = json(&with_bar(client, "preserving", asked).await?)?;
     let steps = body.get("steps").and_then(Value::as_array).cloned().unwrap_or_default();
     let failed = steps.iter().any(|step| text(step, "outcome") == "failed");
     if args.json {
@@ -172,11 +184,19 @@ pub(super) async fn preserve(client: &Client, args: PreserveArgs) -> anyhow::Res
 pub(super) async fn custody(client: &Client, what: CustodyCommand) -> anyhow::Result<u8> {
     match what {
         CustodyCommand::Add(args) => {
+            let sha256 = args.file.as_deref().map(super::people::sha256_of).transpose()?.or(args.sha256);
             let request = json!({
-                "case": args.case, "what": args.what, "to": args.to, "sha256": args.sha256, "note": args.note,
+                "case": args.case, "what": args.what, "to": args.to, "sha256": sha256, "note": args.note,
             });
-            send(client, "/v1/custody", request, &args.by).await?;
+            let body = json(&send(client, "/v1/custody", request, &args.by).await?)?;
             println!("Written down. It stands in every later bundle of this ledger.");
+            match body.get("exported").and_then(Value::as_str) {
+                Some(when) => println!("It is the bundle that was made here at {when}."),
+                None if sha256.is_some() => {
+                    println!("No bundle with this SHA-256 was made here: an encrypted copy, or another file.")
+                }
+                None => {}
+            }
         }
         CustodyCommand::List { case, json: as_json } => {
             let query: Vec<(&str, &str)> = case.iter().map(|case| ("case", case.as_str())).collect();

@@ -137,6 +137,9 @@ async fn import(
         _ => json!({"text": read_text(file)?}),
     };
     let body = json(&send_maybe(client, "/v1/roster", request, by, passphrase_file).await?)?;
+    if let Some(code) = super::people::waits(&body) {
+        return Ok(code);
+    }
     println!(
         "In force: {} people, {} accounts.",
         body.get("people").unwrap_or(&Value::Null),

@@ -174,6 +174,8 @@ pub enum Reviewer {
     },
     /// Who may approve, and who has a passphrase
     List(Json),
+    /// The second reviewer: who it is, named, or declined
+    Second(super::people::SecondArgs),
 }
 
 pub(super) async fn ticket(client: &Client, what: Ticket) -> anyhow::Result<u8> {
@@ -338,6 +340,7 @@ pub(super) async fn reviewer(client: &Client, what: Reviewer) -> anyhow::Result<
                 }
             );
         }
+        Reviewer::Second(args) => return super::people::second(client, args).await,
         Reviewer::List(args) => {
             let body = parsed(&client.get("/v1/reviewers", &[]).await?)?;
             if args.json {

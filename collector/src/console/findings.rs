@@ -97,7 +97,7 @@ struct FindingsPage {
 
 async fn list(State(console): State<Console>, visitor: Visitor, Query(wanted): Query<Wanted>) -> Page {
     let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    let query = FindingsQuery { since: given(&wanted.since), person: given(&wanted.person) };
+    let query = FindingsQuery { since: given(&wanted.since), person: given(&wanted.person), viewer: None };
     let (found, status, wrong) = match found(&console.app, &visitor.viewer(), query).await {
         Ok(found) => (read::<Found>(found)?, StatusCode::OK, String::new()),
         Err(failure) => {
@@ -288,8 +288,8 @@ impl StepForm {
     fn asked(&self) -> Result<Asked, Failure> {
         let text = self.text.trim().to_owned();
         match (self.step.as_str(), self.decision.as_str()) {
-            ("ask", _) => Ok(Asked::Asked { question: text }),
-            ("answer", _) => Ok(Asked::Answered { answer: text }),
+            ("ask", _) => Ok(Asked::Asked { question: text, way: Default::default() }),
+            ("answer", _) => Ok(Asked::Answered { answer: text, paper: None }),
             ("decide", decision) => {
                 let decision = match decision {
                     "expected" => Choice::Expected,

@@ -23,6 +23,10 @@ pub(super) fn rules(bag: &mut Bag, parts: &[Part], question: &Question) -> Resul
     for (number, event) in acts(parts) {
         let Some(body) = act::body(&event) else { continue };
         let text = body.get("text").and_then(Value::as_str).unwrap_or_default();
+        if event.kind.as_str() == act::kind::STAFF_NOTICE {
+            staff_notice(bag, (number, &event.time, body), (&mut notices, &mut acknowledgements))?;
+            continue;
+        }
         let name = match event.kind.as_str() {
             act::kind::ROSTER => "roster",
             act::kind::POLICY => "need-to-know",
@@ -65,6 +69,32 @@ pub(super) fn rules(bag: &mut Bag, parts: &[Part], question: &Question) -> Resul
     }
     if !acknowledgements.is_empty() {
         bag.insert(bundle::ACKNOWLEDGEMENTS, acknowledgements)?;
+    }
+    Ok(())
+}
+
+/// A staff notice as it came into force, or that somebody acknowledged one.
+fn staff_notice(
+    bag: &mut Bag,
+    (number, recorded, body): (u64, &str, &Value),
+    (notices, acknowledgements): (&mut String, &mut String),
+) -> Result<(), ExportError> {
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    if text("step") == Some("published") {
+        let file = format!("{}staff-notice-act-{number}.md", bundle::POLICIES);
+        bag.insert(&file, text("text").unwrap_or_default())?;
+        let line = json!({
+            "act": number, "recorded": recorded, "notice": text("notice"), "version": text("version"), "kind": "staff notice",
+            "file": file, "sha256": text("sha256"),
+        });
+        notices.push_str(&format!("{line}\n"));
+    } else {
+        let line = json!({
+            "act": number, "recorded": recorded, "person": text("person"), "notice": text("notice"),
+            "version": text("version"), "how": text("how"), "link": text("link"), "on": text("on"),
+            "by": text("recorded_by").or_else(|| text("by")), "proof": body.get("proof"),
+        });
+        acknowledgements.push_str(&format!("{line}\n"));
     }
     Ok(())
 }

@@ -68,6 +68,21 @@ impl<'q> Shown<'q> {
                         .is_none_or(|assets| finding.is_some_and(|it| is_of(assets, it)))
             }
             act::kind::FINDING_STEP => wanted.is_none() || text("about") == wanted,
+            act::kind::LINK => {
+                let is_theirs = text("to") == wanted || wanted.is_none();
+                // What a question shows of a finding names places.
+                is_theirs
+                    && !self.question.redact_paths
+                    && (!self.question.redact_people || text("to") == wanted)
+            }
+            act::kind::STAFF_NOTICE => {
+                text("step") == Some("published")
+                    || text("person") == wanted
+                    || (wanted.is_none() && !self.question.redact_people)
+            }
+            act::kind::BREACH => wanted.is_none() || text("about") == wanted,
+            // What waits for a signature may hold a whole roster.
+            act::kind::COSIGN | act::kind::SECOND_REVIEWER if self.question.redact_people => false,
             act::kind::DEPARTURE => wanted.is_none() || text("person") == wanted,
             act::kind::TICKET | act::kind::BREAK_GLASS => {
                 let asked = body.and_then(|body| body.pointer("/ticket/id")).and_then(Value::as_str);

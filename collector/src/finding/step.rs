@@ -10,6 +10,7 @@
 
 mod check;
 mod explanation;
+mod given;
 
 use std::collections::BTreeMap;
 
@@ -17,8 +18,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use check::is_about;
 pub use check::{StepFault, TEXT_MAX, UNTIL_DAYS_MAX, check};
 pub use explanation::{Explanation, covered_by, explanations, late_ticket};
+pub use given::{Confirmed, Given, How};
 
 use super::Finding;
 use crate::need_to_know::moment;
@@ -76,11 +79,14 @@ pub enum Step {
     Answered {
         /// The answer.
         answer: String,
-        /// Id of the person who says it.
+        /// Id of the person who says it, or who typed it in from paper.
         by: String,
         /// How it was made sure that it is them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         proof: Option<String>,
+        /// Which way it came, where it was not typed in by the person themselves.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        given: Option<Given>,
     },
     /// It was decided.
     Decided {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::hold::Holds;
 use crate::inventory::Asked;
 use crate::off_site::Recorded;
+use crate::people::Shared;
 use crate::proposals::Decisions;
 use crate::sign_off::Reviews;
 use crate::silence::{Silence, Step};
@@ -101,6 +102,9 @@ pub struct Registry {
     /// The copy outside, as far as acts say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off_site: Option<Recorded>,
+    /// Links, notices, signatures, assessments.
+    #[serde(default, skip_serializing_if = "Shared::is_empty")]
+    pub people: Shared,
 }
 
 /// When a ledger was filled again, and what is gone.
@@ -140,6 +144,7 @@ impl Registry {
     fn changes(&mut self, number: u64, event: &Event) -> Option<Vec<Change>> {
         let body = act::body(event)?.clone();
         self.holds.apply(number, event);
+        self.people.apply(event);
         match event.kind.as_str() {
             act::kind::ENROLMENT_OFFERED => {
                 let offer: Offer = serde_json::from_value(body).ok()?;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::Note;
 use super::text::{capitalise, times};
 use crate::departure::{DepartureStep, checklist};
+use crate::people::told;
 use crate::proposals::{Step, WatchAct};
 use crate::roster::Roster;
 
@@ -82,7 +83,19 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
             let names = super::text::list_of(&names.map(str::to_owned).collect::<Vec<_>>());
             signed(&format!("What accounts hold was asked of {names}."), body, roster)
         }
-        act::kind::CONFIGURATION => configuration_sentence(body)?,
+        act::kind::SECOND_REVIEWER
+        | act::kind::COSIGN
+        | act::kind::LINK
+        | act::kind::STAFF_NOTICE
+        | act::kind::BREACH => {
+            let (said, stands_out) = told::sentence(event.kind.as_str(), body, roster)?;
+            is_prominent = stands_out;
+            signed(&said, body, roster)
+        }
+        act::kind::CONFIGURATION => match told::sentence(event.kind.as_str(), body, roster) {
+            Some((said, _)) => signed(&said, body, roster),
+            None => configuration_sentence(body)?,
+        },
         act::kind::TRUST => {
             let named = |key: &str, nobody: &str| {
                 let names = body.get(key).and_then(Value::as_array).into_iter().flatten();

@@ -181,7 +181,11 @@ fn said(record: &StepRecord, zone: &TimeZone, roster: &Roster) -> Option<(&'stat
         Step::Asked { question, by, proof } => {
             ("Asked", format!("“{}”, {}, {}", typed(question), who(by, proof), at(record)))
         }
-        Step::Answered { answer, by, proof } => {
+        Step::Answered { answer, given: Some(given), by, proof } => {
+            let typed_in = if given.from == *by { String::new() } else { format!(", {}", who(by, proof)) };
+            ("Answered", format!("“{}”, {}{typed_in}, {}", typed(answer), given.in_words(roster), at(record)))
+        }
+        Step::Answered { answer, by, proof, given: None } => {
             ("Answered", format!("“{}”, {}, {}", typed(answer), who(by, proof), at(record)))
         }
         Step::Decided { decision, because, by, proof, .. } => {

@@ -116,6 +116,7 @@ async fn a_week_is_told_from_the_ledger_alone() {
             item of 1: The health-record exports were opened for reading on ws-01 by account itadmin1 (held by Northwind IT).
             break_glass: B-1: Northwind IT took access without a ticket for 2 hours; the typed reason is “server down”; 4 accesses rested on it (the health-record exports 4); nobody has acknowledged it yet.
             tickets: Ticket T-1 for Northwind IT was asked for, and its time passed before anybody decided.
+            changes: There is no second reviewer, and nobody has declined one. Decisions, leave dates, tables and exports rest on one person’s word. Name one: ntk-collector reviewer second PERSON --by WHO.
             changes: A need-to-know table came into force, as the practice was set up.
             changes: A roster came into force.
             changes: A roster came into force.

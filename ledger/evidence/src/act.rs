@@ -45,6 +45,16 @@ pub mod kind {
     pub const ACCOUNT: &str = "act_account";
     /// Somebody signed in to the console, or tried to, counted.
     pub const SIGN_IN: &str = "act_sign_in";
+    /// Who co-signs was named, or that somebody does was declined.
+    pub const SECOND_REVIEWER: &str = "act_second_reviewer";
+    /// A second person's signature was asked for, given or declined.
+    pub const COSIGN: &str = "act_cosign";
+    /// A one-time link or a paper form was made, opened or withdrawn; of what is secret in it a hash alone.
+    pub const LINK: &str = "act_link";
+    /// A staff notice was published, or somebody acknowledged it.
+    pub const STAFF_NOTICE: &str = "act_staff_notice";
+    /// A breach assessment was begun, noted on or closed.
+    pub const BREACH: &str = "act_breach";
     /// The collector's own configuration changed, or it started.
     pub const CONFIGURATION: &str = "act_configuration";
     /// A finding opened.

@@ -225,7 +225,7 @@ async fn whoever_is_signed_in_is_shown_nothing_about_themselves_and_steps_on_not
     assert_eq!(rig.ask("POST", "/v1/roster", json!({"text": roster})).await.0, 200);
     rig.entries(&[read("2026-11-19T02:03:00Z", 5, "manager")]).await;
     let app = rig.working.as_ref().unwrap().app.clone();
-    let query = || FindingsQuery { since: None, person: None };
+    let query = || FindingsQuery { since: None, person: None, viewer: None };
     let (themselves, other) = (
         Viewer::signed_in("northwind", &crate::account::Role::Manager),
         Viewer::signed_in("mary", &crate::account::Role::Manager),
@@ -242,7 +242,7 @@ async fn whoever_is_signed_in_is_shown_nothing_about_themselves_and_steps_on_not
     assert!(hidden_from(&app, &Viewer::default()).await.unwrap().is_empty(), "the command line");
     let refused = told(&app, &themselves, id.clone()).await.unwrap_err().into_parts();
     assert_eq!(refused.0.as_u16(), 403, "{}", refused.1);
-    let asked = || Asked::Asked { question: "Why?".into() };
+    let asked = || Asked::Asked { question: "Why?".into(), way: Default::default() };
     let request = |by: &str| StepRequest { what: asked(), by: by.into(), passphrase: None };
     let refused = step_on(app.clone(), &themselves, id.clone(), request("mary")).await.unwrap_err();
     assert_eq!(refused.into_parts().0.as_u16(), 403);

@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, ToSpan};
 
-use super::{Choice, Step, StepRecord};
+use super::{Choice, How, Step, StepRecord};
 use crate::finding::Finding;
 use crate::need_to_know::Judgement;
 use crate::roster::Roster;
@@ -39,6 +39,9 @@ pub enum StepFault {
         /// How long it is.
         length: usize,
     },
+    /// Whoever typed it in is whose answer it is said to be.
+    #[error("`{0}` cannot type in an answer of their own from paper; leave `--paper` away")]
+    OwnPaper(String),
     /// An answer without a question.
     #[error("nobody has been asked about this; put a question first")]
     NoQuestion,
@@ -80,9 +83,19 @@ pub fn check(
             faults.extend(by_another(by, about, roster));
             faults.extend(length("question", question));
         }
-        Step::Answered { answer, by, .. } => {
+        Step::Answered { answer, by, given, .. } => {
             // The person whom it is about may answer, and only answer.
             faults.extend(roster.person(by).is_none().then(|| StepFault::Unknown(by.clone())));
+            if let Some(given) = given {
+                let is_known = roster.person(&given.from).is_some();
+                faults.extend((!is_known).then(|| StepFault::Unknown(given.from.clone())));
+                let is_own = given.how == How::Paper && given.from == *by;
+                faults.extend(is_own.then(|| StepFault::OwnPaper(by.clone())));
+                // What somebody typed in for another is that somebody's word: not about themselves.
+                if given.how == How::Paper {
+                    faults.extend(by_another(by, about, roster));
+                }
+            }
             faults.extend(length("answer", answer));
             let asked = |(_, steps): &(&Finding, &[StepRecord])| {
                 steps.iter().any(|record| matches!(record.step, Step::Asked { .. }))
@@ -110,22 +123,30 @@ pub fn check(
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
+/// Whether what is about a person is about this viewer or their own firm: then they neither see nor decide it.
+pub fn is_about(person: Option<&str>, viewer: &str, roster: &Roster) -> bool {
+    // Whoever is not in the roster any more may still be the one whom it is about.
+    person.is_some_and(|person| person == viewer || same_side(viewer, person, roster).is_some())
+}
+
 fn by_another(by: &str, about: &[(&Finding, &[StepRecord])], roster: &Roster) -> Option<StepFault> {
-    let Some(decider) = roster.person(by) else { return Some(StepFault::Unknown(by.to_owned())) };
-    for (finding, _) in about {
-        let Some(person) = finding.person.as_deref() else { continue };
-        if person == by {
-            return Some(StepFault::Themselves(by.to_owned()));
-        }
-        let firm = roster.person(person).and_then(|person| person.organisation.as_deref());
-        let own = decider.organisation.as_deref();
-        // A firm is a holder itself, and so may the one be whom it employs.
-        let is_same = own.is_some() && (own == firm || own == Some(person)) || firm == Some(by);
-        if is_same {
-            return Some(StepFault::SameFirm { by: by.to_owned(), about: person.to_owned() });
-        }
+    if roster.person(by).is_none() {
+        return Some(StepFault::Unknown(by.to_owned()));
     }
-    None
+    let persons = about.iter().filter_map(|(finding, _)| finding.person.as_deref());
+    persons.filter_map(|person| same_side(by, person, roster)).next()
+}
+
+fn same_side(by: &str, person: &str, roster: &Roster) -> Option<StepFault> {
+    if person == by {
+        return Some(StepFault::Themselves(by.to_owned()));
+    }
+    let decider = roster.person(by)?;
+    let firm = roster.person(person).and_then(|person| person.organisation.as_deref());
+    let own = decider.organisation.as_deref();
+    // A firm is a holder itself, and so may the one be whom it employs.
+    let is_same = own.is_some() && (own == firm || own == Some(person)) || firm == Some(by);
+    is_same.then(|| StepFault::SameFirm { by: by.to_owned(), about: person.to_owned() })
 }
 
 fn length(what: &'static str, text: &str) -> Option<StepFault> {

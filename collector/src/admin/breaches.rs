@@ -1,0 +1,188 @@
+//! Breach assessments over the admin API: begun from a finding, noted on, closed, listed with the days that are left.
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use ntk_evidence::act;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::reviewers::{Signature, Word, sign};
+use super::roster::{day, in_force, today};
+use super::{Answer, Failure, blocking, record};
+use crate::app::App;
+use crate::breach::{Assessment, BreachStep, Factor, Leaning, Outcome};
+use crate::finding::step::is_about;
+use crate::reviewer::Passphrase;
+
+/// Looking what stands and writing what comes is one step.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/breach", get(list).post(start))
+        .route("/v1/breach/note", post(note))
+        .route("/v1/breach/close", post(close))
+}
+
+fn row(app: &App, one: &Assessment) -> Answer<Value> {
+    let today = today(app)?;
+    let text = |day: Option<jiff::civil::Date>| day.map(|day| day.to_string());
+    let is_open = one.outcome.is_none();
+    Ok(json!({
+        "assessment": one, "due": text(one.due()), "secretary_due": text(one.secretary_due()),
+        "days_left": one.days_left(today).filter(|_| is_open),
+        "sentence": is_open.then(|| one.sentence(today)),
+        "outcome_in_words": one.outcome.map(Outcome::in_words),
+        "open_factors": one.open_factors().map(|factor| json!({"factor": factor, "question": factor.question()})).collect::<Vec<_>>(),
+    }))
+}
+
+async fn list(State(app): State<App>) -> Answer<Json<Value>> {
+    let published = app.ledger.published();
+    let all = published.registry.people.breaches.all();
+    let rows = all.into_iter().map(|one| row(&app, one)).collect::<Answer<Vec<_>>>()?;
+    Ok(Json(json!({"assessments": rows})))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StartRequest {
+    finding: String,
+    /// The day of discovery; today where absent.
+    #[serde(default)]
+    discovered: Option<String>,
+    because: String,
+    by: String,
+    #[serde(default)]
+    passphrase: Option<Passphrase>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoteRequest {
+    id: String,
+    #[serde(default)]
+    factor: Option<Factor>,
+    #[serde(default)]
+    says: Option<Leaning>,
+    #[serde(default)]
+    people: Option<u64>,
+    text: String,
+    by: String,
+    #[serde(default)]
+    passphrase: Option<Passphrase>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CloseRequest {
+    id: String,
+    outcome: Outcome,
+    because: String,
+    by: String,
+    #[serde(default)]
+    passphrase: Option<Passphrase>,
+}
+
+async fn start(State(app): State<App>, Json(request): Json<StartRequest>) -> Answer<Json<Value>> {
+    let _turn = TURN.lock().await;
+    let (_, roster) = in_force(&app).await?;
+    let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
+    let today = today(&app)?;
+    let discovered = request.discovered.as_deref().map_or(Ok(today), |on| day("--discovered", on))?;
+    let (app_for_reading, wanted) = (app.clone(), request.finding.clone());
+    let (incident, is_files) =
+        blocking(move || super::findings::incident_of(&app_for_reading, &wanted)).await?;
+    if !is_files {
+        return Err(Failure::bad(format!(
+            "finding `{}` is about a login or rights, not about protected information; begin from the finding about what was reached",
+            incident.id
+        )));
+    }
+    if is_about(incident.person.as_deref(), &by.by, &roster) {
+        return Err(Failure::bad(format!(
+            "this is about `{}` or their firm: nobody assesses themselves",
+            by.by
+        )));
+    }
+    let first = incident.first_time.map(|at| app.lookup.zone().to_datetime(at).date());
+    let id = app.ledger.published().registry.people.breaches.next_id();
+    let about = incident.person.or(incident.account);
+    let step = BreachStep::Started {
+        id,
+        finding: incident.id,
+        about,
+        discovered,
+        because: request.because.trim().to_owned(),
+    };
+    take(&app, step, first, &by).await
+}
+
+/// Nobody assesses themselves or their own firm.
+async fn is_another(app: &App, id: &str, by: &Signature) -> Answer<()> {
+    let (_, roster) = in_force(app).await?;
+    let published = app.ledger.published();
+    let about = published.registry.people.breaches.get(id).and_then(|one| one.about.clone());
+    if is_about(about.as_deref(), &by.by, &roster) {
+        return Err(Failure::bad(format!(
+            "this is about `{}` or their firm: nobody assesses themselves",
+            by.by
+        )));
+    }
+    Ok(())
+}
+
+async fn note(State(app): State<App>, Json(request): Json<NoteRequest>) -> Answer<Json<Value>> {
+    let _turn = TURN.lock().await;
+    let (_, roster) = in_force(&app).await?;
+    let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
+    is_another(&app, &request.id, &by).await?;
+    let NoteRequest { id, factor, says: leaning, people, text, .. } = request;
+    let text = crate::question::typed(&text);
+    take(&app, BreachStep::Noted { id, factor, leaning, people, text }, None, &by).await
+}
+
+async fn close(State(app): State<App>, Json(request): Json<CloseRequest>) -> Answer<Json<Value>> {
+    let _turn = TURN.lock().await;
+    let (_, roster) = in_force(&app).await?;
+    let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
+    is_another(&app, &request.id, &by).await?;
+    let CloseRequest { id, outcome, because, .. } = request;
+    take(&app, BreachStep::Closed { id, outcome, because: because.trim().to_owned() }, None, &by).await
+}
+
+async fn take(
+    app: &App,
+    step: BreachStep,
+    first_access: Option<jiff::civil::Date>,
+    by: &Signature,
+) -> Answer<Json<Value>> {
+    let before = app.ledger.published();
+    before
+        .registry
+        .people
+        .breaches
+        .check(&step, today(app)?, first_access)
+        .map_err(|fault| Failure::bad(fault.to_string()))?;
+    let id = match &step {
+        BreachStep::Started { id, .. } | BreachStep::Noted { id, .. } | BreachStep::Closed { id, .. } => {
+            id.clone()
+        }
+    };
+    let mut body = serde_json::to_value(step).map_err(|error| Failure::ours(&error))?;
+    // Whom it is about stands in each of its acts, so that a bundle about another person shows none of them.
+    let known = before.registry.people.breaches.get(&id).and_then(|one| one.about.clone());
+    if let (Some(fields), Some(about)) = (body.as_object_mut(), known) {
+        fields.insert("about".to_owned(), json!(about));
+    }
+    record(app, act::kind::BREACH, by.sign(body)).await?;
+    let after = app.ledger.published();
+    let one = after.registry.people.breaches.get(&id);
+    let one = one.ok_or_else(|| Failure::missing(format!("there is no breach assessment `{id}`")))?;
+    Ok(Json(row(app, one)?))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,372 @@
+//! Second signatures over the admin API: what waits, signing, declining; and how leave dates, tables and exports ask.
+//!
+//! A signature and what takes effect by it are one group of acts: neither stands without the other.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use jiff::Timestamp;
+use ntk_evidence::act;
+use ntk_evidence::event::Event;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::reviewers::{Signature, Word, prove, sign};
+use super::roster::{TURN, in_force};
+use super::second::reason;
+use super::{Answer, Failure, blocking};
+use crate::app::App;
+use crate::export::Question;
+use crate::reviewer::Passphrase;
+use crate::roster::Roster;
+use crate::roster::append::{Addition, append};
+use crate::second::cosign::{CosignStep, Pending, WAITING_MAX, WAITS, What};
+use crate::ticket::approve::is_approver;
+
+/// How large the text that waits may be, bytes: it is kept in mind until it is signed.
+const BODY_BYTES_MAX: usize = 256 << 10;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/v1/cosign", get(list))
+        .route("/v1/cosign/{id}", get(show))
+        .route("/v1/cosign/sign", post(give))
+        .route("/v1/cosign/decline", post(decline))
+}
+
+fn moment_now(app: &App) -> Answer<Timestamp> {
+    app.ledger.now().parse().map_err(|_| Failure::bad("the clock cannot be read"))
+}
+
+/// Id of the second reviewer, where the practice has one.
+pub(crate) fn second(app: &App) -> Option<String> {
+    app.ledger.published().registry.people.second.person().map(str::to_owned)
+}
+
+/// The act that asks for a signature, and what is told of it. `at_once` says why the thing holds already.
+pub(crate) fn ask(
+    app: &App,
+    (what, says, body): (What, String, Value),
+    at_once: Option<String>,
+    by: &Signature,
+) -> Answer<(Event, Value)> {
+    let now = moment_now(app)?;
+    let published = app.ledger.published();
+    let cosigns = &published.registry.people.cosigns;
+    if !cosigns.has_room(now) {
+        return Err(Failure::bad(format!(
+            "{WAITING_MAX} things wait for a second signature already; have some signed or declined first: ntk-collector cosign list"
+        )));
+    }
+    if body.to_string().len() > BODY_BYTES_MAX {
+        return Err(Failure::bad(format!(
+            "a text of more than {BODY_BYTES_MAX} bytes cannot wait for a second signature; make it shorter"
+        )));
+    }
+    let expires = now.checked_add(WAITS).map_err(|_| Failure::bad("the clock cannot be read"))?;
+    let mut pending = Pending {
+        id: cosigns.next_id(),
+        what,
+        says,
+        body,
+        sha256: String::new(),
+        at_once,
+        by: by.by.clone(),
+        proof: by.proof.to_owned(),
+        expires,
+    };
+    pending.sha256 = pending.hash();
+    let told = row(&pending);
+    let body = serde_json::to_value(CosignStep::Asked(pending)).map_err(|error| Failure::ours(&error))?;
+    Ok((act::event(act::kind::COSIGN, app.ledger.now(), body), told))
+}
+
+fn row(pending: &Pending) -> Value {
+    json!({
+        "id": pending.id, "what": pending.what, "says": pending.says, "sha256": pending.sha256, "by": pending.by,
+        "at_once": pending.at_once, "expires": pending.expires.to_string(),
+    })
+}
+
+/// Writes a group of acts.
+pub(crate) async fn write(app: &App, acts: Vec<Event>) -> Answer<()> {
+    let _appended = app.ledger.act(acts).await?;
+    Ok(())
+}
+
+async fn list(State(app): State<App>) -> Answer<Json<Value>> {
+    let now = moment_now(&app)?;
+    let published = app.ledger.published();
+    let cosigns = &published.registry.people.cosigns;
+    let over: Vec<Value> = cosigns.all_over().map(|over| json!(over)).collect();
+    Ok(Json(json!({
+        "second": published.registry.people.second.person(),
+        "waiting": cosigns.waiting(now).map(row).collect::<Vec<_>>(),
+        "lapsed": cosigns.lapsed(now).map(row).collect::<Vec<_>>(),
+        "over": over,
+    })))
+}
+
+/// The whole text, to be read before it is signed.
+async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Value>> {
+    let now = moment_now(&app)?;
+    let published = app.ledger.published();
+    let pending = published.registry.people.cosigns.find(&id, now);
+    let pending = pending.map_err(|fault| Failure::missing(fault.to_string()))?;
+    let mut told = row(pending);
+    if let Some(told) = told.as_object_mut() {
+        told.insert("body".to_owned(), pending.body.clone());
+        told.insert(
+            "text".to_owned(),
+            json!(Pending::text(&pending.id, pending.what, &pending.says, &pending.body)),
+        );
+    }
+    Ok(Json(told))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignRequest {
+    id: String,
+    /// Of the text that was read.
+    sha256: String,
+    by: String,
+    passphrase: Option<Passphrase>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeclineRequest {
+    id: String,
+    because: String,
+    by: String,
+    passphrase: Option<Passphrase>,
+}
+
+/// Who signs, proved; nothing less than a passphrase.
+async fn signer(app: &App, roster: &Roster, by: &str, passphrase: Option<&Passphrase>) -> Answer<Signature> {
+    let Some(passphrase) = passphrase else {
+        return Err(Failure::unproved(format!(
+            "`{by}` signs with a passphrase: give it at the prompt, with --passphrase-file, or in NTK_PASSPHRASE"
+        )));
+    };
+    let person = super::roster::person(roster, by)?;
+    let name = person.name.clone();
+    Ok(Signature { by: by.to_owned(), name, proof: prove(app, by, passphrase).await?.how() })
+}
+
+/// What waits under a number, if this person may sign it.
+async fn waiting(app: &App, roster: &Roster, id: &str, sha256: Option<&str>, by: &str) -> Answer<Pending> {
+    let now = moment_now(app)?;
+    let Some(second) = second(app) else {
+        return Err(Failure::bad("there is no second reviewer, and nothing waits for a signature"));
+    };
+    let app_for_reading = app.clone();
+    let terms = blocking(move || Ok(app_for_reading.lookup.rules_now()?.1.tickets().clone())).await?;
+    let approves = |id: &str| roster.person(id).is_some_and(|person| is_approver(person, &terms));
+    let published = app.ledger.published();
+    let cosigns = &published.registry.people.cosigns;
+    let own = cosigns.find(id, now).map(|pending| pending.sha256.clone()).unwrap_or_default();
+    let found = cosigns.may_sign(id, sha256.unwrap_or(&own), by, &second, approves, now);
+    found.cloned().map_err(|fault| Failure::bad(fault.to_string()))
+}
+
+async fn give(State(app): State<App>, Json(request): Json<SignRequest>) -> Answer<Json<Value>> {
+    let _turn = TURN.lock().await;
+    let (text, roster) = in_force(&app).await?;
+    let by = signer(&app, &roster, &request.by, request.passphrase.as_ref()).await?;
+    let pending = waiting(&app, &roster, &request.id, Some(&request.sha256), &by.by).await?;
+    let step = CosignStep::Signed { id: pending.id.clone(), sha256: request.sha256, by: by.by.clone() };
+    let body = serde_json::to_value(step).map_err(|error| Failure::ours(&error))?;
+    let mut acts = vec![act::event(act::kind::COSIGN, app.ledger.now(), by.sign(body))];
+    acts.extend(effect(&app, &pending, (&text, &roster), &by).await?);
+    write(&app, acts).await?;
+    Ok(Json(json!({"id": pending.id, "says": pending.says, "signed_by": by.by, "what": pending.what})))
+}
+
+/// What takes effect with the signature. What has changed since it was asked for is not overwritten.
+async fn effect(
+    app: &App,
+    pending: &Pending,
+    (text, roster): (&str, &Roster),
+    by: &Signature,
+) -> Answer<Option<Event>> {
+    let said = |key: &str| pending.body.get(key).and_then(Value::as_str).unwrap_or_default();
+    let moved_on = |what: &str| {
+        Failure::bad(format!(
+            "{what} has changed since `{}` was asked for; decline it and have it asked for again",
+            pending.id
+        ))
+    };
+    let mut body = match pending.what {
+        // In force already, or done by who asked with this number.
+        What::Leave | What::Export => return Ok(None),
+        What::LeaveWithdrawn => {
+            let person = said("person");
+            if roster.leave_of(person).map(|date| date.to_string()).as_deref() != Some(said("on")) {
+                return Err(moved_on("the leave date"));
+            }
+            let addition = Addition::LeaveWithdrawn { person: person.to_owned() };
+            let (text, roster) =
+                append(text, &addition).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
+            json!({"text": text, "version": roster.version(), "change": pending.says})
+        }
+        What::Roster => {
+            if roster.version() != said("over") {
+                return Err(moved_on("the roster"));
+            }
+            json!({"text": said("text"), "version": said("version"), "change": said("change")})
+        }
+        What::Policy => {
+            let app = app.clone();
+            let (_, policy) = blocking(move || Ok(app.lookup.rules_now()?)).await?;
+            if policy.hash() != said("over") {
+                return Err(moved_on("the table"));
+            }
+            json!({"text": said("text"), "hash": said("hash"), "name": said("name")})
+        }
+    };
+    if let Some(fields) = body.as_object_mut() {
+        for (key, value) in [
+            ("by", json!(pending.by)),
+            ("proof", json!(pending.proof)),
+            ("second", json!(by.by)),
+            ("second_proof", json!(by.proof)),
+            ("cosign", json!(pending.id)),
+        ] {
+            fields.insert(key.to_owned(), value);
+        }
+    }
+    let kind = if pending.what == What::Policy { act::kind::POLICY } else { act::kind::ROSTER };
+    Ok(Some(act::event(kind, app.ledger.now(), body)))
+}
+
+async fn decline(State(app): State<App>, Json(request): Json<DeclineRequest>) -> Answer<Json<Value>> {
+    let _turn = TURN.lock().await;
+    let (text, roster) = in_force(&app).await?;
+    let because = reason("--because", &request.because)?;
+    let by = signer(&app, &roster, &request.by, request.passphrase.as_ref()).await?;
+    let now = moment_now(&app)?;
+    let published = app.ledger.published();
+    let own =
+        published.registry.people.cosigns.find(&request.id, now).is_ok_and(|pending| pending.by == by.by);
+    // Whoever asked may take it back.
+    let pending = if own {
+        published
+            .registry
+            .people
+            .cosigns
+            .find(&request.id, now)
+            .cloned()
+            .map_err(|fault| Failure::bad(fault.to_string()))?
+    } else {
+        waiting(&app, &roster, &request.id, None, &by.by).await?
+    };
+    let step = CosignStep::Declined { id: pending.id.clone(), because, by: by.by.clone() };
+    let body = serde_json::to_value(step).map_err(|error| Failure::ours(&error))?;
+    let mut acts = vec![act::event(act::kind::COSIGN, app.ledger.now(), by.sign(body))];
+    let person = pending.body.get("person").and_then(Value::as_str).unwrap_or_default();
+    let on = pending.body.get("on").and_then(Value::as_str);
+    let is_in_force = roster.leave_of(person).map(|date| date.to_string()).as_deref() == on;
+    let mut withdrawn = false;
+    if pending.what == What::Leave && is_in_force {
+        let addition = Addition::LeaveWithdrawn { person: person.to_owned() };
+        let (text, roster) =
+            append(&text, &addition).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
+        let name = roster.person(person).map_or(person, |person| person.name.as_str());
+        let change = format!(
+            "{} did not co-sign the leave date of {name}, {}: it is withdrawn.",
+            by.name,
+            on.unwrap_or_default()
+        );
+        let body = json!({"text": text, "version": roster.version(), "change": change, "cosign": pending.id});
+        acts.push(act::event(act::kind::ROSTER, app.ledger.now(), by.sign(body)));
+        withdrawn = true;
+    }
+    write(&app, acts).await?;
+    Ok(Json(json!({"id": pending.id, "says": pending.says, "declined_by": by.by, "withdrawn": withdrawn})))
+}
+
+/// Who wants an export, and by which signature it goes.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ExportAsked {
+    /// Who asks.
+    #[serde(default)]
+    by: Option<String>,
+    #[serde(default)]
+    passphrase: Option<Passphrase>,
+    /// The signature that allows it.
+    #[serde(default)]
+    cosigned: Option<String>,
+    /// Why it cannot wait for one.
+    #[serde(default)]
+    alone_because: Option<String>,
+}
+
+/// The question of an export, and who asks it.
+pub(super) fn export_request(request: Value) -> Answer<(Question, ExportAsked)> {
+    let wrong = |error: serde_json::Error| Failure::bad(format!("the question cannot be read: {error}"));
+    let asked = serde_json::from_value(request.clone()).map_err(wrong)?;
+    Ok((serde_json::from_value(request).map_err(wrong)?, asked))
+}
+
+/// Whether an export goes now.
+pub(super) enum Export {
+    /// It does; what its act says of how.
+    Goes(BTreeMap<&'static str, Value>),
+    /// It waits for a signature.
+    Waits(Value),
+}
+
+/// Whether an export goes now: at once where there is no second reviewer, otherwise with a signature or a reason.
+pub(super) async fn export(app: &App, question: &Question, asked: ExportAsked) -> Answer<Export> {
+    let mut how = BTreeMap::new();
+    let (_, roster) = in_force(app).await?;
+    let by = match &asked.by {
+        Some(by) => Some(sign(app, &roster, by, asked.passphrase.as_ref(), Word::Decides).await?),
+        None => None,
+    };
+    if let Some(by) = &by {
+        how.insert("by", json!(by.by));
+        how.insert("proof", json!(by.proof));
+    }
+    if second(app).is_none() {
+        return Ok(Export::Goes(how));
+    }
+    let by = by.ok_or_else(|| {
+        Failure::unproved("this practice has a second reviewer who co-signs exports: say who asks, --by WHO")
+    })?;
+    let body = serde_json::to_value(question).map_err(|error| Failure::ours(&error))?;
+    if let Some(id) = &asked.cosigned {
+        let published = app.ledger.published();
+        published
+            .registry
+            .people
+            .cosigns
+            .may_export(id, &by.by, &body)
+            .map_err(|fault| Failure::bad(fault.to_string()))?;
+        how.insert("cosign", json!(id));
+        return Ok(Export::Goes(how));
+    }
+    let whose = question.person.as_deref().map_or_else(
+        || "everybody".to_owned(),
+        |id| roster.person(id).map_or_else(|| id.to_owned(), |person| person.name.clone()),
+    );
+    let says = format!(
+        "{} makes an evidence bundle for case {} about {whose}, {} to {}.",
+        by.name, question.case, question.from, question.to
+    );
+    let at_once = asked.alone_because.as_deref().map(|why| reason("--alone-because", why)).transpose()?;
+    let goes = at_once.is_some();
+    if let Some(why) = &at_once {
+        how.insert("alone_because", json!(why));
+    }
+    let (act, told) = ask(app, (What::Export, says, body), at_once, &by)?;
+    write(app, vec![act]).await?;
+    Ok(if goes { Export::Goes(how) } else { Export::Waits(told) })
+}
+
+#[cfg(test)]
+mod tests;

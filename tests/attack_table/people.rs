@@ -1,0 +1,97 @@
+//! The lines about questions, notices and second signatures.
+
+use super::Attack;
+use super::Ends::{Indirectly, Prevented, Seen, Unseen};
+
+/// Every line.
+pub(super) const PEOPLE: &[Attack] = &[
+    Attack {
+        id: "link-twice",
+        what: "use a one-time link a second time, or two at once",
+        ends: Prevented {
+            how: "the first act that names a link spends it; what comes later is told that it was used",
+            test: "admin::links::tests::an_answer_comes_by_a_link_that_works_once_and_says_whether_a_code_came_with_it",
+        },
+    },
+    Attack {
+        id: "link-guessed",
+        what: "guess a one-time link, or follow one that is withdrawn or over",
+        ends: Prevented {
+            how: "256 random bits, of which the ledger keeps a hash; a closed link opens nothing",
+            test: "admin::links::tests::a_link_that_is_guessed_withdrawn_or_over_opens_nothing_and_an_answer_undoes_no_decision",
+        },
+    },
+    Attack {
+        id: "link-read",
+        what: "read a one-time link in somebody's mail, as who runs the mail, and answer in their name",
+        ends: Seen {
+            by: "the finding and the review",
+            check: "without the code that went another way the answer reads \"not confirmed\"",
+            after: "with the answer",
+            test: "admin::links::tests::without_the_code_the_answer_is_marked_and_without_an_answer_nothing_is_decided",
+        },
+    },
+    Attack {
+        id: "link-never-came",
+        what: "say that a question never came",
+        ends: Indirectly(
+            "that its link was opened the first time is an act with its time; by whom is not known, and mail programs open links, too",
+        ),
+    },
+    Attack {
+        id: "paper-forged",
+        what: "type in an answer from paper that nobody wrote",
+        ends: Seen {
+            by: "the finding and the review",
+            check: "without the code of the form it reads \"not confirmed\"; who typed it in is named, with a passphrase, and is never whose answer it is",
+            after: "with the answer",
+            test: "admin::links::tests::an_answer_on_paper_names_who_typed_it_in_and_without_the_forms_code_it_is_not_confirmed",
+        },
+    },
+    Attack {
+        id: "asker-answers",
+        what: "answer one's own question, as who made the link or the form and saw its code",
+        ends: Unseen(
+            "whoever asks sees link and code once; the act says who asked and when the link was opened, and the person can contradict it; of paper there is the signed sheet",
+        ),
+    },
+    Attack {
+        id: "own-finding",
+        what: "decide a finding about oneself as the manager, or have a colleague do it",
+        ends: Prevented {
+            how: "nobody decides about themselves, and about who approves only the second reviewer does; in the review pages it is not there for them",
+            test: "admin::second::tests::the_managers_own_findings_are_decided_by_the_second_reviewer_alone_and_hidden_from_the_manager",
+        },
+    },
+    Attack {
+        id: "second-replaced",
+        what: "replace or decline the second reviewer against their will",
+        ends: Seen {
+            by: "the review",
+            check: "it needs the present one's passphrase, or a reason that every review shows from then on",
+            after: "in each week's review",
+            test: "admin::second::tests::a_second_reviewer_who_is_replaced_without_agreement_is_said_in_every_review",
+        },
+    },
+    Attack {
+        id: "cosign-replayed",
+        what: "use a second signature for another text, a second time, or sign what one asked for oneself",
+        ends: Prevented {
+            how: "it names the SHA-256 of number, kind, sentence and body; another text, a second time and the same person are refused, and acts written past the routes change nothing",
+            test: "admin::cosigns::tests::a_table_waits_and_a_signature_is_for_this_text_over_that_table_once",
+        },
+    },
+    Attack {
+        id: "leave-taken-back",
+        what: "take a leave date back alone, by `leave --withdraw` or in a roster",
+        ends: Prevented {
+            how: "what loosens waits for the second signature; what tightens does not wait",
+            test: "admin::cosigns::tests::a_leave_date_holds_at_once_and_taking_it_back_waits",
+        },
+    },
+    Attack {
+        id: "second-colludes",
+        what: "manager and second reviewer agree to hide something",
+        ends: Unseen("two signatures are two people's word; the acts say whose"),
+    },
+];
