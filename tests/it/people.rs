@@ -143,7 +143,7 @@ fn a_month_of_questions_signatures_and_notices_stands_in_a_bundle_that_verifies(
     let changes = report["changes"].to_string();
     for part in [
         "Assessment A-1 under 45 CFR 164.402",
-        "have not acknowledged",
+        "not acknowledged the staff notice",
         "Dr. Chen co-signed C-3",
         "did not co-sign C-2",
     ] {
