@@ -119,7 +119,8 @@ pub fn review(
         Some(_) => Vec::new(),
         None => published.registry.people.sentences(&roster, made_at, today),
     };
-    let standing = standing.into_iter().map(|(sentence, is_prominent)| Note { at: None, sentence, is_prominent });
+    let standing =
+        standing.into_iter().map(|(sentence, is_prominent)| Note { at: None, sentence, is_prominent });
     let alarms = pass.alarms.notes().into_iter().map(|note| Note { is_prominent: true, ..note });
     let stamps = pass.stamps;
     let input = WeekInput {

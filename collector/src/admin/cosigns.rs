@@ -354,9 +354,13 @@ pub(super) async fn export(app: &App, question: &Question, asked: ExportAsked) -
         || "everybody".to_owned(),
         |id| roster.person(id).map_or_else(|| id.to_owned(), |person| person.name.clone()),
     );
+    let day = |at: Timestamp| app.lookup.zone().to_datetime(at).date();
     let says = format!(
         "{} makes an evidence bundle for case {} about {whose}, {} to {}.",
-        by.name, question.case, question.from, question.to
+        by.name,
+        question.case,
+        day(question.from),
+        day(question.to)
     );
     let at_once = asked.alone_because.as_deref().map(|why| reason("--alone-because", why)).transpose()?;
     let goes = at_once.is_some();

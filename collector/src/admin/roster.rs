@@ -406,8 +406,9 @@ async fn leave(State(app): State<App>, Json(request): Json<LeaveRequest>) -> Ans
         (None, _) => None,
         // What watches less waits for a second person; what watches more does not (second::cosign).
         (Some(_), Addition::LeaveWithdrawn { person }) => {
+            let says = change.replacen(" withdrew ", " takes back ", 1);
             let body = json!({"person": person, "on": roster.leave_of(person).map(|on| on.to_string())});
-            let (act, told) = cosigns::ask(&app, (What::LeaveWithdrawn, change, body), None, &by)?;
+            let (act, told) = cosigns::ask(&app, (What::LeaveWithdrawn, says, body), None, &by)?;
             cosigns::write(&app, vec![act]).await?;
             return Ok(Json(json!({"pending": told, "person": request.person})));
         }

@@ -100,7 +100,8 @@ fn cosign(step: CosignStep, name: impl Fn(&str) -> String) -> (String, bool) {
                     shown(why),
                     asked.says
                 ),
-                true,
+                // It stands on page one for as long as it waits.
+                false,
             ),
             None => (format!("{} waits for a second signature: {}", asked.id, asked.says), false),
         },
@@ -180,7 +181,7 @@ mod tests {
             ! Dr. Chen is the second reviewer from then on, without the agreement of the one before (“moved away”). Ask them whether they know.
             ! The practice does without a second reviewer (“two of us”).
             C-1 waits for a second signature: Mary Lopez adopts a table.
-            ! C-1, which holds already (“the server is down”), waits for a second signature: Mary Lopez adopts a table.
+            C-1, which holds already (“the server is down”), waits for a second signature: Mary Lopez adopts a table.
             Dr. Chen co-signed C-1.
             ! Dr. Chen did not co-sign C-1 (“not agreed”).
             Version 2 of the staff notice came into force; everybody is asked again.
