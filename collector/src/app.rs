@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::at_rest::{self, AtRestError, convert};
 use crate::clock::Clock;
+use crate::delivery::task::Outgoing;
 use crate::desk::Desk;
 use crate::follow::{FollowError, Follower, Lookup, Progress, Writing};
 use crate::home::Home;
@@ -99,6 +100,8 @@ pub struct App {
     pub trust: CurrentTrust,
     /// The copy outside this machine.
     pub off_site: OffSite,
+    /// What is sent out by itself.
+    pub outgoing: Outgoing,
     /// Address of the agents' listener, once it listens.
     pub address: Arc<std::sync::OnceLock<String>>,
     /// How the folder is kept, in a sentence.
@@ -154,6 +157,8 @@ impl Working {
         }
         let trust = CurrentTrust::new(practice.trust.clone(), &practice.trust_text);
         let app = App {
+            outgoing: Outgoing::open(&practice.home, practice.config.delivery.clone())
+                .map_err(PracticeError::Home)?,
             off_site: OffSite::new(Arc::clone(&practice), handle.clone(), trust.clone()),
             desk: Desk::new(handle.clone(), lookup.clone()),
             reviewers: Arc::new(Reviewers::new(practice.home.clone())),

@@ -3,6 +3,7 @@
 //! Read once into [`Config`]; every fault is reported with the name of its key. A changed file is read again
 //! while the collector runs ([`reload`]); what cannot change without a start says so.
 
+pub mod delivery;
 pub mod reload;
 pub mod time_stamps;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::home::{HomeError, read_text};
 use crate::off_site::target::{RawOffSite, Target};
+use delivery::{Delivery, MailSection, NoticesSection, ReportSection};
 use time_stamps::{TimeStampSection, TimeStamps};
 
 /// The configuration as it stands in the file.
@@ -62,6 +64,15 @@ pub struct RawConfig {
     /// Who is asked for time-stamps; nobody where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_stamps: Option<TimeStampSection>,
+    /// When the weekly review is made; only when asked for where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<ReportSection>,
+    /// How mails are sent; none are where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<MailSection>,
+    /// Who is told at once; nobody where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notices: Option<NoticesSection>,
 }
 
 /// `[retention]`.
@@ -122,6 +133,8 @@ pub struct Config {
     pub zone: TimeZone,
     /// Where copies go.
     pub off_site: Option<Target>,
+    /// Reviews on schedule, mails, notices.
+    pub delivery: Delivery,
 }
 
 /// What a footer names.
@@ -213,8 +226,10 @@ impl Config {
             None
         });
         let time_stamps = raw.time_stamps.as_ref().and_then(|section| section.check(&mut faults));
+        let delivery =
+            delivery::check(raw.report.as_ref(), raw.mail.as_ref(), raw.notices.as_ref(), &mut faults);
         match zone {
-            Ok(zone) if faults.is_empty() => Ok(Self { raw, time_stamps, zone, off_site }),
+            Ok(zone) if faults.is_empty() => Ok(Self { raw, time_stamps, zone, off_site, delivery }),
             _ => Err(ConfigError::Values { path: path.into(), faults }),
         }
     }

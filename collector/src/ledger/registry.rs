@@ -11,6 +11,7 @@ use ntk_evidence::merkle::CompactRange;
 use ntk_evidence::name::Author;
 use serde::{Deserialize, Serialize};
 
+use crate::delivery::Deliveries;
 use crate::hold::Holds;
 use crate::inventory::Asked;
 use crate::off_site::Recorded;
@@ -97,6 +98,9 @@ pub struct Registry {
     /// The copy outside, as far as acts say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off_site: Option<Recorded>,
+    /// What was sent out, as far as acts say.
+    #[serde(default, skip_serializing_if = "Deliveries::is_empty")]
+    pub deliveries: Deliveries,
 }
 
 /// When a ledger was filled again, and what is gone.
@@ -177,6 +181,10 @@ impl Registry {
             }
             act::kind::OFF_SITE => {
                 self.off_site.get_or_insert_default().apply(&event.time, &body);
+                None
+            }
+            act::kind::DELIVERY => {
+                self.deliveries.apply(&body, &event.time);
                 None
             }
             act::kind::WATCH => {
