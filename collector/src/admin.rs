@@ -275,7 +275,9 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
     };
     let settings = app.outgoing.settings();
     if request.send && crate::delivery::report::reaches_nobody(&settings) {
-        return Err(Failure::bad("nobody is to get reviews: set `to` under [mail] or `folder` under [report] in collector.toml"));
+        return Err(Failure::bad(
+            "nobody is to get reviews: set `to` under [mail] or `folder` under [report] in collector.toml",
+        ));
     }
     let made = make_report(&app, week).await?;
     let sent = match request.send {

@@ -198,7 +198,8 @@ impl Deliveries {
             Ok(DeliveryAct::Missing(missing)) => {
                 self.open.remove(&missing.id);
                 // The review is due again; who has it already does not get it twice, because ids stay.
-                self.weeks.retain(|week| Some(week.split('/').next().unwrap_or(week)) != missing.week.as_deref());
+                self.weeks
+                    .retain(|week| Some(week.split('/').next().unwrap_or(week)) != missing.week.as_deref());
             }
             Ok(DeliveryAct::Failed(_) | DeliveryAct::Declined { .. }) | Err(_) => {}
         }

@@ -109,7 +109,10 @@ pub fn encrypt(bytes: &[u8], to: &Recipients) -> Result<Vec<u8>, EncryptError> {
 
 /// Encrypts to whoever knows the passphrase; the work of trying one is about a second.
 pub fn encrypt_to_passphrase(bytes: &[u8], passphrase: &str) -> Result<Vec<u8>, EncryptError> {
-    write(bytes, age::Encryptor::with_user_passphrase(age::secrecy::SecretString::from(passphrase.to_owned())))
+    write(
+        bytes,
+        age::Encryptor::with_user_passphrase(age::secrecy::SecretString::from(passphrase.to_owned())),
+    )
 }
 
 fn write(bytes: &[u8], encryptor: age::Encryptor) -> Result<Vec<u8>, EncryptError> {

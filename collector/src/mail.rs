@@ -88,7 +88,9 @@ pub enum MailError {
     #[error("the mail could not be put together: {0}")]
     Build(String),
     /// Nobody answered.
-    #[error("the mail server `{server}` cannot be reached: {said}; check `mail.server`, `mail.port` and the way out of the building")]
+    #[error(
+        "the mail server `{server}` cannot be reached: {said}; check `mail.server`, `mail.port` and the way out of the building"
+    )]
     Reach {
         /// Host and port.
         server: String,
@@ -96,7 +98,9 @@ pub enum MailError {
         said: String,
     },
     /// TLS.
-    #[error("the mail server `{server}` did not show a certificate that this machine trusts for that name, and nothing was sent: {said}")]
+    #[error(
+        "the mail server `{server}` did not show a certificate that this machine trusts for that name, and nothing was sent: {said}"
+    )]
     Tls {
         /// Host and port.
         server: String,
@@ -116,7 +120,13 @@ pub enum MailError {
 }
 
 /// One attempt; comes back when the server has taken the mail, or with the reason. Blocks.
-pub fn send(mail: &Mail, password: Option<&str>, to: &Address, letter: Letter<'_>, now: Moment) -> Result<(), MailError> {
+pub fn send(
+    mail: &Mail,
+    password: Option<&str>,
+    to: &Address,
+    letter: Letter<'_>,
+    now: Moment,
+) -> Result<(), MailError> {
     let message = message(mail, to, letter, now)?;
     let server = format!("{}:{}", mail.server, mail.port);
     let tls = |parameters: fn(TlsParameters) -> Tls| {
@@ -139,7 +149,8 @@ pub fn send(mail: &Mail, password: Option<&str>, to: &Address, letter: Letter<'_
     }
     transport.build().send(&message).map(|_| ()).map_err(|error| {
         let said = said(&error);
-        let is_certificate = ["certificate", "tls", "handshake"].iter().any(|word| said.to_lowercase().contains(word));
+        let is_certificate =
+            ["certificate", "tls", "handshake"].iter().any(|word| said.to_lowercase().contains(word));
         match (error.is_tls() || is_certificate, error.is_permanent() || error.is_transient()) {
             (_, true) => MailError::Refused { server, said, is_final: error.is_permanent() },
             (true, false) => MailError::Tls { server, said },
@@ -206,7 +217,8 @@ mod tests {
             details: false,
         };
         let message_id = "<report-2026-w47@maple.ntk.invalid>".to_owned();
-        let letter = Letter { message_id, practice, subject, text: "Nothing.", html: Some("<p>Nothing.</p>"), files };
+        let letter =
+            Letter { message_id, practice, subject, text: "Nothing.", html: Some("<p>Nothing.</p>"), files };
         let now = Moment::parse("2026-11-23T12:00:00Z").unwrap();
         String::from_utf8(message(&mail, &address, letter, now).unwrap().formatted()).unwrap()
     }
@@ -225,7 +237,16 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_none() {
-        for wrong in ["", "mary", "mary@", "@b.example", "a@b.example\r\nRCPT TO:<x@y.example>", "Mary <a@b.example>", "a@b", "a b@c.example"] {
+        for wrong in [
+            "",
+            "mary",
+            "mary@",
+            "@b.example",
+            "a@b.example\r\nRCPT TO:<x@y.example>",
+            "Mary <a@b.example>",
+            "a@b",
+            "a b@c.example",
+        ] {
             assert_eq!(Address::parse(wrong), None, "{wrong}");
         }
         assert_eq!(Address::parse("mary.lopez+ntk@example.net").unwrap().domain(), "example.net");

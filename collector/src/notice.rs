@@ -80,7 +80,9 @@ impl Kind {
                 "A computer remembers another history of the ledger than the one that is kept",
                 "Computers remember another history of the ledger than the one that is kept",
             ),
-            Self::SelfCheck => ("The ledger’s check of itself did not pass", "The ledger’s check of itself did not pass"),
+            Self::SelfCheck => {
+                ("The ledger’s check of itself did not pass", "The ledger’s check of itself did not pass")
+            }
             Self::Stopped => (
                 "The collector stopped evaluating what computers send",
                 "The collector stopped evaluating what computers send",
@@ -89,22 +91,32 @@ impl Kind {
                 "A message that waited to be sent was removed",
                 "Messages that waited to be sent were removed",
             ),
-            Self::Silent => ("Several computers went silent at once", "Several computers went silent at once"),
+            Self::Silent => {
+                ("Several computers went silent at once", "Several computers went silent at once")
+            }
             Self::NewAdministrator => (
                 "An account got the rights of an administrator",
                 "Accounts got the rights of an administrator",
             ),
-            Self::MailForward => ("Mail is now sent on to another address", "Mail is now sent on to other addresses"),
+            Self::MailForward => {
+                ("Mail is now sent on to another address", "Mail is now sent on to other addresses")
+            }
         }
     }
 
     /// Where to look.
     const fn look(self) -> &'static str {
         match self {
-            Self::AfterLeaving => "Findings, and the page Departure (ntk-collector findings, ntk-collector departure)",
+            Self::AfterLeaving => {
+                "Findings, and the page Departure (ntk-collector findings, ntk-collector departure)"
+            }
             Self::Recording | Self::Decoy => "Findings (ntk-collector findings)",
-            Self::Disagreement => "Self-check (ntk-collector status); compare the words on earlier printed reviews",
-            Self::SelfCheck => "Self-check (ntk-collector self-check); change nothing on the collector before",
+            Self::Disagreement => {
+                "Self-check (ntk-collector status); compare the words on earlier printed reviews"
+            }
+            Self::SelfCheck => {
+                "Self-check (ntk-collector self-check); change nothing on the collector before"
+            }
             Self::Stopped => "the collector’s own log; then start it again",
             Self::OutboxRemoved => "Reports (ntk-collector mail check)",
             Self::Silent => "Machines (ntk-collector status); ask whether the power or the network was off",

@@ -11,6 +11,7 @@ mod commission;
 mod crash;
 mod custody;
 mod decisions;
+mod delivery;
 mod detection;
 mod doors;
 mod encrypted;

@@ -84,7 +84,9 @@ async fn warned(app: &App, settings: &Delivery) -> Answer<Vec<String>> {
     if settings.mail.as_ref().is_some_and(|mail| mail.user.is_some())
         && !app.practice.home.private(secret::MAIL).exists()
     {
-        found.push("`mail.user` is set and there is no password: run `ntk-collector mail password`.".to_owned());
+        found.push(
+            "`mail.user` is set and there is no password: run `ntk-collector mail password`.".to_owned(),
+        );
     }
     if report_ways(settings).is_empty() {
         found.push("Nobody gets the review: add the section [mail], or `folder` under [report].".to_owned());
@@ -121,7 +123,9 @@ fn places(settings: &Delivery) -> Vec<(String, String)> {
     if let Some(notices) = &settings.notices {
         let mail = notices.mail.iter().map(|to| (format!("The address {to}"), to.domain().to_owned()));
         places.extend(mail);
-        for (what, url) in [("webhook", &notices.webhook), ("ntfy", &notices.ntfy), ("heartbeat", &notices.heartbeat)] {
+        for (what, url) in
+            [("webhook", &notices.webhook), ("ntfy", &notices.ntfy), ("heartbeat", &notices.heartbeat)]
+        {
             places.extend(url.as_ref().map(|url| (format!("The way {what}"), url.host.clone())));
         }
     }
@@ -141,7 +145,10 @@ fn look(what: String, host: String) -> Place {
 async fn set_secret(State(app): State<App>, Json(request): Json<Secret>) -> Answer<Json<Value>> {
     let known = [secret::MAIL, secret::PASSPHRASE, secret::WEBHOOK, secret::NTFY];
     let Some(name) = known.into_iter().find(|name| *name == request.what) else {
-        return Err(Failure::bad(format!("there is no secret of that name; it is one of {}", known.join(", "))));
+        return Err(Failure::bad(format!(
+            "there is no secret of that name; it is one of {}",
+            known.join(", ")
+        )));
     };
     let value = request.value.trim_end_matches(['\r', '\n']).to_owned();
     if value.is_empty() || value.len() > SECRET_BYTES_MAX || value.contains(char::is_control) {
@@ -153,7 +160,8 @@ async fn set_secret(State(app): State<App>, Json(request): Json<Secret>) -> Answ
         )));
     }
     let home = app.practice.home.clone();
-    blocking(move || home.write_secret(name, value.as_bytes()).map_err(|error| Failure::ours(&error))).await?;
+    blocking(move || home.write_secret(name, value.as_bytes()).map_err(|error| Failure::ours(&error)))
+        .await?;
     record(&app, act::kind::CONFIGURATION, json!({"change": "secret set", "name": name})).await?;
     Ok(Json(json!({"set": name})))
 }
@@ -168,7 +176,9 @@ async fn test(State(app): State<App>, Json(request): Json<Test>) -> Answer<Json<
     };
     if ways.is_empty() {
         let section = if request.what == "mail" { "[mail]" } else { "[notices]" };
-        return Err(Failure::bad(format!("there is nobody to send a trial to: add the section {section} to collector.toml")));
+        return Err(Failure::bad(format!(
+            "there is nobody to send a trial to: add the section {section} to collector.toml"
+        )));
     }
     let mut rows = Vec::new();
     for way in ways {
@@ -178,7 +188,8 @@ async fn test(State(app): State<App>, Json(request): Json<Test>) -> Answer<Json<
         let result = attempt(&app, &settings, item, app.ledger.clock().now()).await;
         let reason = result.err().map(|failure| crate::error_chain(&failure));
         let attempted = crate::delivery::Attempted { reason: reason.clone(), ..attempted };
-        let act = if reason.is_none() { DeliveryAct::Sent(attempted) } else { DeliveryAct::Failed(attempted) };
+        let act =
+            if reason.is_none() { DeliveryAct::Sent(attempted) } else { DeliveryAct::Failed(attempted) };
         tell(&app, act).await?;
         rows.push(json!({"way": said, "taken": reason.is_none(), "reason": reason}));
     }

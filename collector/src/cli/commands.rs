@@ -427,7 +427,8 @@ async fn report(client: &Client, args: ReportArgs) -> anyhow::Result<u8> {
         println!("Week {}: queued for {n}; it goes out while the collector runs.", text(&body, "week"));
     }
     let Some(out) = args.out else { return Ok(0) };
-    std::fs::create_dir_all(&out).with_context(|| format!("could not make the folder `{}`", out.display()))?;
+    std::fs::create_dir_all(&out)
+        .with_context(|| format!("could not make the folder `{}`", out.display()))?;
     let (html, data) = (out.join("report.html"), out.join("report.json"));
     let html = encrypted::write(&html, text(&body, "html").as_bytes(), to.as_ref())?;
     let report = serde_json::to_string_pretty(body.get("report").unwrap_or(&Value::Null))?;

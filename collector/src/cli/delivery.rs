@@ -103,8 +103,13 @@ async fn test(client: &Client, what: &str) -> anyhow::Result<u8> {
 
 async fn check(client: &Client, as_json: bool) -> anyhow::Result<u8> {
     let body = json(&client.get("/v1/delivery", &[]).await?)?;
-    let warnings: Vec<&str> =
-        body.get("warnings").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let warnings: Vec<&str> = body
+        .get("warnings")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let code = if warnings.is_empty() { 0 } else { exit::NO };
     if as_json {
         println!("{body}");

@@ -264,7 +264,8 @@ impl MailSection {
         let from = address("mail.from", &self.from, faults);
         let to = addresses("mail.to", &self.to, faults);
         if self.to.is_empty() {
-            faults.push("`mail.to` names nobody; give an address that the watched person does not run".into());
+            faults
+                .push("`mail.to` names nobody; give an address that the watched person does not run".into());
         }
         let attach = self.attach(faults);
         let port = self.port.unwrap_or(match security {
@@ -291,7 +292,10 @@ impl MailSection {
                 Some(Attach::Link(link.clone()))
             }
             ("link", _) => {
-                faults.push("`mail.link`: give the console's address, such as `https://collector.example:8443/`".into());
+                faults.push(
+                    "`mail.link`: give the console's address, such as `https://collector.example:8443/`"
+                        .into(),
+                );
                 None
             }
             (other, _) => {
@@ -367,7 +371,8 @@ fn addresses(key: &str, texts: &[String], faults: &mut Vec<String>) -> Vec<Addre
 fn address(key: &str, text: &str, faults: &mut Vec<String>) -> Option<Address> {
     let address = Address::parse(text);
     if address.is_none() {
-        faults.push(format!("`{key}`: `{}` is not an address such as `mary@example.com`", text.escape_debug()));
+        faults
+            .push(format!("`{key}`: `{}` is not an address such as `mary@example.com`", text.escape_debug()));
     }
     address
 }
@@ -414,13 +419,28 @@ mod tests {
             [notices]\nwebhook='http://gateway.example/secret-path'\nheartbeat_minutes=0\nquiet='late'\nper_hour=0\nsilent_machines=1\n";
         let said = faults(wrong);
         for key in [
-            "`report.day`", "`report.time`", "`report.folder`", "`mail.security`", "`mail.from`", "`mail.to`", "`mail.link`",
-            "`notices.webhook`", "`notices.heartbeat_minutes`", "`notices.quiet`", "`notices.per_hour`", "`notices.silent_machines`",
+            "`report.day`",
+            "`report.time`",
+            "`report.folder`",
+            "`mail.security`",
+            "`mail.from`",
+            "`mail.to`",
+            "`mail.link`",
+            "`notices.webhook`",
+            "`notices.heartbeat_minutes`",
+            "`notices.quiet`",
+            "`notices.per_hour`",
+            "`notices.silent_machines`",
         ] {
             assert!(said.contains(key), "{key} in {said}");
         }
         assert!(!said.contains("secret-path") && !said.contains('\r'), "{said}");
         assert!(faults("[notices]\nmail=['a@b.example']").contains("needs the section [mail]"));
-        assert_eq!(faults("[report]\n[mail]\nserver='127.0.0.1'\nsecurity='none'\nfrom='a@b.example'\nto=['c@d.example']"), "");
+        assert_eq!(
+            faults(
+                "[report]\n[mail]\nserver='127.0.0.1'\nsecurity='none'\nfrom='a@b.example'\nto=['c@d.example']"
+            ),
+            ""
+        );
     }
 }

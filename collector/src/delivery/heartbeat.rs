@@ -25,12 +25,19 @@ pub struct Last {
 }
 
 /// What is due now: pure.
-pub fn next(every_seconds: i64, last: &Last, faults: &[String], report: Option<&str>, now: Moment) -> Option<Beat> {
+pub fn next(
+    every_seconds: i64,
+    last: &Last,
+    faults: &[String],
+    report: Option<&str>,
+    now: Moment,
+) -> Option<Beat> {
     let beat = if faults.is_empty() { Beat::Well } else { Beat::Fail(faults.join(" ")) };
     let Some((at, before)) = &last.sent else { return Some(beat) };
     // A clock that was set back makes one due.
     let is_recent = *at <= now && now < at.plus_seconds(every_seconds);
-    let is_news = *before != beat || (beat == Beat::Well && report.is_some() && last.report.as_deref() != report);
+    let is_news =
+        *before != beat || (beat == Beat::Well && report.is_some() && last.report.as_deref() != report);
     (!is_recent || is_news).then_some(beat)
 }
 
@@ -43,12 +50,16 @@ pub fn faults(app: &App) -> Vec<String> {
         let at = Moment::parse(&checked.time);
         if !checked.passed {
             found.push("The ledger’s check of itself did not pass.".to_owned());
-        } else if at.is_some_and(|at| at.plus_seconds((hours.saturating_mul(2) + 24).saturating_mul(3600)) < app.ledger.clock().now()) {
+        } else if at.is_some_and(|at| {
+            at.plus_seconds((hours.saturating_mul(2) + 24).saturating_mul(3600)) < app.ledger.clock().now()
+        }) {
             found.push("The ledger has not checked itself for more than two days.".to_owned());
         }
     }
     if !app.lookup.reached().1 {
-        found.push("The collector stopped evaluating what computers send; it has to be started again.".to_owned());
+        found.push(
+            "The collector stopped evaluating what computers send; it has to be started again.".to_owned(),
+        );
     }
     found
 }

@@ -48,10 +48,19 @@ pub struct Words {
 }
 
 /// The words for a week.
-pub fn words(practice: &str, week: Week, about: About<'_>, broken: &[String], beside: &Beside, details: bool) -> Words {
+pub fn words(
+    practice: &str,
+    week: Week,
+    about: About<'_>,
+    broken: &[String],
+    beside: &Beside,
+    details: bool,
+) -> Words {
     let (verdict, summary) = match about {
         About::Review(report) => (report.verdict.sentence.clone(), summary(report)),
-        About::NotMade(_) => ("The review of this week could not be made.".to_owned(), "could not be made".to_owned()),
+        About::NotMade(_) => {
+            ("The review of this week could not be made.".to_owned(), "could not be made".to_owned())
+        }
     };
     let mut broken = broken.to_vec();
     let mut more = Vec::new();
@@ -61,7 +70,11 @@ pub fn words(practice: &str, week: Week, about: About<'_>, broken: &[String], be
         About::Review(report) => {
             let n = report.verdict.more.len();
             if n > 0 {
-                let sentence = if n == 1 { "One more sentence stands".to_owned() } else { format!("{n} more sentences stand") };
+                let sentence = if n == 1 {
+                    "One more sentence stands".to_owned()
+                } else {
+                    format!("{n} more sentences stand")
+                };
                 more.push(format!("{sentence} beside this in the review."));
             }
         }
@@ -92,7 +105,8 @@ pub fn words(practice: &str, week: Week, about: About<'_>, broken: &[String], be
 impl Words {
     /// As plain text.
     pub fn text(&self) -> String {
-        let list = |sentences: &[String]| sentences.iter().map(|one| format!("- {one}\n")).collect::<String>();
+        let list =
+            |sentences: &[String]| sentences.iter().map(|one| format!("- {one}\n")).collect::<String>();
         let mut text = format!("{}\n{}\n{}\n\n{}\n\n", self.practice, self.title, self.period, self.verdict);
         if !self.more.is_empty() {
             text.push_str(&format!("{}\n", list(&self.more)));
@@ -127,7 +141,9 @@ fn summary(report: &WeeklyReport) -> String {
 }
 
 fn place(week: Week, beside: &Beside) -> (Vec<String>, Option<String>) {
-    let here = format!("On the collector it is kept as it was made; a copy on a stick: ntk-collector report --week {week} --out FOLDER.");
+    let here = format!(
+        "On the collector it is kept as it was made; a copy on a stick: ntk-collector report --week {week} --out FOLDER."
+    );
     match beside {
         Beside::Nothing => (vec![here], None),
         Beside::Link(link) => (vec!["Open the console, sign in, and choose Reports. Type its address yourself if this mail looks odd.".to_owned(), here], Some(link.clone())),
@@ -170,15 +186,30 @@ mod tests {
     fn not_made(beside: &Beside, details: bool) -> Words {
         let week = Week::parse("2026-W47").unwrap();
         let about = About::NotMade("segment 3 of /var/lib/x cannot be read");
-        words("Maple <b>&", week, about, &["The ledger’s check of itself did not pass.".to_owned()], beside, details)
+        words(
+            "Maple <b>&",
+            week,
+            about,
+            &["The ledger’s check of itself did not pass.".to_owned()],
+            beside,
+            details,
+        )
     }
 
     #[test]
     fn a_broken_week_says_so_in_plain_words_and_accuses_nobody() {
         let words = not_made(&Beside::Nothing, false);
-        assert_eq!(words.subject, "Weekly access review, week 2026-W47: could not be made; something does not work");
+        assert_eq!(
+            words.subject,
+            "Weekly access review, week 2026-W47: could not be made; something does not work"
+        );
         let (text, html) = (words.text(), words.html().unwrap());
-        for said in ["could not be made", "check of itself did not pass", "Nothing that was recorded is lost", "ntk-verify witness"] {
+        for said in [
+            "could not be made",
+            "check of itself did not pass",
+            "Nothing that was recorded is lost",
+            "ntk-verify witness",
+        ] {
             assert!(text.contains(said) && html.contains(said), "{said} in {text}");
         }
         assert!(!text.contains("/var/lib") && !html.contains("/var/lib"), "no path");

@@ -164,7 +164,8 @@ impl Item {
     /// Whether it is to be tried now. A clock that was set back makes nothing wait for a time that was ahead.
     pub fn is_due(&self, now: Moment) -> bool {
         let next = self.next.as_deref().and_then(Moment::parse);
-        self.taken.is_none() && next.is_none_or(|next| next <= now || now.plus_seconds(WAIT_SECONDS.1 * 2) < next)
+        self.taken.is_none()
+            && next.is_none_or(|next| next <= now || now.plus_seconds(WAIT_SECONDS.1 * 2) < next)
     }
 
     /// Counts a failure; `jitter` moves the next attempt by up to a fifth, so that many collectors do not come at once.
@@ -172,7 +173,8 @@ impl Item {
         let queued = Moment::parse(&self.queued).unwrap_or(now);
         let (first, longest) = if self.what == What::Notice { NOTICE_WAIT_SECONDS } else { WAIT_SECONDS };
         let tried_for = if self.what == What::Report { REPORT_SECONDS } else { OTHER_SECONDS };
-        let doubled = first.saturating_mul(1i64.checked_shl(self.attempts.min(20)).unwrap_or(i64::MAX)).min(longest);
+        let doubled =
+            first.saturating_mul(1i64.checked_shl(self.attempts.min(20)).unwrap_or(i64::MAX)).min(longest);
         let moved = doubled.saturating_mul(i64::from(jitter).saturating_sub(128)) / 640;
         self.attempts = self.attempts.saturating_add(1);
         self.next = Some(now.plus_seconds(doubled.saturating_add(moved).max(1)).to_rfc3339(0));
@@ -208,7 +210,8 @@ impl Place for Home {
 
     fn names(&self) -> Result<Vec<String>, HomeError> {
         let folder = self.path("private");
-        let entries = std::fs::read_dir(&folder).map_err(|source| HomeError::Read { path: folder, source })?;
+        let entries =
+            std::fs::read_dir(&folder).map_err(|source| HomeError::Read { path: folder, source })?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         Ok(names.filter(|name| name.starts_with(PREFIX) && name.ends_with(".json")).collect())
     }

@@ -14,7 +14,12 @@ use crate::encrypt::{Recipients, encrypt, encrypt_to_passphrase};
 use crate::report::week::Week;
 
 /// Queues a review for everybody; of one that the schedule did not ask for, each is a message of its own.
-pub(crate) async fn queue_made(app: &App, settings: &Delivery, made: &Made, scheduled: bool) -> Result<usize, QueueError> {
+pub(crate) async fn queue_made(
+    app: &App,
+    settings: &Delivery,
+    made: &Made,
+    scheduled: bool,
+) -> Result<usize, QueueError> {
     let week = made.week.to_string();
     let (attached, beside) = beside(app, settings, made).await;
     let details = settings.mail.as_ref().is_some_and(|mail| mail.details);
@@ -24,9 +29,11 @@ pub(crate) async fn queue_made(app: &App, settings: &Delivery, made: &Made, sche
     let which = if scheduled { String::new() } else { format!("-leaf-{}", made.leaf) };
     let items = report_ways(settings).into_iter().map(|way| {
         let files = match way {
-            Way::Folder => {
-                made.files.iter().map(|(kind, bytes)| Attached::new(format!("{week}{which}.{kind}"), bytes)).collect()
-            }
+            Way::Folder => made
+                .files
+                .iter()
+                .map(|(kind, bytes)| Attached::new(format!("{week}{which}.{kind}"), bytes))
+                .collect(),
             Way::Mail { .. } | Way::Webhook | Way::Ntfy => attached.clone(),
         };
         item(app, &format!("report-{}{which}", week.to_lowercase()), &week, way, &words, html.clone(), files)
@@ -36,7 +43,12 @@ pub(crate) async fn queue_made(app: &App, settings: &Delivery, made: &Made, sche
 }
 
 /// Queues, for everybody, that a review could not be made.
-pub async fn queue_not_made(app: &App, settings: &Delivery, week: Week, why: &str) -> Result<usize, QueueError> {
+pub async fn queue_not_made(
+    app: &App,
+    settings: &Delivery,
+    week: Week,
+    why: &str,
+) -> Result<usize, QueueError> {
     let details = settings.mail.as_ref().is_some_and(|mail| mail.details);
     let practice = &app.practice.config.raw.practice;
     let words = words(practice, week, About::NotMade(why), &broken(app), &Beside::Nothing, details);
@@ -54,7 +66,15 @@ fn queued(
     not_made: bool,
     items: std::collections::BTreeMap<String, String>,
 ) -> DeliveryAct {
-    DeliveryAct::Queued { what: What::Report, week, scheduled, not_made, items, until: None, about: Vec::new() }
+    DeliveryAct::Queued {
+        what: What::Report,
+        week,
+        scheduled,
+        not_made,
+        items,
+        until: None,
+        about: Vec::new(),
+    }
 }
 
 fn item(
@@ -123,7 +143,9 @@ fn broken(app: &App) -> Vec<String> {
         n => found.push(format!("{n} of {of} computers are silent now.")),
     }
     let failing = |value: Result<Value, serde_json::Error>, key: &str| {
-        value.is_ok_and(|value| value.get(key).is_some_and(|since| !since.is_null() && *since != Value::Bool(false)))
+        value.is_ok_and(|value| {
+            value.get(key).is_some_and(|since| !since.is_null() && *since != Value::Bool(false))
+        })
     };
     if registry.off_site.as_ref().is_some_and(|copy| failing(serde_json::to_value(copy), "failing_since")) {
         found.push("No copy has reached the place outside for more than a day.".to_owned());

@@ -22,7 +22,13 @@ pub fn due_at(schedule: Schedule, week: Week, zone: &TimeZone) -> Option<Timesta
 }
 
 /// The weeks whose review is due now, oldest first; `since` is when the ledger began.
-pub fn due(schedule: Schedule, zone: &TimeZone, done: &Deliveries, since: Timestamp, now: Timestamp) -> Vec<Week> {
+pub fn due(
+    schedule: Schedule,
+    zone: &TimeZone,
+    done: &Deliveries,
+    since: Timestamp,
+    now: Timestamp,
+) -> Vec<Week> {
     let this = Week::of(now, zone);
     let weeks = (0..MISSED_WEEKS_MAX).rev().map(|back| this.earlier(back));
     let due = weeks.filter(|week| due_at(schedule, *week, zone).is_some_and(|at| since < at && at <= now));
@@ -43,7 +49,8 @@ mod tests {
     fn check(schedule: Schedule, zone: &str, done: &[&str], since: &str, now: &str, expected: &[&str]) {
         let mut deliveries = Deliveries::default();
         for week in done {
-            let body = json!({"step": "queued", "what": "report", "week": week, "scheduled": true, "items": {}});
+            let body =
+                json!({"step": "queued", "what": "report", "week": week, "scheduled": true, "items": {}});
             deliveries.apply(&body, now);
         }
         let zone = TimeZone::get(zone).unwrap();
@@ -68,7 +75,14 @@ mod tests {
     #[test]
     fn what_was_missed_is_made_once_and_nothing_from_before_the_ledger() {
         let monday = Schedule::default();
-        check(monday, "UTC", &["2026-W44"], "2026-10-20T00:00:00Z", "2026-11-25T09:00:00Z", &["2026-W43", "2026-W45", "2026-W46", "2026-W47"]);
+        check(
+            monday,
+            "UTC",
+            &["2026-W44"],
+            "2026-10-20T00:00:00Z",
+            "2026-11-25T09:00:00Z",
+            &["2026-W43", "2026-W45", "2026-W46", "2026-W47"],
+        );
         check(monday, "UTC", &[], "2026-11-23T08:00:00Z", "2026-11-25T09:00:00Z", &[]);
         let all: Vec<String> = (38..48).map(|week| format!("2026-W{week}")).collect();
         let all: Vec<&str> = all.iter().map(String::as_str).collect();

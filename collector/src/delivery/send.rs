@@ -84,18 +84,23 @@ pub async fn attempt(app: &App, settings: &Delivery, item: Item, now: Moment) ->
         }
         Way::Webhook => {
             let notices = settings.notices.as_ref();
-            let url = notices.and_then(|notices| notices.webhook.as_ref()).ok_or(SendError::NoWay("webhook"))?;
+            let url =
+                notices.and_then(|notices| notices.webhook.as_ref()).ok_or(SendError::NoWay("webhook"))?;
             let mut headers =
                 vec![("content-type", "application/json".to_owned()), ("idempotency-key", item.id.clone())];
             headers.extend(read_secret(&home, secret::WEBHOOK)?.map(|secret| (SECRET_HEADER, secret)));
-            let body = json!({"id": item.id, "title": item.subject, "message": item.text, "time": item.queued});
+            let body =
+                json!({"id": item.id, "title": item.subject, "message": item.text, "time": item.queued});
             Ok(web::post(url, "", &headers, body.to_string().into_bytes()).await?)
         }
         Way::Ntfy => {
             let notices = settings.notices.as_ref();
-            let url = notices.and_then(|notices| notices.ntfy.as_ref()).ok_or(SendError::NoWay("ntfy topic"))?;
+            let url =
+                notices.and_then(|notices| notices.ntfy.as_ref()).ok_or(SendError::NoWay("ntfy topic"))?;
             let mut headers = vec![("title", item.subject.clone()), ("priority", "high".to_owned())];
-            headers.extend(read_secret(&home, secret::NTFY)?.map(|token| ("authorization", format!("Bearer {token}"))));
+            headers.extend(
+                read_secret(&home, secret::NTFY)?.map(|token| ("authorization", format!("Bearer {token}"))),
+            );
             Ok(web::post(url, "", &headers, item.text.into_bytes()).await?)
         }
         Way::Folder => {

@@ -185,7 +185,8 @@ async fn missing(app: &App) -> Result<(), QueueError> {
     drop(turn);
     for (id, open) in gone {
         warn!(id, "a message that waited to be sent is gone");
-        let attempted = super::Attempted { id, what: open.what, way: open.way, week: open.week, reason: None };
+        let attempted =
+            super::Attempted { id, what: open.what, way: open.way, week: open.week, reason: None };
         tell(app, DeliveryAct::Missing(attempted)).await?;
     }
     Ok(())
@@ -211,7 +212,10 @@ fn named(settings: &Delivery) -> Addressees {
     let say = |ways: Vec<Way>| {
         let said = |way: &Way| match (way, &settings.notices, &settings.folder) {
             (Way::Webhook, Some(notices), _) => {
-                format!("webhook {}", notices.webhook.as_ref().map_or_else(String::new, |url| url.host_header()))
+                format!(
+                    "webhook {}",
+                    notices.webhook.as_ref().map_or_else(String::new, |url| url.host_header())
+                )
             }
             (Way::Ntfy, Some(notices), _) => {
                 format!("ntfy {}", notices.ntfy.as_ref().map_or_else(String::new, |url| url.host_header()))
@@ -225,7 +229,9 @@ fn named(settings: &Delivery) -> Addressees {
         reports: say(reports),
         notices: say(notices),
         server: settings.mail.as_ref().map(|mail| format!("{}:{}", mail.server, mail.port)),
-        schedule: settings.schedule.map(|schedule| format!("{:?} {}", schedule.day, schedule.time.strftime("%H:%M"))),
+        schedule: settings
+            .schedule
+            .map(|schedule| format!("{:?} {}", schedule.day, schedule.time.strftime("%H:%M"))),
         attach: settings.mail.as_ref().map(|mail| {
             match &mail.attach {
                 Attach::Nothing => "nothing",
@@ -263,9 +269,8 @@ async fn reports(
     // The first leaf is the ledger's own beginning; while the store is made anew nothing is due yet.
     let Some(first) = app.lookup.store().leaf(0).ok().flatten() else { return Ok(()) };
     for week in schedule::due(schedule, app.lookup.zone(), &deliveries, first.received(), now) {
-        let is_waiting = tried.get(&week).is_some_and(|at| {
-            *at <= clock && clock < at.plus_seconds(MAKE_AGAIN_SECONDS)
-        });
+        let is_waiting =
+            tried.get(&week).is_some_and(|at| *at <= clock && clock < at.plus_seconds(MAKE_AGAIN_SECONDS));
         if is_waiting {
             continue;
         }
@@ -411,7 +416,8 @@ async fn beats(app: App, stop: CancellationToken) {
         let report = app.ledger.published().registry.deliveries.last_report.clone();
         let now = app.ledger.clock().now();
         let faults = heartbeat::faults(&app);
-        let Some(beat) = heartbeat::next(notices.heartbeat_seconds, &last, &faults, report.as_deref(), now) else {
+        let Some(beat) = heartbeat::next(notices.heartbeat_seconds, &last, &faults, report.as_deref(), now)
+        else {
             continue;
         };
         let (more, body) = match &beat {

@@ -36,7 +36,12 @@ pub enum WebError {
 }
 
 /// Posts a body with these headers; `more` stands behind the path of the address.
-pub async fn post(url: &AuthorityUrl, more: &str, headers: &[(&str, String)], body: Vec<u8>) -> Result<(), WebError> {
+pub async fn post(
+    url: &AuthorityUrl,
+    more: &str,
+    headers: &[(&str, String)],
+    body: Vec<u8>,
+) -> Result<(), WebError> {
     let exchanged = tokio::time::timeout(WITHIN, exchange(url, more, headers, body)).await;
     exchanged.map_err(|_| WebError::Late(url.host_header()))?
 }
@@ -49,7 +54,8 @@ async fn exchange(
 ) -> Result<(), WebError> {
     let host = url.host_header();
     let http = |error: Box<dyn std::error::Error + Send + Sync>| WebError::Http(host.clone(), error);
-    let (path, query) = url.path.split_once('?').map_or((url.path.as_str(), None), |(path, query)| (path, Some(query)));
+    let (path, query) =
+        url.path.split_once('?').map_or((url.path.as_str(), None), |(path, query)| (path, Some(query)));
     let path = format!("{}{more}", if more.is_empty() { path } else { path.trim_end_matches('/') });
     let path = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
     let mut request = Request::post(path).header("host", &host).header("user-agent", "ntk-collector");
@@ -62,7 +68,8 @@ async fn exchange(
         .map_err(|source| WebError::Reach(host.clone(), source))?;
     let status = if url.is_https {
         let tls = |source| WebError::Tls(host.clone(), source);
-        let name = ServerName::try_from(url.host.clone()).map_err(|error| tls(std::io::Error::other(error)))?;
+        let name =
+            ServerName::try_from(url.host.clone()).map_err(|error| tls(std::io::Error::other(error)))?;
         let connector = crate::outside::connector().map_err(|error| tls(std::io::Error::other(error)))?;
         talk(connector.connect(name, stream).await.map_err(tls)?, request).await.map_err(http)?
     } else {
@@ -71,7 +78,10 @@ async fn exchange(
     if status.is_success() { Ok(()) } else { Err(WebError::Status(host, status)) }
 }
 
-async fn talk<S>(stream: S, request: Request<Body>) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>>
+async fn talk<S>(
+    stream: S,
+    request: Request<Body>,
+) -> Result<StatusCode, Box<dyn std::error::Error + Send + Sync>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -53,7 +53,13 @@ impl Plan {
     }
 
     /// The notice that goes out now, if one does.
-    pub fn next(&mut self, quiet: Option<Quiet>, per_hour: usize, zone: &TimeZone, now: Timestamp) -> Option<Notice> {
+    pub fn next(
+        &mut self,
+        quiet: Option<Quiet>,
+        per_hour: usize,
+        zone: &TimeZone,
+        now: Timestamp,
+    ) -> Option<Notice> {
         self.recent.retain(|recent| {
             let age = now.duration_since(recent.at).as_secs();
             (0..WINDOW_SECONDS).contains(&age)
@@ -65,7 +71,8 @@ impl Plan {
             let waits = is_quiet && sign.kind.in_quiet_hours() == InQuietHours::Waits;
             !waits && !(is_full && is_told(&sign.kind))
         };
-        let (signs, waiting): (Vec<Sign>, Vec<Sign>) = std::mem::take(&mut self.waiting).into_iter().partition(goes);
+        let (signs, waiting): (Vec<Sign>, Vec<Sign>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(goes);
         self.waiting = waiting;
         if signs.is_empty() {
             return None;
@@ -87,7 +94,11 @@ impl Quiet {
     /// Whether a moment lies in the quiet hours, by the clock on the wall.
     pub fn holds(self, at: Timestamp, zone: &TimeZone) -> bool {
         let time = zone.to_datetime(at).time();
-        if self.from < self.to { self.from <= time && time < self.to } else { self.from <= time || time < self.to }
+        if self.from < self.to {
+            self.from <= time && time < self.to
+        } else {
+            self.from <= time || time < self.to
+        }
     }
 }
 
@@ -127,7 +138,9 @@ mod tests {
         assert!(NIGHT.unwrap().holds(at("2026-11-01T11:29:00Z"), &zone));
         assert!(!NIGHT.unwrap().holds(at("2026-11-01T11:30:00Z"), &zone));
         let noon = Quiet { from: Time::constant(12, 0, 0, 0), to: Time::constant(13, 0, 0, 0) };
-        assert!(noon.holds(at("2026-11-28T17:30:00Z"), &zone) && !noon.holds(at("2026-11-28T18:00:00Z"), &zone));
+        assert!(
+            noon.holds(at("2026-11-28T17:30:00Z"), &zone) && !noon.holds(at("2026-11-28T18:00:00Z"), &zone)
+        );
     }
 
     #[test]
@@ -148,6 +161,10 @@ mod tests {
         plan.add([sign(Kind::Recording, "r3"), sign(Kind::Decoy, "d")]);
         assert_eq!(keys(plan.next(None, 2, &zone, minute(200))), [""; 0]);
         plan.add([sign(Kind::Decoy, "e")]);
-        assert_eq!(keys(plan.next(None, 1, &zone, at("2026-11-20T10:00:00Z"))), ["e"], "a clock that was set back");
+        assert_eq!(
+            keys(plan.next(None, 1, &zone, at("2026-11-20T10:00:00Z"))),
+            ["e"],
+            "a clock that was set back"
+        );
     }
 }

@@ -181,10 +181,14 @@ mod tests {
             entry(json!({"kind": "tamper", "time": time, "outcome": outcome, "tamper": {"what": what}}))
         };
         let holds = |reason: &str, what: &str| {
-            entry(json!({"kind": "inventory", "time": time, "inventory": {"reason": reason, "holdings": [{"what": what, "name": "x"}]}}))
+            entry(
+                json!({"kind": "inventory", "time": time, "inventory": {"reason": reason, "holdings": [{"what": what, "name": "x"}]}}),
+            )
         };
         let changed = |group: &str| {
-            entry(json!({"kind": "account_change", "time": time, "outcome": "success", "account": "helpdesk2", "group": group}))
+            entry(
+                json!({"kind": "account_change", "time": time, "outcome": "success", "account": "helpdesk2", "group": group}),
+            )
         };
         let acted = |kind: &str, body: Value| act::event(kind, time, body);
         let table = [

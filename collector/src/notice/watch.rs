@@ -44,7 +44,12 @@ impl Watch {
     }
 
     /// Takes in what is new; whether there is more. Blocks.
-    pub fn read_on(&mut self, app: &App, silent_machines: usize, now: Timestamp) -> Result<bool, LedgerError> {
+    pub fn read_on(
+        &mut self,
+        app: &App,
+        silent_machines: usize,
+        now: Timestamp,
+    ) -> Result<bool, LedgerError> {
         let (reached, goes_on) = app.lookup.reached();
         if !goes_on {
             let key = format!("stopped at {reached}");

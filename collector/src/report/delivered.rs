@@ -10,7 +10,10 @@ pub(super) fn change(body: &Value) -> Option<(String, bool)> {
     Some(match serde_json::from_value(body.clone()).ok()? {
         DeliveryAct::Addressees { addressees, .. } => {
             let named = |ways: &[String]| if ways.is_empty() { "nobody".to_owned() } else { list_of(ways) };
-            let server = addressees.server.map(|server| format!(", over the mail server {server}")).unwrap_or_default();
+            let server = addressees
+                .server
+                .map(|server| format!(", over the mail server {server}"))
+                .unwrap_or_default();
             let schedule = addressees.schedule.map_or_else(
                 || "made only when somebody asks".to_owned(),
                 |schedule| format!("made every {schedule}"),
@@ -24,19 +27,44 @@ pub(super) fn change(body: &Value) -> Option<(String, bool)> {
         }
         DeliveryAct::Failed(one) => {
             let what = what(one.what, one.week.as_deref());
-            (format!("{what} could not be sent at first ({}): {}.", one.way, one.reason.unwrap_or_default()), false)
+            (
+                format!(
+                    "{what} could not be sent at first ({}): {}.",
+                    one.way,
+                    one.reason.unwrap_or_default()
+                ),
+                false,
+            )
         }
         DeliveryAct::GivenUp(one) => {
             let what = what(one.what, one.week.as_deref());
-            (format!("{what} was not taken for days ({}) and is not tried again: {}.", one.way, one.reason.unwrap_or_default()), true)
+            (
+                format!(
+                    "{what} was not taken for days ({}) and is not tried again: {}.",
+                    one.way,
+                    one.reason.unwrap_or_default()
+                ),
+                true,
+            )
         }
         DeliveryAct::Missing(one) => {
             let what = what(one.what, one.week.as_deref());
-            (format!("{what} waited to be sent ({}) and was removed from the collector’s outbox. Ask who has access to the collector.", one.way), true)
+            (
+                format!(
+                    "{what} waited to be sent ({}) and was removed from the collector’s outbox. Ask who has access to the collector.",
+                    one.way
+                ),
+                true,
+            )
         }
         DeliveryAct::Declined { because, warnings } => {
             let n = warnings.len();
-            (format!("It was recorded that mails and notices stay as they are although {n} warnings were shown: “{because}”."), true)
+            (
+                format!(
+                    "It was recorded that mails and notices stay as they are although {n} warnings were shown: “{because}”."
+                ),
+                true,
+            )
         }
         DeliveryAct::Queued { not_made: true, week, .. } => {
             (format!("The review of week {} could not be made at first.", week.unwrap_or_default()), true)
@@ -51,7 +79,9 @@ pub(super) fn change(body: &Value) -> Option<(String, bool)> {
 /// What was taken by somebody's server.
 pub(super) fn look(body: &Value) -> Option<String> {
     match serde_json::from_value(body.clone()).ok()? {
-        DeliveryAct::Sent(one) => Some(format!("{} was sent ({}).", what(one.what, one.week.as_deref()), one.way)),
+        DeliveryAct::Sent(one) => {
+            Some(format!("{} was sent ({}).", what(one.what, one.week.as_deref()), one.way))
+        }
         _ => None,
     }
 }
@@ -88,7 +118,9 @@ mod tests {
         let mut text = String::new();
         for body in bodies {
             let said = match (change(&body), look(&body)) {
-                (Some((said, is_told_first)), _) => format!("{}{said}", if is_told_first { "! " } else { "" }),
+                (Some((said, is_told_first)), _) => {
+                    format!("{}{said}", if is_told_first { "! " } else { "" })
+                }
                 (None, Some(said)) => format!("(look) {said}"),
                 (None, None) => "(nothing)".to_owned(),
             };
