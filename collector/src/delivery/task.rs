@@ -198,10 +198,9 @@ async fn addressees(app: &App, settings: &Delivery) -> Result<(), QueueError> {
     let registry = app.ledger.published().registry;
     let before = registry.deliveries.addressees.clone().unwrap_or_default();
     if before != now {
-        let until = app.lookup.reached().0.min(match registry.deliveries.noticed_until {
-            0 => u64::MAX,
-            until => until,
-        });
+        // Who was told nothing before is not told of what is long past.
+        let reached = app.lookup.reached().0;
+        let until = if before.notices.is_empty() { reached } else { registry.deliveries.noticed_until };
         tell(app, DeliveryAct::Addressees { addressees: now, until }).await?;
     }
     Ok(())
@@ -366,11 +365,14 @@ async fn hand_over(app: App, channel: Channel, stop: CancellationToken) {
         };
         for item in due {
             let settings = app.outgoing.settings();
-            let attempt = send::attempt(&app, &settings, item.clone(), app.ledger.clock().now());
-            let result = tokio::select! { () = stop.cancelled() => return, result = attempt => result };
+            // Not broken off at a stop: what a server has just taken should be marked.
+            let result = send::attempt(&app, &settings, item.clone(), app.ledger.clock().now()).await;
             let reason = result.err().map(|failure| crate::error_chain(&failure));
             if let Err(failure) = ended(&app, &item, reason).await {
                 error!(reason = %crate::error_chain(&failure), "what became of a message could not be written");
+            }
+            if stop.is_cancelled() {
+                return;
             }
         }
     }

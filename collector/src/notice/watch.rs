@@ -31,11 +31,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// From its file, else from where the acts say that reading goes on.
+    /// From its file, but no earlier than where the acts say that reading goes on.
     pub fn load(home: &Home, noticed_until: u64) -> Self {
         let text = home.read_secret(FILE).ok();
         let kept = text.and_then(|text| serde_json::from_str::<Self>(&text).ok());
-        kept.unwrap_or_else(|| Self { read_until: noticed_until, ..Self::default() })
+        let kept = kept.unwrap_or_default();
+        Self { read_until: kept.read_until.max(noticed_until), ..kept }
     }
 
     /// Writes it down.

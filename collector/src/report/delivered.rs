@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::text::list_of;
+use super::text::{count, list_of};
 use crate::delivery::{DeliveryAct, What};
 
 /// What changed, or failed, and whether it stands with the verdict; none for what is no change.
@@ -58,10 +58,10 @@ pub(super) fn change(body: &Value) -> Option<(String, bool)> {
             )
         }
         DeliveryAct::Declined { because, warnings } => {
-            let n = warnings.len();
+            let n = count(warnings.len(), "warning was", "warnings were");
             (
                 format!(
-                    "It was recorded that mails and notices stay as they are although {n} warnings were shown: “{because}”."
+                    "It was recorded that mails and notices stay as they are although {n} shown: “{because}”."
                 ),
                 true,
             )
@@ -129,6 +129,16 @@ mod tests {
         for word in crate::finding::wording::ACCUSING_WORDS {
             assert!(!text.to_lowercase().contains(word), "RP-3: `{word}` in {text}");
         }
-        expect![[r#""#]].assert_eq(&text);
+        expect![[r#"
+            ! Whom reviews and notices go to was set. Reviews, made every Monday 07:00: mail to mary@example.net, over the mail server smtp.example.com:587. Notices: nobody. Ask who set this, and whether the addresses are yours.
+            The review of week 2026-W47 could not be sent at first (mail to mary@example.net): no answer.
+            ! A notice was not taken for days (mail to mary@example.net) and is not tried again: no answer.
+            ! The review of week 2026-W47 waited to be sent (mail to mary@example.net) and was removed from the collector’s outbox. Ask who has access to the collector.
+            ! It was recorded that mails and notices stay as they are although 1 warning was shown: “our own server”.
+            A notice was sent out: A decoy was opened.
+            (look) The review of week 2026-W47 was sent (mail to mary@example.net).
+            (nothing)
+        "#]]
+        .assert_eq(&text);
     }
 }
