@@ -124,7 +124,7 @@ fn a_quiet_a_busy_and_a_broken_week_arrive_signed_in_over_starttls_and_read_well
     let quiet = mails.comes("the quiet week", |mail| text(mail, "subject").contains("2026-W40"))?;
     assert_eq!((quiet["tls"].as_bool(), quiet["user"].as_str()), (Some(true), Some(USER)), "{quiet}");
     assert_eq!(quiet["to"][0], "mary@example.net");
-    assert_eq!(text(&quiet, "subject"), "Weekly access review, week 2026-W40: nothing to decide");
+    assert!(text(&quiet, "subject").starts_with("Weekly access review, week 2026-W40: no"), "{quiet}");
     let file = quiet["files"]["review-2026-W40.html.age"].as_str().context("the attachment")?;
     let sealed = rig.practice.folder().join("review.html.age");
     fs::write(&sealed, ntk_evidence::hash::unbase64(file).context("base64")?)?;

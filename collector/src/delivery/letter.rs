@@ -3,6 +3,7 @@
 
 use askama::Template;
 
+use crate::report::coverage::State;
 use crate::report::week::Week;
 use crate::report::{TITLE, WeeklyReport};
 
@@ -133,7 +134,10 @@ fn summary(report: &WeeklyReport) -> String {
     let n = report.items.len()
         + report.break_glass.iter().chain(&report.tickets).filter(|matter| matter.is_to_decide).count()
         + report.roster.new_items.len();
+    let is_seen = report.machines.iter().any(|machine| machine.hours.contains(&State::Reporting));
     match n {
+        // A week that nobody saw is not a quiet one.
+        0 if !is_seen => "no computer reported".to_owned(),
         0 => "nothing to decide".to_owned(),
         1 => "one item to decide".to_owned(),
         n => format!("{n} items to decide"),

@@ -144,18 +144,22 @@ pub async fn run(app: App, stop: CancellationToken) {
             () = app.outgoing.0.wake.notified() => {}
         }
         let settings = app.outgoing.settings();
+        // Each by itself: what fails in one holds up no other.
         let rounds = async {
-            missing(&app).await?;
-            addressees(&app, &settings).await?;
-            reports(&app, &settings, &mut tried).await?;
-            notices(&app, &settings, &mut watch).await
+            told("what is gone from the outbox", missing(&app).await);
+            told("whom it goes to", addressees(&app, &settings).await);
+            told("a notice", notices(&app, &settings, &mut watch).await);
+            told("a review", reports(&app, &settings, &mut tried).await);
         };
-        let result = tokio::select! { () = stop.cancelled() => break, result = rounds => result };
-        if let Err(failure) = result {
-            error!(reason = %crate::error_chain(&failure), "nothing could be queued; it is tried again");
-        }
+        tokio::select! { () = stop.cancelled() => break, () = rounds => {} }
     }
     while loops.join_next().await.is_some() {}
+}
+
+fn told(what: &str, result: Result<(), QueueError>) {
+    if let Err(failure) = result {
+        error!(what, reason = %crate::error_chain(&failure), "could not be queued; it is tried again");
+    }
 }
 
 /// After a start: what a server had taken is told and removed.
@@ -199,8 +203,8 @@ async fn addressees(app: &App, settings: &Delivery) -> Result<(), QueueError> {
     let before = registry.deliveries.addressees.clone().unwrap_or_default();
     if before != now {
         // Who was told nothing before is not told of what is long past.
-        let reached = app.lookup.reached().0;
-        let until = if before.notices.is_empty() { reached } else { registry.deliveries.noticed_until };
+        let size = app.ledger.published().checkpoint.checkpoint.size;
+        let until = if before.notices.is_empty() { size } else { registry.deliveries.noticed_until };
         tell(app, DeliveryAct::Addressees { addressees: now, until }).await?;
     }
     Ok(())

@@ -56,8 +56,10 @@ impl Watch {
             let key = format!("stopped at {reached}");
             self.plan.add([Sign { kind: Kind::Stopped, key, at: now, leaf: reached }]);
         }
-        // A ledger that is shorter than what was read is another one: it is read from its beginning.
-        let from = if self.read_until > reached && goes_on { 0 } else { self.read_until };
+        // A ledger that is shorter than what was read is another one: it is read from its beginning. The follower may be
+        // behind for a while after a start.
+        let size = app.ledger.published().checkpoint.checkpoint.size;
+        let from = if self.read_until > size { 0 } else { self.read_until };
         let to = reached.min(from.saturating_add(LEAVES_AT_ONCE)).max(from);
         let reader = app.lookup.reader();
         for leaf in from..to {
