@@ -227,7 +227,10 @@ mod tests {
             assert_ne!(one.id(), two.id());
             said.push_str(&format!("{}\n{}{}", one.title(), one.text(&zone), two.text(&zone)));
         }
-        assert!(said.contains("Friday 27 November, 23:40 (EST)") && said.contains("2 times, first"), "local time: {said}");
+        assert!(
+            said.contains("Friday 27 November, 23:40 (EST)") && said.contains("2 times, first"),
+            "local time: {said}"
+        );
         for word in crate::finding::wording::ACCUSING_WORDS {
             assert!(!said.to_lowercase().contains(word), "RP-3: `{word}` in {said}");
         }
