@@ -6,6 +6,7 @@ pub mod baseline;
 mod breaches;
 pub mod client;
 pub(crate) mod cosigns;
+mod delivery;
 mod departure;
 pub mod findings;
 mod inventory;
@@ -41,6 +42,7 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::export::{self, Question};
 use crate::ledger::LedgerError;
+use crate::report::WeeklyReport;
 use crate::report::html::render_html;
 use crate::report::week::Week;
 use crate::review::review;
@@ -84,7 +86,7 @@ impl Failure {
     }
 
     /// What it says.
-    pub(crate) fn sentence(&self) -> &str {
+    pub fn sentence(&self) -> &str {
         &self.sentence
     }
 
@@ -121,6 +123,7 @@ pub fn router(app: App) -> Router {
         .merge(time_stamp::routes())
         .merge(roster::routes())
         .merge(departure::routes())
+        .merge(delivery::routes())
         .merge(policy::routes())
         .merge(preservation::routes())
         .merge(off_site::routes())
@@ -280,17 +283,48 @@ async fn events(State(app): State<App>, Query(query): Query<EventsQuery>) -> Ans
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
 }
 
+/// A review as it was made and kept.
+pub(crate) struct Made {
+    /// Of which week.
+    pub(crate) week: Week,
+    /// Leaf of the act that it was asked for.
+    pub(crate) leaf: u64,
+    /// As data.
+    pub(crate) report: WeeklyReport,
+    /// Its files: what their names end in, and their bytes.
+    pub(crate) files: Vec<(String, Vec<u8>)>,
+}
+
 async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> Answer<Json<Value>> {
     let now = app.ledger.now().parse().map_err(|_| Failure::bad("the clock cannot be read"))?;
     let week = match &request.week {
         Some(week) => Week::parse(week).map_err(|error| Failure::bad(error.to_string()))?,
         None => Week::of(now, app.lookup.zone()),
     };
-    let leaf = record(&app, act::kind::REPORT_MADE, json!({"week": week.to_string()})).await?;
+    let settings = app.outgoing.settings();
+    if request.send && crate::delivery::report::reaches_nobody(&settings) {
+        return Err(Failure::bad(
+            "nobody is to get reviews: set `to` under [mail] or `folder` under [report] in collector.toml",
+        ));
+    }
+    let made = make_report(&app, week).await?;
+    let sent = match request.send {
+        true => Some(crate::delivery::report::queue_made(&app, &settings, &made, false).await?),
+        false => None,
+    };
+    let html = made.files.iter().find(|(kind, _)| kind == "html").map(|(_, bytes)| bytes.as_slice());
+    let html = String::from_utf8_lossy(html.unwrap_or_default());
+    Ok(Json(json!({"week": week.to_string(), "html": html, "report": made.report, "queued": sent})))
+}
+
+/// Makes the review of a week, keeps it, and says so in acts.
+pub(crate) async fn make_report(app: &App, week: Week) -> Answer<Made> {
+    let now = app.ledger.now().parse().map_err(|_| Failure::bad("the clock cannot be read"))?;
+    let leaf = record(app, act::kind::REPORT_MADE, json!({"week": week.to_string()})).await?;
     // Its page names a checkpoint that as many as can have seen.
-    let unstamped = witness::vouched(&app).await?.unstamped;
-    let app_for_custody = app.clone();
-    let (report, html, kept) = blocking(move || {
+    let unstamped = witness::vouched(app).await?.unstamped;
+    let (app_for_custody, app) = (app.clone(), app.clone());
+    let (made, kept) = blocking(move || {
         app.lookup.up_to_date()?;
         let mut report =
             review(&app.practice, &app.lookup, &app.ledger.published(), &app.trust.now().0, now, week, None)?;
@@ -303,19 +337,20 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
         let html = render_html(&report);
         // Kept as it was made: a bundle shows this page, not what the same question gives later.
         let data = serde_json::to_vec_pretty(&report).map_err(|error| Failure::ours(&error))?;
+        let files = vec![("html".to_owned(), html.into_bytes()), ("json".to_owned(), data)];
         let mut kept = serde_json::Map::new();
-        for (kind, bytes) in [("html", html.as_bytes()), ("json", data.as_slice())] {
+        for (kind, bytes) in &files {
             let name = format!("{week}-leaf-{leaf}.{kind}");
             app.practice.home.write_report(&name, bytes).map_err(|error| Failure::ours(&error))?;
             kept.insert(name, ntk_evidence::hash::Hash::of(bytes).to_hex().into());
         }
-        Ok((report, html, kept))
+        Ok((Made { week, leaf, report, files }, kept))
     })
     .await?;
     // A page that is edited afterwards no longer is the one that was made: the self-check compares.
     let body = json!({"what": KEPT_REVIEW, "week": week.to_string(), "files": kept});
     record(&app_for_custody, act::kind::CUSTODY, body).await?;
-    Ok(Json(json!({"week": week.to_string(), "html": html, "report": report})))
+    Ok(made)
 }
 
 /// What a bundle would show and withhold. A look like any other: an act.

@@ -13,6 +13,7 @@ use crate::account::Accounts;
 use crate::account::session::Sessions;
 use crate::at_rest::{self, AtRestError, convert};
 use crate::clock::Clock;
+use crate::delivery::task::Outgoing;
 use crate::desk::Desk;
 use crate::follow::{FollowError, Follower, Lookup, Progress, Writing};
 use crate::home::Home;
@@ -105,6 +106,8 @@ pub struct App {
     pub trust: CurrentTrust,
     /// The copy outside this machine.
     pub off_site: OffSite,
+    /// What is sent out by itself.
+    pub outgoing: Outgoing,
     /// Address of the agents' listener, once it listens.
     pub address: Arc<std::sync::OnceLock<String>>,
     /// How the folder is kept, in a sentence.
@@ -160,6 +163,8 @@ impl Working {
         }
         let trust = CurrentTrust::new(practice.trust.clone(), &practice.trust_text);
         let app = App {
+            outgoing: Outgoing::open(&practice.home, practice.config.delivery.clone())
+                .map_err(PracticeError::Home)?,
             off_site: OffSite::new(Arc::clone(&practice), handle.clone(), trust.clone()),
             desk: Desk::new(handle.clone(), lookup.clone()),
             reviewers: Arc::new(Reviewers::new(practice.home.clone())),

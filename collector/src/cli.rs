@@ -5,6 +5,7 @@ mod answer;
 pub mod at_rest;
 mod baseline;
 mod commands;
+mod delivery;
 mod departure;
 mod encrypted;
 mod findings;
@@ -225,6 +226,18 @@ pub enum Command {
         #[command(subcommand)]
         what: preservation::CustodyCommand,
     },
+    /// Mails with the weekly review: secrets, check, trial
+    Mail {
+        /// What to do
+        #[command(subcommand)]
+        what: delivery::MailCommand,
+    },
+    /// Notices of what should not wait a week: secrets, trial
+    Notice {
+        /// What to do
+        #[command(subcommand)]
+        what: delivery::NoticeCommand,
+    },
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -348,8 +361,11 @@ pub struct ReportArgs {
     #[arg(long)]
     pub week: Option<String>,
     /// Folder for report.html and report.json (report.html.age and report.json.age with --encrypt-to)
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "send")]
+    pub out: Option<PathBuf>,
+    /// Send it now to everybody who gets the weekly review
+    #[arg(long)]
+    pub send: bool,
     /// Whose eyes only
     #[command(flatten)]
     pub encrypt_to: encrypted::EncryptTo,

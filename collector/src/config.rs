@@ -4,6 +4,7 @@
 //! while the collector runs ([`reload`]); what cannot change without a start says so.
 
 pub mod console;
+pub mod delivery;
 pub mod reload;
 pub mod time_stamps;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::home::{HomeError, read_text};
 use crate::off_site::target::{RawOffSite, Target};
 use console::{ConsoleAt, RawConsole};
+use delivery::{Delivery, MailSection, NoticesSection, ReportSection};
 use time_stamps::{TimeStampSection, TimeStamps};
 
 /// The configuration as it stands in the file.
@@ -67,6 +69,15 @@ pub struct RawConfig {
     /// Where people sign in with a browser; nowhere where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub console: Option<RawConsole>,
+    /// When the weekly review is made; only when asked for where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<ReportSection>,
+    /// How mails are sent; none are where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<MailSection>,
+    /// Who is told at once; nobody where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notices: Option<NoticesSection>,
 }
 
 /// `[retention]`.
@@ -129,6 +140,8 @@ pub struct Config {
     pub off_site: Option<Target>,
     /// Where people sign in with a browser.
     pub console: Option<ConsoleAt>,
+    /// Reviews on schedule, mails, notices.
+    pub delivery: Delivery,
 }
 
 /// What a footer names.
@@ -221,8 +234,12 @@ impl Config {
         });
         let time_stamps = raw.time_stamps.as_ref().and_then(|section| section.check(&mut faults));
         let console = raw.console.as_ref().and_then(|section| section.check(&mut faults));
+        let delivery =
+            delivery::check(raw.report.as_ref(), raw.mail.as_ref(), raw.notices.as_ref(), &mut faults);
         match zone {
-            Ok(zone) if faults.is_empty() => Ok(Self { raw, time_stamps, zone, off_site, console }),
+            Ok(zone) if faults.is_empty() => {
+                Ok(Self { raw, time_stamps, zone, off_site, console, delivery })
+            }
             _ => Err(ConfigError::Values { path: path.into(), faults }),
         }
     }

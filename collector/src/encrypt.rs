@@ -104,7 +104,19 @@ fn is_weak(text: &str) -> bool {
 pub fn encrypt(bytes: &[u8], to: &Recipients) -> Result<Vec<u8>, EncryptError> {
     let failed = |error: &dyn fmt::Display| EncryptError::Failed(error.to_string());
     let keys = to.0.iter().map(|recipient| -> &dyn age::Recipient { recipient });
-    let encryptor = age::Encryptor::with_recipients(keys).map_err(|error| failed(&error))?;
+    write(bytes, age::Encryptor::with_recipients(keys).map_err(|error| failed(&error))?)
+}
+
+/// Encrypts to whoever knows the passphrase; the work of trying one is about a second.
+pub fn encrypt_to_passphrase(bytes: &[u8], passphrase: &str) -> Result<Vec<u8>, EncryptError> {
+    write(
+        bytes,
+        age::Encryptor::with_user_passphrase(age::secrecy::SecretString::from(passphrase.to_owned())),
+    )
+}
+
+fn write(bytes: &[u8], encryptor: age::Encryptor) -> Result<Vec<u8>, EncryptError> {
+    let failed = |error: &dyn fmt::Display| EncryptError::Failed(error.to_string());
     let mut encrypted = Vec::new();
     let mut writer = encryptor.wrap_output(&mut encrypted).map_err(|error| failed(&error))?;
     writer.write_all(bytes).map_err(|error| failed(&error))?;

@@ -4,7 +4,7 @@
 //! collector.toml        configuration, read at start and when it changes
 //! trust.txt             who is trusted for what, signed by the practice key
 //! ledger/               segments: the only truth
-//! private/              keys and certificates, readable by the owner alone
+//! private/              keys, certificates and what waits to be sent (outbox-*.json), readable by the owner alone
 //! at-rest.json          the wrapped key to what is encrypted; nothing is where it is absent
 //! cache/                sled and stored hashes: may be deleted at any time
 //! reports/              weekly reviews as they were made

@@ -189,10 +189,14 @@ pub(crate) fn configuration(home: &Home, options: &InitOptions) -> Result<String
         off_site: None,
         time_stamps: None,
         console: options.console.clone().map(|listen| RawConsole { listen, ..RawConsole::default() }),
+        report: None,
+        mail: None,
+        notices: None,
     };
     let text = format!(
-        "# Need-to-Know collector. Changes are read while it runs.\n{}",
-        toml::to_string_pretty(&raw)?
+        "# Need-to-Know collector. Changes are read while it runs.\n{}{}",
+        toml::to_string_pretty(&raw)?,
+        include_str!("../templates/delivery-example.toml")
     );
     Config::parse(&text, &home.config().display().to_string())?;
     Ok(text)

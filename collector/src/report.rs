@@ -12,6 +12,7 @@ pub mod acts;
 pub mod alarms;
 mod build;
 pub mod coverage;
+mod delivered;
 mod drawing;
 pub mod held;
 pub mod html;

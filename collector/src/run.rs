@@ -152,6 +152,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     let copies = tokio::spawn(crate::off_site::task::run(app.clone(), stop.clone()));
     let rounds = tokio::spawn(witness::rounds::run(app.clone(), stop.clone()));
     let stamps = tokio::spawn(time_stamp::ask::run(app.clone(), stop.clone()));
+    let deliveries = tokio::spawn(crate::delivery::task::run(app.clone(), stop.clone()));
     let silences = tokio::spawn(silence::task::run(app.clone(), ear, stop.clone()));
     let mut agents =
         tokio::spawn(async move { listener::serve(agents, service, &server, &authority_pem).await });
@@ -183,6 +184,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         retention.abort_handle(),
         copies.abort_handle(),
         stamps.abort_handle(),
+        deliveries.abort_handle(),
     ];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     running.extend(console.as_ref().map(JoinHandle::abort_handle));
@@ -205,6 +207,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         let _ = retention.await;
         let _ = copies.await;
         let _ = stamps.await;
+        let _ = deliveries.await;
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());
@@ -258,7 +261,7 @@ fn admin_socket(app: &App) -> Result<UnixListener, RunError> {
 }
 
 fn watch_config(app: &App, level: Option<LevelHandle>) -> Option<reload::Reload> {
-    let ledger = app.ledger.clone();
+    let (ledger, outgoing) = (app.ledger.clone(), app.outgoing.clone());
     let watching = reload::watch(
         &app.practice.home.config(),
         app.practice.config.clone(),
@@ -279,6 +282,8 @@ fn watch_config(app: &App, level: Option<LevelHandle>) -> Option<reload::Reload>
             {
                 warn!("the changed configuration asks for a new start of the collector");
             }
+            // Whom reviews and notices go to is an act of its own.
+            outgoing.set(next.delivery.clone());
             let text = serde_json::to_vec(&next.raw).unwrap_or_default();
             let body = json!({"change": "collector.toml", "sha256": Hash::of(&text).to_hex()});
             if let Err(failure) =

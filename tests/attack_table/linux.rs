@@ -311,4 +311,44 @@ pub(super) const LINUX: &[Attack] = &[
             test: "vm::installed::install_starts_the_service_and_uninstall_says_by_whose_session_it_went",
         },
     },
+    Attack {
+        id: "outbox",
+        what: "delete the mails that wait to be sent",
+        ends: Seen {
+            by: "the collector",
+            check: "the acts say what was queued: act `missing`, a notice, a sentence beside the next verdict; a review that was due is made and sent again",
+            after: "seconds, or at the collector's next start",
+            test: "delivery::an_outbox_that_is_deleted_is_told_and_the_review_is_sent_all_the_same",
+        },
+    },
+    Attack {
+        id: "addressees",
+        what: "change who gets the reviews or notices",
+        ends: Seen {
+            by: "the weekly review",
+            check: "an act with the whole list, beside the next verdict; and whoever got them gets none any more",
+            after: "in the week's review",
+            test: "delivery::whoever_changes_who_gets_the_reviews_stands_beside_the_next_verdict",
+        },
+    },
+    Attack {
+        id: "mail-server",
+        what: "put a mail server of one's own in the way",
+        ends: Seen {
+            by: "the collector",
+            check: "the certificate's name: neither password nor mail is sent; the failure is an act, and the mail waits",
+            after: "at once",
+            test: "delivery::a_mail_server_that_shows_another_name_gets_neither_password_nor_mail",
+        },
+    },
+    Attack {
+        id: "log-cleared-notice",
+        what: "clear a log, and hold up the mail that tells of it",
+        ends: Seen {
+            by: "the manager",
+            check: "each way goes by itself: push message and gateway do not wait for the mail",
+            after: "seconds after the entry arrives",
+            test: "delivery::a_cleared_log_is_told_within_minutes_each_way_without_names_though_one_way_is_down",
+        },
+    },
 ];

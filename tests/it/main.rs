@@ -12,6 +12,7 @@ mod console;
 mod crash;
 mod custody;
 mod decisions;
+mod delivery;
 mod detection;
 mod doors;
 mod encrypted;

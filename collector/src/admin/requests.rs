@@ -56,6 +56,9 @@ pub struct ReportRequest {
     /// `2026-W47`; this week where absent.
     #[serde(default)]
     pub week: Option<String>,
+    /// Whether it is sent to everybody who gets reviews.
+    #[serde(default)]
+    pub send: bool,
 }
 
 /// `findings`.

@@ -365,6 +365,8 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Prune(args) => super::preservation::prune(client, args).await,
         Command::Custody { what } => super::preservation::custody(client, what).await,
         Command::OffSite { what } => super::off_site::off_site(client, what).await,
+        Command::Mail { what } => super::delivery::mail(client, what).await,
+        Command::Notice { what } => super::delivery::notice(client, what).await,
         Command::Export(args) => export(client, home, args).await,
         Command::Init(_)
         | Command::Refill(_)
@@ -447,10 +449,15 @@ async fn events(client: &Client, args: EventsArgs) -> anyhow::Result<u8> {
 
 async fn report(client: &Client, args: ReportArgs) -> anyhow::Result<u8> {
     let to = args.encrypt_to.recipients()?;
-    let body = json(&client.post("/v1/report", &json!({"week": args.week})).await?)?;
-    std::fs::create_dir_all(&args.out)
-        .with_context(|| format!("could not make the folder `{}`", args.out.display()))?;
-    let (html, data) = (args.out.join("report.html"), args.out.join("report.json"));
+    let asked = json!({"week": args.week, "send": args.send});
+    let body = json(&client.post("/v1/report", &asked).await?)?;
+    if let Some(n) = body.get("queued").and_then(Value::as_u64) {
+        println!("Week {}: queued for {n}; it goes out while the collector runs.", text(&body, "week"));
+    }
+    let Some(out) = args.out else { return Ok(0) };
+    std::fs::create_dir_all(&out)
+        .with_context(|| format!("could not make the folder `{}`", out.display()))?;
+    let (html, data) = (out.join("report.html"), out.join("report.json"));
     let html = encrypted::write(&html, text(&body, "html").as_bytes(), to.as_ref())?;
     let report = serde_json::to_string_pretty(body.get("report").unwrap_or(&Value::Null))?;
     encrypted::write(&data, report.as_bytes(), to.as_ref())?;

@@ -116,6 +116,9 @@ pub(super) fn custody(bag: &mut Bag, parts: &[Part]) -> Result<(), ExportError> 
                 Some("works_again") => "copying off-site works again",
                 _ => "copied off-site",
             },
+            act::kind::DELIVERY if text("step") == Some("sent") && text("what") == Some("report") => {
+                "report sent"
+            }
             act::kind::HOLD => "hold",
             act::kind::PRESERVED => "preserved",
             act::kind::PRUNED => "removed after retention",

@@ -93,6 +93,8 @@ impl<'q> Shown<'q> {
                 // A roster names everybody; a passphrase is one person's.
                 wanted.is_some() && text("person") == wanted
             }
+            // Addresses name whoever gets reviews.
+            act::kind::DELIVERY if self.question.redact_people => false,
             act::kind::ENROLMENT_OFFERED | act::kind::VIEWED | act::kind::REFUSAL => false,
             act::kind::SIGN_IN | act::kind::REPORT_OPENED => false,
             _ => true,

@@ -11,6 +11,7 @@ use ntk_evidence::merkle::CompactRange;
 use ntk_evidence::name::Author;
 use serde::{Deserialize, Serialize};
 
+use crate::delivery::Deliveries;
 use crate::hold::Holds;
 use crate::inventory::Asked;
 use crate::off_site::Recorded;
@@ -105,6 +106,9 @@ pub struct Registry {
     /// Links, notices, signatures, assessments.
     #[serde(default, skip_serializing_if = "Shared::is_empty")]
     pub people: Shared,
+    /// What was sent out, as far as acts say.
+    #[serde(default, skip_serializing_if = "Deliveries::is_empty")]
+    pub deliveries: Deliveries,
 }
 
 /// When a ledger was filled again, and what is gone.
@@ -194,6 +198,10 @@ impl Registry {
             }
             act::kind::OFF_SITE => {
                 self.off_site.get_or_insert_default().apply(&event.time, &body);
+                None
+            }
+            act::kind::DELIVERY => {
+                self.deliveries.apply(&body, &event.time);
                 None
             }
             act::kind::WATCH => {

@@ -109,6 +109,11 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
                 named("outside", "none")
             )
         }
+        act::kind::DELIVERY => {
+            let (said, is_told_first) = super::delivered::change(body)?;
+            is_prominent = is_told_first;
+            said
+        }
         act::kind::OFF_SITE if text("step") == "works_again" => format!("Copies reach {} again.", text("to")),
         act::kind::TIME_STAMP if text("step") == "failing" => {
             is_prominent = true;
@@ -223,6 +228,7 @@ fn configuration_sentence(body: &Value) -> Option<String> {
         }
         "help-desk token revoked" => format!("The help desk {} may no longer ask for tickets.", text("name")),
         "collector.toml" => "The collector’s configuration file was changed.".to_owned(),
+        "secret set" => format!("The secret {} was set.", text("name")),
         "stopped" => "The collector was stopped.".to_owned(),
         "recovered" => {
             "After a stop in the middle of a write the unfinished end of the ledger was cut; nothing acknowledged was in it.".to_owned()
@@ -251,6 +257,7 @@ pub fn look(event: &Event, roster: &Roster) -> Option<String> {
             format!("{} opened the review of week {} in the console.", name(text("by"), roster), text("week"))
         }
         act::kind::REPORT_MADE => format!("The review of week {} was made.", text("week")),
+        act::kind::DELIVERY => super::delivered::look(body)?,
         _ => return None,
     })
 }

@@ -103,6 +103,8 @@ pub mod kind {
     pub const REFILLED: &str = "act_refilled";
     /// Finished segments were copied off-site, encrypted to the recovery key; or that has failed for a day, or is over.
     pub const OFF_SITE: &str = "act_off_site";
+    /// A review or notice was queued to be sent, taken by somebody's server, or not; or whom they go to changed.
+    pub const DELIVERY: &str = "act_delivery";
 }
 
 /// Whether a kind is an act's.

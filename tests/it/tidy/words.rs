@@ -31,6 +31,7 @@ const WALLS: &[Wall] = &[
     only("sled", &["collector/src/store"]),
     only("openssh_sftp_client", &["collector/src/off_site/sftp.rs"]),
     only("rusty_s3", &["collector/src/off_site/s3.rs"]),
+    only("lettre", &["collector/src/mail"]),
     only("rustls_native_certs", &["collector/src/outside.rs"]),
     only(
         "notify::",
