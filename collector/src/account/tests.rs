@@ -1,3 +1,5 @@
+//! Sign-ins, locks and links, each with its twin without the attack.
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::sign_in::{Given, Outcome};
