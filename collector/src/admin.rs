@@ -26,6 +26,7 @@ use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ntk_evidence::act;
 use serde_json::{Value, json};
 
@@ -33,6 +34,7 @@ use crate::app::App;
 use crate::export::{self, Question};
 use crate::ledger::LedgerError;
 use crate::report::html::render_html;
+use crate::report::pdf::render_pdf;
 use crate::report::week::Week;
 use crate::review::review;
 use crate::self_check::{KEPT_REVIEW, self_check};
@@ -257,7 +259,7 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
     // Its page names a checkpoint that as many as can have seen.
     let unstamped = witness::vouched(&app).await?.unstamped;
     let app_for_custody = app.clone();
-    let (report, html, kept) = blocking(move || {
+    let (report, html, pdf, kept) = blocking(move || {
         app.lookup.up_to_date()?;
         let mut report =
             review(&app.practice, &app.lookup, &app.ledger.published(), &app.trust.now().0, now, week, None)?;
@@ -270,19 +272,21 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
         let html = render_html(&report);
         // Kept as it was made: a bundle shows this page, not what the same question gives later.
         let data = serde_json::to_vec_pretty(&report).map_err(|error| Failure::ours(&error))?;
+        let pdf = render_pdf(&report).map_err(|error| Failure::ours(&error))?;
         let mut kept = serde_json::Map::new();
-        for (kind, bytes) in [("html", html.as_bytes()), ("json", data.as_slice())] {
+        for (kind, bytes) in [("html", html.as_bytes()), ("json", data.as_slice()), ("pdf", pdf.as_slice())] {
             let name = format!("{week}-leaf-{leaf}.{kind}");
             app.practice.home.write_report(&name, bytes).map_err(|error| Failure::ours(&error))?;
             kept.insert(name, ntk_evidence::hash::Hash::of(bytes).to_hex().into());
         }
-        Ok((report, html, kept))
+        Ok((report, html, pdf, kept))
     })
     .await?;
     // A page that is edited afterwards no longer is the one that was made: the self-check compares.
     let body = json!({"what": KEPT_REVIEW, "week": week.to_string(), "files": kept});
     record(&app_for_custody, act::kind::CUSTODY, body).await?;
-    Ok(Json(json!({"week": week.to_string(), "html": html, "report": report})))
+    let pdf = BASE64_STANDARD.encode(pdf);
+    Ok(Json(json!({"week": week.to_string(), "html": html, "pdf": pdf, "report": report})))
 }
 
 async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -> Answer<Response> {
