@@ -25,6 +25,7 @@ use crate::review::incidents::{Paths, weigh};
 use crate::roster::Roster;
 use crate::store::FindingRecord;
 
+mod paper;
 mod parts;
 
 use parts::{matters, roster_part};

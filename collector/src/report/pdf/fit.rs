@@ -17,6 +17,13 @@ pub(super) struct Room {
     pub(super) letters: usize,
 }
 
+impl Room {
+    /// Reasons of explained accesses; they stand beside the areas, on one page.
+    pub(super) fn reasons(&self) -> usize {
+        self.rows.min(20)
+    }
+}
+
 const fn room(scale: f32, cards: usize, lines: usize, rows: usize, machines: usize, letters: usize) -> Room {
     Room { scale, cards, lines, rows, machines, letters }
 }

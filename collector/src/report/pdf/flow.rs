@@ -77,6 +77,20 @@ pub(super) enum Mark {
     },
 }
 
+impl Mark {
+    /// The same so many points lower.
+    fn down(&mut self, points: f32) {
+        match self {
+            Self::Text { y, .. } | Self::Area { y, .. } | Self::Frame { y, .. } => *y += points,
+            Self::Line { from, to, .. } => {
+                from.1 += points;
+                to.1 += points;
+            }
+            Self::Squares { corners, .. } => corners.iter_mut().for_each(|corner| corner.1 += points),
+        }
+    }
+}
+
 /// What a piece is to a reader who does not see the page.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Role {
@@ -202,7 +216,9 @@ impl<'f> Flow<'f> {
             pieces.push(Piece { role, marks });
         }
         if is_ruled {
-            let rule = Mark::Line { from: (0.0, height), to: (WIDTH, height), ink: Ink::Line, pen: 0.5 };
+            let left = cells.first().map_or(0.0, |cell| cell.x);
+            let right = cells.last().map_or(WIDTH, |cell| cell.x + cell.width);
+            let rule = Mark::Line { from: (left, height), to: (right, height), ink: Ink::Line, pen: 0.5 };
             pieces.push(Piece { role: Role::Decoration, marks: vec![rule] });
         }
         Strip { height, pieces }
@@ -216,6 +232,14 @@ impl<'f> Flow<'f> {
         let words = super::super::shown::cut(&self.faces.showable(&words), 8_000);
         let piece = Piece { role: Role::Figure(words), marks };
         self.push(vec![Strip { height, pieces: vec![piece] }], gap, true, false);
+    }
+
+    /// Two columns of strips as one strip: the left one is read first.
+    pub(super) fn beside(&mut self, left: Vec<Strip>, right: Vec<Strip>, gap: f32) {
+        let (left, right) = (stacked(left), stacked(right));
+        let height = left.height.max(right.height);
+        let pieces = left.pieces.into_iter().chain(right.pieces).collect();
+        self.push(vec![Strip { height, pieces }], gap, true, false);
     }
 
     /// Strips that stand together where they fit on a page.
@@ -274,6 +298,19 @@ impl<'f> Flow<'f> {
         pages.push(page);
         pages
     }
+}
+
+/// Strips below each other as one.
+pub(super) fn stacked(strips: Vec<Strip>) -> Strip {
+    let mut one = Strip { height: 0.0, pieces: Vec::new() };
+    for strip in strips {
+        for mut piece in strip.pieces {
+            piece.marks.iter_mut().for_each(|mark| mark.down(one.height));
+            one.pieces.push(piece);
+        }
+        one.height += strip.height;
+    }
+    one
 }
 
 /// How much of a unit has to fit on the page on which it begins.

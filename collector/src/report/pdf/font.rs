@@ -92,7 +92,7 @@ impl Cut {
     pub(super) fn lines(&self, text: &str, size: f32, width: f32) -> Vec<String> {
         let mut lines = Vec::new();
         let (mut line, mut length) = (String::new(), 0f32);
-        for word in text.split_inclusive([' ', '\u{a0}']) {
+        for word in text.split_inclusive(' ') {
             let of_word = self.width(word, size);
             let visible = self.width(word.trim_end(), size);
             if length + visible > width && !line.is_empty() && visible <= width {

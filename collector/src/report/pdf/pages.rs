@@ -7,7 +7,7 @@ use super::super::week::Week;
 use super::super::{Item, Line, WeeklyReport};
 use super::figures;
 use super::fit::Room;
-use super::flow::{Cell, Flow, Ink, Mark, Piece, Role, Strip, Style, WIDTH};
+use super::flow::{Cell, Flow, Ink, Mark, Piece, Role, Strip, Style, WIDTH, stacked};
 use super::font::{Face, Faces};
 use crate::finding::Severity;
 use crate::finding::step::FindingState;
@@ -90,17 +90,17 @@ impl Sheet<'_, '_> {
 
     fn head(&mut self) {
         let report = self.report;
-        let right = [
+        let above = [
+            Some(report.practice.clone()),
             report.number.map(|number| format!("Report {number}")),
-            Some(format!("week {}", report.week)),
-            Some(format!("times in {}", report.timezone)),
             Some(format!("made {}", report.made)),
         ];
-        let right: Vec<String> = right.into_iter().flatten().map(|line| self.bounded(&line)).collect();
+        let above: Vec<String> = above.into_iter().flatten().map(|part| self.bounded(&part)).collect();
+        let below = format!("{} · week {} · times in {}", report.period, report.week, report.timezone);
         let (soft, title) = (self.soft(), self.style(19.0, Face::Strong, Ink::Text));
-        self.flow.paragraph(&self.bounded(&report.practice), soft, 0.0);
+        self.flow.paragraph(&above.join(" · "), soft, 0.0);
         self.flow.heading(1, &report.title, title, 1.0);
-        self.flow.paragraph(&format!("{} · {}", self.bounded(&report.period), right.join(" · ")), soft, 1.0);
+        self.flow.paragraph(&self.bounded(&below), soft, 1.0);
         let (verdict, gap) = (self.style(12.6, Face::Strong, Ink::Text), self.gap(9.0));
         self.flow.paragraph(&self.bounded(&report.verdict.sentence), verdict, gap);
         let (more, rest) = self.rest(report.verdict.more.len(), self.room.rows, "sentences");
@@ -444,7 +444,7 @@ impl Sheet<'_, '_> {
     }
 
     fn numbers(&mut self) {
-        let (report, small, head) = (self.report, self.small(), self.soft());
+        let report = self.report;
         if !report.heat.is_empty() {
             self.section("When protected files were reached, by account and hour");
             let (words, height, marks) = figures::heat(&report.heat, self.flow.faces);
@@ -455,45 +455,78 @@ impl Sheet<'_, '_> {
             let (words, height, marks) = figures::trend(&report.trend, self.flow.faces);
             self.flow.figure(words, height, marks, 0.0);
         }
-        if !report.areas.is_empty() {
-            self.section("Accesses by area");
-            let table = self.flow.number();
-            let cell = |x: f32, width: f32, text: &str, style: Style, is_head: bool, is_right: bool| Cell {
-                x,
-                width,
-                text: text.to_owned(),
-                style,
+        let (areas, explained) = (self.areas(), self.explained());
+        let gap = self.gap(11.0);
+        match (areas.is_empty(), explained.is_empty()) {
+            (true, true) => {}
+            (false, false) => self.flow.beside(areas, explained, gap),
+            _ => self.flow.push(areas.into_iter().chain(explained).collect(), gap, true, false),
+        }
+        let (_, rest) = self.rest(report.explained.len(), self.room.reasons(), "reasons");
+        self.more(rest);
+    }
+
+    /// Heading and rows of a table half a page wide.
+    fn half(
+        &mut self,
+        words: &str,
+        left: f32,
+        rows: &[Vec<(f32, f32, String, bool)>],
+        is_headed: bool,
+    ) -> Vec<Strip> {
+        let heading = self.style(10.8, Face::Strong, Ink::Text);
+        let role = Role::Heading(2, words.to_owned());
+        let mut strips = self.flow.text_strips(words, heading, left, left + HALF, &role);
+        let (body, head) = (self.small(), self.soft());
+        let table = self.flow.number();
+        for (place, row) in (0u32..).zip(rows) {
+            let is_head = is_headed && place == 0;
+            let cell = |(x, width, text, is_right): &(f32, f32, String, bool)| Cell {
+                x: left + x,
+                width: *width,
+                text: text.clone(),
+                style: if is_head { head } else { body },
                 is_head,
-                is_right,
+                is_right: *is_right,
             };
-            let row = |texts: [&str; 3], style: Style, is_head: bool| {
-                [
-                    cell(0.0, 46.0, texts[0], style, is_head, true),
-                    cell(56.0, 62.0, texts[1], style, is_head, true),
-                    cell(132.0, WIDTH - 132.0, texts[2], style, is_head, false),
-                ]
-            };
-            self.flow.row(table, 0, &row(["This week", "Usual week", "Area"], head, true), 0.0);
-            for (place, area) in (1u32..).zip(&report.areas) {
-                let usual = area.median.map_or_else(|| "–".to_owned(), number);
-                self.flow.row(
-                    table,
-                    place,
-                    &row([&number(area.count), &usual, &area.heading], small, false),
-                    0.0,
-                );
-            }
+            let cells: Vec<Cell> = row.iter().map(cell).collect();
+            // The first row of a table without a head is no head.
+            let number = if is_headed { place } else { place.saturating_add(1) };
+            strips.push(self.flow.row_strip(table, number, &cells, true));
         }
-        if !report.explained.is_empty() {
-            self.section(&format!("Explained ({})", number(report.n_explained)));
-            let table = self.flow.number();
-            let (n, rest) = self.rest(report.explained.len(), self.room.rows, "reasons");
-            for (row, line) in (1u32..).zip(report.explained.iter().take(n)) {
-                let (n, what) = (number(line.count), self.bounded(&line.sentence));
-                self.columns(table, row, &[(&n, small), (&what, small)], false);
-            }
-            self.more(rest);
+        strips
+    }
+
+    fn areas(&mut self) -> Vec<Strip> {
+        if self.report.areas.is_empty() {
+            return Vec::new();
         }
+        let row = |this: String, usual: String, area: String| {
+            vec![(0.0, 44.0, this, true), (50.0, 52.0, usual, true), (112.0, HALF - 112.0, area, false)]
+        };
+        let mut rows = vec![row("This week".to_owned(), "Usual week".to_owned(), "Area".to_owned())];
+        for area in &self.report.areas {
+            let usual = area.median.map_or_else(|| "–".to_owned(), number);
+            rows.push(row(number(area.count), usual, area.heading.clone()));
+        }
+        self.half("Accesses by area", 0.0, &rows, true)
+    }
+
+    fn explained(&mut self) -> Vec<Strip> {
+        let report = self.report;
+        if report.explained.is_empty() {
+            return Vec::new();
+        }
+        let (n, _) = self.rest(report.explained.len(), self.room.reasons(), "");
+        let row = |(count, words): (String, String)| {
+            vec![(0.0, 38.0, count, true), (46.0, HALF - 46.0, words, false)]
+        };
+        let mut rows = vec![row(("Count".to_owned(), "Because".to_owned()))];
+        for line in report.explained.iter().take(n) {
+            rows.push(row((number(line.count), cut(&line.sentence, self.room.letters.min(200)))));
+        }
+        let left = if report.areas.is_empty() { 0.0 } else { WIDTH - HALF };
+        self.half(&format!("Explained ({})", number(report.n_explained)), left, &rows, true)
     }
 
     fn earlier(&mut self) {
@@ -627,14 +660,14 @@ impl Sheet<'_, '_> {
         let marks = figures::code(self.report, side);
         let left = if marks.is_empty() { 0.0 } else { side + 16.0 };
         let (small, strong) =
-            (self.style(7.6, Face::Regular, Ink::Text), self.style(9.0, Face::Strong, Ink::Text));
+            (self.style(7.6, Face::Regular, Ink::Text), self.style(8.4, Face::Strong, Ink::Text));
         let mut strips = Vec::new();
         let first = format!(
             "The ledger stood at {} batches of entries. Its checkpoint in words; another ledger for this week would need other words:",
             number(footer.log_size)
         );
         let words: Vec<String> =
-            (1..).zip(&footer.words).map(|(n, word): (u32, _)| format!("{n} {word}")).collect();
+            (1..).zip(&footer.words).map(|(n, word): (u32, _)| format!("{n}\u{a0}{word}")).collect();
         let practice = format!("The practice key in words: {}", footer.practice_words);
         let code = "The square holds the same checkpoint for a camera. Whoever keeps a photograph of it can show later whether the ledger was changed.";
         for (text, style) in
@@ -650,19 +683,9 @@ impl Sheet<'_, '_> {
                 format!("QR code of the checkpoint: {}", footer.checkpoint.trim_end().replace('\n', ", "));
             pieces.push(Piece { role: Role::Figure(self.flow.faces.showable(&cut(&words, 400))), marks });
         }
-        let mut y = 0f32;
-        for strip in strips {
-            for mut piece in strip.pieces {
-                for mark in &mut piece.marks {
-                    if let Mark::Text { y: at, .. } = mark {
-                        *at += y;
-                    }
-                }
-                pieces.push(piece);
-            }
-            y += strip.height;
-        }
-        Strip { height: y.max(side + 4.0), pieces }
+        let beside = stacked(strips);
+        pieces.extend(beside.pieces);
+        Strip { height: beside.height.max(side + 4.0), pieces }
     }
 }
 
@@ -670,6 +693,8 @@ impl Sheet<'_, '_> {
 const INSET: f32 = 10.0;
 /// Names of facts.
 const NAMES: f32 = 92.0;
+/// Half the width, with some room between.
+const HALF: f32 = 250.0;
 /// Moments.
 const WHEN: f32 = 158.0;
 
