@@ -231,17 +231,17 @@ pub(super) fn trend(weeks: &[TrendWeek], faces: &Faces) -> Drawing {
     let mut y = 0.0;
     for (place, (words, values)) in rows.iter().enumerate() {
         let max = if place == 2 { 100 } else { values.iter().map(|(n, _)| *n).max().unwrap_or(0).max(1) };
-        pen.text(0.0, y + 18.0, name, words);
+        pen.text(0.0, y + 15.0, name, words);
         for (column_number, (n, told)) in values.iter().enumerate() {
             let x = NAMES + points(column_number) * column;
             let is_last = column_number.saturating_add(1) == values.len();
-            let height = (14.0 * share(*n, max)).max(0.5);
+            let height = (9.5 * share(*n, max)).max(0.5);
             let ink = if is_last { Ink::Teal } else { Ink::Heat(2) };
-            pen.area(x + 3.0, y + 22.0 - height, (column - 6.0).min(26.0), height, ink);
+            pen.area(x + 3.0, y + 17.5 - height, (column - 6.0).min(26.0), height, ink);
             let face = if is_last { Face::Strong } else { Face::Regular };
-            pen.text(x + 3.0, y + 21.0 - height, Style { size: 6.6, face, ink: Ink::Text }, told);
+            pen.text(x + 3.0, y + 16.6 - height, Style { size: 6.6, face, ink: Ink::Text }, told);
         }
-        y += 24.0;
+        y += 19.0;
     }
     for (column_number, week) in weeks.iter().enumerate() {
         let is_last = column_number.saturating_add(1) == weeks.len();

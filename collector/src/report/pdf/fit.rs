@@ -40,12 +40,13 @@ pub(super) const BUSY: [Room; 7] = [
 ];
 
 /// For a quiet one, one page.
-pub(super) const QUIET: [Room; 5] = [
+pub(super) const QUIET: [Room; 6] = [
     room(1.0, 0, 60, 60, 60, 600),
     room(0.95, 0, 40, 24, 40, 600),
     room(0.9, 0, 30, 12, 30, 500),
     room(0.86, 0, 16, 7, 24, 400),
-    room(0.84, 0, 10, 4, 16, 300),
+    room(0.83, 0, 12, 6, 20, 350),
+    room(0.8, 0, 10, 4, 16, 300),
 ];
 
 /// How many pages a week may take.

@@ -6,9 +6,9 @@ use super::font::{Face, Faces};
 /// US letter, in points, and the room of its text.
 pub(super) const PAGE: (f32, f32) = (612.0, 792.0);
 pub(super) const LEFT: f32 = 44.0;
-pub(super) const TOP: f32 = 36.0;
+pub(super) const TOP: f32 = 30.0;
 pub(super) const WIDTH: f32 = 524.0;
-const HEIGHT: f32 = 712.0;
+const HEIGHT: f32 = 724.0;
 
 /// What something is painted with; grey printers keep them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! The two embedded faces of Inter: how wide a text is, where it breaks, which glyphs it has.
 
+use std::collections::HashMap;
+
 use krilla::Data;
 use krilla::text::{Font, GlyphId, KrillaGlyph};
 use skrifa::instance::{LocationRef, Size};
@@ -20,8 +22,8 @@ pub(super) enum Face {
 /// One face.
 pub(super) struct Cut {
     pub(super) font: Font,
-    metrics: FontRef<'static>,
-    units: f32,
+    /// Glyph and advance of each letter, in parts of the letter size.
+    letters: HashMap<char, (u32, f32)>,
 }
 
 /// Both faces.
@@ -59,30 +61,38 @@ impl Faces {
 impl Cut {
     fn load(bytes: &'static [u8]) -> Result<Self, PdfError> {
         let font = Font::new(Data::from(bytes.to_vec()), 0).ok_or(PdfError::Font)?;
-        let metrics = FontRef::new(bytes).map_err(|_| PdfError::Font)?;
-        Ok(Self { units: font.units_per_em().max(1.0), font, metrics })
+        let face = FontRef::new(bytes).map_err(|_| PdfError::Font)?;
+        let widths = face.glyph_metrics(Size::unscaled(), LocationRef::default());
+        let units = font.units_per_em().max(1.0);
+        let letter = |(code, glyph): (u32, skrifa::GlyphId)| {
+            let advance = widths.advance_width(glyph).unwrap_or_default() / units;
+            Some((char::from_u32(code)?, (glyph.to_u32(), advance)))
+        };
+        let letters = face.charmap().mappings().filter_map(letter).collect();
+        Ok(Self { font, letters })
     }
 
     fn has(&self, letter: char) -> bool {
         // A mark that stands over the letter before it would need placing that this font's subset does not have.
         let is_mark = matches!(u32::from(letter), 0x0300..=0x036F);
-        !is_mark && self.metrics.charmap().map(letter).is_some_and(|glyph| glyph.to_u32() != 0)
+        !is_mark && self.letters.get(&letter).is_some_and(|(glyph, _)| *glyph != 0)
+    }
+
+    fn letter(&self, letter: char) -> (u32, f32) {
+        self.letters.get(&letter).copied().unwrap_or_default()
     }
 
     /// Width in points.
     pub(super) fn width(&self, text: &str, size: f32) -> f32 {
-        self.glyphs(text).iter().map(|glyph| glyph.x_advance * size).sum()
+        text.chars().map(|letter| self.letter(letter).1 * size).sum()
     }
 
     /// The glyphs of a text, with what each stands for.
     pub(super) fn glyphs(&self, text: &str) -> Vec<KrillaGlyph> {
-        let (map, widths) =
-            (self.metrics.charmap(), self.metrics.glyph_metrics(Size::unscaled(), LocationRef::default()));
         let glyph = |(at, letter): (usize, char)| {
-            let id = map.map(letter).unwrap_or_default();
-            let advance = widths.advance_width(id).unwrap_or_default() / self.units;
+            let (id, advance) = self.letter(letter);
             let range = at..at.saturating_add(letter.len_utf8());
-            KrillaGlyph::new(GlyphId::new(id.to_u32()), advance, 0.0, 0.0, 0.0, range, None)
+            KrillaGlyph::new(GlyphId::new(id), advance, 0.0, 0.0, 0.0, range, None)
         };
         text.char_indices().map(glyph).collect()
     }
@@ -105,8 +115,7 @@ impl Cut {
                 continue;
             }
             for letter in word.chars() {
-                let mut buffer = [0u8; 4];
-                let of_letter = self.width(letter.encode_utf8(&mut buffer), size);
+                let of_letter = self.letter(letter).1 * size;
                 if length + of_letter > width && !line.is_empty() {
                     lines.push(std::mem::take(&mut line));
                     length = 0.0;

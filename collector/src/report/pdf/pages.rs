@@ -60,7 +60,7 @@ impl Sheet<'_, '_> {
     }
 
     fn section(&mut self, words: &str) {
-        let (style, gap) = (self.style(10.8, Face::Strong, Ink::Text), self.gap(11.0));
+        let (style, gap) = (self.style(10.8, Face::Strong, Ink::Text), self.gap(9.0));
         self.flow.heading(2, words, style, gap);
     }
 
@@ -456,7 +456,7 @@ impl Sheet<'_, '_> {
             self.flow.figure(words, height, marks, 0.0);
         }
         let (areas, explained) = (self.areas(), self.explained());
-        let gap = self.gap(11.0);
+        let gap = self.gap(9.0);
         match (areas.is_empty(), explained.is_empty()) {
             (true, true) => {}
             (false, false) => self.flow.beside(areas, explained, gap),
@@ -603,7 +603,7 @@ impl Sheet<'_, '_> {
             },
             Piece { role: Role::Decoration, marks: vec![rule(by, 318.0), rule(330.0 + on, WIDTH)] },
         ];
-        let gap = self.gap(13.0);
+        let gap = self.gap(8.0);
         self.flow.push(vec![Strip { height: style.leading() + 6.0, pieces }], gap, true, false);
     }
 

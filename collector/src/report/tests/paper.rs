@@ -240,7 +240,7 @@ fn preflight_finds_it_fit_for_archives_and_a_broken_twin_not() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
     #[test]
     fn no_text_stops_it(text in any::<String>(), n in 0usize..400) {
         let pdf = render_pdf(&hostile(&text.repeat(n % 40 + 1))).unwrap();
