@@ -644,13 +644,17 @@ impl Sheet<'_, '_> {
                 facts.push(format!("{name}: {}", self.bounded(value)));
             }
         }
-        facts.push(format!("Made by Need-to-Know {}", footer.version));
-        let tiny = self.style(6.8, Face::Regular, Ink::Soft);
-        self.flow.paragraph(
-            &format!("{}. Keep this page: it helps to prove the record.", facts.join(" · ")),
-            tiny,
-            4.0,
+        facts.push(
+            "How to check: ntk-verify, on another computer, names the practice key of an evidence bundle in the same twelve words, or it is another practice’s"
+                .to_owned(),
         );
+        let made = match footer.version.as_str() {
+            "" => String::new(),
+            version => format!(" Made by Need-to-Know {version}."),
+        };
+        let keep = "Whoever administers the computer, the network or the backup could have stopped records from being made; such holes show above as silence. Keep this page like a patient record, where the people it speaks of cannot change it.";
+        let tiny = self.style(6.8, Face::Regular, Ink::Soft);
+        self.flow.paragraph(&format!("{}. {keep}{made}", facts.join(" · ")), tiny, 4.0);
     }
 
     /// The code with its words beside it.
