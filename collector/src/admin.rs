@@ -36,6 +36,7 @@ use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ntk_evidence::act;
 use serde_json::{Value, json};
 
@@ -44,6 +45,7 @@ use crate::export::{self, Question};
 use crate::ledger::LedgerError;
 use crate::report::WeeklyReport;
 use crate::report::html::render_html;
+use crate::report::pdf::render_pdf;
 use crate::report::week::Week;
 use crate::review::review;
 use crate::self_check::{KEPT_REVIEW, SelfCheck, self_check};
@@ -312,9 +314,14 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
         true => Some(crate::delivery::report::queue_made(&app, &settings, &made, false).await?),
         false => None,
     };
-    let html = made.files.iter().find(|(kind, _)| kind == "html").map(|(_, bytes)| bytes.as_slice());
-    let html = String::from_utf8_lossy(html.unwrap_or_default());
-    Ok(Json(json!({"week": week.to_string(), "html": html, "report": made.report, "queued": sent})))
+    let file = |wanted: &str| {
+        let found = made.files.iter().find(|(kind, _)| kind == wanted);
+        found.map(|(_, bytes)| bytes.as_slice()).unwrap_or_default()
+    };
+    let (html, pdf) = (String::from_utf8_lossy(file("html")), BASE64_STANDARD.encode(file("pdf")));
+    Ok(Json(
+        json!({"week": week.to_string(), "html": html, "pdf": pdf, "report": made.report, "queued": sent}),
+    ))
 }
 
 /// Makes the review of a week, keeps it, and says so in acts.
@@ -337,7 +344,12 @@ pub(crate) async fn make_report(app: &App, week: Week) -> Answer<Made> {
         let html = render_html(&report);
         // Kept as it was made: a bundle shows this page, not what the same question gives later.
         let data = serde_json::to_vec_pretty(&report).map_err(|error| Failure::ours(&error))?;
-        let files = vec![("html".to_owned(), html.into_bytes()), ("json".to_owned(), data)];
+        let pdf = render_pdf(&report).map_err(|error| Failure::ours(&error))?;
+        let files = vec![
+            ("html".to_owned(), html.into_bytes()),
+            ("json".to_owned(), data),
+            ("pdf".to_owned(), pdf),
+        ];
         let mut kept = serde_json::Map::new();
         for (kind, bytes) in &files {
             let name = format!("{week}-leaf-{leaf}.{kind}");

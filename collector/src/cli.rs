@@ -360,7 +360,7 @@ pub struct ReportArgs {
     /// Which week, such as 2026-W47 [default: this week]
     #[arg(long)]
     pub week: Option<String>,
-    /// Folder for report.html and report.json (report.html.age and report.json.age with --encrypt-to)
+    /// Folder for report.html, report.pdf and report.json (each with .age at its end with --encrypt-to)
     #[arg(long, value_name = "DIR", required_unless_present = "send")]
     pub out: Option<PathBuf>,
     /// Send it now to everybody who gets the weekly review

@@ -1,4 +1,4 @@
-//! The weekly access review: plain data from plain inputs, then one HTML page.
+//! The weekly access review: plain data from plain inputs, then a page for the screen and one for paper.
 //!
 //! # Invariants
 //! - RP-1: a report says what it could not see; [`WeeklyReport::could_not_see`] is never empty.
@@ -6,7 +6,8 @@
 //! - RP-3: no generated text accuses anybody.
 //!
 //! [`build()`] is pure: the ledger's entries come in through [`tally::WeekTally`], everything else through
-//! [`WeekInput`]. The data is `report.json`; [`html::render_html`] makes `report.html` of it.
+//! [`WeekInput`]. The data is `report.json`; [`html::render_html`] makes `report.html` of it and [`pdf::render_pdf`]
+//! `report.pdf`.
 
 pub mod acts;
 pub mod alarms;
@@ -19,9 +20,12 @@ pub mod html;
 mod input;
 mod item;
 pub mod matters;
+pub mod pdf;
 pub(crate) mod qr;
+pub mod shown;
 pub mod tally;
 pub mod text;
+pub mod trend;
 pub mod usual;
 mod verdict;
 pub mod week;
@@ -40,6 +44,7 @@ use crate::finding::step::FindingState;
 use crate::need_to_know::moment;
 use crate::policy::Area;
 use coverage::MachineCoverage;
+use trend::TrendWeek;
 
 /// Title of every report.
 pub const TITLE: &str = "Weekly access review";
@@ -165,6 +170,9 @@ pub struct WeeklyReport {
     pub areas: Vec<AreaCount>,
     /// 7: accesses per account and hour of day.
     pub heat: Vec<HeatRow>,
+    /// 7: this week and the eight before it, the oldest first; only whole weeks.
+    #[serde(default)]
+    pub trend: Vec<TrendWeek>,
     /// 8: explained accesses by reason.
     pub explained: Vec<Counted>,
     /// 8: how many are explained.

@@ -12,6 +12,7 @@ mod stamps;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use ntk_evidence::name::Author;
 use ntk_evidence::time::Moment;
 use ntk_evidence::trust::TrustFile;
@@ -19,16 +20,18 @@ use ntk_evidence::words;
 
 use crate::at_rest;
 use crate::baseline::Survey;
+use crate::finding::Finding;
 use crate::finding::step::Step;
 use crate::follow::Lookup;
 use crate::follow::answer::{Seen, store_error};
-use crate::items::{Span, new_in_roster};
+use crate::items::{Span, incidents_of, new_in_roster};
 use crate::ledger::LedgerError;
 use crate::ledger::writer::Published;
 use crate::on_site::OnSite;
 use crate::practice::Practice;
 use crate::report::coverage::MachineInput;
 use crate::report::matters::{break_glass, roster_part, tickets};
+use crate::report::trend::{Covered, TrendWeek};
 use crate::report::usual::UsualWeeks;
 use crate::report::week::Week;
 use crate::report::{Footer, Note, RosterPart, WeekInput, WeeklyReport, build};
@@ -140,6 +143,7 @@ pub fn review(
         changes: standing.chain(alarms).chain(pass.waiting.notes()).chain(pass.changes).collect(),
         previous_opens: pass.looks.notes(),
         medians: pass.usual.medians(),
+        earlier: earlier(&pass.usual, &records, &zone, from),
         is_extract: only.is_some(),
         footer: Footer {
             log_size: published.checkpoint.checkpoint.size,
@@ -176,6 +180,27 @@ pub fn review(
         ));
     }
     Ok(report)
+}
+
+/// The weeks before, with the questions of each as they would be counted now.
+fn earlier(
+    usual: &UsualWeeks,
+    records: &[FindingRecord],
+    zone: &TimeZone,
+    until: Timestamp,
+) -> Vec<TrendWeek> {
+    let findings: Vec<Finding> = records.iter().map(|record| record.finding.clone()).collect();
+    let week = |(week, n_accesses, covered): (Week, u64, Covered)| {
+        let (from, to) = week.bounds(zone);
+        let incidents = incidents_of(&findings, Span { from, to }, zone);
+        TrendWeek {
+            week: week.to_string(),
+            n_accesses,
+            n_items: u64::try_from(incidents.len()).unwrap_or(u64::MAX),
+            coverage_percent: covered.percent(),
+        }
+    };
+    usual.weeks(until).into_iter().map(week).collect()
 }
 
 /// The machine's name, the same for all that were enrolled there.

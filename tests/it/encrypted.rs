@@ -114,7 +114,7 @@ fn an_encrypted_report_leaves_no_plain_one() -> Result<()> {
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<Result<_>>()?;
     names.sort();
-    assert_eq!(names, ["report.html.age", "report.json.age"]);
+    assert_eq!(names, ["report.html.age", "report.json.age", "report.pdf.age"]);
     for (name, holding) in [("report.html", "Maple Street"), ("report.json", "\"week\"")] {
         let encrypted = out.join(format!("{name}.age"));
         assert!(!holds(&fs::read(&encrypted)?, holding));

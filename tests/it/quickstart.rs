@@ -38,7 +38,7 @@ fn live_quickstart_once_shows_a_real_access_from_record_to_verified_bundle() -> 
     assert_eq!(audit_state::read()?, before, "rules and state of the kernel's audit are as before");
 
     let out = scratch.path().join("clone/var/quickstart/out");
-    for name in ["report.html", "report.json", "bundle.zip", "trust.txt"] {
+    for name in ["report.html", "report.pdf", "report.json", "bundle.zip", "trust.txt"] {
         assert!(out.join(name).metadata()?.len() > 200, "{name}");
     }
     let (bundle, trust) = (out.join("bundle.zip"), out.join("trust.txt"));

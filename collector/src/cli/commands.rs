@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use clap::CommandFactory as _;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -461,6 +462,10 @@ async fn report(client: &Client, args: ReportArgs) -> anyhow::Result<u8> {
     let html = encrypted::write(&html, text(&body, "html").as_bytes(), to.as_ref())?;
     let report = serde_json::to_string_pretty(body.get("report").unwrap_or(&Value::Null))?;
     encrypted::write(&data, report.as_bytes(), to.as_ref())?;
+    let paper = BASE64_STANDARD
+        .decode(text(&body, "pdf"))
+        .context("the collector sent a report.pdf that cannot be read")?;
+    encrypted::write(&out.join("report.pdf"), &paper, to.as_ref())?;
     println!("Week {}: {}", text(&body, "week"), html.display());
     Ok(0)
 }

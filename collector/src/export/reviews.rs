@@ -137,8 +137,8 @@ impl Reviewed<'_> {
             .filter_map(|file| {
                 let name = file.file_name().into_string().ok()?;
                 let fits = file.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= REVIEW_BYTES_MAX);
-                let is_one =
-                    name.starts_with(&prefix) && (name.ends_with(".html") || name.ends_with(".json"));
+                let is_one = name.starts_with(&prefix)
+                    && [".html", ".json", ".pdf"].iter().any(|kind| name.ends_with(kind));
                 (fits && is_one && bundle::is_safe_path(&name)).then_some(())?;
                 let bytes = self.practice.home.read_report(&name).ok()?;
                 Some((name, bytes))

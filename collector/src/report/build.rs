@@ -9,6 +9,7 @@ use super::coverage::{self, Interval, MachineCoverage, MachineInput, State};
 use super::item::{item, settled};
 use super::tally::GapSeen;
 use super::text::{count, duration, list_of, moment, period, times};
+use super::trend::{Covered, TrendWeek};
 use super::verdict::{Parts, verdict};
 use super::{
     AreaCount, Counted, Item, Line, Matter, MatterLine, Note, Settled, TITLE, Undecided, WeekInput,
@@ -54,6 +55,7 @@ pub fn build(input: WeekInput) -> WeeklyReport {
         rights: lines(&tally.rights),
         areas: areas(&input),
         heat: tally.heat_rows(HEAT_ROWS_MAX),
+        trend: trend(&input, &machines),
         explained: counted(&tally.explained),
         n_explained: tally.n_explained,
         settled,
@@ -225,6 +227,20 @@ fn areas(input: &WeekInput) -> Vec<AreaCount> {
     };
     let is_news = |count: &AreaCount| count.count > 0 || count.median.is_some_and(|median| median > 0);
     Area::ALL.iter().filter(shown).map(count).filter(is_news).collect()
+}
+
+/// The weeks before and this one; nothing where there is nothing to compare with.
+fn trend(input: &WeekInput, machines: &[MachineCoverage]) -> Vec<TrendWeek> {
+    if input.earlier.is_empty() {
+        return Vec::new();
+    }
+    let this = TrendWeek {
+        week: input.week.to_string(),
+        n_accesses: input.tally.areas.values().fold(0u64, |sum, n| sum.saturating_add(*n)),
+        n_items: u64::try_from(input.incidents.len()).unwrap_or(u64::MAX),
+        coverage_percent: Covered::of(machines).percent(),
+    };
+    input.earlier.iter().cloned().chain([this]).collect()
 }
 
 fn counted(counts: &BTreeMap<String, u64>) -> Vec<Counted> {

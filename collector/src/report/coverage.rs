@@ -6,6 +6,7 @@
 //! told the state is unknown, and the report says so (RP-1).
 
 use jiff::{SignedDuration, Timestamp};
+use ntk_evidence::event::Health;
 use serde::{Deserialize, Serialize};
 
 use crate::need_to_know::moment;
@@ -124,6 +125,17 @@ pub fn clock_off(beats: &[Beat]) -> Option<String> {
 }
 
 impl Beat {
+    /// A health entry at its moment.
+    pub fn of(at: Timestamp, health: &Health) -> Self {
+        Self {
+            at,
+            reason: health.reason.clone(),
+            boot_id: health.boot_id.clone(),
+            uptime_s: health.uptime_s,
+            ahead_ms: health.clock_ahead_ms,
+        }
+    }
+
     fn booted(&self) -> Option<Timestamp> {
         let uptime = SignedDuration::from_secs(i64::try_from(self.uptime_s?).ok()?);
         self.at.checked_sub(uptime).ok()
@@ -169,6 +181,11 @@ pub fn intervals(
         }
     }
     line.intervals
+}
+
+/// Whether something else than reporting lies between two health entries of a machine.
+pub(super) fn is_hole(before: &Beat, after: &Beat) -> bool {
+    after.at.duration_since(before.at) > HOLE_AFTER || before.is_stop()
 }
 
 /// Lays the collector's own observations over what the health entries say.
@@ -220,8 +237,7 @@ impl TimeLine {
     }
 
     fn between(&mut self, before: &Beat, after: &Beat) {
-        let hole = after.at.duration_since(before.at);
-        if hole <= HOLE_AFTER && !before.is_stop() {
+        if !is_hole(before, after) {
             return self.add(before.at, after.at, State::Reporting, None);
         }
         let same_boot = match (&before.boot_id, &after.boot_id) {

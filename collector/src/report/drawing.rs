@@ -81,7 +81,7 @@ fn heat_cell(body: &mut String, x: usize, y: usize, width: usize, n: u64, max: u
 }
 
 /// Four steps on a scale of orders, so that one flood does not bleach all the rest.
-fn heat_step(n: u64, max: u64) -> u32 {
+pub(super) fn heat_step(n: u64, max: u64) -> u32 {
     let order = |n: u64| u64::BITS - n.leading_zeros();
     match (n, order(max)) {
         (0, _) => 0,
@@ -167,7 +167,7 @@ fn text(body: &mut String, x: usize, y: usize, class: &str, words: &str) {
     let _ = write!(body, r#"<text class="{class}" x="{x}" y="{y}">{}</text>"#, escaped(words));
 }
 
-fn shortened(label: &str, letters_max: usize) -> String {
+pub(super) fn shortened(label: &str, letters_max: usize) -> String {
     if label.chars().count() <= letters_max {
         return label.to_owned();
     }

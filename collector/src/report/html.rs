@@ -9,7 +9,9 @@ use askama::Template;
 
 use super::coverage::{DayMinutes, MachineCoverage, State};
 use super::drawing::{Form, coverage_bars, escaped, heat_map};
+use super::shown::shown;
 use super::text::{list_of, number};
+use super::trend::TrendWeek;
 use super::week::Week;
 use super::{Item, Settled, WeeklyReport, qr};
 use crate::finding::Severity;
@@ -17,6 +19,9 @@ use crate::finding::step::FindingState;
 
 /// Items that get a card of their own; the rest share a table.
 const CARDS_MAX: usize = 8;
+
+/// What is counted, and of each week the number in words and its bar's height, 1 to 24.
+type TrendRow = (&'static str, Vec<(String, u64)>);
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -26,6 +31,7 @@ struct Page<'a> {
     rest: &'a [Item],
     heat: String,
     coverage: String,
+    trend: Vec<TrendRow>,
     days: Vec<String>,
     calm: Vec<String>,
     administers: String,
@@ -36,6 +42,7 @@ struct Page<'a> {
 
 /// The page; a template that cannot be filled is reported by the writer, never by half a page.
 pub fn render_html(report: &WeeklyReport) -> String {
+    let report = &shown(report);
     let (cards, rest) = report.items.split_at(report.items.len().min(CARDS_MAX));
     let days = Week::parse(&report.week).map(Week::days).unwrap_or_default();
     let day_starts = day_starts(report);
@@ -46,6 +53,7 @@ pub fn render_html(report: &WeeklyReport) -> String {
         rest,
         heat: drawn(&|form| heat_map(&report.heat, form)),
         coverage: drawn(&|form| coverage_bars(&report.machines, &day_starts, form)),
+        trend: trend(&report.trend),
         days: days.iter().map(|day| day.strftime("%A").to_string()).collect(),
         calm: calm(report),
         administers: administers(report),
@@ -64,8 +72,36 @@ pub(crate) fn coverage(report: &WeeklyReport) -> (String, Vec<String>) {
     (format!("{}{}", drawn(Form::Wide), drawn(Form::Narrow)), machine_sentences(report))
 }
 
+/// The rows of the trend.
+fn trend(weeks: &[TrendWeek]) -> Vec<TrendRow> {
+    let row = |words, values: Vec<(u64, String)>, max: Option<u64>| {
+        let max = max.or(values.iter().map(|(n, _)| *n).max()).unwrap_or(0).max(1);
+        let height = |n: u64| {
+            u64::try_from(u128::from(n).saturating_mul(24) / u128::from(max)).unwrap_or(24).clamp(1, 24)
+        };
+        (words, values.into_iter().map(|(n, told)| (told, height(n))).collect())
+    };
+    vec![
+        row(
+            "Accesses and logins",
+            weeks.iter().map(|week| (week.n_accesses, number(week.n_accesses))).collect(),
+            None,
+        ),
+        row(
+            "Questions about accesses",
+            weeks.iter().map(|week| (week.n_items, number(week.n_items))).collect(),
+            None,
+        ),
+        row(
+            "Coverage of machines",
+            weeks.iter().map(|week| (week.coverage_percent.unwrap_or(0), week.coverage())).collect(),
+            Some(100),
+        ),
+    ]
+}
+
 /// The parts in which there is nothing to tell, in one line each.
-fn calm(report: &WeeklyReport) -> Vec<String> {
+pub(super) fn calm(report: &WeeklyReport) -> Vec<String> {
     // A review of one case was not given all of these.
     let is_whole = !report.is_extract;
     let parts = [
@@ -92,7 +128,7 @@ fn calm(report: &WeeklyReport) -> Vec<String> {
 }
 
 /// How many of each: `2 expected, 1 escalated, 3 covered by an earlier answer`.
-fn settled(report: &WeeklyReport) -> String {
+pub(super) fn settled(report: &WeeklyReport) -> String {
     let n = |is_one: &dyn Fn(&Settled) -> bool| report.settled.iter().filter(|line| is_one(line)).count();
     let parts = [
         (n(&|line| !line.is_covered && line.state == FindingState::Expected), "expected"),
@@ -105,7 +141,7 @@ fn settled(report: &WeeklyReport) -> String {
 }
 
 /// `Northwind IT (host, network)`: who could have stopped records from being made.
-fn administers(report: &WeeklyReport) -> String {
+pub(super) fn administers(report: &WeeklyReport) -> String {
     let mut duties: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (what, who) in &report.footer.administers {
         duties.entry(who).or_default().push(what);
@@ -115,7 +151,7 @@ fn administers(report: &WeeklyReport) -> String {
 }
 
 /// One sentence per machine; those that reported all week share one.
-fn machine_sentences(report: &WeeklyReport) -> Vec<String> {
+pub(super) fn machine_sentences(report: &WeeklyReport) -> Vec<String> {
     let is_whole = |machine: &&MachineCoverage| {
         machine.is_proved && machine.intervals.iter().all(|interval| interval.state == State::Reporting)
     };
@@ -129,7 +165,7 @@ fn machine_sentences(report: &WeeklyReport) -> Vec<String> {
     sentences
 }
 
-fn day_starts(report: &WeeklyReport) -> Vec<jiff::Timestamp> {
+pub(super) fn day_starts(report: &WeeklyReport) -> Vec<jiff::Timestamp> {
     let week = Week::parse(&report.week).ok();
     let zone = jiff::tz::TimeZone::get(&report.timezone).ok();
     match week.zip(zone) {

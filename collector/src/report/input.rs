@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::coverage::MachineInput;
 use super::tally::WeekTally;
+use super::trend::TrendWeek;
 use super::week::Week;
 use super::{Footer, RosterPart};
 use crate::finding::Finding;
@@ -52,6 +53,8 @@ pub struct WeekInput {
     pub undecided: Vec<UndecidedInput>,
     /// Accesses per area in a usual week: the median of the last eight.
     pub medians: BTreeMap<Area, u64>,
+    /// The weeks before, the oldest first; empty where none was whole.
+    pub earlier: Vec<TrendWeek>,
     /// Whether it is of some entries only, those of one case.
     pub is_extract: bool,
     /// What the ledger says of itself.

@@ -167,13 +167,7 @@ impl WeekTally {
                 }
             }
         }
-        beats.push(Beat {
-            at: local.at,
-            reason: health.reason.clone(),
-            boot_id: health.boot_id.clone(),
-            uptime_s: health.uptime_s,
-            ahead_ms: health.clock_ahead_ms,
-        });
+        beats.push(Beat::of(local.at, health));
     }
 
     fn gap(&mut self, access: &Access<'_>) {

@@ -20,10 +20,12 @@ use crate::need_to_know::{Access, decide};
 use crate::on_site::{OnSite, Test};
 use crate::policy::Policy;
 use crate::report::html::render_html;
+use crate::report::pdf::render_pdf;
 use crate::review::incidents::{Paths, weigh};
 use crate::roster::Roster;
 use crate::store::FindingRecord;
 
+mod paper;
 mod parts;
 
 use parts::{matters, roster_part};
@@ -100,6 +102,7 @@ fn input(events: &[(&str, Event)], made_at: &str) -> WeekInput {
         previous_opens: Vec::new(),
         undecided: Vec::new(),
         medians: BTreeMap::new(),
+        earlier: Vec::new(),
         is_extract: false,
         footer: footer(&policy, &roster),
         names: roster,
@@ -305,7 +308,18 @@ fn busy() -> WeekInput {
     input.undecided = vec![UndecidedInput { id: "0f1e2d3c4b5a6978".to_owned(), headline: "The health-record exports were opened for reading on ws-01 by account billing1 (held by Bea Novak).".to_owned(), opened: at("2026-11-12T15:00:00Z") }];
     input.medians =
         [(Area::Backup, 3200), (Area::OwnMailbox, 96), (Area::Ehr, 110), (Area::Mailbox, 0)].into();
+    input.earlier = earlier();
     input
+}
+
+fn earlier() -> Vec<TrendWeek> {
+    let week = |(n, n_accesses): (i32, u64)| TrendWeek {
+        week: Week::parse(WEEK).unwrap().earlier(n).to_string(),
+        n_accesses,
+        n_items: n_accesses % 4,
+        coverage_percent: (n_accesses != 3_310).then_some(92 + n_accesses % 9),
+    };
+    (1..=8).rev().zip([3_310, 3_288, 3_402, 3_390, 2_101, 3_405, 3_377, 3_399]).map(week).collect()
 }
 
 fn on_site(is_proved: bool) -> OnSite {
@@ -330,6 +344,7 @@ fn quiet() -> WeekInput {
     input.previous_opens =
         vec![Note::new(Some(at("2026-11-16T13:05:00Z")), "Report 11 was opened by Mary Lopez.")];
     input.medians = [(Area::Backup, 3200), (Area::OwnMailbox, 96), (Area::Ehr, 110)].into();
+    input.earlier = earlier();
     input
 }
 
@@ -341,6 +356,11 @@ fn page(name: &str, input: WeekInput) -> (WeeklyReport, String) {
     assert_eq!(build_twice(&report), report, "report.json holds everything");
     if let Some(folder) = std::env::var_os("NTK_REPORTS") {
         std::fs::write(std::path::Path::new(&folder).join(format!("{name}.html")), &html).unwrap();
+        std::fs::write(
+            std::path::Path::new(&folder).join(format!("{name}.pdf")),
+            render_pdf(&report).unwrap(),
+        )
+        .unwrap();
     }
     assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"), "a whole page");
     assert!(html.contains("<title>Weekly access review"));

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::coverage::Beat;
+use super::trend::{Covered, Running};
 use super::week::Week;
 use crate::need_to_know::{Access, Decision};
 use crate::policy::Area;
@@ -18,10 +20,12 @@ const WEEKS_MIN: usize = 4;
 #[derive(Clone, Debug)]
 pub struct UsualWeeks {
     weeks: Vec<Counted>,
+    running: Running,
 }
 
 #[derive(Clone, Debug)]
 struct Counted {
+    week: Week,
     from: Timestamp,
     to: Timestamp,
     n_entries: u64,
@@ -32,11 +36,14 @@ impl UsualWeeks {
     /// The weeks before `week`, of which only those count that began when the ledger was there already.
     pub fn before(week: Week, zone: &TimeZone, ledger_since: Option<Timestamp>) -> Self {
         let weeks = (1..=WEEKS).map(|n| {
-            let (from, to) = week.earlier(n).bounds(zone);
-            Counted { from, to, n_entries: 0, areas: BTreeMap::new() }
+            let week = week.earlier(n);
+            let (from, to) = week.bounds(zone);
+            Counted { week, from, to, n_entries: 0, areas: BTreeMap::new() }
         });
         let is_whole = |week: &Counted| ledger_since.is_some_and(|since| since <= week.from);
-        Self { weeks: weeks.filter(is_whole).collect() }
+        let weeks: Vec<_> = weeks.filter(is_whole).collect();
+        let running = Running::of(weeks.iter().map(|week| (week.from, week.to)));
+        Self { weeks, running }
     }
 
     /// The first moment that counts; none where no week does.
@@ -47,12 +54,25 @@ impl UsualWeeks {
     /// Takes in one entry.
     pub fn observe(&mut self, access: &Access<'_>, decision: &Decision) {
         let Some(at) = access.local.map(|local| local.at) else { return };
+        if let Some(health) = &access.event.health {
+            self.running.observe(access.host, Beat::of(at, health));
+        }
         let Some(week) = self.weeks.iter_mut().find(|week| week.from <= at && at < week.to) else { return };
         week.n_entries = week.n_entries.saturating_add(1);
         if let (Some(_), Some(asset)) = (&decision.who, &decision.asset) {
             let n = week.areas.entry(asset.area).or_default();
             *n = n.saturating_add(access.n_accesses());
         }
+    }
+
+    /// The weeks that count, the oldest first: each with its accesses and what its machines reported by `until`.
+    pub fn weeks(&self, until: Timestamp) -> Vec<(Week, u64, Covered)> {
+        let covered = self.running.clone().finish(until);
+        let of_week = |week: &Counted| {
+            let n = week.areas.values().fold(0u64, |sum, n| sum.saturating_add(*n));
+            (week.week, n, covered.get(&week.from).copied().unwrap_or_default())
+        };
+        self.weeks.iter().rev().map(of_week).collect()
     }
 
     /// The median of each area; a week from which nothing came says nothing about a usual one.
