@@ -16,7 +16,7 @@ use ntk_evidence::event::{
     Action, Actor, Class, Event, Gap, Kind, Object, Outcome, Process, Source, Tamper, TamperKind,
 };
 
-use crate::attribute::{Attributed, Fact, FactKind, command_of};
+use crate::attribute::{Fact, FactKind, command_of};
 use crate::coalesce::Observation;
 use crate::record::{Record, Stamp, kind};
 use crate::watch_list::WatchList;
@@ -59,10 +59,15 @@ impl Classifier {
         self.own = Some(own);
     }
 
-    /// The events of one observation, in order.
-    pub fn classify(&mut self, observation: &Observation, attributed: Attributed) -> Vec<Event> {
-        let mut events: Vec<Event> = attributed.facts.into_iter().map(event_of_fact).collect();
-        let actor = attributed.actor;
+    /// Adds the events of one observation, in order.
+    pub fn classify(
+        &mut self,
+        observation: &Observation,
+        actor: &Actor,
+        facts: Vec<Fact>,
+        events: &mut Vec<Event>,
+    ) {
+        events.extend(facts.into_iter().map(event_of_fact));
         let mut scene = access::Scene {
             watches: &self.watches,
             keys: &self.keys,
@@ -79,7 +84,7 @@ impl Classifier {
             event.action = Some(access.action);
             event.object = Some(access.object);
             event.actor = Some(actor.clone());
-            event.process = process_of(observation);
+            event.process = caller_of(observation);
             events.push(event);
         }
         if let Some(found) = tamper::read(observation, self.own.as_ref()) {
@@ -95,10 +100,9 @@ impl Classifier {
             events.push(event);
         }
         for record in &observation.records {
-            events.extend(account_change(record, &actor));
+            events.extend(account_change(record, actor));
             events.extend(daemon_stopped(record));
         }
-        events
     }
 
     /// Shows a learner the rule keys of an observation; see [`KeyLearner`].
@@ -144,13 +148,19 @@ fn event(kind: Kind, stamp: Stamp) -> Event {
     event
 }
 
+/// The process of an observation with its command line.
 fn process_of(observation: &Observation) -> Option<Process> {
+    let process = Process { command: command_of(observation), ..caller_of(observation)? };
+    Some(process).filter(|process| *process != Process::default())
+}
+
+/// The same without a command line, which [`crate::origin`] knows, or takes from the record as this does.
+fn caller_of(observation: &Observation) -> Option<Process> {
     let record = observation
         .first(kind::SYSCALL)
         .or_else(|| observation.records.iter().find(|record| record.field("pid").is_some()))?;
     let exe = record.text("exe").or_else(|| record.claim_text("exe"));
-    Some(Process { pid: record.id("pid"), exe, command: command_of(observation), ..Process::default() })
-        .filter(|process| *process != Process::default())
+    Some(Process { pid: record.id("pid"), exe, ..Process::default() })
 }
 
 fn tampered(observation: &Observation, found: tamper::Found, actor: Actor) -> Event {
@@ -164,8 +174,8 @@ fn tampered(observation: &Observation, found: tamper::Found, actor: Actor) -> Ev
 
 /// auditd ended, though no person ended it: from here on its log is silent until the next start (SE-1).
 fn daemon_stopped(record: &Record) -> Option<Event> {
-    let by_nobody = record.id("ses").is_none();
-    let stopped = record.kind() == kind::DAEMON_ABORT || (record.kind() == kind::DAEMON_END && by_nobody);
+    let by_nobody = || record.id("ses").is_none();
+    let stopped = record.kind() == kind::DAEMON_ABORT || (record.kind() == kind::DAEMON_END && by_nobody());
     stopped.then(|| {
         let mut event = event(Kind::Gap, record.stamp());
         let from = Some(event.time.clone());

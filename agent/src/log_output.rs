@@ -1,6 +1,8 @@
 //! The agent's own log: fields on stderr, for people or as JSON lines. Ids only, never paths or names (PR-1).
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,15 +28,18 @@ impl LogFormat {
     }
 }
 
-/// Starts logging to stderr; `NTK_LOG` chooses the level (default `info`). Does nothing when called again.
+/// Starts logging to stderr; `NTK_LOG` chooses the level (default `info`), or one for each part: `info,h2=debug`. Does
+/// nothing when called again.
 pub fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("NTK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let chosen = std::env::var("NTK_LOG").ok().filter(|text| !text.is_empty());
+    let chosen = chosen.and_then(|text| text.parse::<Targets>().ok());
+    let levels = chosen.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
     let _ = match format {
         LogFormat::Human => {
             let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            builder.with_ansi(is_terminal).try_init()
+            builder.with_ansi(is_terminal).finish().with(levels).try_init()
         }
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(levels).try_init(),
     };
 }

@@ -22,10 +22,12 @@ mod secrets;
 mod starts;
 mod tools;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use ntk_evidence::event::{Actor, Event, Kind};
+use ntk_evidence::event::{Actor, Event, Kind, Process};
 
+use crate::attribute::command_of;
 use crate::coalesce::Observation;
 use crate::record::{Record, Stamp, kind};
 
@@ -102,7 +104,7 @@ impl Origin {
             let own =
                 own.is_some_and(|pid| event.process.as_ref().and_then(|process| process.pid) == Some(pid));
             // What was held back since an earlier record is no act of this record's process.
-            self.mark(event, around.as_deref().filter(|_| own), now);
+            self.mark(event, observation, around.as_deref().filter(|_| own), now);
             found.extend(self.session(event, observation.stamp));
         }
         events.append(&mut found);
@@ -180,7 +182,13 @@ impl Origin {
     }
 
     /// The tool behind an event, its parent, and a command line without what looks like a secret.
-    fn mark(&mut self, event: &mut Event, around: Option<&Parentage>, now: Duration) {
+    fn mark(
+        &mut self,
+        event: &mut Event,
+        observation: &Observation,
+        around: Option<&Parentage>,
+        now: Duration,
+    ) {
         let pid = event.process.as_ref().and_then(|process| process.pid);
         let exe = event.process.as_ref().and_then(|process| process.exe.as_deref());
         let tool = match around {
@@ -191,19 +199,26 @@ impl Origin {
             None => exe.and_then(|exe| self.tools.of_program(exe)).map(|tool| tool.name.clone()),
         };
         self.tell_parents(event, around);
-        // What the exec told goes before the title in the record, which may be that of the program before the exec.
-        if let (Kind::FileAccess, Some(process)) = (&event.kind, event.process.as_mut())
-            && let (Some(pid), Some(exe)) = (process.pid, &process.exe)
-            && let Some(command) = self.lineage.command_of(pid, exe)
-        {
-            process.command = Some(command.to_owned());
-        }
-        if let Some(command) = event.process.as_mut().and_then(|process| process.command.as_mut()) {
-            // The thousandth open of one process has the command line of the first.
-            if self.masked.0 != *command {
-                self.masked = (command.clone(), masked(command));
+        if let Some(process) = &mut event.process {
+            let command = match process.command.take() {
+                None if event.kind == Kind::FileAccess => {
+                    // What the exec told goes before the title in the record, which may be that of the program before it.
+                    let told = process.pid.zip(process.exe.as_deref());
+                    let told = told.and_then(|(pid, exe)| self.lineage.command_of(pid, exe));
+                    told.map(Cow::Borrowed).or_else(|| command_of(observation).map(Cow::Owned))
+                }
+                command => command.map(Cow::Owned),
+            };
+            if let Some(command) = command {
+                // The thousandth open of one process has the command line of the first.
+                if self.masked.0 != command {
+                    self.masked = (command.to_string(), masked(&command));
+                }
+                process.command = Some(self.masked.1.clone());
             }
-            command.clone_from(&self.masked.1);
+        }
+        if event.process == Some(Process::default()) {
+            event.process = None;
         }
         if let Some(actor) = event.actor.as_mut().filter(|actor| actor.tool.is_none()) {
             actor.tool = tool.or_else(|| self.remote.tool_of(actor.session));

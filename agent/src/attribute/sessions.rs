@@ -106,9 +106,10 @@ impl Sessions {
         let effective_user = match effective_uid {
             Some(uid) if uid == login_uid => login_user.clone(),
             Some(uid) => {
-                let learned = session.and_then(|session| session.names.get(&uid).cloned());
-                let learned = learned.or_else(|| self.known_name(record, uid));
-                Some(names.user_name(uid).or(learned).unwrap_or_else(|| name_or_number(uid, names)))
+                let learned = || session.and_then(|session| session.names.get(&uid).cloned());
+                let known = || self.known_name(record, uid);
+                let name = names.user_name(uid).or_else(learned).or_else(known);
+                Some(name.unwrap_or_else(|| name_or_number(uid, names)))
             }
             None => None,
         };

@@ -108,18 +108,17 @@ pub(super) fn read(observation: &Observation, scene: &mut Scene<'_>) -> Option<A
     let own = each_key(&keys).find_map(|key| scene.watches.place_of_key(key));
     let foreign = each_key(&keys).find_map(|key| scene.keys.reading(key));
     let (first, second) = choose(call.verb, &items);
-    let by_inode = |item: Option<&Item<'_>>, places: &Places| {
+    let by_inode = |item: Option<&Item<'_>>| {
         item.and_then(|item| item.inode.as_ref())
-            .and_then(|inode| places.known(inode))
+            .and_then(|inode| scene.places.known(inode))
             .map(|known| known.watch)
     };
-    let known = by_inode(first, scene.places).or_else(|| by_inode(second, scene.places));
     let disk = first.filter(|item| item.is_block_device()).and_then(|item| item.device);
     let disk = disk.map(crate::record::text_of);
     let disk = disk.map(|device| held_by(scene.places.disk(&device), scene.watches)).unwrap_or_default();
-    let hint = own.or(known).or(disk.first().copied()).or(foreign.flatten());
-    let resolver =
-        Resolver { observation, record, call, hint, keyed: foreign.is_some(), cwd: folder_of(observation) };
+    let hint = own.or_else(|| by_inode(first)).or_else(|| by_inode(second));
+    let hint = hint.or(disk.first().copied()).or(foreign.flatten());
+    let resolver = Resolver { observation, record, call, hint, keyed: foreign.is_some() };
     let path = first.and_then(|item| resolver.path(item, 0, &items, scene));
     let to = second.and_then(|item| resolver.path(item, 1, &items, scene));
     let by_name = [&path, &to].into_iter().flatten().find_map(|path| scene.watches.place_of(path));
@@ -289,16 +288,18 @@ fn remember(
     };
     let parents = items.iter().filter(|item| item.nametype == b"PARENT");
     let parents = parents.map(|item| (Some(item), item.name.as_deref().filter(|name| name.starts_with('/'))));
-    let named: Vec<_> = parents.chain([first, second]).collect();
-    for (item, path) in named {
+    for (item, path) in parents.chain([first, second]) {
         let Some((inode, path)) = item.and_then(|item| item.inode.as_ref()).zip(path.map(normal)) else {
             continue;
         };
+        // As the thousandth open of one file. The watch of a path does not change.
+        if scene.places.known(inode).is_some_and(|known| known.path == path) {
+            continue;
+        }
         // Not the guards: an agent's own files come and go unseen, and a number that is free again may be anybody's.
         if let Some(watch) = scene.watches.place_of(&path)
             && scene.watches.at(watch).is_some_and(Watch::is_asset)
             && !path.contains(UNKNOWN_FOLDER)
-            && scene.places.known(inode).is_none_or(|known| known.watch != watch || known.path != path)
         {
             scene.places.saw(inode.clone(), Known { watch, path: path.into_owned() });
         }
@@ -326,20 +327,19 @@ struct Resolver<'a> {
     call: Call,
     hint: Option<usize>,
     keyed: bool,
-    cwd: String,
 }
 
 impl Resolver<'_> {
     /// An item's path, made absolute. `nth` counts the names of the call: a rename has two.
     fn path(&self, item: &Item<'_>, nth: usize, items: &[Item<'_>], scene: &Scene<'_>) -> Option<String> {
-        let known = item.inode.as_ref().and_then(|inode| scene.places.known(inode));
+        let known = || item.inode.as_ref().and_then(|inode| scene.places.known(inode));
         let Some(name) = item.name.as_deref() else {
-            return known.map(|known| known.path.clone());
+            return known().map(|known| known.path.clone());
         };
         if name.starts_with('/') {
             return Some(normal(name).into_owned());
         }
-        let at_cwd = absolute(&self.cwd, name);
+        let at_cwd = absolute(&folder_of(self.observation), name);
         let Some(descriptor) = self.folder_descriptor(nth) else { return Some(at_cwd) };
         // The name starts at an open folder that the record does not name.
         let parents: Vec<&Item<'_>> = items.iter().filter(|item| item.nametype == b"PARENT").collect();
@@ -348,7 +348,7 @@ impl Resolver<'_> {
         if let Some(parent) = parent.and_then(|inode| scene.places.known(inode)) {
             return Some(absolute(&parent.path, last));
         }
-        if let Some(known) = known.filter(|known| known.path.rsplit('/').next() == Some(last)) {
+        if let Some(known) = known().filter(|known| known.path.rsplit('/').next() == Some(last)) {
             return Some(known.path.clone());
         }
         let pid = self.record.id("pid");
@@ -405,9 +405,9 @@ impl<'a> Item<'a> {
 
 /// The working directory; a removed one keeps its name.
 fn folder_of(observation: &Observation) -> String {
-    let cwd =
-        observation.first(kind::CWD).and_then(|record| record.text("cwd")).unwrap_or_else(|| "/".into());
-    cwd.strip_suffix(" (deleted)").unwrap_or(&cwd).to_owned()
+    let cwd = observation.first(kind::CWD).and_then(|record| record.text("cwd"));
+    let cwd = cwd.unwrap_or_else(|| "/".to_owned());
+    cwd.strip_suffix(" (deleted)").map(str::to_owned).unwrap_or(cwd)
 }
 
 pub(super) fn argument(record: &Record, at: usize) -> Option<u64> {

@@ -31,7 +31,9 @@ fn shown(lines: &str, keys: ForeignKeys, own: Option<OwnHand>) -> String {
     let mut text = String::new();
     for observation in observations {
         let attributed = attribution.observe(&observation, observation.stamp.since_epoch());
-        for event in classifier.classify(&observation, attributed) {
+        let mut events = Vec::new();
+        classifier.classify(&observation, &attributed.actor, attributed.facts, &mut events);
+        for event in events {
             let object = event.object.unwrap_or_default();
             let mut words = vec![format!("#{} {}", observation.stamp.serial(), event.kind)];
             words.extend(event.outcome.map(|outcome| outcome.to_string()));

@@ -167,18 +167,21 @@ impl<'a> Value<'a> {
 
     /// Decoded text; bytes that are no UTF-8 become `\xNN`. Placeholders are none.
     pub fn text(self) -> Option<String> {
-        self.decoded().map(|bytes| text_of(&bytes)).filter(|text| !text.is_empty() && text != "?")
+        self.spelled().map(Cow::into_owned)
     }
 
     /// The same without a copy where the record holds the text as it is.
     pub fn spelled(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Quoted(b"" | b"?") => None,
-            Self::Quoted(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => Some(Cow::Borrowed(text)),
-                Err(_) => Some(Cow::Owned(text_of(bytes))),
-            },
-            Self::Bare(_) => self.text().map(Cow::Owned),
+            Self::Quoted(bytes) => Some(match std::str::from_utf8(bytes) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => Cow::Owned(text_of(bytes)),
+            }),
+            Self::Bare(_) => {
+                let text = text_of(&self.decoded()?);
+                Some(text).filter(|text| !text.is_empty() && text != "?").map(Cow::Owned)
+            }
         }
     }
 

@@ -254,7 +254,7 @@ impl AuditSensor {
             mark(&self.standing, &event);
             self.keys.take(event, now);
         }
-        for event in self.keys.ready(now) {
+        while let Some(event) = self.keys.ready(now) {
             ready.extend(self.runs.take(event, (), now).into_iter().map(|(event, ())| event));
         }
         ready.into_iter().try_for_each(|event| sink.offer(event))
@@ -305,7 +305,8 @@ impl AuditSensor {
         }
         // Everything was said: whoever compares need not wait any longer.
         self.standing.set(false, false);
-        for event in self.keys.flush(now) {
+        self.keys.flush();
+        while let Some(event) = self.keys.ready(now) {
             ready.extend(self.runs.take(event, (), now));
         }
         ready.extend(self.runs.flush());

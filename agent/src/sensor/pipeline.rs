@@ -15,7 +15,7 @@ use std::time::Duration;
 use ntk_evidence::event::{Confidence, Event, Gap, Kind, Source};
 
 use super::standing::Standing;
-use crate::attribute::{Attribution, Names, NoNames, Present};
+use crate::attribute::{Attributed, Attribution, Names, NoNames, Present};
 use crate::classify::{Classifier, ForeignKeys, KeyLearner, NoFolders, SENSOR, event_of_fact};
 use crate::coalesce::{Coalescer, Completeness, Observation};
 use crate::origin::{NoProcesses, Origin, Presence, is_housekeeping};
@@ -52,6 +52,8 @@ pub struct Pipeline {
     last: Option<Stamp>,
     fallback: String,
     told: Option<Arc<Standing>>,
+    /// Room for the events of one observation, which are large.
+    found: Vec<Event>,
 }
 
 impl Pipeline {
@@ -73,6 +75,7 @@ impl Pipeline {
             last: None,
             fallback: rfc3339(Duration::ZERO),
             told: None,
+            found: Vec::new(),
         }
     }
 
@@ -180,12 +183,13 @@ impl Pipeline {
                         .filter_map(|path| Some(told.inode(&path.text("dev")?, path.number("inode")?))),
                 );
             }
-            let attributed = self.attribution.observe(&observation, now);
-            let actor = attributed.actor.clone();
-            let mut found = self.classifier.classify(&observation, attributed);
+            let Attributed { actor, facts } = self.attribution.observe(&observation, now);
+            let mut found = std::mem::take(&mut self.found);
+            self.classifier.classify(&observation, &actor, facts, &mut found);
             self.origin.observe(&observation, &actor, &mut found, now);
             self.name_candidates(&mut found, observation.node());
             events.append(&mut found);
+            self.found = found;
             let over = |partials: &Partials| {
                 observation.stamp.since_epoch().abs_diff(partials.first.since_epoch()) >= PARTIALS_WITHIN
             };

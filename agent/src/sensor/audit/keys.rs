@@ -37,26 +37,23 @@ impl Keys {
         self.waiting.push_back((event, now));
     }
 
-    /// Gives what need not wait any longer, in order.
-    pub(super) fn ready(&mut self, now: Duration) -> Vec<Event> {
-        let mut ready = Vec::new();
-        while let Some((event, since)) = self.waiting.front() {
-            let opened = ssh_login(event).and_then(|(pid, user)| self.fingerprints.of(pid, user, now));
-            let waits = ssh_login(event).is_some() && opened.is_none() && self.fingerprints.is_fed();
-            let is_late = now.saturating_sub(*since) >= WAIT || self.waiting.len() > WAITING_MAX;
-            if waits && !is_late {
-                break;
-            }
-            let Some((event, _)) = self.waiting.pop_front() else { break };
-            ready.push(self.with_key(event, opened));
+    /// Gives the next event, if it need not wait any longer.
+    pub(super) fn ready(&mut self, now: Duration) -> Option<Event> {
+        let (event, since) = self.waiting.front()?;
+        let login = ssh_login(event);
+        let opened = login.and_then(|(pid, user)| self.fingerprints.of(pid, user, now));
+        let waits = login.is_some() && opened.is_none() && self.fingerprints.is_fed();
+        let is_late = now.saturating_sub(*since) >= WAIT || self.waiting.len() > WAITING_MAX;
+        if waits && !is_late {
+            return None;
         }
-        ready
+        let (event, _) = self.waiting.pop_front()?;
+        Some(self.with_key(event, opened))
     }
 
-    /// Gives everything, at the end.
-    pub(super) fn flush(&mut self, now: Duration) -> Vec<Event> {
+    /// Nothing waits any longer, at the end.
+    pub(super) fn flush(&self) {
         self.fingerprints.feed(false);
-        self.ready(now)
     }
 
     fn with_key(&mut self, mut event: Event, opened: Option<Opened>) -> Event {
@@ -81,11 +78,13 @@ impl Keys {
 
 /// The process and account of a login through sshd.
 fn ssh_login(event: &Event) -> Option<(u32, Option<&str>)> {
+    if event.kind != Kind::Login || event.outcome != Some(Outcome::Success) {
+        return None;
+    }
     let (process, actor) = (event.process.as_ref()?, event.actor.as_ref()?);
     let program = process.exe.as_deref()?.rsplit('/').next()?;
-    let is_login = event.kind == Kind::Login && event.outcome == Some(Outcome::Success);
-    let is_ssh = matches!(program, "sshd" | "sshd-session");
-    (is_login && is_ssh && actor.key.is_none()).then_some((process.pid?, actor.login_user.as_deref()))
+    (matches!(program, "sshd" | "sshd-session") && actor.key.is_none())
+        .then_some((process.pid?, actor.login_user.as_deref()))
 }
 
 #[cfg(test)]
@@ -108,9 +107,9 @@ mod tests {
         event
     }
 
-    fn keys(events: Vec<Event>) -> Vec<String> {
+    fn keys(joined: &mut Keys, now: Duration) -> Vec<String> {
         let key = |event: Event| event.actor.unwrap().key.unwrap_or_else(|| "-".to_owned());
-        events.into_iter().map(key).collect()
+        std::iter::from_fn(|| joined.ready(now)).map(key).collect()
     }
 
     fn accepted(pid: u32, key: Option<&str>) -> Accepted {
@@ -126,13 +125,13 @@ mod tests {
         joined.take(event(Kind::Login, 5, 1000, 70), ms(0));
         joined.take(event(Kind::FileAccess, 5, 1000, 71), ms(1));
         joined.take(event(Kind::FileAccess, 5, 0, 71), ms(1));
-        assert_eq!(keys(joined.ready(ms(500))), Vec::<String>::new());
+        assert_eq!(keys(&mut joined, ms(500)), Vec::<String>::new());
         fingerprints.learn(accepted(70, Some("SHA256:a")), ms(600));
-        assert_eq!(keys(joined.ready(ms(601))), ["SHA256:a", "SHA256:a", "-"]);
+        assert_eq!(keys(&mut joined, ms(601)), ["SHA256:a", "SHA256:a", "-"]);
         joined.take(event(Kind::Logout, 5, 1000, 70), ms(700));
         joined.take(event(Kind::FileAccess, 5, 1000, 90), ms(701));
         assert_eq!(
-            keys(joined.ready(ms(702))),
+            keys(&mut joined, ms(702)),
             ["SHA256:a", "-"],
             "session numbers are used again after a boot"
         );
@@ -144,15 +143,16 @@ mod tests {
         let mut joined = Keys::new(Arc::clone(&fingerprints));
         let s = Duration::from_secs;
         joined.take(event(Kind::Login, 5, 1000, 70), s(0));
-        assert_eq!(keys(joined.ready(s(0))), ["-"], "no log is read: nothing to wait for");
+        assert_eq!(keys(&mut joined, s(0)), ["-"], "no log is read: nothing to wait for");
         fingerprints.feed(true);
         fingerprints.learn(accepted(80, None), s(1));
         joined.take(event(Kind::Login, 6, 1000, 80), s(1));
-        assert_eq!(keys(joined.ready(s(1))), ["-"], "a password opened it");
+        assert_eq!(keys(&mut joined, s(1)), ["-"], "a password opened it");
         joined.take(event(Kind::Login, 7, 1000, 81), s(2));
-        assert_eq!(keys(joined.ready(s(3))), Vec::<String>::new());
-        assert_eq!(keys(joined.ready(s(4))), ["-"], "it does not wait for ever");
+        assert_eq!(keys(&mut joined, s(3)), Vec::<String>::new());
+        assert_eq!(keys(&mut joined, s(4)), ["-"], "it does not wait for ever");
         joined.take(event(Kind::Login, 8, 1000, 82), s(5));
-        assert_eq!(keys(joined.flush(s(5))), ["-"]);
+        joined.flush();
+        assert_eq!(keys(&mut joined, s(5)), ["-"]);
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::classify::{Inode, Known, Places};
-use crate::watch_list::WatchList;
+use crate::watch_list::{Watch, WatchList};
 
 /// Devices that one watch's file system may lie on.
 const DISKS_MAX: usize = 64;
@@ -21,7 +21,7 @@ pub(super) fn scan(watches: &WatchList, places: &mut Places) {
     for (place, watch) in watches.iter().enumerate().filter(|(_, watch)| watch.is_asset()) {
         disks_of(Path::new(&watch.path), place, places);
         let mut folders = vec![PathBuf::from(&watch.path)];
-        saw(Path::new(&watch.path), place, places);
+        saw(Path::new(&watch.path), place, watches, places);
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
                 if n_left == 0 {
@@ -29,7 +29,7 @@ pub(super) fn scan(watches: &WatchList, places: &mut Places) {
                 }
                 n_left = n_left.saturating_sub(1);
                 let path = entry.path();
-                saw(&path, place, places);
+                saw(&path, place, watches, places);
                 // Links are not followed: they would lead out of the watch.
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     folders.push(path);
@@ -62,7 +62,7 @@ fn disks_of(path: &Path, place: usize, places: &mut Places) {
     }
 }
 
-fn saw(path: &Path, place: usize, places: &mut Places) {
+fn saw(path: &Path, place: usize, watches: &WatchList, places: &mut Places) {
     let (Some(text), Ok(metadata)) = (path.to_str(), std::fs::symlink_metadata(path)) else { return };
     if metadata.file_type().is_symlink() {
         return;
@@ -73,6 +73,8 @@ fn saw(path: &Path, place: usize, places: &mut Places) {
     let inode = Inode { node: None, device, number: metadata.ino() };
     // Once for each file: another of its names may be looked at, too.
     let more = if metadata.is_file() && places.known(&inode).is_none() { metadata.nlink() } else { 1 };
-    places.saw(inode.clone(), Known { watch: place, path: text.to_owned() });
+    // A watch below this one is the file's, as it is when the file is touched.
+    let nearest = watches.place_of(text).filter(|place| watches.at(*place).is_some_and(Watch::is_asset));
+    places.saw(inode.clone(), Known { watch: nearest.unwrap_or(place), path: text.to_owned() });
     places.has_more_names(&inode, more.saturating_sub(1));
 }
