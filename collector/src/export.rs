@@ -54,16 +54,18 @@ use shown::Shown;
 pub use zip::zip;
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Question {
     /// Whose accesses; everybody's where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
     /// From when.
     #[serde(with = "crate::need_to_know::moment")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub from: Timestamp,
     /// Until when.
     #[serde(with = "crate::need_to_know::moment")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub to: Timestamp,
     /// The case.
     pub case: String,

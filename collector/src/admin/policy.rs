@@ -3,13 +3,14 @@
 //! Adoption is an act with the whole text, who adopted it, and with whom. What is refused changes nothing.
 
 use axum::extract::{Query, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::Json;
 use jiff::{Timestamp, ToSpan};
 use ntk_evidence::act;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::reviewers::{Signature, Word, sign};
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
@@ -28,14 +29,15 @@ const WEEKS_MAX: u16 = 26;
 /// How far back sensors are looked for.
 const SENSORS_WEEKS: u16 = 4;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/policy", get(show).post(adopt))
-        .route("/v1/policy/try", post(attempt))
-        .route("/v1/policy/table", get(table))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/policy", "The policy in force, as it was written or as rules", show)
+        .post("/v1/policy", "Put a policy in force", adopt)
+        .post("/v1/policy/try", "What a changed policy would have said about the past weeks", attempt)
+        .get("/v1/policy/table", "The policy as a table of roles and areas", table)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ShowQuery {
     #[serde(default)]
@@ -43,14 +45,14 @@ struct ShowQuery {
 }
 
 /// An expert's file: its name and its policies.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ExpertFile {
     name: String,
     cedar: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AdoptRequest {
     text: String,
@@ -68,7 +70,7 @@ struct AdoptRequest {
     alone_because: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TryRequest {
     text: String,

@@ -5,6 +5,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use ntk_evidence::hash::{Hash, hex};
 use ntk_evidence::name::Author;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ use crate::token::Token;
 const TOKEN_SECONDS_MAX: u64 = 7 * 86_400;
 
 /// `enroll new`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewEnrolment {
     /// The machine's name.
@@ -39,7 +40,7 @@ pub struct NewEnrolment {
 }
 
 /// `enroll revoke`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeRequest {
     /// The machine's name.
@@ -50,7 +51,7 @@ pub struct RevokeRequest {
 }
 
 /// `report`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReportRequest {
     /// `2026-W47`; this week where absent.
@@ -59,7 +60,7 @@ pub struct ReportRequest {
 }
 
 /// `findings`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindingsQuery {
     /// Only those with an access since.
@@ -78,7 +79,7 @@ impl FindingsQuery {
 }
 
 /// `events`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventsQuery {
     /// Only of this person or account.

@@ -4,16 +4,16 @@
 //! A change that is wrong anywhere changes nothing.
 
 use axum::Json;
-use axum::Router;
 use axum::extract::{Query, State};
-use axum::routing::{get, post};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use ntk_evidence::act;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::api::Api;
 use super::reviewers::{Signature, Word, sign};
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
@@ -30,17 +30,18 @@ const WEEKS_MAX: u16 = 104;
 /// Reading the text in force, adding to it and writing it down is one step: two at once would lose one.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/roster", get(show).post(import))
-        .route("/v1/roster/items", get(items))
-        .route("/v1/roster/proposals", get(proposals))
-        .route("/v1/roster/confirm", post(confirm))
-        .route("/v1/roster/acknowledge", post(acknowledge))
-        .route("/v1/leave", post(leave))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/roster", "The roster in force", show)
+        .post("/v1/roster", "Put a roster in force", import)
+        .get("/v1/roster/items", "People, computers and accounts of the roster as rows", items)
+        .get("/v1/roster/proposals", "Accounts that were used and that belong to nobody yet", proposals)
+        .post("/v1/roster/confirm", "Say whose an account is", confirm)
+        .post("/v1/roster/acknowledge", "Record that a person has read a notice", acknowledge)
+        .post("/v1/leave", "Record or withdraw the day on which a person leaves", leave)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ShowQuery {
     #[serde(default)]
@@ -48,7 +49,7 @@ struct ShowQuery {
 }
 
 /// A whole roster: `text` in TOML, or `csv`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ImportRequest {
     #[serde(default)]
@@ -61,14 +62,14 @@ struct ImportRequest {
     passphrase: Option<Passphrase>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ProposalsQuery {
     #[serde(default)]
     weeks: Option<u16>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ConfirmRequest {
     account: String,
@@ -78,7 +79,7 @@ struct ConfirmRequest {
     passphrase: Option<Passphrase>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AcknowledgeRequest {
     person: String,
@@ -92,7 +93,7 @@ struct AcknowledgeRequest {
     passphrase: Option<Passphrase>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LeaveRequest {
     person: String,
