@@ -92,7 +92,11 @@ pub fn api() -> Api {
     Api::new()
         .get("/v1/openapi.json", "This description, as OpenAPI", description)
         .get("/v1/status", "What runs, who is connected, what was refused", status)
-        .get("/v1/metrics", "Numbers for a monitoring system, as Prometheus reads them; no person and no path", metrics::metrics)
+        .get(
+            "/v1/metrics",
+            "Numbers for a monitoring system, as Prometheus reads them; no person and no path",
+            metrics::metrics,
+        )
         .giving(metrics::MEDIA_TYPE)
         .get("/v1/enroll", "Machines that record, and offers that are open", machines)
         .post("/v1/enroll", "Offer a machine a place: the token is shown once", enroll)
@@ -115,8 +119,16 @@ pub fn api() -> Api {
         .post("/v1/tickets/approve", "Approve a ticket", tickets::approve_ticket)
         .post("/v1/tickets/decline", "Decline a ticket", tickets::decline)
         .post("/v1/tickets/close", "End a ticket before its time", tickets::close)
-        .post("/v1/break-glass", "Open the glass: access now, reason and review afterwards", tickets::open_glass)
-        .post("/v1/break-glass/acknowledge", "Record that a reviewer has seen an opened glass", tickets::acknowledge)
+        .post(
+            "/v1/break-glass",
+            "Open the glass: access now, reason and review afterwards",
+            tickets::open_glass,
+        )
+        .post(
+            "/v1/break-glass/acknowledge",
+            "Record that a reviewer has seen an opened glass",
+            tickets::acknowledge,
+        )
         .get("/v1/ticket-tokens", "Help desks that may ask for tickets", ticket_tokens::list)
         .post("/v1/ticket-tokens", "Make a help desk's token: it is shown once", ticket_tokens::make)
         .post("/v1/ticket-tokens/revoke", "Revoke a help desk's token", ticket_tokens::revoke)
@@ -132,7 +144,11 @@ pub fn api() -> Api {
         .giving("application/zip")
         .get("/v1/progress", "How far the running job is", progress)
         .post("/v1/self-check", "Verify the whole ledger and every signature", check_ledger)
-        .post("/v1/prune", "Remove entries whose retention is over, or say which would be", preservation::prune)
+        .post(
+            "/v1/prune",
+            "Remove entries whose retention is over, or say which would be",
+            preservation::prune,
+        )
         .post("/v1/rebuild", "Make the query store again from the ledger and compare", rebuild::rebuild)
 }
 

@@ -55,6 +55,7 @@ pub use zip::zip;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Question {
     /// Whose accesses; everybody's where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,6 +69,7 @@ pub struct Question {
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub to: Timestamp,
     /// The case.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     pub case: String,
     /// Whether paths are withheld.
     #[serde(default)]

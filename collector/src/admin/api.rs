@@ -197,3 +197,6 @@ impl Api {
         operations.iter().map(line).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,7 @@ pub struct ConfirmRequest {
     pub by: String,
     /// Last day on which the job counts.
     #[serde(default)]
+    #[schemars(extend("format" = "date"))]
     pub until: Option<String>,
     /// How the person shows who they are.
     pub passphrase: Passphrase,

@@ -22,7 +22,13 @@ use crate::roster::Roster;
 const INVENTORY_DAYS: i64 = 35;
 
 pub(super) fn routes() -> Api {
-    Api::new().get("/v1/departure", "What a leaving person's access consists of, and the steps that end it", departure).post("/v1/departure/tick", "Tick off a step of a departure, or take the tick back", tick)
+    Api::new()
+        .get(
+            "/v1/departure",
+            "What a leaving person's access consists of, and the steps that end it",
+            departure,
+        )
+        .post("/v1/departure/tick", "Tick off a step of a departure, or take the tick back", tick)
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Query, State};
 use axum::Json;
+use axum::extract::{Query, State};
 use ntk_evidence::act;
 use ntk_evidence::hash::hex;
 use ntk_evidence::name::Author;

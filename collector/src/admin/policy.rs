@@ -2,8 +2,8 @@
 //!
 //! Adoption is an act with the whole text, who adopted it, and with whom. What is refused changes nothing.
 
-use axum::extract::{Query, State};
 use axum::Json;
+use axum::extract::{Query, State};
 use jiff::{Timestamp, ToSpan};
 use ntk_evidence::act;
 use schemars::JsonSchema;
@@ -77,6 +77,7 @@ struct TryRequest {
     #[serde(default)]
     experts: Vec<ExpertFile>,
     #[serde(default)]
+    #[schemars(range(min = 1, max = WEEKS_MAX))]
     weeks: Option<u16>,
 }
 

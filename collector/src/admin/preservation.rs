@@ -34,19 +34,27 @@ pub(super) fn routes() -> Api {
         .post("/v1/hold/release", "Release a hold", release)
         .get("/v1/custody", "Exports and hand-overs, by case", custody)
         .post("/v1/custody", "Record that something was handed over", hand_over)
-        .post("/v1/preserve", "Preserve now: hold, time-stamp, copy outside, inventory, check and round", preserve)
+        .post(
+            "/v1/preserve",
+            "Preserve now: hold, time-stamp, copy outside, inventory, check and round",
+            preserve,
+        )
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct HoldRequest {
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     case: String,
     #[serde(default)]
     person: Option<String>,
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
     from: Option<String>,
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
     to: Option<String>,
+    #[schemars(length(min = 1, max = 2000))]
     reason: String,
     by: String,
     #[serde(default)]
@@ -67,12 +75,17 @@ struct ReleaseRequest {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CustodyRequest {
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     case: String,
+    #[schemars(length(min = 1, max = 2000))]
     what: String,
+    #[schemars(length(min = 1, max = 2000))]
     to: String,
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9A-Fa-f]{64}$"))]
     sha256: Option<String>,
     #[serde(default)]
+    #[schemars(length(min = 1, max = 2000))]
     note: Option<String>,
     by: String,
     #[serde(default)]
@@ -89,6 +102,7 @@ struct CustodyQuery {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PreserveRequest {
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     case: String,
 }
 

@@ -1,7 +1,7 @@
 //! `/v1/watches`: what machines propose to watch, and a person's decision about it.
 
-use axum::extract::State;
 use axum::Json;
+use axum::extract::State;
 use jiff::{Timestamp, ToSpan};
 use ntk_evidence::act;
 use ntk_evidence::event::{Class, Object};
@@ -22,7 +22,11 @@ use crate::ticket::approve::is_approver;
 const PROPOSALS_DAYS: i64 = 400;
 
 pub(super) fn routes() -> Api {
-    Api::new().get("/v1/watches", "Places that machines propose to watch", list).post("/v1/watches/decide", "Decide whether a proposed place is watched", decide)
+    Api::new().get("/v1/watches", "Places that machines propose to watch", list).post(
+        "/v1/watches/decide",
+        "Decide whether a proposed place is watched",
+        decide,
+    )
 }
 
 /// `watch confirm`, `watch decline`.

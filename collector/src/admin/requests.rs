@@ -30,12 +30,14 @@ pub struct NewEnrolment {
     #[serde(default)]
     pub replace: bool,
     /// How long the token holds, seconds.
+    #[schemars(range(min = 1, max = 604_800))]
     pub expires_seconds: u64,
     /// Address for this machine, where it is not the configured one.
     #[serde(default)]
     pub address: Option<String>,
     /// Whether the machine's users were told that access is recorded, or why not.
     #[serde(default)]
+    #[schemars(length(max = 500))]
     pub notice: Option<String>,
 }
 
@@ -56,6 +58,7 @@ pub struct RevokeRequest {
 pub struct ReportRequest {
     /// `2026-W47`; this week where absent.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9]{4}-W[0-9]{2}$"))]
     pub week: Option<String>,
 }
 
@@ -65,6 +68,7 @@ pub struct ReportRequest {
 pub struct FindingsQuery {
     /// Only those with an access since.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
     pub since: Option<String>,
     /// Only of this person or account.
     #[serde(default)]
@@ -87,9 +91,11 @@ pub struct EventsQuery {
     pub person: Option<String>,
     /// From when.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
     pub from: Option<String>,
     /// Until when.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
     pub to: Option<String>,
     /// Only this class of asset, or this owner, or a part of a path.
     #[serde(default)]

@@ -66,6 +66,7 @@ struct ImportRequest {
 #[serde(deny_unknown_fields)]
 struct ProposalsQuery {
     #[serde(default)]
+    #[schemars(range(min = 1, max = WEEKS_MAX))]
     weeks: Option<u16>,
 }
 
@@ -86,6 +87,7 @@ struct AcknowledgeRequest {
     notice: String,
     version: String,
     #[serde(default)]
+    #[schemars(extend("format" = "date"))]
     on: Option<String>,
     #[serde(default)]
     by: Option<String>,
@@ -98,10 +100,12 @@ struct AcknowledgeRequest {
 struct LeaveRequest {
     person: String,
     #[serde(default)]
+    #[schemars(extend("format" = "date"))]
     on: Option<String>,
     #[serde(default)]
     withdraw: bool,
     #[serde(default)]
+    #[schemars(extend("format" = "date"))]
     notice_given: Option<String>,
     by: String,
     #[serde(default)]

@@ -1,7 +1,7 @@
 //! Routes of time-stamps: ask now, a request for somebody to take away, and an answer that somebody brings.
 
-use axum::extract::State;
 use axum::Json;
+use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;

@@ -1,7 +1,7 @@
 //! Routes of witnessing and trust: the trust file in force, bodies for witnesses outside, cosignatures back.
 
-use axum::extract::{Query, State};
 use axum::Json;
+use axum::extract::{Query, State};
 use ntk_evidence::act;
 use ntk_evidence::hash::Hash;
 use ntk_evidence::witness::AddCheckpoint;
