@@ -9,6 +9,7 @@
 pub mod attack_table;
 pub mod audit_state;
 pub mod authority;
+pub mod console;
 pub mod crafted;
 pub mod detection;
 pub mod disk;

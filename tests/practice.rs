@@ -65,6 +65,7 @@ pub struct Practice {
     folder: PathBuf,
     _scratch: Option<TempDir>,
     port: u16,
+    console_port: u16,
     collector: Option<Running>,
     environment: Vec<(String, String)>,
 }
@@ -114,8 +115,16 @@ impl Practice {
         environment: Vec<(String, String)>,
     ) -> Result<Self> {
         let port = free_port()?;
-        let practice =
-            Self { folder: folder.to_owned(), _scratch: scratch, port, collector: None, environment };
+        let console_port = free_port()?;
+        let folder_of_it = folder.to_owned();
+        let practice = Self {
+            folder: folder_of_it,
+            _scratch: scratch,
+            port,
+            console_port,
+            collector: None,
+            environment,
+        };
         let keys = folder.join("keys-to-take-away.txt");
         let more: Vec<&str> = more.iter().map(String::as_str).collect();
         program::succeed_in(
@@ -136,6 +145,8 @@ impl Practice {
                     "host=Northwind IT,hypervisor=Northwind IT,network=Northwind IT,backup=Northwind IT",
                     "--listen",
                     &format!("127.0.0.1:{port}"),
+                    "--console",
+                    &format!("127.0.0.1:{console_port}"),
                 ],
                 more.as_slice(),
             ]
@@ -162,6 +173,11 @@ impl Practice {
     /// Where agents connect.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Beginning of the console's links.
+    pub fn console_origin(&self) -> String {
+        format!("https://127.0.0.1:{}", self.console_port)
     }
 
     /// Starts the collector and waits until it answers.
@@ -260,6 +276,21 @@ impl Practice {
         let file = self.folder.join("roster.toml");
         std::fs::write(&file, text)?;
         self.collector(&["roster", "import", &file.to_string_lossy()])?;
+        Ok(())
+    }
+
+    /// Adds people without accounts to the roster, in the manager's name.
+    pub fn import_people(&self, one: &str, two: &str, three: &str, four: &str) -> Result<()> {
+        let people =
+            [one, two, three, four].into_iter().filter(|id| !ROSTER.contains(&format!("id = \"{id}\"")));
+        let people = people
+            .map(|id| format!("\n[[person]]\nid = \"{id}\"\nname = \"{id}\"\nroles = [\"frontdesk\"]\n"));
+        let (file, passphrase) = (self.folder.join("roster.toml"), self.folder.join("marys-passphrase"));
+        std::fs::write(&file, format!("{ROSTER}{}", people.collect::<String>()))?;
+        std::fs::write(&passphrase, crate::console::PASSPHRASE)?;
+        let (file, passphrase) =
+            (file.to_string_lossy().into_owned(), passphrase.to_string_lossy().into_owned());
+        self.collector(&["roster", "import", &file, "--by", "mary", "--passphrase-file", &passphrase])?;
         Ok(())
     }
 

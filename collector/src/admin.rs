@@ -1,6 +1,7 @@
 //! The admin JSON API: every subcommand, and later the console, speaks it; over `admin.sock` while the
 //! collector runs, in-process when it does not. Command line, console and API are one program.
 
+mod accounts;
 pub mod api;
 pub mod baseline;
 pub mod client;
@@ -15,10 +16,12 @@ mod proposals;
 pub mod rebuild;
 pub mod requests;
 pub mod reviewers;
-mod roster;
+pub(crate) mod reviews;
+pub(crate) mod roster;
 pub mod ticket_tokens;
 pub mod tickets;
 mod time_stamp;
+pub mod viewer;
 mod witness;
 
 use axum::Json;
@@ -37,7 +40,7 @@ use crate::ledger::LedgerError;
 use crate::report::html::render_html;
 use crate::report::week::Week;
 use crate::review::review;
-use crate::self_check::{KEPT_REVIEW, self_check};
+use crate::self_check::{KEPT_REVIEW, SelfCheck, self_check};
 use api::Api;
 use requests::{EventsQuery, NewEnrolment, ReportRequest, RevokeRequest, event_row};
 
@@ -65,6 +68,16 @@ impl Failure {
     /// Not there.
     pub fn missing(sentence: impl Into<String>) -> Self {
         Self { status: StatusCode::NOT_FOUND, sentence: sentence.into() }
+    }
+
+    /// Not theirs to do.
+    pub fn not_theirs(sentence: impl Into<String>) -> Self {
+        Self { status: StatusCode::FORBIDDEN, sentence: sentence.into() }
+    }
+
+    /// What is answered: status and sentence.
+    pub(crate) fn into_parts(self) -> (StatusCode, String) {
+        (self.status, self.sentence)
     }
 
     /// Ours.
@@ -101,6 +114,8 @@ pub fn api() -> Api {
         .get("/v1/enroll", "Machines that record, and offers that are open", machines)
         .post("/v1/enroll", "Offer a machine a place: the token is shown once", enroll)
         .post("/v1/enroll/revoke", "Shut a machine out", revoke)
+        .merge(accounts::routes())
+        .merge(reviews::routes())
         .merge(witness::routes())
         .merge(time_stamp::routes())
         .merge(roster::routes())
@@ -142,6 +157,7 @@ pub fn api() -> Api {
         .post("/v1/report", "Make the weekly access review", report)
         .post("/v1/export", "Make an evidence bundle", export_bundle)
         .giving("application/zip")
+        .post("/v1/export/preview", "What an evidence bundle would show and withhold", preview_bundle)
         .get("/v1/progress", "How far the running job is", progress)
         .post("/v1/self-check", "Verify the whole ledger and every signature", check_ledger)
         .post(
@@ -351,7 +367,22 @@ async fn report(State(app): State<App>, Json(request): Json<ReportRequest>) -> A
     Ok(Json(json!({"week": week.to_string(), "html": html, "report": report})))
 }
 
-async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -> Answer<Response> {
+/// What a bundle would show and withhold. A look like any other: an act.
+async fn preview_bundle(State(app): State<App>, Json(question): Json<Question>) -> Answer<Json<Value>> {
+    askable(&question)?;
+    record(&app, act::kind::VIEWED, json!({"what": "export preview", "question": question})).await?;
+    let preview = blocking(move || {
+        let size = app.ledger.published().checkpoint.checkpoint.size;
+        let job = std::sync::Arc::clone(&app.job);
+        export::preview(&app.lookup, &question, size, |done, total| job.set(done, total))
+            .map_err(|error| Failure::ours(&error))
+    })
+    .await?;
+    Ok(Json(serde_json::to_value(&preview).map_err(|error| Failure::ours(&error))?))
+}
+
+/// Whether a question can be answered.
+fn askable(question: &Question) -> Answer<()> {
     if question.from > question.to {
         return Err(Failure::bad("`--from` is later than `--to`"));
     }
@@ -372,6 +403,11 @@ async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -
     if question.redact_people && question.person.is_none() {
         return Err(Failure::bad("`--redact people` withholds everybody but one: say whom with --person"));
     }
+    question.check().map_err(|error| Failure::bad(error.to_string()))
+}
+
+async fn export_bundle(State(app): State<App>, Json(question): Json<Question>) -> Answer<Response> {
+    askable(&question)?;
     let body = json!({"case": question.case, "question": question});
     record(&app, act::kind::EXPORT, body).await?;
     let vouched = witness::vouched(&app).await?;
@@ -405,6 +441,12 @@ async fn progress(State(app): State<App>) -> Json<Value> {
 }
 
 async fn check_ledger(State(app): State<App>) -> Answer<Json<Value>> {
+    let check = check_now(&app).await?;
+    Ok(Json(serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?))
+}
+
+/// Verifies the whole ledger, and writes down how that ended.
+pub(crate) async fn check_now(app: &App) -> Answer<SelfCheck> {
     let app_for_reading = app.clone();
     let check = blocking(move || {
         let total = app_for_reading.ledger.published().checkpoint.checkpoint.size;
@@ -414,7 +456,7 @@ async fn check_ledger(State(app): State<App>) -> Answer<Json<Value>> {
         })?)
     })
     .await?;
-    record(&app, act::kind::SELF_CHECK, serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?)
+    record(app, act::kind::SELF_CHECK, serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?)
         .await?;
-    Ok(Json(serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?))
+    Ok(check)
 }

@@ -9,6 +9,8 @@ use ntk_evidence::act;
 use serde_json::json;
 use tracing::{info, warn};
 
+use crate::account::Accounts;
+use crate::account::session::Sessions;
 use crate::at_rest::{self, AtRestError, convert};
 use crate::clock::Clock;
 use crate::desk::Desk;
@@ -83,6 +85,10 @@ pub struct App {
     pub desk: Desk,
     /// Passphrases of those who decide.
     pub reviewers: Arc<Reviewers>,
+    /// Who may sign in to the console.
+    pub accounts: Arc<Accounts>,
+    /// Who is signed in.
+    pub sessions: Arc<Sessions>,
     /// Tokens of help-desk systems.
     pub help_desks: Arc<HelpDesks>,
     /// Who is connected.
@@ -157,6 +163,8 @@ impl Working {
             off_site: OffSite::new(Arc::clone(&practice), handle.clone(), trust.clone()),
             desk: Desk::new(handle.clone(), lookup.clone()),
             reviewers: Arc::new(Reviewers::new(practice.home.clone())),
+            accounts: Arc::new(Accounts::new(practice.home.clone())),
+            sessions: Arc::default(),
             help_desks: Arc::new(HelpDesks::new(practice.home.clone())),
             trust,
             rounds: Rounds::default(),

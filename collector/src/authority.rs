@@ -27,6 +27,9 @@ use crate::init::SERVER_NAME;
 /// 1 June 2026: between the dates of every certificate that this version makes.
 const VALID_AT_SECONDS: u64 = 1_780_272_000;
 
+/// How long the console's own certificate holds: browsers refuse more than 825 days.
+const CONSOLE_DAYS: i64 = 800;
+
 /// A certificate could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
@@ -100,8 +103,15 @@ impl Authority {
 
     /// A server certificate for these host names and addresses.
     pub fn server(&self, names: &[String]) -> Result<Credentials, AuthorityError> {
+        self.server_with(params("need-to-know collector"), names)
+    }
+
+    fn server_with(
+        &self,
+        mut params: CertificateParams,
+        names: &[String],
+    ) -> Result<Credentials, AuthorityError> {
         let key = KeyPair::generate()?;
-        let mut params = params("need-to-know collector");
         for name in names {
             params.subject_alt_names.push(match name.parse::<IpAddr>() {
                 Ok(address) => SanType::IpAddress(address),
@@ -114,6 +124,21 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Credentials { certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+
+    /// A certificate for browsers, for these host names and addresses: for two years and a bit, the longest that all of
+    /// them take. It is made at each start and kept nowhere.
+    pub fn console(&self, names: &[String], now_unix_seconds: i64) -> Result<Credentials, AuthorityError> {
+        let day = |days: i64| {
+            let at = now_unix_seconds.saturating_add(days.saturating_mul(86_400));
+            let at = jiff::Timestamp::from_second(at).unwrap_or_default();
+            let date = at.to_zoned(jiff::tz::TimeZone::UTC).date();
+            let number = |n: i8| u8::try_from(n).unwrap_or(1);
+            rcgen::date_time_ymd(i32::from(date.year()), number(date.month()), number(date.day()))
+        };
+        let mut params = params("need-to-know console");
+        (params.not_before, params.not_after) = (day(-1), day(CONSOLE_DAYS));
+        self.server_with(params, names)
     }
 
     /// Checks that a server certificate has this key and that this authority signed it.

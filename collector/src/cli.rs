@@ -1,5 +1,6 @@
 //! The command line: what a person types, and what comes back.
 
+mod account;
 mod answer;
 pub mod at_rest;
 mod baseline;
@@ -16,6 +17,7 @@ mod print;
 mod proposals;
 mod refill;
 mod roster;
+mod sign_off;
 pub mod tickets;
 mod time_stamp;
 mod trust;
@@ -150,6 +152,12 @@ pub enum Command {
         #[command(subcommand)]
         what: tickets::Reviewer,
     },
+    /// Who may sign in to the console with a browser, and the ways back in
+    Account {
+        /// What to do
+        #[command(subcommand)]
+        what: account::AccountCommand,
+    },
     /// Programs that work by themselves, proposed as jobs after four weeks
     Baseline(baseline::BaselineArgs),
     /// What is unexplained, and what the table says never happens
@@ -160,6 +168,8 @@ pub enum Command {
     Events(EventsArgs),
     /// Write the weekly access review
     Report(ReportArgs),
+    /// Say that a week's review was gone through; it cannot be taken back
+    SignOff(sign_off::SignOffArgs),
     /// Write an evidence bundle that a stranger can check offline
     Export(ExportArgs),
     /// Legal holds: what retention must not remove
@@ -220,6 +230,9 @@ pub struct Init {
     /// Where agents connect
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7443")]
     pub listen: String,
+    /// Where people sign in with a browser, or `none`; from this computer alone unless you say otherwise
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = crate::config::console::LISTEN)]
+    pub console: String,
     /// Encrypt what is stored, with a key from: passphrase (typed at each start), credential (systemd's ntk-at-rest),
     /// or file:PATH on removable media, made where there is none [default: not encrypted]
     #[arg(long, value_name = "KEY")]
@@ -321,8 +334,17 @@ pub struct ExportArgs {
     #[arg(long)]
     pub case: String,
     /// The bundle (FILE.zip.age with --encrypt-to)
-    #[arg(long, value_name = "FILE.zip")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "FILE.zip", required_unless_present = "preview")]
+    pub out: Option<PathBuf>,
+    /// Say what the bundle would show and withhold, and build none
+    #[arg(long, conflicts_with = "out")]
+    pub preview: bool,
+    /// Only accesses to these assets: ehr, or mailbox:mary [default: all]
+    #[arg(long, value_name = "ASSET", value_delimiter = ',')]
+    pub asset: Option<Vec<String>>,
+    /// With --preview: as JSON
+    #[arg(long, requires = "preview")]
+    pub json: bool,
     /// What to withhold behind commitments: paths; people (all but --person, rosters too)
     #[arg(long, value_parser = ["paths", "people"], value_delimiter = ',')]
     pub redact: Vec<String>,

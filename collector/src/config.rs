@@ -3,6 +3,7 @@
 //! Read once into [`Config`]; every fault is reported with the name of its key. A changed file is read again
 //! while the collector runs ([`reload`]); what cannot change without a start says so.
 
+pub mod console;
 pub mod reload;
 pub mod time_stamps;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::home::{HomeError, read_text};
 use crate::off_site::target::{RawOffSite, Target};
+use console::{ConsoleAt, RawConsole};
 use time_stamps::{TimeStampSection, TimeStamps};
 
 /// The configuration as it stands in the file.
@@ -62,6 +64,9 @@ pub struct RawConfig {
     /// Who is asked for time-stamps; nobody where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_stamps: Option<TimeStampSection>,
+    /// Where people sign in with a browser; nowhere where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<RawConsole>,
 }
 
 /// `[retention]`.
@@ -122,6 +127,8 @@ pub struct Config {
     pub zone: TimeZone,
     /// Where copies go.
     pub off_site: Option<Target>,
+    /// Where people sign in with a browser.
+    pub console: Option<ConsoleAt>,
 }
 
 /// What a footer names.
@@ -213,8 +220,9 @@ impl Config {
             None
         });
         let time_stamps = raw.time_stamps.as_ref().and_then(|section| section.check(&mut faults));
+        let console = raw.console.as_ref().and_then(|section| section.check(&mut faults));
         match zone {
-            Ok(zone) if faults.is_empty() => Ok(Self { raw, time_stamps, zone, off_site }),
+            Ok(zone) if faults.is_empty() => Ok(Self { raw, time_stamps, zone, off_site, console }),
             _ => Err(ConfigError::Values { path: path.into(), faults }),
         }
     }
@@ -225,7 +233,7 @@ impl Config {
     }
 }
 
-fn is_address(text: &str) -> bool {
+pub(crate) fn is_address(text: &str) -> bool {
     let is_host = |host: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
         !host.is_empty() && host.chars().all(plain)

@@ -4,8 +4,10 @@
 //! the one after the last; entries of other people stand in it as commitments, so that nothing can be left
 //! out unseen. The collector's range begins at its first act, because enrolments vouch for the agents' keys.
 
+mod assets;
 mod keys;
 mod page_one;
+mod preview;
 mod reviews;
 mod rows;
 mod rules;
@@ -15,6 +17,7 @@ mod system;
 mod weekly;
 mod witnessed;
 
+pub use preview::{AuthorPart, Line, Preview, preview};
 pub use witnessed::Vouched;
 mod zip;
 
@@ -71,6 +74,9 @@ pub struct Question {
     /// The case.
     #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     pub case: String,
+    /// Accesses to which assets: `mailbox`, `mailbox:mary`; to all where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assets: Option<Vec<String>>,
     /// Whether paths are withheld.
     #[serde(default)]
     pub redact_paths: bool,
@@ -86,6 +92,11 @@ pub struct Question {
 pub const INTERCHANGE: [&str; 3] = ["ocsf", "fhir", "timesketch"];
 
 impl Question {
+    /// Whether it can be answered.
+    pub fn check(&self) -> Result<(), ExportError> {
+        self.assets.as_deref().map_or(Ok(()), assets::check)
+    }
+
     fn wants(&self, rendering: &str) -> bool {
         self.interchange.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| wanted == rendering))
     }
@@ -106,6 +117,9 @@ pub enum ExportError {
     /// The ZIP file.
     #[error("the ZIP file could not be made")]
     Zip(#[from] ::zip::result::ZipError),
+    /// An asset that is none.
+    #[error("`{0}`: write assets as class or class:owner, such as ehr or mailbox:mary; 1 to 50 of them")]
+    Asset(String),
     /// The ZIP file.
     #[error("the ZIP file could not be written")]
     Write(#[from] std::io::Error),
@@ -120,6 +134,12 @@ fn not_included(question: &Question) -> Vec<String> {
         if !question.wants(rendering) {
             absent.push(format!("{path} was not asked for"));
         }
+    }
+    if let Some(assets) = &question.assets {
+        absent.push(format!(
+            "accesses to other assets than {} are withheld behind their hashes, and findings about them",
+            assets.join(", ")
+        ));
     }
     if question.redact_paths {
         absent.push(
@@ -174,22 +194,14 @@ struct Part {
     rows: Vec<Row>,
 }
 
-/// Builds the bundle's files. `tell` hears done and total batches.
-pub fn bundle(
-    practice: &Practice,
+/// By author, from which entry to which: the batches of the question's time, and all acts of the collector; and how
+/// many entries that is. What came after a checkpoint of `log_size` is for the next bundle.
+fn spans(
     lookup: &Lookup,
-    ledger: &LedgerHandle,
-    bundle_key: &NoteSigner,
     question: &Question,
-    vouched: &Vouched,
-    mut tell: impl FnMut(u64, u64),
-) -> Result<Files, ExportError> {
-    lookup.up_to_date()?;
-    let what = Shown::new(question, lookup)?;
-    let published = Published { checkpoint: Arc::new(vouched.checkpoint.clone()), ..ledger.published() };
-    let checkpoint = &published.checkpoint;
-    // What came after the round of witnessing is for the next bundle.
-    let is_covered = |record: &LeafRecord| record.leaf < checkpoint.checkpoint.size;
+    log_size: u64,
+) -> Result<(BTreeMap<String, (u64, u64)>, u64), ExportError> {
+    let is_covered = |record: &LeafRecord| record.leaf < log_size;
     let (from, to) = (nanos(question.from), nanos(question.to));
     let mut spans: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for record in lookup.store().leaves_between(from, to).map_err(store_error)? {
@@ -202,6 +214,25 @@ pub fn bundle(
     let acts = acts.iter().filter(|record| is_covered(record)).map(|record| record.size).max().unwrap_or(0);
     spans.insert("collector".into(), (0, acts));
     let total = spans.values().map(|(first, size)| size.saturating_sub(*first)).fold(0, u64::saturating_add);
+    Ok((spans, total))
+}
+
+/// Builds the bundle's files. `tell` hears done and total batches.
+pub fn bundle(
+    practice: &Practice,
+    lookup: &Lookup,
+    ledger: &LedgerHandle,
+    bundle_key: &NoteSigner,
+    question: &Question,
+    vouched: &Vouched,
+    mut tell: impl FnMut(u64, u64),
+) -> Result<Files, ExportError> {
+    question.check()?;
+    lookup.up_to_date()?;
+    let what = Shown::new(question, lookup)?;
+    let published = Published { checkpoint: Arc::new(vouched.checkpoint.clone()), ..ledger.published() };
+    let checkpoint = &published.checkpoint;
+    let (spans, total) = spans(lookup, question, checkpoint.checkpoint.size)?;
 
     let mut bag = Bag::new();
     let (mut parts, mut done) = (Vec::new(), 0u64);

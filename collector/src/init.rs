@@ -22,6 +22,7 @@ use crate::at_rest::source::{self, Secret, Source};
 use crate::at_rest::{AtRestError, convert, header};
 use crate::authority::{self, Authority, AuthorityError};
 use crate::clock::Clock;
+use crate::config::console::RawConsole;
 use crate::config::{Config, ConfigError, RawConfig};
 use crate::home::{Home, HomeError, random, write_file};
 use crate::ledger::LedgerError;
@@ -52,6 +53,8 @@ pub struct InitOptions {
     pub administers: BTreeMap<String, String>,
     /// Where agents connect.
     pub listen: String,
+    /// Where people sign in with a browser; nowhere where absent.
+    pub console: Option<String>,
     /// Whether what is stored is encrypted.
     pub at_rest: Option<AtRestOptions>,
 }
@@ -180,6 +183,7 @@ pub(crate) fn configuration(home: &Home, options: &InitOptions) -> Result<String
         retention: crate::config::Retention::default(),
         off_site: None,
         time_stamps: None,
+        console: options.console.clone().map(|listen| RawConsole { listen, ..RawConsole::default() }),
     };
     let text = format!(
         "# Need-to-Know collector. Changes are read while it runs.\n{}",

@@ -5,6 +5,7 @@
 //! the query [`store`], decides each event ([`need_to_know`], pure) and writes finding acts; [`report`] and
 //! [`export`] make what people read; [`admin`] is the one JSON API behind command line and console.
 
+pub mod account;
 pub mod admin;
 pub mod app;
 pub mod at_rest;
@@ -13,6 +14,7 @@ pub mod baseline;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod coverage;
 pub mod departure;
 pub mod desk;
@@ -50,6 +52,7 @@ pub mod reviewer;
 pub mod roster;
 pub mod run;
 pub mod self_check;
+pub mod sign_off;
 pub mod signal;
 pub mod silence;
 pub mod store;

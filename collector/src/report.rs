@@ -18,7 +18,7 @@ pub mod html;
 mod input;
 mod item;
 pub mod matters;
-mod qr;
+pub(crate) mod qr;
 pub mod tally;
 pub mod text;
 pub mod usual;

@@ -46,6 +46,11 @@ impl Passphrase {
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
+
+    /// Whether it was typed the same way twice.
+    pub fn is(&self, again: &str) -> bool {
+        self.0 == again
+    }
 }
 
 impl std::fmt::Debug for Passphrase {
@@ -143,6 +148,12 @@ impl Reviewers {
         self.end_attempt(by, now);
         // INVARIANT RV-1: the one place where a proof is made.
         Ok(Proof { by: by.to_owned() })
+    }
+
+    /// As slow as [`Reviewers::verify`], for names that have no passphrase: how long an answer takes tells nothing.
+    pub fn spend(given: &Passphrase) {
+        let short = given.0.as_bytes().get(..BYTES_MAX).unwrap_or(given.0.as_bytes());
+        let _: Result<PasswordHash, _> = Argon2::default().hash_password_with_salt(short, &[7; 32]);
     }
 
     /// Checks that a new passphrase is long enough.

@@ -23,6 +23,7 @@ use crate::at_rest::{self, AtRestError};
 use crate::authority::Credentials;
 use crate::clock::Clock;
 use crate::config::reload;
+use crate::console;
 use crate::home::Home;
 use crate::ingest::clones::Clones;
 use crate::ingest::enroll::Enrolling;
@@ -136,6 +137,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     let enrolling = Enrolling::new(app.ledger.clone(), authority, app.trust.clone(), app.refusals.clone());
     let service = Service::new(shared, Arc::new(enrolling), stop.clone());
     let help_desks = help_desks(&app, &server, &authority_pem, &stop).await?;
+    let console = console::start::start(&app, &stop).await;
     let admin = admin_socket(&app)?;
     let _reload = watch_config(&app, level);
     info!(listen = %address, "collector runs");
@@ -183,6 +185,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         stamps.abort_handle(),
     ];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
+    running.extend(console.as_ref().map(JoinHandle::abort_handle));
     let drained = async {
         if !agents.is_finished() {
             let _ = (&mut agents).await;
@@ -192,6 +195,9 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         }
         if let Some(help_desks) = help_desks {
             let _ = help_desks.await;
+        }
+        if let Some(console) = console {
+            let _ = console.await;
         }
         let _ = silences.await;
         let _ = checks.await;
@@ -269,6 +275,7 @@ fn watch_config(app: &App, level: Option<LevelHandle>) -> Option<reload::Reload>
                 || before.raw.practice != next.raw.practice
                 || before.raw.off_site != next.raw.off_site
                 || before.time_stamps != next.time_stamps
+                || before.console != next.console
             {
                 warn!("the changed configuration asks for a new start of the collector");
             }

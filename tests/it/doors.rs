@@ -2,6 +2,7 @@
 //! is behind sudo and su, and what a privileged session starts. Alone on the machine; makes two accounts and removes
 //! them again.
 
+mod desktop;
 mod remote;
 
 use std::fs;

@@ -8,6 +8,7 @@ mod at_rest;
 mod attacks;
 mod bundle;
 mod commission;
+mod console;
 mod crash;
 mod custody;
 mod decisions;

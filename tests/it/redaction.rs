@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use ntk_tests::practice::Practice;
 use ntk_tests::{program, recording, wait};
+use serde_json::Value;
 
 use crate::bundle::{export, unpack, verify};
 
@@ -126,5 +127,50 @@ fn withholding_people_needs_a_person_and_unknown_words_are_refused() -> Result<(
     assert_eq!(code(&["--redact", "times"])?, Some(64));
     assert_eq!(code(&["--interchange", "xml"])?, Some(1));
     assert!(!Path::new(&out).exists());
+    Ok(())
+}
+
+#[test]
+fn a_preview_counts_what_the_bundle_shows_and_only_the_assets_asked_for_are_in_it() -> Result<()> {
+    let practice = two_people()?;
+    let trust = practice.dir().join("trust.txt");
+    let check = |name: &str, more: &[&str], shows: &[(&str, bool)]| -> Result<()> {
+        let asked =
+            ["export", "--from", "2026-01-01", "--to", "2036-12-31", "--case", "T-1", "--preview", "--json"];
+        let preview: Value = serde_json::from_str(&practice.collector(&[&asked, more].concat())?)?;
+        let bundle = practice.folder().join(format!("{name}.zip"));
+        export(&practice, &bundle, more)?;
+        let (code, said) = verify(&bundle, Some(&trust))?;
+        ensure!(code == Some(0), "{name}: {said}");
+        let folder = unpack(&bundle, &practice.folder().join(name))?;
+        for part in preview["authors"].as_array().into_iter().flatten() {
+            let author = part["author"].as_str().unwrap_or_default().replace('/', "-");
+            if author == "collector" {
+                // Preview and export are acts themselves.
+                continue;
+            }
+            let rows = fs::read_to_string(folder.join(format!("data/entries/{author}.jsonl")))?;
+            let shown = rows.lines().filter(|row| row.contains("\"parts\"")).count();
+            ensure!(part["shown"] == shown, "{name}: {part} and {shown} shown");
+            ensure!(part["withheld"] == rows.lines().count() - shown, "{name}: {part}");
+        }
+        let text = everything(&folder)?;
+        for (word, is_there) in shows {
+            ensure!(text.contains(word) == *is_there, "{name}: {word}");
+            let in_preview = preview["words"].to_string().contains(word);
+            ensure!(!in_preview || *is_there, "{name}: the preview shows {word}");
+        }
+        Ok(())
+    };
+    check("all", &[], &[("north-0000003", true), ("south-0000003", true)])?;
+    check("exports", &["--asset", "export"], &[("north-0000003", true), ("south-0000003", true)])?;
+    check("mail", &["--asset", "mailbox:mary,hr"], &[("north-0000003", false), ("south-0000003", false)])?;
+    check("paths", &["--redact", "paths"], &[("north-0000003", false)])?;
+    check("one", &["--person", "northwind"], &[("north-0000003", true), ("south-0000003", false)])?;
+    let asked = ["export", "--from", "2026-01-01", "--to", "2036-12-31", "--case", "T-1", "--preview"];
+    let said = practice.collector(&asked)?;
+    ensure!(said.contains("shown: ") && said.contains("agent/front-desk"), "{said}");
+    let wrong = practice.collector(&[&asked[..], &["--asset", "Mailbox"]].concat());
+    ensure!(wrong.is_err_and(|error| format!("{error:#}").contains("write assets as class or class:owner")));
     Ok(())
 }

@@ -10,6 +10,7 @@ use axum::handler::Handler;
 use axum::routing::{get, post};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+use super::viewer::Viewer;
 use crate::app::App;
 
 /// How the schema of a type is made.
@@ -57,6 +58,10 @@ impl Argument for State<App> {
     const TAKES: Taken = Taken::Nothing;
 }
 
+impl Argument for Viewer {
+    const TAKES: Taken = Taken::Nothing;
+}
+
 impl Argument for Path<String> {
     const TAKES: Taken = Taken::Path;
 }
@@ -96,6 +101,12 @@ impl<M, A: Argument, B: Argument> Arguments for (M, A, B) {
 impl<M, A: Argument, B: Argument, C: Argument> Arguments for (M, A, B, C) {
     fn taken() -> Vec<Taken> {
         vec![A::TAKES, B::TAKES, C::TAKES]
+    }
+}
+
+impl<M, A: Argument, B: Argument, C: Argument, D: Argument> Arguments for (M, A, B, C, D) {
+    fn taken() -> Vec<Taken> {
+        vec![A::TAKES, B::TAKES, C::TAKES, D::TAKES]
     }
 }
 

@@ -1,6 +1,6 @@
 //! Findings: the list, one incident with its story, and the steps that people take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::requests::{Edge, FindingsQuery, moment};
 use super::reviewers::{Signature, Word, sign};
+use super::viewer::{Themselves, Viewer};
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::finding::incident::{Incident, incidents};
@@ -112,6 +113,22 @@ impl Desk {
         }
     }
 
+    /// VW-1: whether an incident is, or may be, about the one who asks.
+    fn is_about(&self, them: &Themselves, incident: &Incident) -> bool {
+        them.are_in_incident(incident, self.of(incident).map(|record| &record.finding))
+    }
+
+    /// [`Desk::incident`], where it is not about the one who asks.
+    fn incident_for(&self, them: &Themselves, id: &str) -> Answer<&Incident> {
+        let incident = self.incident(id)?;
+        if self.is_about(them, incident) {
+            return Err(Failure::not_theirs(
+                "This finding is about you, your firm or an account that you share. Somebody else who decides sees it.",
+            ));
+        }
+        Ok(incident)
+    }
+
     fn covered(&self, record: &FindingRecord) -> Option<&Explanation> {
         step::standing(&record.finding, &record.steps, &self.explanations).1
     }
@@ -189,12 +206,36 @@ impl Desk {
 }
 
 /// The findings of a person or since a time, and the incidents that they make.
-pub async fn list(State(app): State<App>, Query(query): Query<FindingsQuery>) -> Answer<Json<Value>> {
+pub async fn list(
+    State(app): State<App>,
+    viewer: Viewer,
+    Query(query): Query<FindingsQuery>,
+) -> Answer<Json<Value>> {
+    Ok(Json(found(&app, &viewer, query).await?))
+}
+
+/// Ids of all findings and incidents that are, or may be, about the one who asks.
+pub(crate) async fn hidden_from(app: &App, viewer: &Viewer) -> Answer<BTreeSet<String>> {
+    let (app, viewer) = (app.clone(), viewer.clone());
+    blocking(move || {
+        let desk = Desk::read(&app)?;
+        let viewer = viewer.themselves(&app.lookup.rules_now()?.0);
+        let about = desk.incidents.iter().filter(|incident| desk.is_about(&viewer, incident));
+        let ids = about.flat_map(|incident| incident.findings.iter().chain([&incident.id]));
+        Ok(ids.cloned().collect())
+    })
+    .await
+}
+
+/// [`list`], for whoever asks.
+pub(crate) async fn found(app: &App, viewer: &Viewer, query: FindingsQuery) -> Answer<Value> {
     let since = query.since()?;
-    let looked = json!({"what": "findings", "person": query.person});
+    let looked = viewer.looked(json!({"what": "findings", "person": query.person}));
+    let asking = viewer.clone();
     let app_for_reading = app.clone();
     let found = blocking(move || {
         let desk = Desk::read(&app_for_reading)?;
+        let asking = asking.themselves(&app_for_reading.lookup.rules_now()?.0);
         let wanted = |record: &&FindingRecord| {
             let finding = &record.finding;
             let name = finding.person.as_deref().or(finding.account.as_deref());
@@ -205,38 +246,51 @@ pub async fn list(State(app): State<App>, Query(query): Query<FindingsQuery>) ->
         for incident in &desk.incidents {
             incident_of.extend(incident.findings.iter().map(|id| (id.as_str(), incident)));
         }
-        let mut records: Vec<&FindingRecord> = desk.records.values().filter(wanted).collect();
+        let (hidden, incidents): (Vec<&Incident>, Vec<&Incident>) =
+            desk.incidents.iter().partition(|incident| desk.is_about(&asking, incident));
+        let hidden_ids: BTreeSet<&str> =
+            hidden.iter().flat_map(|incident| &incident.findings).map(String::as_str).collect();
+        let is_shown = |record: &&FindingRecord| !hidden_ids.contains(record.finding.id.as_str());
+        let mut records: Vec<&FindingRecord> =
+            desk.records.values().filter(wanted).filter(is_shown).collect();
         records.sort_by_key(|record| (record.finding.first_time, record.finding.id.as_str()));
         let rows = records
             .iter()
             .map(|record| desk.row(record, incident_of.get(record.finding.id.as_str()).copied()));
-        let shown = desk.incidents.iter().filter(|incident| desk.of(incident).any(|record| wanted(&record)));
+        let shown = incidents.iter().filter(|incident| desk.of(incident).any(|record| wanted(&record)));
         Ok(json!({
             "findings": rows.collect::<Vec<_>>(),
             "incidents": shown.map(|incident| desk.incident_row(incident)).collect::<Vec<_>>(),
+            "not_shown": hidden.len(),
         }))
     })
     .await?;
     // An honest monitor records the looks of those who watch as well.
-    record(&app, act::kind::VIEWED, looked).await?;
-    Ok(Json(found))
+    record(app, act::kind::VIEWED, looked).await?;
+    Ok(found)
 }
 
 /// One incident: its story, its findings with their evidence and limits, its steps.
-pub async fn one(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Value>> {
-    let looked = json!({"what": "findings", "finding": id});
-    let app_for_reading = app.clone();
+pub async fn one(State(app): State<App>, viewer: Viewer, Path(id): Path<String>) -> Answer<Json<Value>> {
+    Ok(Json(told(&app, &viewer, id).await?))
+}
+
+/// [`one`], for whoever asks.
+pub(crate) async fn told(app: &App, viewer: &Viewer, id: String) -> Answer<Value> {
+    let looked = viewer.looked(json!({"what": "a finding", "finding": id}));
+    let (app_for_reading, asking) = (app.clone(), viewer.clone());
     let found = blocking(move || {
         let desk = Desk::read(&app_for_reading)?;
-        let incident = desk.incident(&id)?;
+        let asking = asking.themselves(&app_for_reading.lookup.rules_now()?.0);
+        let incident = desk.incident_for(&asking, &id)?;
         let records: Vec<&FindingRecord> = desk.of(incident).collect();
         let story = story(&app_for_reading.lookup, &records)?;
         let findings: Vec<Value> = records.iter().map(|record| detailed(&desk, record, incident)).collect();
         Ok(json!({"incident": desk.incident_row(incident), "story": story, "findings": findings}))
     })
     .await?;
-    record(&app, act::kind::VIEWED, looked).await?;
-    Ok(Json(found))
+    record(app, act::kind::VIEWED, looked).await?;
+    Ok(found)
 }
 
 fn story(lookup: &Lookup, records: &[&FindingRecord]) -> Answer<Value> {
@@ -264,9 +318,16 @@ fn detailed(desk: &Desk, record: &FindingRecord, incident: &Incident) -> Value {
 /// Takes a step about an incident: it applies to all the findings that it has now.
 pub async fn take_step(
     State(app): State<App>,
+    viewer: Viewer,
     Path(id): Path<String>,
     Json(request): Json<StepRequest>,
 ) -> Answer<Json<Value>> {
+    Ok(Json(step_on(app, &viewer, id, request).await?))
+}
+
+/// [`take_step`], for whoever asks.
+pub(crate) async fn step_on(app: App, viewer: &Viewer, id: String, request: StepRequest) -> Answer<Value> {
+    let asking = viewer.clone();
     let StepRequest { what, by, passphrase } = request;
     let word = if matches!(what, Asked::Answered { .. }) { Word::IsRecorded } else { Word::Decides };
     let (_, roster) = super::roster::in_force(&app).await?;
@@ -278,7 +339,8 @@ pub async fn take_step(
         // Once more than the list: the act that opens a finding comes after the entries that it is made of.
         app.lookup.up_to_date()?;
         let desk = Desk::read(&app)?;
-        let incident = desk.incident(&id)?;
+        let asking = asking.themselves(&app.lookup.rules_now()?.0);
+        let incident = desk.incident_for(&asking, &id)?;
         let records: Vec<&FindingRecord> = desk.of(incident).collect();
         if records.iter().any(|record| record.opened_by.is_none()) {
             return Err(Failure::bad(
@@ -311,9 +373,9 @@ pub async fn take_step(
         Ok(desk.state(desk.incident(&id)?))
     })
     .await?;
-    Ok(Json(json!({
+    Ok(json!({
         "id": act.id, "findings": act.findings, "state": state, "state_in_words": state.in_words(),
-    })))
+    }))
 }
 
 fn step_of(app: &App, asked: Asked, signature: &Signature) -> Answer<Step> {

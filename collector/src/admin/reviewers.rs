@@ -116,6 +116,13 @@ pub(super) async fn set(
     State(app): State<App>,
     Json(request): Json<PassphraseRequest>,
 ) -> Answer<Json<Value>> {
+    let person = request.person.clone();
+    let step = set_passphrase(&app, request).await?;
+    Ok(Json(json!({"person": person, "step": step})))
+}
+
+/// Sets or changes a passphrase, and ends every session of its person; whether it was set, changed or reset.
+pub(crate) async fn set_passphrase(app: &App, request: PassphraseRequest) -> Answer<&'static str> {
     let person = request.person;
     let app_for_reading = app.clone();
     let wanted = person.clone();
@@ -133,7 +140,7 @@ pub(super) async fn set(
     let step = match (has, request.old, request.reset) {
         (false, _, _) => "set",
         (true, Some(old), _) => {
-            let _proof = prove(&app, &person, &old).await?;
+            let _proof = prove(app, &person, &old).await?;
             "changed"
         }
         (true, None, true) => "reset",
@@ -144,11 +151,13 @@ pub(super) async fn set(
         }
     };
     // The act first: a passphrase that changed unseen would be worse than an act that changed nothing.
-    record(&app, act::kind::REVIEWER, json!({"step": step, "person": person})).await?;
+    record(app, act::kind::REVIEWER, json!({"step": step, "person": person})).await?;
     let now = app.desk.now().timestamp();
     let (reviewers, id) = (app.reviewers.clone(), person.clone());
     blocking(move || Ok(reviewers.set(&id, &request.new, now)?)).await?;
-    Ok(Json(json!({"person": person, "step": step})))
+    // INVARIANT SS-2.
+    app.sessions.end_of(&person, None);
+    Ok(step)
 }
 
 /// Who may decide, and who of them has a passphrase.

@@ -119,7 +119,7 @@ pub(super) fn today(app: &App) -> Answer<Date> {
 }
 
 /// The roster in force and its text.
-pub(super) async fn in_force(app: &App) -> Answer<(String, Roster)> {
+pub(crate) async fn in_force(app: &App) -> Answer<(String, Roster)> {
     let app = app.clone();
     blocking(move || {
         let text = app.lookup.rule_texts_now()?.0;
@@ -142,6 +142,53 @@ pub(super) fn person<'r>(roster: &'r Roster, id: &str) -> Answer<&'r crate::rost
             "nobody in the roster has the id `{id}`; `ntk-collector roster export FILE` shows the ids"
         ))
     })
+}
+
+/// Lists the first manager of a practice that is being set up, where the roster does not have them; their name.
+pub(crate) async fn list_manager(app: &App, id: &str, name: &str) -> Answer<String> {
+    let turn = TURN.lock().await;
+    let (text, roster) = in_force(app).await?;
+    if let Some(person) = roster.person(id) {
+        return Ok(person.name.clone());
+    }
+    let person = Addition::Person { id: id.to_owned(), name: name.to_owned(), roles: vec!["manager".into()] };
+    let change = format!("{name} was listed as the manager, by the set-up link.");
+    add(app, (&text, &person), None, &change, &turn).await?;
+    Ok(name.to_owned())
+}
+
+/// Whether that is possible, and what the roster says of the person.
+pub(crate) async fn check_manager(app: &App, id: &str, name: &str) -> Answer<()> {
+    let (text, roster) = in_force(app).await?;
+    let reviewers = app.reviewers.clone();
+    let passphrases = blocking(move || Ok(reviewers.list()?)).await?;
+    // A practice that has somebody who decides takes no other word: the link is no way round them.
+    if !passphrases.is_empty() && !passphrases.iter().any(|(person, _)| person == id) {
+        return Err(Failure::bad(
+            "Somebody in this practice has a passphrase already: write the short name of a manager who has one.",
+        ));
+    }
+    match roster.person(id) {
+        Some(person) if person.has_role("manager") => Ok(()),
+        Some(person) => Err(Failure::bad(format!(
+            "The roster lists {} without the role of manager; write the short name of a manager.",
+            person.name
+        ))),
+        None => {
+            let (id, name) = (id.to_owned(), name.to_owned());
+            let person = Addition::Person { id, name, roles: vec!["manager".into()] };
+            append(&text, &person).map_err(|fault| Failure::bad(crate::error_chain(&fault)))?;
+            Ok(())
+        }
+    }
+}
+
+/// Name of a person who may still use what is theirs: in the roster, and not past their leave date.
+pub(crate) async fn name_of_present(app: &App, id: &str) -> Answer<Option<String>> {
+    let (_, roster) = in_force(app).await?;
+    let today = today(app)?;
+    let is_gone = roster.gone(today).any(|person| person.id == id);
+    Ok(roster.person(id).filter(|_| !is_gone).map(|person| person.name.clone()))
 }
 
 /// Adds a block, and writes the new roster down with what changed in plain words.

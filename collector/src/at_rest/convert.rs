@@ -236,6 +236,7 @@ mod tests {
             keys_to: scratch.path().join("keys.txt"),
             administers: [("host".to_owned(), "us".to_owned())].into(),
             listen: "127.0.0.1:0".into(),
+            console: None,
             at_rest: None,
         };
         init(&home, &options, &Clock::system()).unwrap();

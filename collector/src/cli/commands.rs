@@ -184,6 +184,7 @@ fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
         keys_to: args.keys_to.unwrap_or_else(|| home.path("keys-to-take-away.txt")),
         administers,
         listen: args.listen,
+        console: Some(args.console).filter(|at| at != "none"),
         at_rest: args.at_rest.map(|key| AtRestOptions { key, passphrase_file: args.at_rest_passphrase_file }),
     };
     let made = init(home, &options, &Clock::system())?;
@@ -275,6 +276,14 @@ fn check(home: Home) -> anyhow::Result<u8> {
                 let bind = bind.map(|_| format!("{address} is free"));
                 line("help desks' listener", bind.map_err(|error| format!("{address}: {error}")));
             }
+            if let Some(console) = &practice.config.console {
+                let certificate = crate::console::listener::certificate(&practice, console);
+                let bind =
+                    if running { Ok(()) } else { std::net::TcpListener::bind(&console.listen).map(|_| ()) };
+                let bind = bind.map_err(|error| format!("{}: {error}", console.listen));
+                let said = certificate.map_err(|error| said(&error)).and(bind);
+                line("console", said.map(|()| format!("{} can be opened", console.origin)));
+            }
         }
     }
     Ok(if faults == 0 { 0 } else { exit::CONFIG })
@@ -325,6 +334,8 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Ticket { what } => super::tickets::ticket(client, what).await,
         Command::BreakGlass(args) => super::tickets::break_glass(client, args).await,
         Command::Reviewer { what } => super::tickets::reviewer(client, what).await,
+        Command::SignOff(args) => super::sign_off::sign_off(client, args).await,
+        Command::Account { what } => super::account::account(client, what).await,
         Command::Baseline(args) => super::baseline::run(client, args).await,
         Command::Findings(args) => findings::list(client, args).await,
         Command::Finding(args) => findings::one(client, args).await,
@@ -442,11 +453,23 @@ async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Resul
     };
     let question = json!({
         "person": args.person, "case": args.case, "redact_paths": args.redact.iter().any(|what| what == "paths"),
-        "redact_people": args.redact.iter().any(|what| what == "people"), "interchange": args.interchange,
+        "redact_people": args.redact.iter().any(|what| what == "people"), "interchange": args.interchange, "assets": args.asset,
         "from": time(&args.from, Edge::Start)?.to_string(), "to": time(&args.to, Edge::End)?.to_string(),
     });
+    let Some(out) = args.out else {
+        let preview =
+            with_bar(client, "looking through it", client.post("/v1/export/preview", &question)).await?;
+        let preview = json(&preview)?;
+        if args.json {
+            println!("{}", serde_json::to_string_pretty(&preview)?);
+        } else {
+            print::preview(&preview);
+        }
+        return Ok(0);
+    };
     let zip = with_bar(client, "building the bundle", client.post("/v1/export", &question)).await?;
-    let out = encrypted::write(&args.out, &zip, to.as_ref())?;
+    let asked = out;
+    let out = encrypted::write(&asked, &zip, to.as_ref())?;
     if let Some(to) = to {
         println!(
             "{} encrypted to {} {}. Its reader runs: age --decrypt --identity KEYFILE --output bundle.zip {}",
@@ -464,9 +487,9 @@ async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Resul
     }
     println!(
         "{} ({} bytes). Check it with: ntk-verify {} --trust {}",
-        args.out.display(),
+        asked.display(),
         zip.len(),
-        args.out.display(),
+        asked.display(),
         home.trust().display()
     );
     Ok(0)

@@ -25,6 +25,35 @@ pub(super) fn number(value: &Value, pointer: &str) -> u64 {
     value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
 }
 
+/// What a bundle would show and withhold.
+pub(super) fn preview(body: &Value) {
+    println!(
+        "shown: {} entries; withheld behind commitments: {}",
+        number(body, "/shown"),
+        number(body, "/withheld")
+    );
+    let each = |pointer: &str| body.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+    for part in each("/authors") {
+        let (shown, withheld) = (number(&part, "/shown"), number(&part, "/withheld"));
+        println!("  {:<24} {shown:>8} shown {withheld:>8} withheld", at(&part, "/author"));
+    }
+    for kind in each("/kinds") {
+        println!("  {:>8}  {}", number(&kind, "/1"), at(&kind, "/0"));
+    }
+    for line in each("/words") {
+        println!(
+            "  {} {} {}: {}",
+            at(&line, "/author"),
+            number(&line, "/number"),
+            at(&line, "/time"),
+            at(&line, "/sentence")
+        );
+    }
+    for sentence in each("/not_included").iter().filter_map(Value::as_str) {
+        println!("not in it: {sentence}");
+    }
+}
+
 pub(super) fn status(body: &Value) {
     println!("{} ({}), version {}", at(body, "/practice"), at(body, "/slug"), at(body, "/version"));
     println!("listening for agents on {}", at(body, "/listening"));

@@ -71,6 +71,7 @@ pub(super) fn refill(home: &Home, args: Refill) -> anyhow::Result<u8> {
             keys_to: args.keys,
             administers: administers(args.administers.as_deref())?,
             listen: args.listen,
+            console: Some(crate::config::console::LISTEN.to_owned()),
             at_rest: args
                 .at_rest
                 .map(|key| AtRestOptions { key, passphrase_file: args.at_rest_passphrase_file }),

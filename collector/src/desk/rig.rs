@@ -39,6 +39,7 @@ impl Rig {
             keys_to: scratch.path().join("keys.txt"),
             administers: [("host".to_owned(), "us".to_owned())].into(),
             listen: "127.0.0.1:0".into(),
+            console: None,
             at_rest: None,
         };
         init(&Home::new(scratch.path().join("collector")), &options, &Self::clock(NOW)).unwrap();

@@ -232,6 +232,7 @@ impl PageOne {
                     | act::kind::POLICY
                     | act::kind::DEPARTURE
                     | act::kind::REVIEWER
+                    | act::kind::ACCOUNT
                     | act::kind::CONFIGURATION
             );
             let at = event.time.parse::<Timestamp>().ok();

@@ -7,9 +7,10 @@ use ntk_evidence::act;
 use ntk_evidence::event::{Event, Kind};
 use serde_json::Value;
 
-use super::Question;
+use super::{Question, assets};
 use crate::follow::Lookup;
 use crate::ledger::LedgerError;
+use crate::policy::Area;
 
 /// What a question shows, and what stays withheld as a commitment.
 pub(super) struct Shown<'q> {
@@ -45,7 +46,9 @@ impl<'q> Shown<'q> {
             matches!(event.kind, Kind::Gap | Kind::Tamper | Kind::Health | Kind::Epoch | Kind::Commission);
         let names_others = question.redact_people && !about && names_somebody(event);
         let names_places = question.redact_paths && names_places(event);
-        in_time && (about || machine) && !names_others && !names_places
+        let is_asked = event.kind != Kind::FileAccess
+            || question.assets.as_ref().is_none_or(|assets| assets::touches(assets, event));
+        in_time && (about || machine) && is_asked && !names_others && !names_places
     }
 
     fn act(&self, event: &Event) -> bool {
@@ -56,7 +59,13 @@ impl<'q> Shown<'q> {
             act::kind::FINDING_OPENED | act::kind::FINDING_CLOSED => {
                 let finding = body.and_then(|body| body.get("finding"));
                 let name = |key: &str| finding.and_then(|finding| finding.get(key)).and_then(Value::as_str);
-                wanted.is_none() || name("person").or_else(|| name("account")) == wanted
+                let about = wanted.is_none() || name("person").or_else(|| name("account")) == wanted;
+                about
+                    && self
+                        .question
+                        .assets
+                        .as_ref()
+                        .is_none_or(|assets| finding.is_some_and(|it| is_of(assets, it)))
             }
             act::kind::FINDING_STEP => wanted.is_none() || text("about") == wanted,
             act::kind::DEPARTURE => wanted.is_none() || text("person") == wanted,
@@ -65,14 +74,23 @@ impl<'q> Shown<'q> {
                 let id = asked.or_else(|| text("id"));
                 wanted.is_none() || id.is_some_and(|id| self.tickets.contains(id))
             }
-            act::kind::ROSTER | act::kind::REVIEWER if self.question.redact_people => {
+            act::kind::ROSTER | act::kind::REVIEWER | act::kind::ACCOUNT if self.question.redact_people => {
                 // A roster names everybody; a passphrase is one person's.
                 wanted.is_some() && text("person") == wanted
             }
             act::kind::ENROLMENT_OFFERED | act::kind::VIEWED | act::kind::REFUSAL => false,
+            act::kind::SIGN_IN | act::kind::REPORT_OPENED => false,
             _ => true,
         }
     }
+}
+
+/// Whether a finding is about one of these assets, or about none that has a class (a login, the recording).
+fn is_of(wanted: &[String], finding: &Value) -> bool {
+    let text = |key: &str| finding.pointer(key).and_then(Value::as_str);
+    let area = serde_json::from_value::<Area>(finding.pointer("/asset/area").cloned().unwrap_or_default());
+    let class = area.ok().map(Area::class).filter(|class| class.is_files());
+    class.is_none_or(|class| assets::holds(wanted, Some(class.as_str()), text("/asset/owner")))
 }
 
 /// Whether an entry about a machine names an account.

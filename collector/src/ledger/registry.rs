@@ -15,6 +15,7 @@ use crate::hold::Holds;
 use crate::inventory::Asked;
 use crate::off_site::Recorded;
 use crate::proposals::Decisions;
+use crate::sign_off::Reviews;
 use crate::silence::{Silence, Step};
 use crate::time_stamp::Stamps;
 use crate::witness::Witnessed;
@@ -76,6 +77,9 @@ pub struct Registry {
     /// The last check of the whole ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked: Option<Checked>,
+    /// Who opened which weekly review, and who signed it off.
+    #[serde(default, skip_serializing_if = "Reviews::is_empty")]
+    pub reviews: Reviews,
     /// Who remembers the log, as far as acts say.
     #[serde(default)]
     pub witnessed: Witnessed,
@@ -164,6 +168,14 @@ impl Registry {
             act::kind::REVOCATION => {
                 let revocation: Revocation = serde_json::from_value(body).ok()?;
                 Some(self.revoke(revocation.author, number, event).into_iter().collect())
+            }
+            act::kind::SIGN_OFF => {
+                self.reviews.signed(&body, &event.time);
+                None
+            }
+            act::kind::REPORT_OPENED => {
+                self.reviews.opened(&body, &event.time);
+                None
             }
             act::kind::SELF_CHECK => {
                 let passed = body.get("passed").and_then(serde_json::Value::as_bool).unwrap_or(false);

@@ -53,6 +53,7 @@ impl Rig {
             keys_to: scratch.path().join("keys.txt"),
             administers: [("host".to_owned(), "us".to_owned())].into(),
             listen: "127.0.0.1:0".into(),
+            console: None,
             at_rest: is_encrypted.then_some(AtRestOptions { key, passphrase_file: None }),
         };
         init(&home, &options, &clock()).unwrap();

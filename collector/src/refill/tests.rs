@@ -156,6 +156,7 @@ fn options(from: &[&Path]) -> RefillOptions {
             keys_to: PathBuf::new(),
             administers: BTreeMap::new(),
             listen: "127.0.0.1:0".into(),
+            console: None,
             at_rest: None,
         },
         keys: format!("practice key  {}\nrecovery key  {}\n", hex(&PRACTICE), hex(&RECOVERY)),

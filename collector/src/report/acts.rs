@@ -1,5 +1,7 @@
 //! What people changed, from their acts: sentences for the part on changes, with whoever did it and how that is proved.
 
+mod account;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -64,6 +66,14 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
                 other => format!("The passphrase of {whose} was {}.", other.replace('_', " ")),
             }
         }
+        act::kind::ACCOUNT => {
+            is_prominent = ["locked", "second_factor_reset", "link_refused"].contains(&text("step"));
+            account::change(body, roster)?
+        }
+        act::kind::SIGN_IN => account::failed(body, roster)?,
+        act::kind::SIGN_OFF => {
+            signed(&format!("The review of week {} was signed off.", text("week")), body, roster)
+        }
         act::kind::DEPARTURE => departure_sentence(body, roster)?,
         act::kind::WATCH => watch_sentence(event, body, roster)?,
         act::kind::INVENTORY_ASKED => {
@@ -122,7 +132,7 @@ fn policy_sentence(body: &Value, roster: &Roster) -> String {
 }
 
 /// The sentence with who did it, where it does not say so itself, whether anybody proved it, and who co-signed.
-fn signed(sentence: &str, body: &Value, roster: &Roster) -> String {
+pub(super) fn signed(sentence: &str, body: &Value, roster: &Roster) -> String {
     let text = |key: &str| body.get(key).and_then(Value::as_str);
     let Some(by) = text("by") else { return sentence.to_owned() };
     let mut said = sentence.to_owned();
@@ -209,11 +219,14 @@ fn configuration_sentence(body: &Value) -> Option<String> {
 }
 
 /// Who looked at what, in words; none for acts that are no looks.
-pub fn look(event: &Event) -> Option<String> {
+pub fn look(event: &Event, roster: &Roster) -> Option<String> {
     let body = act::body(event)?;
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
     Some(match event.kind.as_str() {
         act::kind::EXPORT => format!("An evidence bundle was made for case {}.", text("case")),
+        act::kind::VIEWED if !text("by").is_empty() => {
+            format!("{} looked at {} in the console.", name(text("by"), roster), text("what"))
+        }
         act::kind::VIEWED => match text("what") {
             "baseline" => {
                 "The proposals for standing permits were looked at from the command line.".to_owned()
@@ -221,6 +234,9 @@ pub fn look(event: &Event) -> Option<String> {
             "" => "Records were looked at from the command line.".to_owned(),
             what => format!("{} were looked at from the command line.", capitalise(what)),
         },
+        act::kind::REPORT_OPENED => {
+            format!("{} opened the review of week {} in the console.", name(text("by"), roster), text("week"))
+        }
         act::kind::REPORT_MADE => format!("The review of week {} was made.", text("week")),
         _ => return None,
     })
@@ -268,7 +284,7 @@ mod tests {
             let event = act::event(kind, "2026-11-18T15:00:00Z", body.clone());
             let note = change(&event, None, &roster);
             let mark = if note.as_ref().is_some_and(|note| note.is_prominent) { "! " } else { "" };
-            let said = note.map(|note| note.sentence).or_else(|| look(&event));
+            let said = note.map(|note| note.sentence).or_else(|| look(&event, &roster));
             text.push_str(&format!("{mark}{}\n", said.unwrap_or_else(|| "(nothing)".to_owned())));
         }
         for word in crate::finding::wording::ACCUSING_WORDS {
@@ -345,6 +361,22 @@ mod tests {
                 ("act_departure", json!({"step": "burned"})),
                 ("act_configuration", json!({"change": "help-desk token made", "name": "zammad"})),
                 ("act_configuration", json!({"change": "collector.toml"})),
+                (
+                    "act_account",
+                    json!({"step": "made", "person": "chen", "role": "reviewer", "by": "mary", "proof": "passphrase"}),
+                ),
+                (
+                    "act_account",
+                    json!({"step": "role", "person": "chen", "role": "attorney", "case": "C-1", "before": "reviewer", "by": "mary", "proof": "passphrase"}),
+                ),
+                ("act_account", json!({"step": "locked", "person": "mary", "wrong": 10})),
+                ("act_account", json!({"step": "unlocked", "person": "mary"})),
+                ("act_account", json!({"step": "second_factor_reset", "person": "mary"})),
+                ("act_account", json!({"step": "link_refused", "why": "used already", "from": "10.0.0.9"})),
+                ("act_account", json!({"step": "burned"})),
+                ("act_sign_in", json!({"outcome": "failed", "person": "mary", "n": 12, "from": "10.0.0.9"})),
+                ("act_sign_in", json!({"outcome": "failed", "person": null, "n": 1, "from": "10.0.0.9"})),
+                ("act_sign_in", json!({"outcome": "signed in", "person": "mary", "from": "10.0.0.9"})),
                 ("act_configuration", json!({"started": true})),
                 ("act_enrolment", json!({"author": "agent/ws-02"})),
                 (
@@ -361,6 +393,16 @@ mod tests {
                 (nothing)
                 The help desk zammad may ask for tickets from now on; it cannot approve any.
                 The collector’s configuration file was changed.
+                chen may sign in to the console as reviewer. By Mary Lopez.
+                chen is attorney of case C-1 in the console from now on, and was reviewer before. By Mary Lopez.
+                ! The console’s sign-in of Mary Lopez was locked after 10 wrong attempts in a row.
+                The sign-in of Mary Lopez was unlocked from the command line.
+                ! The second factor of Mary Lopez was taken away from the command line: whoever has the passphrase and the new link signs in under this name. Ask Mary Lopez whether they asked for it.
+                ! A one-time link to the console that was used already was opened again, from 10.0.0.9.
+                (nothing)
+                12 sign-ins to the console as Mary Lopez failed, the last from 10.0.0.9.
+                1 sign-in to the console under a name that has no account failed, the last from 10.0.0.9.
+                (nothing)
                 (nothing)
                 The machine ws-02 was enrolled.
                 The machine ws-02 was set up anew and enrolled in its own place; nothing is taken from its earlier identity any more.
@@ -377,7 +419,8 @@ mod tests {
             ("act_viewed", json!({"what": "baseline"})),
             ("act_export", json!({"case": "A-1"})),
         ] {
-            let sentence = look(&act::event(kind, "2026-11-18T15:00:00Z", body)).unwrap();
+            let roster = Roster::default();
+            let sentence = look(&act::event(kind, "2026-11-18T15:00:00Z", body), &roster).unwrap();
             looks.add(sentence, Some("2026-11-18T15:00:00Z".parse().unwrap()));
         }
         let lines: Vec<_> = looks.notes().into_iter().map(|note| note.sentence).collect();

@@ -57,6 +57,13 @@ pub fn render_html(report: &WeeklyReport) -> String {
     page.render().unwrap_or_default()
 }
 
+/// What was seen of each machine: the drawing, and a sentence each.
+pub(crate) fn coverage(report: &WeeklyReport) -> (String, Vec<String>) {
+    let starts = day_starts(report);
+    let drawn = |form| coverage_bars(&report.machines, &starts, form);
+    (format!("{}{}", drawn(Form::Wide), drawn(Form::Narrow)), machine_sentences(report))
+}
+
 /// The parts in which there is nothing to tell, in one line each.
 fn calm(report: &WeeklyReport) -> Vec<String> {
     // A review of one case was not given all of these.

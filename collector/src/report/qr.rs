@@ -11,8 +11,14 @@ use super::drawing::escaped;
 /// Modules of white around the code, as its readers expect (ISO/IEC 18004).
 const QUIET: usize = 4;
 
-/// The code as inline SVG; nothing where the text is empty or does not fit.
+/// The checkpoint's code as inline SVG; nothing where the text is empty or does not fit.
 pub(super) fn drawing(text: &str) -> String {
+    let said = format!("QR code of the checkpoint: {}", text.trim_end().replace('\n', ", "));
+    code(text, &said)
+}
+
+/// A text as a code in inline SVG, with what it is in words; nothing where the text is empty or does not fit.
+pub(crate) fn code(text: &str, said: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
@@ -31,7 +37,7 @@ pub(super) fn drawing(text: &str) -> String {
     format!(
         "<svg class=\"qr\" viewBox=\"0 0 {side} {side}\" role=\"img\" shape-rendering=\"crispEdges\">\
          <title>{}</title><rect width=\"{side}\" height=\"{side}\" fill=\"#fff\"/><path d=\"{dark}\" fill=\"#000\"/></svg>",
-        escaped(&format!("QR code of the checkpoint: {}", text.trim_end().replace('\n', ", ")))
+        escaped(said)
     )
 }
 

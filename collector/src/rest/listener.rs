@@ -57,10 +57,15 @@ pub async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), RestError>
 
 /// The server's side of TLS: the chain carries the authority, so that a client can pin it.
 pub fn tls(server: &Credentials, authority_pem: &str) -> Result<TlsAcceptor, RestError> {
-    let wrong = |error: &dyn std::fmt::Display| RestError::Certificate(error.to_string());
     let chain = format!("{}{authority_pem}", server.certificate);
+    acceptor(&chain, &server.key).map_err(RestError::Certificate)
+}
+
+/// TLS 1.3 and 1.2 with this certificate chain and key, PEM, for HTTP/1.1.
+pub fn acceptor(chain: &str, key: &str) -> Result<TlsAcceptor, String> {
+    let wrong = |error: &dyn std::fmt::Display| error.to_string();
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
-    let key = PrivateKeyDer::from_pem_slice(server.key.as_bytes()).map_err(|error| wrong(&error))?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| wrong(&error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

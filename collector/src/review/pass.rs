@@ -134,7 +134,7 @@ impl<'r> Pass<'r> {
 
     fn act(&mut self, seen: &Seen<'_>, at: Option<Timestamp>) {
         self.changes.extend(change(seen.event, at, self.roster));
-        if let Some(sentence) = look(seen.event) {
+        if let Some(sentence) = look(seen.event, self.roster) {
             self.looks.add(sentence, at);
         }
         if let Some(sentence) = alarm(seen.event) {

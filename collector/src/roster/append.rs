@@ -4,12 +4,21 @@
 
 use jiff::civil::Date;
 
-use super::raw::{Blocks, RawAcknowledgement, RawLeave};
+use super::raw::{Blocks, RawAcknowledgement, RawLeave, RawPerson};
 use super::{Proposal, Roster, RosterError};
 
 /// One addition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Addition {
+    /// Somebody who was not listed.
+    Person {
+        /// Short name that never changes.
+        id: String,
+        /// Name as people say it.
+        name: String,
+        /// Rows of the table that apply.
+        roles: Vec<String>,
+    },
     /// From this day on nothing of the person's is used any more.
     Leave {
         /// Id of the person.
@@ -61,6 +70,10 @@ pub fn append(text: &str, addition: &Addition) -> Result<(String, Roster), Roste
 
 fn block(addition: &Addition) -> Result<String, toml::ser::Error> {
     match addition.clone() {
+        Addition::Person { id, name, roles } => {
+            let person = RawPerson { id, name, roles, ..RawPerson::default() };
+            Blocks { person: vec![person], ..Blocks::default() }.to_toml()
+        }
         Addition::Leave { person, on, notice_given } => {
             let notice_given = notice_given.map(|day| day.to_string());
             let leave = RawLeave { person, on: Some(on.to_string()), notice_given, withdrawn: None };

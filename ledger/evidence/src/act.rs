@@ -41,6 +41,10 @@ pub mod kind {
     pub const BREAK_GLASS: &str = "act_break_glass";
     /// A person's passphrase was set, changed or taken away; no hash of it.
     pub const REVIEWER: &str = "act_reviewer";
+    /// A console account: made, given a role, locked, unlocked, taken away; its second factor; its one-time links.
+    pub const ACCOUNT: &str = "act_account";
+    /// Somebody signed in to the console, or tried to, counted.
+    pub const SIGN_IN: &str = "act_sign_in";
     /// The collector's own configuration changed, or it started.
     pub const CONFIGURATION: &str = "act_configuration";
     /// A finding opened.
@@ -51,6 +55,10 @@ pub mod kind {
     pub const FINDING_STEP: &str = "act_finding_step";
     /// A report was made.
     pub const REPORT_MADE: &str = "act_report_made";
+    /// A week's review was opened by a person.
+    pub const REPORT_OPENED: &str = "act_report_opened";
+    /// A person has gone through a week's review.
+    pub const SIGN_OFF: &str = "act_sign_off";
     /// Findings or events were looked at.
     pub const VIEWED: &str = "act_viewed";
     /// A bundle was made.

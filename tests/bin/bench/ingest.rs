@@ -83,6 +83,7 @@ fn practice(folder: &Path) -> Result<Practice> {
         keys_to: folder.join("keys.txt"),
         administers: [("host".to_owned(), "us".to_owned())].into(),
         listen: "127.0.0.1:0".into(),
+        console: None,
         at_rest: None,
     };
     init(&home, &options, &Clock::system())?;

@@ -39,6 +39,7 @@ impl Rig {
             keys_to: scratch.path().join("keys.txt"),
             administers: [("host".to_owned(), "us".to_owned())].into(),
             listen: "127.0.0.1:0".into(),
+            console: None,
             at_rest: None,
         };
         let home = Home::new(scratch.path().join("collector"));
@@ -213,5 +214,38 @@ async fn an_incident_is_asked_about_answered_and_decided_and_stays_so() {
     std::fs::remove_dir_all(rig.home().cache()).unwrap();
     rig.start();
     assert_eq!(rig.get("/v1/findings").await["findings"], before, "steps are read from the ledger again");
+    rig.stop();
+}
+
+// VW-1.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_signed_in_is_shown_nothing_about_themselves_and_steps_on_nothing_of_it() {
+    let mut rig = Rig::new();
+    let roster = include_str!("../../../templates/roster-example.toml");
+    assert_eq!(rig.ask("POST", "/v1/roster", json!({"text": roster})).await.0, 200);
+    rig.entries(&[read("2026-11-19T02:03:00Z", 5, "manager")]).await;
+    let app = rig.working.as_ref().unwrap().app.clone();
+    let query = || FindingsQuery { since: None, person: None };
+    let (themselves, other) = (
+        Viewer::signed_in("northwind", &crate::account::Role::Manager),
+        Viewer::signed_in("mary", &crate::account::Role::Manager),
+    );
+    let shown = found(&app, &other, query()).await.unwrap();
+    let id = shown["incidents"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!((shown["findings"].as_array().unwrap().len(), &shown["not_shown"]), (1, &json!(0)));
+    assert!(told(&app, &other, id.clone()).await.is_ok(), "the twin");
+
+    let shown = found(&app, &themselves, query()).await.unwrap();
+    assert_eq!((shown["findings"].as_array().unwrap().len(), &shown["not_shown"]), (0, &json!(1)));
+    assert_eq!(shown["incidents"], json!([]));
+    assert!(hidden_from(&app, &themselves).await.unwrap().contains(&id));
+    assert!(hidden_from(&app, &Viewer::default()).await.unwrap().is_empty(), "the command line");
+    let refused = told(&app, &themselves, id.clone()).await.unwrap_err().into_parts();
+    assert_eq!(refused.0.as_u16(), 403, "{}", refused.1);
+    let asked = || Asked::Asked { question: "Why?".into() };
+    let request = |by: &str| StepRequest { what: asked(), by: by.into(), passphrase: None };
+    let refused = step_on(app.clone(), &themselves, id.clone(), request("mary")).await.unwrap_err();
+    assert_eq!(refused.into_parts().0.as_u16(), 403);
+    assert!(step_on(app, &other, id, request("mary")).await.is_ok(), "the twin");
     rig.stop();
 }

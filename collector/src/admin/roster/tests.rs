@@ -59,6 +59,7 @@ impl Rig {
             keys_to: scratch.path().join("keys.txt"),
             administers: [("host".to_owned(), "us".to_owned())].into(),
             listen: "127.0.0.1:0".into(),
+            console: None,
             at_rest: None,
         };
         let clock = Clock::fixed(Moment::parse("2026-11-22T12:00:00Z").unwrap());

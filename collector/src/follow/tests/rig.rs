@@ -98,6 +98,7 @@ impl Desk {
             keys_to: scratch.path().join("keys.txt"),
             administers: [("host".to_owned(), "us".to_owned())].into(),
             listen: "127.0.0.1:0".into(),
+            console: None,
             at_rest: None,
         };
         init(&home, &options, &clock()).unwrap();

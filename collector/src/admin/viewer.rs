@@ -1,0 +1,106 @@
+//! Who asks the API: the console's gate says who is signed in; over the socket it is whoever runs the collector.
+//!
+//! # Invariants
+//! - VW-1: nobody who is signed in is shown a finding that is, or may be, about themselves or their own firm, nor
+//!   decides about one.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use serde_json::{Value, json};
+
+use crate::account::Role;
+use crate::finding::Finding;
+use crate::finding::incident::Incident;
+use crate::roster::{Holder, Roster};
+
+/// Who asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Viewer(Option<(String, Role)>);
+
+impl Viewer {
+    /// Somebody who is signed in to the console.
+    pub fn signed_in(person: &str, role: &Role) -> Self {
+        Self(Some((person.to_owned(), role.clone())))
+    }
+
+    /// Id of the person; nobody where the request came over the socket.
+    pub fn person(&self) -> Option<&str> {
+        self.0.as_ref().map(|(person, _)| person.as_str())
+    }
+
+    /// The body of an act of looking, with who looked.
+    pub fn looked(&self, mut body: Value) -> Value {
+        if let (Some(person), Some(fields)) = (self.person(), body.as_object_mut()) {
+            fields.insert("by".into(), json!(person));
+        }
+        body
+    }
+
+    /// What in findings means them, by this roster.
+    pub fn themselves(&self, roster: &Roster) -> Themselves {
+        let Some(person) = self.person() else { return Themselves::default() };
+        let known = roster.person(person);
+        let firm = known.and_then(|person| person.organisation.as_ref());
+        let of_firm =
+            roster.persons().iter().filter(|other| firm.is_some() && other.organisation.as_ref() == firm);
+        let shared = roster.accounts().iter().filter(
+            |account| matches!(&account.holder, Holder::Shared(ids) if ids.iter().any(|id| id == person)),
+        );
+        Themselves {
+            ids: of_firm.map(|other| other.id.clone()).chain([person.to_owned()]).collect(),
+            words: known.map(|person| person.in_words()).filter(|words| !words.is_empty()),
+            shared: shared.filter_map(|account| account.user.clone()).collect(),
+        }
+    }
+}
+
+/// What in a finding means whoever asks; nothing does for the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Themselves {
+    /// Their id, and those of their firm.
+    ids: BTreeSet<String>,
+    /// How a sentence names them.
+    words: Option<String>,
+    /// User names of accounts that they share.
+    shared: BTreeSet<String>,
+}
+
+impl Themselves {
+    /// VW-1: whether a finding is, or may be, about them.
+    pub fn are_in(&self, finding: &Finding) -> bool {
+        if finding.person.as_ref().is_some_and(|person| self.ids.contains(person)) {
+            return true;
+        }
+        let shares = |account: &str| self.shared.contains(account);
+        let is_shared = finding.person.is_none() && finding.account.as_deref().is_some_and(shares);
+        let is_named = |candidate: &String| {
+            self.words.as_ref().is_some_and(|words| candidate.starts_with(words.as_str()))
+                || self
+                    .shared
+                    .iter()
+                    .any(|user| candidate.starts_with(&format!("account {user}, which is shared")))
+        };
+        is_shared || finding.candidates.iter().any(is_named)
+    }
+
+    /// VW-1, of an incident with its findings.
+    pub fn are_in_incident<'f>(
+        &self,
+        incident: &Incident,
+        mut findings: impl Iterator<Item = &'f Finding>,
+    ) -> bool {
+        incident.person.as_ref().is_some_and(|person| self.ids.contains(person))
+            || findings.any(|finding| self.are_in(finding))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Viewer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}

@@ -1,0 +1,161 @@
+//! The console: what people open with a browser, over TLS, at an address of its own.
+//!
+//! Server-rendered pages over the same code that the command line calls. Readable and usable without JavaScript; a
+//! small script of our own only lets a page follow the ledger. Everything that stands on a page is escaped by askama.
+//!
+//! | room | does |
+//! |---|---|
+//! | [`listener`] | TLS, bounded connections, time limits |
+//! | [`gate`] | headers, session, permissions, form tokens: before every route |
+//! | [`table`] | who may open what; one row a route, for pages and JSON API alike; the navigation |
+//! | [`shell`] | what stands around a page ([`shell::Shell`]), who is signed in ([`shell::Visitor`]), what went wrong ([`shell::Trouble`]) |
+//! | `door` | sign-in, sign-out, set-up link, second factor, one's own sign-ins |
+//! | `week`, `findings`, `reports`, `self_check` | the pages of these names; `live` tells them that something is new |
+//!
+//! # To add a page
+//! 1. A template `templates/console/NAME.html` that begins with `{% extends "console/layout.html" %}` and fills
+//!    `{% block main %}`. Its data has a field `shell: Shell`. Each form is
+//!    `<form method="post" action="..."><input type="hidden" name="csrf" value="{{ shell.csrf }}">`. No `style=`, no
+//!    `<style>`, no `<script>`, no `onclick`: the browser is told to refuse them. Looks come from `console.css`.
+//! 2. A module `console/NAME.rs` with `pub(super) fn routes() -> Router<Console>`. A handler takes
+//!    `State(console): State<Console>` and `visitor: Visitor`, calls the code behind `crate::admin` (the same that the
+//!    command line calls), and returns [`shell::Page`], with [`shell::page`]. A [`crate::admin::Failure`] becomes a page
+//!    by `?`. What takes long or blocks goes through `crate::admin::blocking`.
+//! 3. One line in [`router`] (`.merge(NAME::routes())`), and one row a route in [`table::PAGES`]: without its row a
+//!    route is 404 for everybody. The navigation shows a page by itself once it has a row.
+//!    A route of the JSON API has its row in [`table::api`], or a reason there why the console does not open it.
+//! 4. After a POST answer with [`see`], so that a reload repeats nothing.
+//!
+//! A look at a finding or report is an act: `console.viewed(&visitor, json!({"what": "..."}))`. Who is
+//! not to see a finding is decided by [`crate::admin::viewer::Viewer`].
+
+mod door;
+mod findings;
+pub mod gate;
+pub mod listener;
+mod live;
+mod reports;
+mod self_check;
+pub mod shell;
+pub mod start;
+pub mod table;
+mod week;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::get;
+use jiff::Timestamp;
+use ntk_evidence::act;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use crate::account::limit::Tries;
+use crate::admin::{self, Failure};
+use crate::app::App;
+use shell::{Trouble, Visitor};
+
+/// Name of the session's cookie. `__Host-`: browsers take it over TLS only, for this host and the whole of it.
+pub const COOKIE: &str = "__Host-ntk";
+
+/// So many passphrases are looked at at once: each takes 19 MiB and a good part of a second.
+const PASSPHRASES_AT_ONCE: usize = 2;
+/// So many pages follow the ledger at once.
+const LIVE_MAX: usize = 64;
+
+/// What every handler needs.
+#[derive(Clone, Debug)]
+pub struct Console {
+    /// The practice at work.
+    pub app: App,
+    /// Beginning of every link.
+    pub origin: Arc<str>,
+    /// Tries by address.
+    pub(crate) tries: Arc<Tries>,
+    /// Failed sign-ins that are not in the ledger yet.
+    pub(crate) failed: Arc<door::Failed>,
+    /// Room for passphrases.
+    pub(crate) passphrases: Arc<Semaphore>,
+    /// Room for pages that follow.
+    pub(crate) live: Arc<Semaphore>,
+    /// This week's review as it was made last.
+    pub(crate) week: Arc<week::Kept>,
+    /// The check of the ledger that somebody asked for.
+    pub(crate) checking: Arc<self_check::Checking>,
+}
+
+impl Console {
+    /// Over a practice at work.
+    pub fn new(app: App, origin: &str) -> Self {
+        Self {
+            app,
+            origin: origin.into(),
+            tries: Arc::default(),
+            failed: Arc::default(),
+            passphrases: Arc::new(Semaphore::new(PASSPHRASES_AT_ONCE)),
+            live: Arc::new(Semaphore::new(LIVE_MAX)),
+            week: Arc::default(),
+            checking: Arc::default(),
+        }
+    }
+
+    /// Now, by the collector's clock.
+    pub fn now(&self) -> Timestamp {
+        self.app.desk.now().timestamp()
+    }
+
+    /// Writes an act down.
+    pub async fn record(&self, kind: &str, body: Value) -> Result<u64, Failure> {
+        admin::record(&self.app, kind, body).await
+    }
+
+    /// Writes down that somebody looked at something: `what`, and more where it says more.
+    pub async fn viewed(&self, visitor: &Visitor, looked: Value) -> Result<(), Trouble> {
+        self.record(act::kind::VIEWED, visitor.viewer().looked(looked)).await?;
+        Ok(())
+    }
+}
+
+/// Where a form leads once it is done.
+pub fn see(path: &str) -> Response {
+    Redirect::to(path).into_response()
+}
+
+/// Every route behind the gate.
+pub fn router(console: Console) -> Router {
+    let pages = Router::new()
+        .merge(door::routes())
+        .merge(findings::routes())
+        .merge(live::routes())
+        .merge(reports::routes())
+        .merge(self_check::routes())
+        .merge(week::routes())
+        .route("/console.css", get(|| async { asset("text/css", CSS) }))
+        .route("/console.js", get(|| async { asset("text/javascript", SCRIPT) }))
+        .route("/icon.svg", get(|| async { asset("image/svg+xml", ICON) }))
+        .with_state(console.clone());
+    pages
+        .nest("/api", admin::router(console.app.clone()))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(nowhere)
+        .layer(DefaultBodyLimit::max(1 << 20))
+        .layer(from_fn_with_state(console, gate::gate))
+        .layer(from_fn(gate::headers))
+}
+
+async fn nowhere() -> Trouble {
+    Failure::missing("There is no such page here.").into()
+}
+
+/// Colours and type are those of the report and of mails.
+const CSS: &str = concat!(include_str!("../templates/tokens.css"), include_str!("../templates/console.css"));
+const SCRIPT: &str = include_str!("../templates/console.js");
+const ICON: &str = include_str!("../templates/console/icon.svg");
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}

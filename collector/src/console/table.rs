@@ -1,0 +1,168 @@
+//! Who may open what: one table, for the pages and for the JSON API below `/api` alike.
+//!
+//! A route that has no row does not exist: the gate answers 404 before anything of it runs. So a page or request that
+//! somebody forgot to put here is shut, not open. Tests walk the table, and hold it to the routes that there are.
+
+pub mod api;
+
+use axum::http::Method;
+
+use crate::account::Role;
+
+/// Who.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Whoever reaches the console: style, script, sign-in.
+    Anybody,
+    /// Whoever has shown a passphrase, and is still to set up the second factor.
+    Beginning,
+    /// Whoever is signed in.
+    Everyone,
+    /// Whoever is signed in with one of these roles.
+    Only(&'static [&'static str]),
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Path, with `{names}` for what changes.
+    pub path: &'static str,
+    /// Who may.
+    pub who: Who,
+}
+
+const fn get(path: &'static str, who: Who) -> Row {
+    Row { method: "GET", path, who }
+}
+
+const fn post(path: &'static str, who: Who) -> Row {
+    Row { method: "POST", path, who }
+}
+
+/// Those who decide.
+const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
+/// Those who decide, and who keeps it running.
+const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
+
+/// The pages in the order in which they are named on every page. One without a row below is not built yet, and is shown
+/// to nobody.
+pub const NAVIGATION: &[(&str, &str)] = &[
+    ("This week", "/"),
+    ("Findings", "/findings"),
+    ("Events", "/events"),
+    ("People", "/people"),
+    ("Machines", "/machines"),
+    ("What is protected", "/protected"),
+    ("Tickets", "/tickets"),
+    ("Departure", "/departure"),
+    ("Reports", "/reports"),
+    ("Evidence", "/evidence"),
+    ("Self-check", "/self-check"),
+    ("Settings", "/settings"),
+];
+
+/// Every page.
+pub const PAGES: &[Row] = &[
+    // What every page needs.
+    get("/console.css", Who::Anybody),
+    get("/console.js", Who::Anybody),
+    get("/icon.svg", Who::Anybody),
+    // Signing in and out.
+    get("/sign-in", Who::Anybody),
+    post("/sign-in", Who::Anybody),
+    get("/set-up/{token}", Who::Anybody),
+    post("/set-up/{token}", Who::Anybody),
+    get("/second-factor", Who::Beginning),
+    post("/second-factor", Who::Beginning),
+    post("/sign-out", Who::Beginning),
+    get("/me", Who::Everyone),
+    post("/me/end-others", Who::Everyone),
+    post("/me/passphrase", Who::Everyone),
+    // This week.
+    get("/", DECIDE),
+    get("/live", DECIDE),
+    // Findings.
+    get("/findings", DECIDE),
+    get("/findings/{id}", DECIDE),
+    post("/findings/{id}", DECIDE),
+    // Reports.
+    get("/reports", DECIDE),
+    get("/reports/{name}", DECIDE),
+    post("/reports/sign-off", DECIDE),
+    // Self-check.
+    get("/self-check", RUN),
+    post("/self-check", RUN),
+];
+
+/// Every route, pages and API.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    PAGES.iter().chain(api::API)
+}
+
+/// The row of a request, by the pattern that the router found; a HEAD is a GET without its body.
+pub fn row(method: &Method, pattern: &str) -> Option<&'static Row> {
+    let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+    rows().find(|row| row.method == method && row.path == pattern)
+}
+
+/// Whether a role may do what a row says.
+pub fn may(who: Who, role: &Role) -> bool {
+    match who {
+        Who::Anybody | Who::Beginning | Who::Everyone => true,
+        Who::Only(roles) => roles.contains(&role.name()),
+    }
+}
+
+/// The pages that a role may open, as they are named.
+pub fn navigation(role: &Role) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let opens = |path: &str| row(&Method::GET, path).is_some_and(|row| may(row.who, role));
+    NAVIGATION.iter().copied().filter(move |(_, path)| opens(path))
+}
+
+/// Where somebody begins.
+pub fn first_page(role: &Role) -> &'static str {
+    navigation(role).next().map_or("/me", |(_, path)| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_written_once_with_roles_that_there_are() {
+        let mut seen = BTreeSet::new();
+        for row in rows() {
+            assert!(seen.insert((row.method, row.path)), "{} {} stands twice", row.method, row.path);
+            assert!(["GET", "POST"].contains(&row.method), "{row:?}");
+            if let Who::Only(roles) = row.who {
+                for role in roles {
+                    let case = (*role == "attorney").then_some("C-1");
+                    assert!(Role::parse(role, case).is_ok(), "{row:?}");
+                }
+            }
+            assert!(
+                !row.path.starts_with("/api/") || matches!(row.who, Who::Only(_)),
+                "{}: a request of the API says which roles",
+                row.path
+            );
+        }
+        for (name, path) in NAVIGATION {
+            assert!(path.starts_with('/') && !name.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_operator_is_shown_nothing_that_names_a_finding() {
+        for row in rows().filter(|row| may(row.who, &Role::Operator)) {
+            for word in ["finding", "events", "report", "export", "evidence", "ticket", "roster"] {
+                assert!(!row.path.contains(word), "{} is open to the operator", row.path);
+            }
+        }
+        assert_eq!(first_page(&Role::Manager), "/");
+        assert_ne!(first_page(&Role::Operator), "/");
+    }
+}
