@@ -2,6 +2,7 @@
 //! collector runs, in-process when it does not. Command line, console and API are one program.
 
 mod accounts;
+pub mod api;
 pub mod baseline;
 mod breaches;
 pub mod client;
@@ -32,10 +33,11 @@ mod witness;
 
 use axum::Json;
 use axum::Router;
+use axum::body::to_bytes;
 use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ntk_evidence::act;
 use serde_json::{Value, json};
@@ -49,6 +51,7 @@ use crate::report::pdf::render_pdf;
 use crate::report::week::Week;
 use crate::review::review;
 use crate::self_check::{KEPT_REVIEW, SelfCheck, self_check};
+use api::Api;
 use requests::{EventsQuery, NewEnrolment, ReportRequest, RevokeRequest, event_row};
 
 /// The largest request, bytes: a roster of a hospital fits.
@@ -112,13 +115,20 @@ impl IntoResponse for Failure {
 
 pub(crate) type Answer<T> = Result<T, Failure>;
 
-/// All routes.
-pub fn router(app: App) -> Router {
-    Router::new()
-        .route("/v1/status", get(status))
-        .route("/v1/metrics", get(metrics::metrics))
-        .route("/v1/enroll", get(machines).post(enroll))
-        .route("/v1/enroll/revoke", post(revoke))
+/// All that can be asked for, described.
+pub fn api() -> Api {
+    Api::new()
+        .get("/v1/openapi.json", "This description, as OpenAPI", description)
+        .get("/v1/status", "What runs, who is connected, what was refused", status)
+        .get(
+            "/v1/metrics",
+            "Numbers for a monitoring system, as Prometheus reads them; no person and no path",
+            metrics::metrics,
+        )
+        .giving(metrics::MEDIA_TYPE)
+        .get("/v1/enroll", "Machines that record, and offers that are open", machines)
+        .post("/v1/enroll", "Offer a machine a place: the token is shown once", enroll)
+        .post("/v1/enroll/revoke", "Shut a machine out", revoke)
         .merge(accounts::routes())
         .merge(reviews::routes())
         .merge(witness::routes())
@@ -137,35 +147,91 @@ pub fn router(app: App) -> Router {
         .merge(cosigns::routes())
         .merge(breaches::routes())
         .merge(mine::routes())
-        .route("/v1/reviewers", get(reviewers::list))
-        .route("/v1/reviewers/passphrase", post(reviewers::set))
-        .route("/v1/tickets", get(tickets::list))
-        .route("/v1/tickets/request", post(tickets::request))
-        .route("/v1/tickets/import", post(tickets::import))
-        .route("/v1/tickets/echo", post(tickets::preview))
-        .route("/v1/tickets/approve", post(tickets::approve_ticket))
-        .route("/v1/tickets/decline", post(tickets::decline))
-        .route("/v1/tickets/close", post(tickets::close))
-        .route("/v1/break-glass", post(tickets::open_glass))
-        .route("/v1/break-glass/acknowledge", post(tickets::acknowledge))
-        .route("/v1/ticket-tokens", get(ticket_tokens::list).post(ticket_tokens::make))
-        .route("/v1/ticket-tokens/revoke", post(ticket_tokens::revoke))
-        .route("/v1/baseline", get(baseline::list))
-        .route("/v1/baseline/confirm", post(baseline::confirm_proposal))
-        .route("/v1/findings", get(findings::list))
-        .route("/v1/findings/{id}", get(findings::one))
-        .route("/v1/findings/{id}/step", post(findings::take_step))
-        .route("/v1/events", get(events))
-        .route("/v1/report", post(report))
-        .route("/v1/export", post(export_bundle))
-        .route("/v1/export/preview", post(preview_bundle))
-        .route("/v1/progress", get(progress))
-        .route("/v1/self-check", post(check_ledger))
-        .route("/v1/prune", post(preservation::prune))
-        .route("/v1/rebuild", post(rebuild::rebuild))
+        .get("/v1/reviewers", "Who may decide, and who of them has a passphrase", reviewers::list)
+        .post("/v1/reviewers/passphrase", "Set or change a reviewer's passphrase", reviewers::set)
+        .get("/v1/tickets", "Tickets, and who opened the glass", tickets::list)
+        .post("/v1/tickets/request", "Ask for a ticket", tickets::request)
+        .post("/v1/tickets/import", "Ask for the tickets of a CSV file", tickets::import)
+        .post("/v1/tickets/echo", "The sentence that who approves a ticket repeats", tickets::preview)
+        .post("/v1/tickets/approve", "Approve a ticket", tickets::approve_ticket)
+        .post("/v1/tickets/decline", "Decline a ticket", tickets::decline)
+        .post("/v1/tickets/close", "End a ticket before its time", tickets::close)
+        .post(
+            "/v1/break-glass",
+            "Open the glass: access now, reason and review afterwards",
+            tickets::open_glass,
+        )
+        .post(
+            "/v1/break-glass/acknowledge",
+            "Record that a reviewer has seen an opened glass",
+            tickets::acknowledge,
+        )
+        .get("/v1/ticket-tokens", "Help desks that may ask for tickets", ticket_tokens::list)
+        .post("/v1/ticket-tokens", "Make a help desk's token: it is shown once", ticket_tokens::make)
+        .post("/v1/ticket-tokens/revoke", "Revoke a help desk's token", ticket_tokens::revoke)
+        .get("/v1/baseline", "Regular work of four weeks that could be made a job", baseline::list)
+        .post("/v1/baseline/confirm", "Make a proposed job one of the roster", baseline::confirm_proposal)
+        .get("/v1/findings", "Findings, newest first", findings::list)
+        .get("/v1/findings/{id}", "One finding with its story", findings::one)
+        .post("/v1/findings/{id}/step", "Ask, answer or decide about a finding", findings::take_step)
+        .get("/v1/events", "Entries of a person, a time or an asset, one JSON object a line", events)
+        .giving("application/x-ndjson")
+        .post("/v1/report", "Make the weekly access review", report)
+        .post("/v1/export", "Make an evidence bundle", export_bundle)
+        .giving("application/zip")
+        .post("/v1/export/preview", "What an evidence bundle would show and withhold", preview_bundle)
+        .get("/v1/progress", "How far the running job is", progress)
+        .post("/v1/self-check", "Verify the whole ledger and every signature", check_ledger)
+        .post(
+            "/v1/prune",
+            "Remove entries whose retention is over, or say which would be",
+            preservation::prune,
+        )
+        .post("/v1/rebuild", "Make the query store again from the ledger and compare", rebuild::rebuild)
+}
+
+async fn description() -> Json<Value> {
+    Json(api().document())
+}
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    api()
+        .into_router()
         .fallback(|| async { Failure::missing("there is no such request in this version of the collector") })
+        .method_not_allowed_fallback(|| async {
+            Failure {
+                status: StatusCode::METHOD_NOT_ALLOWED,
+                sentence: "this is asked for with another method; see `ntk-collector api`".into(),
+            }
+        })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(map_response(in_a_sentence))
         .with_state(app)
+}
+
+/// The largest refusal that is not ours, bytes.
+const REFUSAL_BYTES_MAX: usize = 1 << 14;
+
+/// What refuses a request before any of our functions sees it (a field that is missing, a body that is no JSON) says so in plain
+/// text: whoever reads answers finds it where every other refusal stands.
+async fn in_a_sentence(response: Response) -> Response {
+    let status = response.status();
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if is_json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let said = to_bytes(body, REFUSAL_BYTES_MAX).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let sentence = match (said.trim(), status.canonical_reason()) {
+        ("", reason) => reason.unwrap_or("the request was refused"),
+        (said, _) => said,
+    };
+    let body = json!({"error": sentence}).to_string();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Response::from_parts(parts, body.into())
 }
 
 /// Runs what reads files or hashes on a thread of its own.
@@ -345,11 +411,8 @@ pub(crate) async fn make_report(app: &App, week: Week) -> Answer<Made> {
         // Kept as it was made: a bundle shows this page, not what the same question gives later.
         let data = serde_json::to_vec_pretty(&report).map_err(|error| Failure::ours(&error))?;
         let pdf = render_pdf(&report).map_err(|error| Failure::ours(&error))?;
-        let files = vec![
-            ("html".to_owned(), html.into_bytes()),
-            ("json".to_owned(), data),
-            ("pdf".to_owned(), pdf),
-        ];
+        let files =
+            vec![("html".to_owned(), html.into_bytes()), ("json".to_owned(), data), ("pdf".to_owned(), pdf)];
         let mut kept = serde_json::Map::new();
         for (kind, bytes) in &files {
             let name = format!("{week}-leaf-{leaf}.{kind}");
@@ -404,8 +467,11 @@ fn askable(question: &Question) -> Answer<()> {
     question.check().map_err(|error| Failure::bad(error.to_string()))
 }
 
-async fn export_bundle(State(app): State<App>, Json(request): Json<Value>) -> Answer<Response> {
-    let (question, asked) = cosigns::export_request(request)?;
+async fn export_bundle(
+    State(app): State<App>,
+    Json(request): Json<cosigns::ExportRequest>,
+) -> Answer<Response> {
+    let cosigns::ExportRequest { question, asked } = request;
     askable(&question)?;
     let mut body = json!({"case": question.case, "question": question});
     match cosigns::export(&app, &question, asked).await? {

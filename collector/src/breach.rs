@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use jiff::ToSpan as _;
 use jiff::civil::{Date, date};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::report::text::count;
@@ -26,7 +27,7 @@ const NOTES_MAX: usize = 200;
 const ALL_MAX: usize = 500;
 
 /// One of the factors of 45 CFR 164.402(2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Factor {
     /// (i): which information, which identifiers, how likely people can be recognised.
@@ -72,7 +73,7 @@ impl Factor {
 }
 
 /// What a factor says about the risk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Leaning {
     /// It speaks for a low probability that the information was compromised.
@@ -84,7 +85,7 @@ pub enum Leaning {
 }
 
 /// How an assessment ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The four factors show a low probability that the information was compromised: no notice.

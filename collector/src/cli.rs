@@ -88,6 +88,8 @@ pub enum Command {
     Status(Json),
     /// Print the numbers that a monitoring system watches, as Prometheus reads them; they name no person and no path
     Metrics,
+    /// What programs can ask for over HTTP: the same as these commands; as OpenAPI with --json
+    Api(Json),
     /// Verify the whole ledger and every signature
     SelfCheck(Json),
     /// Make the query store again from the ledger and compare

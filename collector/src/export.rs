@@ -57,18 +57,22 @@ use shown::Shown;
 pub use zip::zip;
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Question {
     /// Whose accesses; everybody's where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
     /// From when.
     #[serde(with = "crate::need_to_know::moment")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub from: Timestamp,
     /// Until when.
     #[serde(with = "crate::need_to_know::moment")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub to: Timestamp,
     /// The case.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     pub case: String,
     /// Accesses to which assets: `mailbox`, `mailbox:mary`; to all where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

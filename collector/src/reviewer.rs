@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::home::{Home, HomeError, random};
@@ -35,7 +36,8 @@ const PEOPLE_MAX: usize = 1_000;
 const FILE: &str = "reviewers.json";
 
 /// A passphrase as it was typed; never printed.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
+#[schemars(inline, extend("format" = "password"))]
 #[serde(transparent)]
 pub struct Passphrase(String);
 

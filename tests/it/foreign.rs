@@ -1,8 +1,9 @@
 //! What ours wrote, checked by programs that nobody here wrote; each with a twin that must fail. Not part of
 //! `tests/run quick`. Here npm's @sigstore/verify checks proofs, PyPI's bagit, jsonschema,
 //! ocsf-json-schema and fhir.resources shape and checksums; the
-//! other checkers of proofs are in `proofs`.
+//! other checkers of proofs are in `proofs`, those of the JSON API in `api`.
 
+mod api;
 pub(crate) mod proofs;
 
 use std::fs;

@@ -1,12 +1,13 @@
 //! `/v1/accounts`: who may sign in to the console; every change is an act before it is one.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use ntk_evidence::act;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::reviewers::{Signature, Word, sign};
 use super::roster::in_force;
 use super::viewer::Viewer;
@@ -16,18 +17,23 @@ use crate::app::App;
 use crate::console::start::set_up_link;
 use crate::reviewer::Passphrase;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/accounts", get(list).post(add))
-        .route("/v1/accounts/role", post(set_role))
-        .route("/v1/accounts/remove", post(remove))
-        .route("/v1/accounts/unlock", post(unlock))
-        .route("/v1/accounts/reset-second-factor", post(reset_second_factor))
-        .route("/v1/accounts/set-up-link", post(new_set_up_link))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/accounts", "Accounts of the console", list)
+        .post("/v1/accounts", "Make an account of the console: its set-up link is shown once", add)
+        .post("/v1/accounts/role", "Change an account's role", set_role)
+        .post("/v1/accounts/remove", "Remove an account", remove)
+        .post("/v1/accounts/unlock", "Unlock an account after too many wrong passphrases", unlock)
+        .post(
+            "/v1/accounts/reset-second-factor",
+            "Let an account set its second factor up anew",
+            reset_second_factor,
+        )
+        .post("/v1/accounts/set-up-link", "A new set-up link for an account, shown once", new_set_up_link)
 }
 
 /// `account add|role|remove|unlock|reset-second-factor`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AccountRequest {
     /// Id of the person.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use jiff::civil::Date;
 use ntk_evidence::act;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ use crate::reviewer::Passphrase;
 use crate::roster::Roster;
 
 /// `baseline confirm`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmRequest {
     /// Id of the proposal.
@@ -24,6 +25,7 @@ pub struct ConfirmRequest {
     pub by: String,
     /// Last day on which the job counts.
     #[serde(default)]
+    #[schemars(extend("format" = "date"))]
     pub until: Option<String>,
     /// How the person shows who they are.
     pub passphrase: Passphrase,

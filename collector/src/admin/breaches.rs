@@ -1,13 +1,14 @@
 //! Breach assessments over the admin API: begun from a finding, noted on, closed, listed with the days that are left.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use ntk_evidence::act;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use super::api::Api;
 use super::reviewers::{Signature, Word, sign};
 use super::roster::{day, in_force, today};
 use super::{Answer, Failure, blocking, record};
@@ -19,11 +20,12 @@ use crate::reviewer::Passphrase;
 /// Looking what stands and writing what comes is one step.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/breach", get(list).post(start))
-        .route("/v1/breach/note", post(note))
-        .route("/v1/breach/close", post(close))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/breach", "Assessments under 45 CFR 164.402 with their days", list)
+        .post("/v1/breach", "Begin an assessment", start)
+        .post("/v1/breach/note", "Write down a factor or a fact of an assessment", note)
+        .post("/v1/breach/close", "Close an assessment with its result", close)
 }
 
 fn row(app: &App, one: &Assessment) -> Answer<Value> {
@@ -46,7 +48,7 @@ async fn list(State(app): State<App>) -> Answer<Json<Value>> {
     Ok(Json(json!({"assessments": rows})))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct StartRequest {
     finding: String,
@@ -59,7 +61,7 @@ struct StartRequest {
     passphrase: Option<Passphrase>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NoteRequest {
     id: String,
@@ -75,7 +77,7 @@ struct NoteRequest {
     passphrase: Option<Passphrase>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CloseRequest {
     id: String,

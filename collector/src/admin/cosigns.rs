@@ -4,15 +4,16 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use jiff::Timestamp;
 use ntk_evidence::act;
 use ntk_evidence::event::Event;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::reviewers::{Signature, Word, prove, sign};
 use super::roster::{TURN, in_force};
 use super::second::reason;
@@ -28,12 +29,12 @@ use crate::ticket::approve::is_approver;
 /// How large the text that waits may be, bytes: it is kept in mind until it is signed.
 const BODY_BYTES_MAX: usize = 256 << 10;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/cosign", get(list))
-        .route("/v1/cosign/{id}", get(show))
-        .route("/v1/cosign/sign", post(give))
-        .route("/v1/cosign/decline", post(decline))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/cosign", "What waits for a second signature", list)
+        .get("/v1/cosign/{id}", "What a second signature would be for, whole", show)
+        .post("/v1/cosign/sign", "Give the second signature", give)
+        .post("/v1/cosign/decline", "Decline the second signature", decline)
 }
 
 fn moment_now(app: &App) -> Answer<Timestamp> {
@@ -126,7 +127,7 @@ async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Val
     Ok(Json(told))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SignRequest {
     id: String,
@@ -136,7 +137,7 @@ struct SignRequest {
     passphrase: Option<Passphrase>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DeclineRequest {
     id: String,
@@ -290,7 +291,7 @@ async fn decline(State(app): State<App>, Json(request): Json<DeclineRequest>) ->
 }
 
 /// Who wants an export, and by which signature it goes.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(super) struct ExportAsked {
     /// Who asks.
     #[serde(default)]
@@ -305,11 +306,14 @@ pub(super) struct ExportAsked {
     alone_because: Option<String>,
 }
 
-/// The question of an export, and who asks it.
-pub(super) fn export_request(request: Value) -> Answer<(Question, ExportAsked)> {
-    let wrong = |error: serde_json::Error| Failure::bad(format!("the question cannot be read: {error}"));
-    let asked = serde_json::from_value(request.clone()).map_err(wrong)?;
-    Ok((serde_json::from_value(request).map_err(wrong)?, asked))
+/// The question of an export, and who asks it. A field that there is not is refused: `redact_path` would show everything.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExportRequest {
+    #[serde(flatten)]
+    pub(super) question: Question,
+    #[serde(flatten)]
+    pub(super) asked: ExportAsked,
 }
 
 /// Whether an export goes now.

@@ -1,12 +1,13 @@
 //! Mails and notices over the admin API: how they stand, their secrets, a trial, an address that is kept all the same.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use ntk_evidence::act;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::config::delivery::Delivery;
@@ -23,15 +24,19 @@ const PASSPHRASE_CHARS_MIN: usize = 12;
 /// The longest reason.
 const TEXT_CHARS_MAX: usize = 500;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/delivery", get(standing))
-        .route("/v1/delivery/secret", post(set_secret))
-        .route("/v1/delivery/test", post(test))
-        .route("/v1/delivery/decline", post(decline))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get(
+            "/v1/delivery",
+            "Mails, notices and signs of life: what is set, what waits, what went wrong",
+            standing,
+        )
+        .post("/v1/delivery/secret", "Set a password or token for mails and notices", set_secret)
+        .post("/v1/delivery/test", "Send a test mail or a test notice", test)
+        .post("/v1/delivery/decline", "Record that an advice about mail was declined", decline)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Secret {
     /// `mail-password`, `mail-passphrase`, `webhook-secret`, `ntfy-token`.
@@ -39,14 +44,14 @@ struct Secret {
     value: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Test {
     /// `mail` or `notice`.
     what: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Decline {
     because: String,

@@ -1,14 +1,14 @@
 //! A departure over the admin API: the list with its ticks, and what was used after the leave date.
 
 use axum::Json;
-use axum::Router;
 use axum::extract::{Query, State};
-use axum::routing::{get, post};
 use jiff::{Timestamp, ToSpan};
 use ntk_evidence::act;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::reviewers::{Word, sign};
 use super::roster::{in_force, person};
 use super::{Answer, Failure, blocking, record};
@@ -21,17 +21,23 @@ use crate::roster::Roster;
 /// How far back machines' inventories are looked for.
 const INVENTORY_DAYS: i64 = 35;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/v1/departure", get(departure)).route("/v1/departure/tick", post(tick))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get(
+            "/v1/departure",
+            "What a leaving person's access consists of, and the steps that end it",
+            departure,
+        )
+        .post("/v1/departure/tick", "Tick off a step of a departure, or take the tick back", tick)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DepartureQuery {
     person: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TickRequest {
     person: String,

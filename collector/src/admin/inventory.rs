@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json;
 use axum::extract::{Query, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use ntk_evidence::act;
 use ntk_evidence::hash::hex;
 use ntk_evidence::name::Author;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::reviewers::{Word, sign};
 use super::roster::in_force;
 use super::{Answer, Failure, blocking, record};
@@ -23,14 +24,14 @@ use crate::reviewer::Passphrase;
 /// Bytes of a question's id.
 const ID_BYTES: usize = 8;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/inventory", get(list))
-        .route("/v1/inventory/ask", post(ask))
-        .route("/v1/inventory/answers", get(answers))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/inventory", "What machines said about their accounts, groups and ways in", list)
+        .post("/v1/inventory/ask", "Ask machines for their inventory now", ask)
+        .get("/v1/inventory/answers", "Which machines have answered the newest question", answers)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     #[serde(default)]
@@ -38,7 +39,7 @@ struct ListQuery {
 }
 
 /// `inventory --now`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AskRequest {
     /// One machine; else all of them.

@@ -3,19 +3,20 @@
 //! A link is made with the question that it carries, in one group of acts. What comes by a link is taken in one at a
 //! time, so that a link that is followed twice at once is used once.
 
+use axum::Json;
 use axum::extract::{Query, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use jiff::Timestamp;
 use ntk_evidence::act;
 use ntk_evidence::event::Event;
 use ntk_evidence::hash::Hash;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Mutex as Counted, PoisonError};
 use tokio::sync::Mutex;
 
+use super::api::Api;
 use super::findings::{Prepared, prepare};
 use super::reviewers::{Signature, Word, sign};
 use super::roster::in_force;
@@ -36,12 +37,16 @@ static TURN: Mutex<()> = Mutex::const_new(());
 /// Wrong codes by practice and link, since the start.
 static WRONG_CODES: Counted<BTreeMap<String, u32>> = Counted::new(BTreeMap::new());
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/v1/links", get(list)).route("/v1/links/withdraw", post(withdraw))
+pub(super) fn routes() -> Api {
+    Api::new().get("/v1/links", "One-time links and paper forms that are open", list).post(
+        "/v1/links/withdraw",
+        "Withdraw a one-time link or form",
+        withdraw,
+    )
 }
 
 /// What somebody who asks wants of a link or a form.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
     /// A one-time link.
@@ -309,7 +314,7 @@ async fn confirmed(app: &App, link: &Link, code: &str) -> Result<Confirmed, NotT
 }
 
 /// An answer that somebody types in from paper.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Paper {
     /// Whose answer it is; the person whom the finding is about where absent.
@@ -357,7 +362,7 @@ pub(crate) async fn on_paper(
     Ok(Given { how: How::Paper, link: Some(id), from, confirmed: Confirmed::ByCode })
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     #[serde(default)]
@@ -382,7 +387,7 @@ async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Answer<
     Ok(Json(json!({"links": rows.collect::<Vec<_>>()})))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WithdrawRequest {
     id: String,

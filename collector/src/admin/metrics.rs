@@ -18,7 +18,7 @@ use crate::off_site::Standing;
 use crate::witness::Until;
 
 /// The media type of the text.
-const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(super) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the text is made from.
 #[derive(Debug, Default)]

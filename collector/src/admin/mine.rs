@@ -1,13 +1,14 @@
 //! What is recorded about oneself, over the admin API; off until somebody allows it, which is an act.
 
+use axum::Json;
 use axum::extract::{Query, State};
-use axum::routing::get;
-use axum::{Json, Router};
 use jiff::{Timestamp, ToSpan as _};
 use ntk_evidence::act;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::reviewers::{Word, sign};
 use super::roster::{in_force, person};
 use super::{Answer, Failure, blocking, record};
@@ -21,15 +22,18 @@ const DAYS: u16 = 7;
 /// For how many at most.
 const DAYS_MAX: u16 = 31;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/v1/mine", get(mine)).route("/v1/self-view", get(show).post(set))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/mine", "What is recorded about one person, for that person", mine)
+        .get("/v1/self-view", "Whether people see what is recorded about themselves", show)
+        .post("/v1/self-view", "Allow or forbid that people see what is recorded about themselves", set)
 }
 
 async fn show(State(app): State<App>) -> Json<Value> {
     Json(json!({"allowed": app.ledger.published().registry.people.self_view}))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SetRequest {
     allowed: bool,
@@ -52,7 +56,7 @@ async fn set(State(app): State<App>, Json(request): Json<SetRequest>) -> Answer<
     Ok(Json(json!({"allowed": request.allowed})))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct MineQuery {
     person: String,

@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::api::Api;
 use super::{Answer, Failure, blocking};
 use crate::app::App;
 use crate::off_site::copy::Copied;
 use crate::off_site::{Finish, OffSiteError};
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/off-site", get(list))
-        .route("/v1/off-site/now", post(now))
-        .route("/v1/off-site/check", post(check))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/off-site", "How far the copy outside is", list)
+        .post("/v1/off-site/now", "Copy outside now", now)
+        .post("/v1/off-site/check", "Compare the copy outside with the ledger", check)
 }
 
 impl From<OffSiteError> for Failure {

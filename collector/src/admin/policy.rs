@@ -2,15 +2,16 @@
 //!
 //! Adoption is an act with the whole text, who adopted it, and with whom. What is refused changes nothing.
 
+use axum::Json;
 use axum::extract::{Query, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use jiff::{Timestamp, ToSpan};
 use ntk_evidence::act;
 use ntk_evidence::event::Event;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::reviewers::{Signature, Word, sign};
 use super::{Answer, Failure, blocking, cosigns, record};
 use crate::app::App;
@@ -30,14 +31,15 @@ const WEEKS_MAX: u16 = 26;
 /// How far back sensors are looked for.
 const SENSORS_WEEKS: u16 = 4;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/policy", get(show).post(adopt))
-        .route("/v1/policy/try", post(attempt))
-        .route("/v1/policy/table", get(table))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/policy", "The policy in force, as it was written or as rules", show)
+        .post("/v1/policy", "Put a policy in force", adopt)
+        .post("/v1/policy/try", "What a changed policy would have said about the past weeks", attempt)
+        .get("/v1/policy/table", "The policy as a table of roles and areas", table)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ShowQuery {
     #[serde(default)]
@@ -45,14 +47,14 @@ struct ShowQuery {
 }
 
 /// An expert's file: its name and its policies.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ExpertFile {
     name: String,
     cedar: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AdoptRequest {
     text: String,
@@ -70,13 +72,14 @@ struct AdoptRequest {
     alone_because: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TryRequest {
     text: String,
     #[serde(default)]
     experts: Vec<ExpertFile>,
     #[serde(default)]
+    #[schemars(range(min = 1, max = WEEKS_MAX))]
     weeks: Option<u16>,
 }
 

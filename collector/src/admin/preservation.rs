@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::Router;
 use axum::extract::{Query, State};
-use axum::routing::{get, post};
 use ntk_evidence::act;
 use ntk_evidence::hash::Hash;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::requests::{Edge, moment};
 use super::reviewers::{Signature, Word, sign};
 use super::roster::in_force;
@@ -27,31 +27,41 @@ const TEXT_BYTES_MAX: usize = 2000;
 /// The steps of `preserve`.
 const STEPS: u64 = 6;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/hold", get(holds).post(add))
-        .route("/v1/hold/release", post(release))
-        .route("/v1/custody", get(custody).post(hand_over))
-        .route("/v1/preserve", post(preserve))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/hold", "Holds, in force and released", holds)
+        .post("/v1/hold", "Hold entries of a case back from removal", add)
+        .post("/v1/hold/release", "Release a hold", release)
+        .get("/v1/custody", "Exports and hand-overs, by case", custody)
+        .post("/v1/custody", "Record that something was handed over", hand_over)
+        .post(
+            "/v1/preserve",
+            "Preserve now: hold, time-stamp, copy outside, inventory, check and round",
+            preserve,
+        )
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct HoldRequest {
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     case: String,
     #[serde(default)]
     person: Option<String>,
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
     from: Option<String>,
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
     to: Option<String>,
+    #[schemars(length(min = 1, max = 2000))]
     reason: String,
     by: String,
     #[serde(default)]
     passphrase: Option<Passphrase>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ReleaseRequest {
     id: String,
@@ -62,31 +72,37 @@ struct ReleaseRequest {
     passphrase: Option<Passphrase>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CustodyRequest {
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     case: String,
+    #[schemars(length(min = 1, max = 2000))]
     what: String,
+    #[schemars(length(min = 1, max = 2000))]
     to: String,
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9A-Fa-f]{64}$"))]
     sha256: Option<String>,
     #[serde(default)]
+    #[schemars(length(min = 1, max = 2000))]
     note: Option<String>,
     by: String,
     #[serde(default)]
     passphrase: Option<Passphrase>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct CustodyQuery {
     #[serde(default)]
     case: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PreserveRequest {
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     case: String,
     /// Who asks for it; on the worst day nobody has to look for a passphrase first.
     #[serde(default)]
@@ -465,7 +481,7 @@ async fn round(app: &App) -> Step {
     )
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PruneRequest {
     #[serde(default)]

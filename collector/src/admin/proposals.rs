@@ -1,14 +1,15 @@
 //! `/v1/watches`: what machines propose to watch, and a person's decision about it.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use jiff::{Timestamp, ToSpan};
 use ntk_evidence::act;
 use ntk_evidence::event::{Class, Object};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::reviewers::prove;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
@@ -20,12 +21,16 @@ use crate::ticket::approve::is_approver;
 /// A proposal that was not told for so long is shown no more. A machine makes them again at every start.
 const PROPOSALS_DAYS: i64 = 400;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/v1/watches", get(list)).route("/v1/watches/decide", post(decide))
+pub(super) fn routes() -> Api {
+    Api::new().get("/v1/watches", "Places that machines propose to watch", list).post(
+        "/v1/watches/decide",
+        "Decide whether a proposed place is watched",
+        decide,
+    )
 }
 
 /// `watch confirm`, `watch decline`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DecideRequest {
     id: String,

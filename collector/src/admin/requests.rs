@@ -5,6 +5,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use ntk_evidence::hash::{Hash, hex};
 use ntk_evidence::name::Author;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ use crate::token::Token;
 const TOKEN_SECONDS_MAX: u64 = 7 * 86_400;
 
 /// `enroll new`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewEnrolment {
     /// The machine's name.
@@ -29,17 +30,19 @@ pub struct NewEnrolment {
     #[serde(default)]
     pub replace: bool,
     /// How long the token holds, seconds.
+    #[schemars(range(min = 1, max = 604_800))]
     pub expires_seconds: u64,
     /// Address for this machine, where it is not the configured one.
     #[serde(default)]
     pub address: Option<String>,
     /// Whether the machine's users were told that access is recorded, or why not.
     #[serde(default)]
+    #[schemars(length(max = 500))]
     pub notice: Option<String>,
 }
 
 /// `enroll revoke`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeRequest {
     /// The machine's name.
@@ -50,11 +53,12 @@ pub struct RevokeRequest {
 }
 
 /// `report`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReportRequest {
     /// `2026-W47`; this week where absent.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9]{4}-W[0-9]{2}$"))]
     pub week: Option<String>,
     /// Whether it is sent to everybody who gets reviews.
     #[serde(default)]
@@ -62,11 +66,12 @@ pub struct ReportRequest {
 }
 
 /// `findings`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindingsQuery {
     /// Only those with an access since.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
     pub since: Option<String>,
     /// Only of this person or account.
     #[serde(default)]
@@ -77,7 +82,7 @@ pub struct FindingsQuery {
 }
 
 /// `finding`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ViewerQuery {
     /// Who looks: what is about themselves or their own firm is not there for them.
@@ -93,7 +98,7 @@ impl FindingsQuery {
 }
 
 /// `events`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventsQuery {
     /// Only of this person or account.
@@ -101,9 +106,11 @@ pub struct EventsQuery {
     pub person: Option<String>,
     /// From when.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
     pub from: Option<String>,
     /// Until when.
     #[serde(default)]
+    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
     pub to: Option<String>,
     /// Only this class of asset, or this owner, or a part of a path.
     #[serde(default)]

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use ntk_evidence::act;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::reviewer::{Passphrase, Proof, ReviewerError, Reviewers};
 use crate::roster::Roster;
 
 /// `reviewer passphrase`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PassphraseRequest {
     /// Id of the person.

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use ntk_evidence::act;
 use ntk_evidence::hash::Hash;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::reviewers::{Word, sign};
 use super::roster::in_force;
 use super::viewer::Viewer;
@@ -22,8 +23,12 @@ use crate::sign_off::{Reviewed, check};
 /// How many kept files are listed: three a week over ten years, and again as many made by hand.
 const FILES_MAX: usize = 4_000;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/v1/reports", get(list)).route("/v1/sign-off", post(sign_off))
+pub(super) fn routes() -> Api {
+    Api::new().get("/v1/reports", "Reviews as they were made", list).post(
+        "/v1/sign-off",
+        "Sign a weekly review off",
+        sign_off,
+    )
 }
 
 /// One review that was kept: its files by kind.
@@ -77,7 +82,7 @@ async fn list(State(app): State<App>) -> Answer<Json<Value>> {
 }
 
 /// `sign-off`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SignOffRequest {
     /// `2026-W47`.

@@ -4,17 +4,17 @@
 //! A change that is wrong anywhere changes nothing.
 
 use axum::Json;
-use axum::Router;
 use axum::extract::{Query, State};
-use axum::routing::{get, post};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use ntk_evidence::act;
 use ntk_evidence::event::Event;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::api::Api;
 use super::reviewers::{Signature, Word, sign};
 use super::{Answer, Failure, blocking, cosigns, record};
 use crate::app::App;
@@ -32,17 +32,18 @@ const WEEKS_MAX: u16 = 104;
 /// Reading the text in force, adding to it and writing it down is one step: two at once would lose one.
 pub(super) static TURN: Mutex<()> = Mutex::const_new(());
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/roster", get(show).post(import))
-        .route("/v1/roster/items", get(items))
-        .route("/v1/roster/proposals", get(proposals))
-        .route("/v1/roster/confirm", post(confirm))
-        .route("/v1/roster/acknowledge", post(acknowledge))
-        .route("/v1/leave", post(leave))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/roster", "The roster in force", show)
+        .post("/v1/roster", "Put a roster in force", import)
+        .get("/v1/roster/items", "People, computers and accounts of the roster as rows", items)
+        .get("/v1/roster/proposals", "Accounts that were used and that belong to nobody yet", proposals)
+        .post("/v1/roster/confirm", "Say whose an account is", confirm)
+        .post("/v1/roster/acknowledge", "Record that a person has read a notice", acknowledge)
+        .post("/v1/leave", "Record or withdraw the day on which a person leaves", leave)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ShowQuery {
     #[serde(default)]
@@ -50,7 +51,7 @@ struct ShowQuery {
 }
 
 /// A whole roster: `text` in TOML, or `csv`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ImportRequest {
     #[serde(default)]
@@ -63,14 +64,15 @@ struct ImportRequest {
     passphrase: Option<Passphrase>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ProposalsQuery {
     #[serde(default)]
+    #[schemars(range(min = 1, max = WEEKS_MAX))]
     weeks: Option<u16>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ConfirmRequest {
     account: String,
@@ -80,13 +82,14 @@ struct ConfirmRequest {
     passphrase: Option<Passphrase>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AcknowledgeRequest {
     person: String,
     notice: String,
     version: String,
     #[serde(default)]
+    #[schemars(extend("format" = "date"))]
     on: Option<String>,
     #[serde(default)]
     by: Option<String>,
@@ -94,15 +97,17 @@ struct AcknowledgeRequest {
     passphrase: Option<Passphrase>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LeaveRequest {
     person: String,
     #[serde(default)]
+    #[schemars(extend("format" = "date"))]
     on: Option<String>,
     #[serde(default)]
     withdraw: bool,
     #[serde(default)]
+    #[schemars(extend("format" = "date"))]
     notice_given: Option<String>,
     by: String,
     #[serde(default)]

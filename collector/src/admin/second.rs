@@ -4,14 +4,15 @@
 //! reviewer agrees to being replaced with their own; where that cannot be had, the reason is recorded, and every review
 //! says so for as long as the new one is there.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use jiff::Timestamp;
 use ntk_evidence::act;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::reviewers::{Word, prove, sign};
 use super::roster::{in_force, person, today};
 use super::{Answer, Failure, blocking, record};
@@ -23,8 +24,12 @@ use crate::ticket::approve::{is_approver, is_own_side};
 /// How long a reason may be, characters.
 const REASON_MAX: usize = 500;
 
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/v1/second-reviewer", get(show).post(name))
+pub(super) fn routes() -> Api {
+    Api::new().get("/v1/second-reviewer", "Who the second reviewer is", show).post(
+        "/v1/second-reviewer",
+        "Name the second reviewer, or decline to have one",
+        name,
+    )
 }
 
 async fn show(State(app): State<App>) -> Answer<Json<Value>> {
@@ -38,7 +43,7 @@ async fn show(State(app): State<App>) -> Answer<Json<Value>> {
     })))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NameRequest {
     /// The person; absent where the practice does without.

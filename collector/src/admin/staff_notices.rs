@@ -1,12 +1,13 @@
 //! Staff notices over the admin API: shown, published, acknowledged by passphrase, link or paper, listed.
 
+use axum::Json;
 use axum::extract::{Query, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use ntk_evidence::act;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::reviewers::{Word, sign};
 use super::roster::{day, in_force, person, today};
 use super::{Answer, Failure, links, record};
@@ -14,13 +15,14 @@ use crate::app::App;
 use crate::reviewer::Passphrase;
 use crate::staff_notice::{Acknowledged, How, InForce, Notice, NoticeStep, Published};
 
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/staff-notice", get(show).post(publish))
-        .route("/v1/staff-notice/list", get(list))
-        .route("/v1/staff-notice/acknowledge", post(acknowledge))
-        .route("/v1/staff-notice/paper", post(paper))
-        .route("/v1/staff-notice/link", post(link))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/staff-notice", "A staff notice as it is in force", show)
+        .post("/v1/staff-notice", "Publish a version of a staff notice", publish)
+        .get("/v1/staff-notice/list", "Who acknowledged which version of the staff notice", list)
+        .post("/v1/staff-notice/acknowledge", "Acknowledge the staff notice oneself", acknowledge)
+        .post("/v1/staff-notice/paper", "Record an acknowledgement that was signed on paper", paper)
+        .post("/v1/staff-notice/link", "Make a one-time link to acknowledge the staff notice", link)
 }
 
 fn named(name: Option<&str>) -> Answer<Notice> {
@@ -29,7 +31,7 @@ fn named(name: Option<&str>) -> Answer<Notice> {
     Notice::parse(&name).ok_or_else(|| Failure::bad(format!("`{name}` is no notice; there is {all}")))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ShowQuery {
     #[serde(default)]
@@ -47,7 +49,7 @@ async fn show(State(app): State<App>, Query(query): Query<ShowQuery>) -> Answer<
     })))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PublishRequest {
     #[serde(default)]
@@ -133,7 +135,7 @@ fn is_open(app: &App, notice: Notice, version: &str, id: &str) -> Answer<()> {
     Ok(())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct AcknowledgeRequest {
     #[serde(default)]
@@ -170,7 +172,7 @@ async fn acknowledge(State(app): State<App>, Json(request): Json<AcknowledgeRequ
     Ok(Json(json!({"person": by.by, "version": version})))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PaperRequest {
     #[serde(default)]
@@ -217,7 +219,7 @@ async fn paper(State(app): State<App>, Json(request): Json<PaperRequest>) -> Ans
     Ok(Json(json!({"person": who.id, "version": version, "on": on.to_string(), "recorded_by": by.by})))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct LinkRequest {
     #[serde(default)]

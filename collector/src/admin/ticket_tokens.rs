@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use ntk_evidence::act;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use crate::app::App;
 use crate::rest::tokens::TokenError;
 
 /// `ticket token new`, `ticket token revoke`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NameRequest {
     /// The help desk's name.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Query, State};
 use jiff::{SignedDuration, Zoned};
 use ntk_evidence::act::kind::{BREAK_GLASS, TICKET};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -23,7 +24,7 @@ use crate::ticket::{BreakGlass, Draft, Record, Request, State as TicketState, Vi
 pub(crate) const OPEN_MAX: usize = 1_000;
 
 /// `ticket list`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TicketsQuery {
     /// Only those that wait for a decision.
@@ -32,7 +33,7 @@ pub struct TicketsQuery {
 }
 
 /// `ticket approve`, first half: what would it allow?
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EchoRequest {
     /// Number of the ticket.
@@ -42,7 +43,7 @@ pub struct EchoRequest {
 }
 
 /// `ticket approve`, second half.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApproveRequest {
     /// Number of the ticket.
@@ -56,7 +57,7 @@ pub struct ApproveRequest {
 }
 
 /// `ticket decline`, `ticket close`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EndRequest {
     /// Number of the ticket.
@@ -69,7 +70,7 @@ pub struct EndRequest {
 }
 
 /// `ticket import`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportRequest {
     /// The file.
@@ -77,7 +78,7 @@ pub struct ImportRequest {
 }
 
 /// `break-glass`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GlassRequest {
     /// Id of the person.
@@ -90,7 +91,7 @@ pub struct GlassRequest {
 }
 
 /// `break-glass acknowledge`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcknowledgeRequest {
     /// `B-1`.

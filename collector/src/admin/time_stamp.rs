@@ -1,24 +1,26 @@
 //! Routes of time-stamps: ask now, a request for somebody to take away, and an answer that somebody brings.
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::{Answer, Failure};
 use crate::app::App;
 use crate::time_stamp::ask::{AskError, WITHIN, ask, keep, question, standing};
 use crate::time_stamp::{StampedAct, TimeStampAct};
 
 /// Routes below `/v1/time-stamp`.
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/time-stamp", get(stands).post(now))
-        .route("/v1/time-stamp/request", post(request))
-        .route("/v1/time-stamp/add", post(add))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/time-stamp", "The newest time-stamp, and whether one is due", stands)
+        .post("/v1/time-stamp", "Ask the time-stamping authority now", now)
+        .post("/v1/time-stamp/request", "A question to the authority for somebody to take away", request)
+        .post("/v1/time-stamp/add", "Add the authority's answer that somebody fetched", add)
 }
 
 async fn stands(State(app): State<App>) -> Json<Value> {
@@ -45,7 +47,7 @@ async fn request(State(app): State<App>) -> Answer<Json<Value>> {
 }
 
 /// A response as somebody fetched it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Fetched {
     /// DER in base64.

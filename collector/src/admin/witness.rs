@@ -1,14 +1,15 @@
 //! Routes of witnessing and trust: the trust file in force, bodies for witnesses outside, cosignatures back.
 
+use axum::Json;
 use axum::extract::{Query, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use ntk_evidence::act;
 use ntk_evidence::hash::Hash;
 use ntk_evidence::witness::AddCheckpoint;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::export::Vouched;
@@ -18,13 +19,14 @@ use crate::time_stamp::ask::before_a_document;
 use crate::witness::{self, By, WitnessedAct};
 
 /// Routes below `/v1/trust` and `/v1/witness`.
-pub(super) fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/trust", get(show).post(take))
-        .route("/v1/witness", get(list))
-        .route("/v1/witness/round", post(round))
-        .route("/v1/witness/body", post(body))
-        .route("/v1/witness/add", post(add))
+pub(super) fn routes() -> Api {
+    Api::new()
+        .get("/v1/trust", "The trust file in force, its words, and the machines' witness keys", show)
+        .post("/v1/trust", "Take a trust file that was signed anew", take)
+        .get("/v1/witness", "Up to which size and time the log is vouched for", list)
+        .post("/v1/witness/round", "Let the connected machines remember the log as it stands now", round)
+        .post("/v1/witness/body", "A request for a witness outside to take away", body)
+        .post("/v1/witness/add", "Add the cosignature that a witness outside gave", add)
 }
 
 async fn show(State(app): State<App>) -> Json<Value> {
@@ -42,7 +44,7 @@ async fn show(State(app): State<App>) -> Json<Value> {
 }
 
 /// A trust file that was signed anew.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Signed {
     text: String,
@@ -84,7 +86,7 @@ async fn round(State(app): State<App>) -> Answer<Json<Value>> {
 }
 
 /// Which size the witness remembers.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
     #[serde(default)]
@@ -118,7 +120,7 @@ async fn body(State(app): State<App>, Query(asked): Query<Body>) -> Answer<Json<
 }
 
 /// A cosignature as `ntk-verify witness` wrote it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Cosignature {
     text: String,

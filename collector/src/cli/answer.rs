@@ -47,6 +47,17 @@ pub(super) async fn save(client: &Client, path: &str, file: &Path) -> anyhow::Re
     Ok(0)
 }
 
+/// `api`: what can be asked for; it needs no practice.
+pub(super) fn api(args: &super::Json) -> anyhow::Result<u8> {
+    let api = crate::admin::api();
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&api.document())?);
+    } else {
+        print!("{}", api.listing());
+    }
+    Ok(0)
+}
+
 /// The parts of a query that were given.
 pub(super) fn given<'a>(query: &[(&'a str, Option<&'a str>)]) -> Vec<(&'a str, &'a str)> {
     query.iter().filter_map(|(key, value)| Some((*key, (*value)?))).collect()

@@ -43,6 +43,7 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
         Command::Policy { what: PolicyCommand::Template { name } } => {
             super::policy::template(name.as_deref())
         }
+        Command::Api(args) => super::answer::api(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "ntk-collector", &mut std::io::stdout());
             Ok(0)
@@ -373,6 +374,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         | Command::Refill(_)
         | Command::Run
         | Command::Check
+        | Command::Api(_)
         | Command::AtRest { .. }
         | Command::Completions { .. } => Err(anyhow!("not a request")),
     }

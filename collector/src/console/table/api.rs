@@ -11,6 +11,7 @@ const MANAGER: Who = Who::Only(&["manager"]);
 
 /// One row a route.
 pub const API: &[Row] = &[
+    get("/api/v1/openapi.json", Who::Everyone),
     get("/api/v1/status", RUN),
     get("/api/v1/metrics", RUN),
     get("/api/v1/progress", RUN),
@@ -73,6 +74,30 @@ pub const API: &[Row] = &[
     get("/api/v1/ticket-tokens", MANAGER),
     post("/api/v1/ticket-tokens", MANAGER),
     post("/api/v1/ticket-tokens/revoke", MANAGER),
+    // With people: questions, notices, second signatures, assessments.
+    get("/api/v1/links", DECIDE),
+    post("/api/v1/links/withdraw", DECIDE),
+    get("/api/v1/staff-notice", DECIDE),
+    post("/api/v1/staff-notice", MANAGER),
+    get("/api/v1/staff-notice/list", DECIDE),
+    post("/api/v1/staff-notice/paper", DECIDE),
+    post("/api/v1/staff-notice/link", DECIDE),
+    get("/api/v1/second-reviewer", DECIDE),
+    post("/api/v1/second-reviewer", MANAGER),
+    get("/api/v1/cosign", DECIDE),
+    get("/api/v1/cosign/{id}", DECIDE),
+    post("/api/v1/cosign/sign", DECIDE),
+    post("/api/v1/cosign/decline", DECIDE),
+    get("/api/v1/breach", DECIDE),
+    post("/api/v1/breach", DECIDE),
+    post("/api/v1/breach/note", DECIDE),
+    post("/api/v1/breach/close", DECIDE),
+    get("/api/v1/self-view", DECIDE),
+    post("/api/v1/self-view", MANAGER),
+    // What goes out.
+    get("/api/v1/delivery", RUN),
+    post("/api/v1/delivery/test", KEEP),
+    post("/api/v1/delivery/decline", MANAGER),
     // Keeping.
     get("/api/v1/hold", DECIDE),
     post("/api/v1/hold", DECIDE),
@@ -91,6 +116,13 @@ pub const WITHHELD: &[(&str, &str)] = &[
         "its answer holds what is about its reader; the page Reports shows what was kept, without that",
     ),
     ("/v1/export", "its bundle holds what is about its reader; the page Evidence has its own rules"),
+    ("/v1/export/preview", "what its bundle would hold is about its reader, too"),
+    ("/v1/mine", "asks for anybody by name: the console would show one only oneself, on a page of its own"),
+    (
+        "/v1/staff-notice/acknowledge",
+        "in somebody else's name by whoever runs the collector; people have their link",
+    ),
+    ("/v1/delivery/secret", "passwords and tokens are set on the collector"),
     ("/v1/prune", "takes entries away for good: on the collector, where the files are"),
     ("/v1/rebuild", "stops every question for its time: on the collector"),
     ("/v1/tickets/import", "takes a file of the collector's administrator"),
@@ -104,37 +136,30 @@ pub const WITHHELD: &[(&str, &str)] = &[
 mod tests {
     use super::*;
 
-    /// Every path in the sources of `admin`, which are where routes are made.
-    fn routes() -> Vec<String> {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let mut sources = vec![root.join("admin.rs")];
-        let folder = std::fs::read_dir(root.join("admin")).unwrap();
-        sources.extend(folder.map(|file| file.unwrap().path()).filter(|path| path.is_file()));
-        let mut found = Vec::new();
-        for source in sources {
-            let text = std::fs::read_to_string(source).unwrap();
-            let paths = text.split(".route(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
-            found.extend(paths.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
-        }
-        found
-    }
-
     #[test]
     fn every_route_of_the_api_has_a_row_or_is_withheld_and_every_row_has_a_route() {
-        let routes = routes();
+        let api = crate::admin::api();
+        let routes = api.operations();
         assert!(routes.len() > 40, "{routes:?}");
         for route in &routes {
-            let has_row = API.iter().any(|row| row.path.strip_prefix("/api") == Some(route));
-            let is_withheld = WITHHELD.iter().any(|(path, why)| path == route && !why.is_empty());
+            let (method, path) = (route.method.name(), route.path);
+            let has_row =
+                API.iter().any(|row| row.method == method && row.path.strip_prefix("/api") == Some(path));
+            let is_withheld = WITHHELD.iter().any(|(withheld, why)| *withheld == path && !why.is_empty());
             assert!(
                 has_row != is_withheld,
-                "{route}: write a row in console/table/api.rs, or say in WITHHELD why nobody has it"
+                "{method} {path}: write a row in console/table/api.rs, or say in WITHHELD why nobody has it"
             );
         }
-        for path in
-            API.iter().map(|row| row.path.trim_start_matches("/api")).chain(WITHHELD.iter().map(|one| one.0))
-        {
-            assert!(routes.iter().any(|route| route == path), "{path}: there is no such route");
+        for row in API {
+            let is_there = |path: &str| {
+                routes.iter().any(|route| route.path == path && route.method.name() == row.method)
+            };
+            let path = row.path.trim_start_matches("/api");
+            assert!(is_there(path), "{} {path}: there is no such route", row.method);
+        }
+        for (path, _) in WITHHELD {
+            assert!(routes.iter().any(|route| route.path == *path), "{path}: there is no such route");
         }
     }
 }
