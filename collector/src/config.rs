@@ -237,9 +237,7 @@ impl Config {
         let delivery =
             delivery::check(raw.report.as_ref(), raw.mail.as_ref(), raw.notices.as_ref(), &mut faults);
         match zone {
-            Ok(zone) if faults.is_empty() => {
-                Ok(Self { raw, time_stamps, zone, off_site, console, delivery })
-            }
+            Ok(zone) if faults.is_empty() => Ok(Self { raw, time_stamps, zone, off_site, console, delivery }),
             _ => Err(ConfigError::Values { path: path.into(), faults }),
         }
     }

@@ -194,16 +194,15 @@ struct Part {
     rows: Vec<Row>,
 }
 
+/// By author, from which entry to which.
+type Spans = BTreeMap<String, (u64, u64)>;
+
 /// By author, from which entry to which: the batches of the question's time, and all acts of the collector; and how
 /// many entries that is. What came after a checkpoint of `log_size` is for the next bundle.
-fn spans(
-    lookup: &Lookup,
-    question: &Question,
-    log_size: u64,
-) -> Result<(BTreeMap<String, (u64, u64)>, u64), ExportError> {
+fn spans(lookup: &Lookup, question: &Question, log_size: u64) -> Result<(Spans, u64), ExportError> {
     let is_covered = |record: &LeafRecord| record.leaf < log_size;
     let (from, to) = (nanos(question.from), nanos(question.to));
-    let mut spans: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut spans = Spans::new();
     for record in lookup.store().leaves_between(from, to).map_err(store_error)? {
         if record.author != "collector" && is_covered(&record) {
             let span = spans.entry(record.author).or_insert((record.first, record.size));

@@ -35,8 +35,8 @@ pub mod items;
 pub mod keys_file;
 pub mod ledger;
 pub mod link;
-pub mod mine;
 pub mod mail;
+pub mod mine;
 pub mod need_to_know;
 #[cfg(test)]
 mod noise;

@@ -303,7 +303,9 @@ fn recording_done(what: Option<&TamperKind>) -> &'static str {
         Some(TamperKind::RecordGap) => "Records are missing",
         Some(TamperKind::MountChanged) => "A file system was mounted at or from a watched folder",
         Some(TamperKind::AgentTraced) => "Another program attached itself to the agent",
-        Some(TamperKind::KernelChanged) => "The kernel was changed (a module, a kernel, or what it was started with)",
+        Some(TamperKind::KernelChanged) => {
+            "The kernel was changed (a module, a kernel, or what it was started with)"
+        }
         Some(TamperKind::Other(_)) | None => "The recording was changed",
     }
 }

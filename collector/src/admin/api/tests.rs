@@ -1,3 +1,5 @@
+//! What stands in the description, and that refusals of others read like ours.
+
 use expect_test::expect_file;
 use serde_json::Value;
 
@@ -62,4 +64,28 @@ fn forms_and_bounds_stand_in_the_document() {
     assert_eq!(field("/v1/leave", "on")["format"], "date");
     assert_eq!(field("/v1/hold", "case")["pattern"], "^[A-Za-z0-9_-]{1,64}$");
     assert_eq!(field("/v1/tickets/approve", "passphrase")["format"], "password");
+}
+
+#[tokio::test]
+async fn what_refuses_before_any_function_of_ours_says_so_as_json() {
+    use axum::body::{Body, to_bytes};
+    use axum::response::Response;
+
+    let plain = |status: u16, body: &'static str| {
+        Response::builder().status(status).header("allow", "POST").body(Body::from(body)).unwrap()
+    };
+    for (status, body, error) in [
+        (422, "missing field `case`", "missing field `case`"),
+        (415, "", "Unsupported Media Type"),
+        (500, "", "Internal Server Error"),
+    ] {
+        let answer = crate::admin::in_a_sentence(plain(status, body)).await;
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        assert_eq!(answer.headers()["allow"], "POST");
+        let said = to_bytes(answer.into_body(), 1000).await.unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&said).unwrap(), serde_json::json!({"error": error}));
+    }
+    let answer = crate::admin::in_a_sentence(plain(200, "# HELP")).await;
+    assert_eq!(to_bytes(answer.into_body(), 1000).await.unwrap(), "# HELP");
 }

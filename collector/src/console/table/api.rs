@@ -11,7 +11,7 @@ const MANAGER: Who = Who::Only(&["manager"]);
 
 /// One row a route.
 pub const API: &[Row] = &[
-    get("/api/v1/openapi.json", Who::Everyone),
+    get("/api/v1/openapi.json", RUN),
     get("/api/v1/status", RUN),
     get("/api/v1/metrics", RUN),
     get("/api/v1/progress", RUN),
@@ -109,27 +109,31 @@ pub const API: &[Row] = &[
 
 /// Routes of the API that the console does not open, and why.
 pub const WITHHELD: &[(&str, &str)] = &[
-    ("/v1/reviewers/passphrase", "one's own is changed under /me; another's only on the collector"),
-    ("/v1/accounts/set-up-link", "whoever is signed in needs none"),
+    ("POST /v1/reviewers/passphrase", "one's own is changed under /me; another's only on the collector"),
+    ("POST /v1/accounts/set-up-link", "whoever is signed in needs none"),
     (
-        "/v1/report",
+        "POST /v1/report",
         "its answer holds what is about its reader; the page Reports shows what was kept, without that",
     ),
-    ("/v1/export", "its bundle holds what is about its reader; the page Evidence has its own rules"),
-    ("/v1/export/preview", "what its bundle would hold is about its reader, too"),
-    ("/v1/mine", "asks for anybody by name: the console would show one only oneself, on a page of its own"),
+    ("POST /v1/export", "its bundle holds what is about its reader; the page Evidence has its own rules"),
+    ("POST /v1/export/preview", "what its bundle would hold is about its reader, too"),
     (
-        "/v1/staff-notice/acknowledge",
+        "GET /v1/mine",
+        "asks for anybody by name: the console would show one only oneself, on a page of its own",
+    ),
+    (
+        "POST /v1/staff-notice/acknowledge",
         "in somebody else's name by whoever runs the collector; people have their link",
     ),
-    ("/v1/delivery/secret", "passwords and tokens are set on the collector"),
-    ("/v1/prune", "takes entries away for good: on the collector, where the files are"),
-    ("/v1/rebuild", "stops every question for its time: on the collector"),
-    ("/v1/tickets/import", "takes a file of the collector's administrator"),
-    ("/v1/time-stamp/add", "takes a file that was carried"),
-    ("/v1/time-stamp/request", "makes a file that is carried"),
-    ("/v1/witness/add", "takes a file that was carried"),
-    ("/v1/witness/body", "makes a file that is carried"),
+    ("POST /v1/delivery/secret", "passwords and tokens are set on the collector"),
+    ("POST /v1/trust", "takes a file that was signed elsewhere and carried"),
+    ("POST /v1/prune", "takes entries away for good: on the collector, where the files are"),
+    ("POST /v1/rebuild", "stops every question for its time: on the collector"),
+    ("POST /v1/tickets/import", "takes a file of the collector's administrator"),
+    ("POST /v1/time-stamp/add", "takes a file that was carried"),
+    ("POST /v1/time-stamp/request", "makes a file that is carried"),
+    ("POST /v1/witness/add", "takes a file that was carried"),
+    ("POST /v1/witness/body", "makes a file that is carried"),
 ];
 
 #[cfg(test)]
@@ -145,7 +149,9 @@ mod tests {
             let (method, path) = (route.method.name(), route.path);
             let has_row =
                 API.iter().any(|row| row.method == method && row.path.strip_prefix("/api") == Some(path));
-            let is_withheld = WITHHELD.iter().any(|(withheld, why)| *withheld == path && !why.is_empty());
+            let is_withheld = WITHHELD
+                .iter()
+                .any(|(withheld, why)| *withheld == format!("{method} {path}") && !why.is_empty());
             assert!(
                 has_row != is_withheld,
                 "{method} {path}: write a row in console/table/api.rs, or say in WITHHELD why nobody has it"
@@ -158,8 +164,11 @@ mod tests {
             let path = row.path.trim_start_matches("/api");
             assert!(is_there(path), "{} {path}: there is no such route", row.method);
         }
-        for (path, _) in WITHHELD {
-            assert!(routes.iter().any(|route| route.path == *path), "{path}: there is no such route");
+        for (withheld, _) in WITHHELD {
+            let is_it = |route: &&crate::admin::api::Operation| {
+                format!("{} {}", route.method.name(), route.path) == *withheld
+            };
+            assert!(routes.iter().any(is_it), "{withheld}: there is no such route");
         }
     }
 }

@@ -95,7 +95,9 @@ const fn tamper_words(what: &TamperKind) -> &'static str {
         TamperKind::RecordGap => "records are missing from a sequence",
         TamperKind::MountChanged => "a file system was mounted at or from a watched folder",
         TamperKind::AgentTraced => "another program attached itself to the recording program",
-        TamperKind::KernelChanged => "the kernel was changed: a module, a kernel, or what it was started with",
+        TamperKind::KernelChanged => {
+            "the kernel was changed: a module, a kernel, or what it was started with"
+        }
         TamperKind::Other(_) => "the means of recording was touched",
     }
 }
