@@ -12,7 +12,7 @@ mod pages;
 mod structure;
 
 use super::WeeklyReport;
-use super::shown::shown;
+use super::shown::{cut, shown, written};
 use emit::{About, emit};
 use fit::{BUSY, BUSY_PAGES, QUIET, Room};
 use font::Faces;
@@ -28,10 +28,25 @@ pub enum PdfError {
     Form(String),
 }
 
+/// So many letters of a name that stands in a narrow column.
+const LABEL_LETTERS_MAX: usize = 60;
+
+/// With names no longer than their columns bear.
+fn labelled(mut report: WeeklyReport) -> WeeklyReport {
+    let machines = report.machines.iter_mut().map(|machine| &mut machine.name);
+    let accounts = report.heat.iter_mut().map(|row| &mut row.label);
+    let facts = report.items.iter_mut().flat_map(|item| &mut item.facts).map(|(name, _)| name);
+    for label in machines.chain(accounts).chain(facts).chain([&mut report.practice]) {
+        *label = cut(label, LABEL_LETTERS_MAX);
+    }
+    report
+}
+
 /// The report as PDF.
 pub fn render_pdf(report: &WeeklyReport) -> Result<Vec<u8>, PdfError> {
     let faces = Faces::load()?;
-    let report = shown(report);
+    // Letters that the font lacks are written out before anything is cut: they take more room than they seem to.
+    let report = labelled(written(&shown(report), &|text| faces.showable(text)));
     let laid = |room: &Room| pages::flow(&report, room, &faces).pages();
     let one = || QUIET.iter().map(laid).find(|pages| pages.len() == 1);
     let four = || {
@@ -44,10 +59,7 @@ pub fn render_pdf(report: &WeeklyReport) -> Result<Vec<u8>, PdfError> {
         title: format!("{} · {} · {}", report.title, report.practice, report.week),
         made_at: report.made_at,
         version: &report.footer.version,
-        foot: super::shown::cut(
-            &format!("{} · {} · week {}", report.practice, report.title, report.week),
-            110,
-        ),
+        foot: cut(&format!("{} · {} · week {}", report.practice, report.title, report.week), 110),
     };
     emit(&pages, &about, &faces)
 }

@@ -13,19 +13,24 @@ pub const LETTERS_MAX: usize = 600;
 /// The report with every text made visible and no longer than [`LETTERS_MAX`]; the report itself where that cannot be
 /// made.
 pub(super) fn shown(report: &WeeklyReport) -> WeeklyReport {
-    let made = serde_json::to_value(report).map(visible_values);
-    let mut shown: WeeklyReport = made.and_then(serde_json::from_value).unwrap_or_else(|_| report.clone());
-    // Three lines by form; the QR code holds them byte for byte.
-    shown.footer.checkpoint = report.footer.checkpoint.clone();
-    shown
+    written(report, &|text| cut(&visible(text), LETTERS_MAX))
 }
 
-fn visible_values(value: Value) -> Value {
+/// The same report with each text written as `write` does; the report itself where that cannot be made.
+pub(super) fn written(report: &WeeklyReport, write: &dyn Fn(&str) -> String) -> WeeklyReport {
+    let made = serde_json::to_value(report).map(|value| values(value, write));
+    let mut written: WeeklyReport = made.and_then(serde_json::from_value).unwrap_or_else(|_| report.clone());
+    // Three lines by form; the QR code holds them byte for byte.
+    written.footer.checkpoint = report.footer.checkpoint.clone();
+    written
+}
+
+fn values(value: Value, write: &dyn Fn(&str) -> String) -> Value {
     match value {
-        Value::String(text) => Value::String(cut(&visible(&text), LETTERS_MAX)),
-        Value::Array(all) => all.into_iter().map(visible_values).collect(),
+        Value::String(text) => Value::String(write(&text)),
+        Value::Array(all) => all.into_iter().map(|value| values(value, write)).collect(),
         Value::Object(fields) => {
-            fields.into_iter().map(|(name, value)| (name, visible_values(value))).collect()
+            fields.into_iter().map(|(name, value)| (name, values(value, write))).collect()
         }
         other => other,
     }
@@ -47,10 +52,12 @@ pub fn visible(text: &str) -> String {
 
 /// Letters that show nothing, or change how others are shown.
 fn is_hiding(letter: char) -> bool {
+    // The last two of every plane are no letters at all, and no XML takes them.
     letter.is_control()
+        || u32::from(letter) & 0xFFFE == 0xFFFE
         || matches!(u32::from(letter),
             0xAD | 0x034F | 0x061C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F
-            | 0x2028..=0x202E | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFC
+            | 0x2028..=0x202E | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFDD0..=0xFDEF | 0xFFF0..=0xFFFC
             | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
 }
 

@@ -29,7 +29,7 @@ const fn room(scale: f32, cards: usize, lines: usize, rows: usize, machines: usi
 }
 
 /// For a week with something to decide, at most four pages.
-pub(super) const BUSY: [Room; 7] = [
+pub(super) const BUSY: [Room; 8] = [
     room(1.0, 8, 60, 60, 60, 600),
     room(0.95, 8, 40, 24, 40, 600),
     room(0.92, 7, 30, 12, 30, 500),
@@ -37,6 +37,7 @@ pub(super) const BUSY: [Room; 7] = [
     room(0.9, 4, 16, 5, 20, 300),
     room(0.9, 3, 10, 3, 16, 200),
     room(0.88, 2, 4, 2, 10, 90),
+    room(0.8, 1, 2, 1, 5, 50),
 ];
 
 /// For a quiet one, one page.

@@ -190,15 +190,14 @@ fn hostile_text_is_written_out_on_paper_and_on_the_page() {
     assert!(!html.contains('\u{202e}') && !html.contains('\u{0}') && !html.contains("<script"));
     assert!(html.contains("\\u{202e}") && html.contains("more letters in report.json"));
     let Some(paper) = read(&render_pdf(&report).unwrap()) else { return skipped("pdftotext is not here") };
-    for written in [
-        "<script>",
-        "\\u{202e}",
-        "\\u{0}",
-        "\\u{200b}",
-        "\\u{1f469}",
-        "\\u{674e}",
-        "morelettersinreport.json",
-    ] {
+    assert!(paper.contains("morelettersinreport.json"));
+    // Where it is short there is room for all of it.
+    let mut short = build(busy());
+    for item in short.items.iter_mut().take(1) {
+        item.headline = hostile_text().trim_end_matches('W').to_owned();
+    }
+    let Some(paper) = read(&render_pdf(&short).unwrap()) else { return };
+    for written in ["<script>", "\\u{202e}", "\\u{0}", "\\u{200b}", "\\u{1f469}", "\\u{674e}"] {
         assert!(paper.contains(written), "{written}");
     }
 }
