@@ -6,6 +6,7 @@
 
 mod at_rest;
 mod attacks;
+mod browser;
 mod bundle;
 mod commission;
 mod console;
