@@ -480,11 +480,10 @@ async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Resul
         moment(text, zone, edge)
             .map_err(|_| Usage(format!("`{text}` is not a time; write 2026-11-20 or 2026-11-20T18:30:00Z")))
     };
-    let question = json!({
+    let mut question = json!({
         "person": args.person, "case": args.case, "redact_paths": args.redact.iter().any(|what| what == "paths"),
         "redact_people": args.redact.iter().any(|what| what == "people"), "interchange": args.interchange, "assets": args.asset,
         "from": time(&args.from, Edge::Start)?.to_string(), "to": time(&args.to, Edge::End)?.to_string(),
-        "cosigned": args.cosigned, "alone_because": args.alone_because,
     });
     let Some(out) = args.out else {
         let preview =
@@ -497,6 +496,10 @@ async fn export(client: &Client, home: &Home, args: ExportArgs) -> anyhow::Resul
         }
         return Ok(0);
     };
+    if let Some(fields) = question.as_object_mut() {
+        fields.insert("cosigned".to_owned(), json!(args.cosigned));
+        fields.insert("alone_because".to_owned(), json!(args.alone_because));
+    }
     let asked = send_maybe(client, "/v1/export", question, args.by, args.passphrase_file);
     let zip = with_bar(client, "building the bundle", asked).await?;
     if let Some(code) = serde_json::from_slice(&zip).ok().as_ref().and_then(people::waits) {
