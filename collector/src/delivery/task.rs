@@ -301,7 +301,7 @@ async fn notices(app: &App, settings: &Delivery, watch: &mut Option<Watch>) -> R
         return Ok(());
     };
     let home = app.practice.home.clone();
-    let noticed_until = app.ledger.published().registry.deliveries.noticed_until.clone();
+    let noticed_until = app.ledger.published().registry.deliveries.noticed_until;
     let mut next = watch.clone().unwrap_or_else(|| Watch::load(&home, noticed_until));
     let now = moment_now(app);
     let (before, app_for_reading, silent) = (next.clone(), app.clone(), wanted.silent_machines);

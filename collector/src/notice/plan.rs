@@ -69,7 +69,7 @@ impl Plan {
         let is_told = |kind: &Kind| self.recent.iter().any(|recent| recent.kinds.contains(kind));
         let goes = |sign: &Sign| {
             let waits = is_quiet && sign.kind.in_quiet_hours() == InQuietHours::Waits;
-            !waits && !(is_full && is_told(&sign.kind))
+            !(waits || is_full && is_told(&sign.kind))
         };
         let (signs, waiting): (Vec<Sign>, Vec<Sign>) =
             std::mem::take(&mut self.waiting).into_iter().partition(goes);

@@ -128,7 +128,8 @@ fn a_failure_waits_longer_each_time_and_ends_after_days() {
     assert!(now >= at(10 * 86_400));
     let mut early = item("b", What::Notice);
     let mut late = early.clone();
-    (early.failed(at(0), 0), late.failed(at(0), 255));
+    early.failed(at(0), 0);
+    late.failed(at(0), 255);
     assert_eq!((early.next.unwrap(), late.next.unwrap()), (at(12).to_rfc3339(0), at(17).to_rfc3339(0)));
     let mut ahead = item("c", What::Report);
     ahead.next = Some(at(400 * 86_400).to_rfc3339(0));
