@@ -241,8 +241,8 @@ pub fn set_up_link(practice: &Practice) -> Result<String> {
     let beginning = format!("{}/set-up/", practice.console_origin());
     wait::until("the set-up link", Duration::from_secs(20), || {
         let log = practice.collector_log();
-        let words = log.split_whitespace().filter(|word| word.starts_with(&beginning));
-        Ok(words.last().map(str::to_owned))
+        let mut words = log.split_whitespace().filter(|word| word.starts_with(&beginning));
+        Ok(words.next_back().map(str::to_owned))
     })
 }
 
