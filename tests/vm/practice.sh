@@ -1,7 +1,8 @@
 # A practice on this machine: a collector that runs, and an agent that is enrolled in /agent and not started.
 ntk-collector init --dir /practice/collector --name "Maple Street Family Practice" --timezone America/New_York \
   --keys-to /practice/keys.txt --listen 127.0.0.1:7400 \
-  --administers "host=Northwind IT,hypervisor=Northwind IT,network=Northwind IT,backup=Northwind IT" >/out/init.log 2>&1
+  --administers "host=Northwind IT,hypervisor=Northwind IT,network=Northwind IT,backup=Northwind IT" \
+  --decline-second "a machine of a test, whose console is a terminal that nobody types at" >/out/init.log 2>&1 </dev/null
 ntk-collector run --config /practice/collector/collector.toml >/out/collector.log 2>&1 &
 # Not with `status`, which opens the ledger itself where no collector runs yet.
 until_so 60 grep -q 'collector runs' /out/collector.log
