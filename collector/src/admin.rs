@@ -1,4 +1,4 @@
-//! The admin JSON API: every subcommand, and later the console, speaks it; over `admin.sock` while the
+//! The admin JSON API: every subcommand and the console speak it; over `admin.sock` while the
 //! collector runs, in-process when it does not. Command line, console and API are one program.
 
 mod accounts;

@@ -97,6 +97,12 @@ impl Question {
         self.assets.as_deref().map_or(Ok(()), assets::check)
     }
 
+    /// Whether nobody and nothing is left out: only then may a review go in as it was made.
+    fn shows_everything(&self) -> bool {
+        let Self { person, assets, redact_paths, redact_people, .. } = self;
+        person.is_none() && assets.is_none() && !redact_paths && !redact_people
+    }
+
     fn wants(&self, rendering: &str) -> bool {
         self.interchange.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| wanted == rendering))
     }
@@ -126,7 +132,8 @@ pub enum ExportError {
 }
 
 /// Parts of the design that bundles of this version do not hold yet.
-const NOT_INCLUDED: &[&str] = &["report.pdf is not made by this version"];
+const NOT_INCLUDED: &[&str] =
+    &["the report of this bundle is a page and data (data/report.html, data/report.json), not a PDF"];
 
 fn not_included(question: &Question) -> Vec<String> {
     let mut absent: Vec<String> = NOT_INCLUDED.iter().map(|&sentence| sentence.to_owned()).collect();

@@ -162,6 +162,8 @@ fn a_preview_counts_what_the_bundle_shows_and_only_the_assets_asked_for_are_in_i
         }
         Ok(())
     };
+    // A review that names everything lies there: it goes into no bundle that leaves something out.
+    practice.collector(&["report", "--out", &practice.folder().join("review").to_string_lossy()])?;
     check("all", &[], &[("north-0000003", true), ("south-0000003", true)])?;
     check("exports", &["--asset", "export"], &[("north-0000003", true), ("south-0000003", true)])?;
     check("mail", &["--asset", "mailbox:mary,hr"], &[("north-0000003", false), ("south-0000003", false)])?;

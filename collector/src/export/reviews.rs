@@ -76,7 +76,7 @@ impl Reviewed<'_> {
             })
             .collect();
         let more = weeks.len().saturating_sub(REVIEWS_MAX);
-        let is_whole = question.person.is_none() && !question.redact_paths && !question.redact_people;
+        let is_whole = question.shows_everything();
         let mut index = String::new();
         for week in weeks.into_iter().rev().take(REVIEWS_MAX) {
             let kept = if is_whole { self.kept(week) } else { Vec::new() };
