@@ -144,7 +144,7 @@ fn not_included(question: &Question) -> Vec<String> {
     }
     if let Some(assets) = &question.assets {
         absent.push(format!(
-            "accesses to other assets than {} are withheld behind their hashes, and findings about them",
+            "accesses to other assets than {} are withheld behind their hashes, so are findings about them with their steps, questions by link, and assessments",
             assets.join(", ")
         ));
     }
@@ -299,7 +299,8 @@ pub fn bundle(
             .push("data/acknowledgements: no acknowledgement of a notice stands in what is shown".to_owned());
     }
     let (roster, _) = lookup.rules_now()?;
-    let findings = lookup.store().findings().map_err(store_error)?;
+    let mut findings = lookup.store().findings().map_err(store_error)?;
+    findings.retain(|record| what.is_asked(&record.finding.id));
     let page = page_one(question, &parts, &findings, &roster, &received, &provable, &not_included);
     reviewed.report(&mut bag, &page)?;
     let words = words::of_checkpoint(&checkpoint.checkpoint.text());

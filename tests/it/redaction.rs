@@ -163,10 +163,22 @@ fn a_preview_counts_what_the_bundle_shows_and_only_the_assets_asked_for_are_in_i
         Ok(())
     };
     // A review that names everything lies there: it goes into no bundle that leaves something out.
-    practice.collector(&["report", "--out", &practice.folder().join("review").to_string_lossy()])?;
+    practice.collector(&[
+        "report",
+        "--week",
+        "2026-W47",
+        "--out",
+        &practice.folder().join("review").to_string_lossy(),
+    ])?;
+    let review = fs::read_to_string(practice.folder().join("review/report.json"))?;
+    ensure!(review.contains("north-0000000"), "the twin: the review names files");
     check("all", &[], &[("north-0000003", true), ("south-0000003", true)])?;
     check("exports", &["--asset", "export"], &[("north-0000003", true), ("south-0000003", true)])?;
-    check("mail", &["--asset", "mailbox:mary,hr"], &[("north-0000003", false), ("south-0000003", false)])?;
+    check(
+        "mail",
+        &["--asset", "mailbox:mary,hr"],
+        &[("north-", false), ("south-", false), ("health-record exports", false)],
+    )?;
     check("paths", &["--redact", "paths"], &[("north-0000003", false)])?;
     check("one", &["--person", "northwind"], &[("north-0000003", true), ("south-0000003", false)])?;
     let asked = ["export", "--from", "2026-01-01", "--to", "2036-12-31", "--case", "T-1", "--preview"];

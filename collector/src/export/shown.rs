@@ -9,14 +9,17 @@ use serde_json::Value;
 
 use super::{Question, assets};
 use crate::follow::Lookup;
+use crate::follow::answer::store_error;
 use crate::ledger::LedgerError;
-use crate::policy::Area;
+use crate::need_to_know::Asset;
 
 /// What a question shows, and what stays withheld as a commitment.
 pub(super) struct Shown<'q> {
     pub(super) question: &'q Question,
     /// Tickets and break-glass of the person asked about.
     tickets: BTreeSet<String>,
+    /// Findings about other assets than those asked for.
+    elsewhere: BTreeSet<String>,
 }
 
 impl<'q> Shown<'q> {
@@ -30,7 +33,19 @@ impl<'q> Shown<'q> {
         let glasses = book.glasses().filter(|glass| wanted == Some(glass.glass.person.as_str()));
         let asked = asked.map(|record| record.request.id.clone());
         let tickets = own.chain(asked).chain(glasses.map(|glass| glass.glass.id.clone())).collect();
-        Ok(Self { question, tickets })
+        let mut elsewhere = BTreeSet::new();
+        if let Some(assets) = &question.assets {
+            let findings = lookup.store().findings().map_err(store_error)?;
+            let others = findings.into_iter().map(|record| record.finding);
+            elsewhere
+                .extend(others.filter(|finding| !is_of(assets, &finding.asset)).map(|finding| finding.id));
+        }
+        Ok(Self { question, tickets, elsewhere })
+    }
+
+    /// Whether a finding is about an asset asked for.
+    pub(super) fn is_asked(&self, finding: &str) -> bool {
+        !self.elsewhere.contains(finding)
     }
 
     /// Whether an entry is shown: the person's own in the time asked for, and what belongs to nobody in it.
@@ -60,14 +75,16 @@ impl<'q> Shown<'q> {
                 let finding = body.and_then(|body| body.get("finding"));
                 let name = |key: &str| finding.and_then(|finding| finding.get(key)).and_then(Value::as_str);
                 let about = wanted.is_none() || name("person").or_else(|| name("account")) == wanted;
-                about
-                    && self
-                        .question
-                        .assets
-                        .as_ref()
-                        .is_none_or(|assets| finding.is_some_and(|it| is_of(assets, it)))
+                about && name("id").is_none_or(|id| self.is_asked(id))
             }
-            act::kind::FINDING_STEP => wanted.is_none() || text("about") == wanted,
+            act::kind::FINDING_STEP => {
+                let findings = body.and_then(|body| body.get("findings")).and_then(Value::as_array);
+                let mut findings = findings.into_iter().flatten().filter_map(Value::as_str);
+                let is_asked = findings.all(|id| self.is_asked(id));
+                is_asked && (wanted.is_none() || text("about") == wanted)
+            }
+            // What was asked and assessed speaks of findings in words; which assets, nobody can tell.
+            act::kind::LINK | act::kind::BREACH if self.question.assets.is_some() => false,
             act::kind::LINK => {
                 let is_theirs = text("to") == wanted || wanted.is_none();
                 // What a question shows of a finding names places.
@@ -102,12 +119,10 @@ impl<'q> Shown<'q> {
     }
 }
 
-/// Whether a finding is about one of these assets, or about none that has a class (a login, the recording).
-fn is_of(wanted: &[String], finding: &Value) -> bool {
-    let text = |key: &str| finding.pointer(key).and_then(Value::as_str);
-    let area = serde_json::from_value::<Area>(finding.pointer("/asset/area").cloned().unwrap_or_default());
-    let class = area.ok().map(Area::class).filter(|class| class.is_files());
-    class.is_none_or(|class| assets::holds(wanted, Some(class.as_str()), text("/asset/owner")))
+/// Whether something is one of these assets, or none that has a class (a login, the recording).
+fn is_of(wanted: &[String], asset: &Asset) -> bool {
+    let class = asset.area.class();
+    !class.is_files() || assets::holds(wanted, Some(class.as_str()), asset.owner.as_deref())
 }
 
 /// Whether an entry about a machine names an account.
