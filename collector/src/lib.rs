@@ -22,6 +22,7 @@ pub mod departure;
 pub mod desk;
 pub mod encrypt;
 pub mod engine;
+pub mod escape;
 pub mod export;
 pub mod finding;
 pub mod follow;
