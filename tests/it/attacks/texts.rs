@@ -37,6 +37,12 @@ fn hostile(begins: &str) -> String {
     format!("{begins}{MARKUP}{HIDDEN}")
 }
 
+/// The same as people can write it, where control characters are refused.
+fn said(begins: &str) -> String {
+    let letters = hostile(begins).chars().filter(|letter| !letter.is_control()).collect::<String>();
+    letters.replace("[2J", "")
+}
+
 /// What a machine tells in these words.
 fn events(now: Timestamp) -> Result<Vec<Entry>> {
     let time = now.to_string();
@@ -83,7 +89,7 @@ fn written_to() -> Result<(Practice, Browser)> {
     let by = |arguments: &[&str]| {
         practice.collector(&[arguments, &["--by", "mary", "--passphrase-file", &passphrase]].concat())
     };
-    let name = toml_text(&hostile("Eve "));
+    let name = toml_text(&said("Eve "));
     let more = format!(
         "{ROSTER}\n[[person]]\nid = \"eve\"\nname = {name}\norganisation = {name}\nroles = [\"vendor\"]\n\
          [[person]]\nid = \"chen\"\nname = \"Dr. Chen\"\nroles = [\"physician\"]\n"
@@ -92,11 +98,11 @@ fn written_to() -> Result<(Practice, Browser)> {
     fs::write(&file, more)?;
     by(&["roster", "import", &file.to_string_lossy()])?;
     for (begins, class) in [("", "mailbox"), (FORMULA, "export"), ("@", "ehr")] {
-        let reason = hostile(begins);
+        let reason = said(begins);
         practice.collector(&["ticket", "request", "--for", "eve", "--class", class, "--reason", &reason])?;
     }
-    practice.collector(&["ticket", "decline", "T-2", "--by", "mary", "--reason", &hostile("-")])?;
-    by(&["hold", "add", "--case", "C-1", "--because", &hostile("=")])?;
+    practice.collector(&["ticket", "decline", "T-2", "--by", "mary", "--reason", &said("@")])?;
+    by(&["hold", "add", "--case", "C-1", "--reason", &said("=")])?;
     let id = wait::until("a finding", START_WITHIN, || {
         let found = practice.findings()?;
         Ok(found.iter().find_map(|one| {
@@ -108,7 +114,7 @@ fn written_to() -> Result<(Practice, Browser)> {
         &id,
         "ask",
         "--question",
-        &hostile("What was "),
+        &said("What was "),
         "--link",
         "--address",
         &practice.console_origin(),
@@ -117,10 +123,10 @@ fn written_to() -> Result<(Practice, Browser)> {
     let mut asked = Browser::open(&practice)?;
     let page = asked.get(&link)?;
     is_text("the question", &page)?;
-    let answer = asked.post(&link, &[("answer", &hostile("=")), ("code", "")])?;
+    let answer = asked.post(&link, &[("answer", &said("=")), ("code", "")])?;
     ensure!(answer.status == 200, "{}", answer.body);
     is_text("the answer's page", &answer)?;
-    by(&["breach", "start", &id, "--because", &hostile("@")])?;
+    by(&["breach", "start", &id, "--because", &said("@")])?;
     mary.get("/me")?;
     Ok((practice, mary))
 }
