@@ -1,7 +1,8 @@
 //! The console: what people open with a browser, over TLS, at an address of its own.
 //!
 //! Server-rendered pages over the same code that the command line calls. Readable and usable without JavaScript; a
-//! small script of our own only lets a page follow the ledger. Everything that stands on a page is escaped by askama.
+//! small script of our own only lets a page follow the ledger. Everything that stands on a page is escaped,
+//! and what hides in it written out, by [`crate::escape`], which askama calls for every template.
 //!
 //! | room | does |
 //! |---|---|
