@@ -85,4 +85,5 @@ def main():
     watcher.end()
 
 
-main()
+if __name__ == "__main__":
+    main()
