@@ -225,7 +225,10 @@ mod tests {
     }
 
     fn stream(connected: bool) -> Stream {
-        Stream { connected, since: "2026-11-20T15:00:00Z".into(), ..Stream::default() }
+        let mut stream = Stream::default();
+        stream.connected = connected;
+        stream.since = "2026-11-20T15:00:00Z".into();
+        stream
     }
 
     #[test]
@@ -242,6 +245,15 @@ mod tests {
             state(&machine(None), None, None, 3),
         ];
         let said: Vec<String> = cases.iter().map(|state| in_words(state, &zone)).collect();
-        expect![[r#""#]].assert_eq(&said.join("\n"));
+        expect![[r#"
+            Shut out since Saturday 21 November, 00:00 (UTC): nothing is taken from it.
+            Let in, and never connected.
+            Let in, and never connected.
+            Silent since Friday 20 November, 16:30 (UTC): nothing of it is seen.
+            Silent since Friday 20 November, 16:30 (UTC): nothing of it is seen.
+            Recording; connected since Friday 20 November, 15:00 (UTC).
+            Not connected since Friday 20 November, 15:00 (UTC).
+            Not connected since the collector was started."#]]
+        .assert_eq(&said.join("\n"));
     }
 }

@@ -211,6 +211,7 @@ fn summary(machines: &[Shown]) -> String {
     let n_silent = n(&|state| matches!(state, MachineState::Silent { .. }));
     match (let_in.len(), n_silent) {
         (0, _) => "No machine is let in.".to_owned(),
+        (1, 0) if n_recording == 1 => "The one machine is recording.".to_owned(),
         (all, 0) if all == n_recording => format!("All {all} are recording."),
         (all, 0) => format!("{n_recording} of {all} are recording."),
         (all, silent) => format!("{n_recording} of {all} are recording, {silent} silent."),
