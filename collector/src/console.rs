@@ -35,6 +35,7 @@ mod findings;
 pub mod gate;
 pub mod listener;
 mod live;
+mod machines;
 mod reports;
 mod self_check;
 pub mod shell;
@@ -133,6 +134,7 @@ pub fn router(console: Console) -> Router {
         .merge(door::routes())
         .merge(findings::routes())
         .merge(live::routes())
+        .merge(machines::routes())
         .merge(reports::routes())
         .merge(self_check::routes())
         .merge(week::routes())

@@ -36,6 +36,7 @@ pub mod items;
 pub mod keys_file;
 pub mod ledger;
 pub mod link;
+pub mod machine;
 pub mod mail;
 pub mod mine;
 pub mod need_to_know;

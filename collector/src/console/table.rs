@@ -45,6 +45,8 @@ const fn post(path: &'static str, who: Who) -> Row {
 const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
 /// Those who decide, and who keeps it running.
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
+/// Who adds machines and ends them.
+const KEEP: Who = Who::Only(&["manager", "operator"]);
 
 /// The pages in the order in which they are named on every page. One without a row below is not built yet, and is shown
 /// to nobody.
@@ -91,6 +93,13 @@ pub const PAGES: &[Row] = &[
     get("/reports", DECIDE),
     get("/reports/{name}", DECIDE),
     post("/reports/sign-off", DECIDE),
+    // Machines.
+    get("/machines", RUN),
+    get("/machines/{name}", RUN),
+    post("/machines/{name}/ask", DECIDE),
+    post("/machines/{name}/shut-out", KEEP),
+    get("/add-machine", KEEP),
+    post("/add-machine", KEEP),
     // Self-check.
     get("/self-check", RUN),
     post("/self-check", RUN),
