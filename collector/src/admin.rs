@@ -85,6 +85,11 @@ impl Failure {
         Self { status: StatusCode::FORBIDDEN, sentence: sentence.into() }
     }
 
+    /// As it was answered before.
+    pub(crate) const fn answered(status: StatusCode, sentence: String) -> Self {
+        Self { status, sentence }
+    }
+
     /// What is answered: status and sentence.
     pub(crate) fn into_parts(self) -> (StatusCode, String) {
         (self.status, self.sentence)

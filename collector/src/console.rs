@@ -10,7 +10,8 @@
 //! | [`table`] | who may open what; one row a route, for pages and JSON API alike; the navigation |
 //! | [`shell`] | what stands around a page ([`shell::Shell`]), who is signed in ([`shell::Visitor`]), what went wrong ([`shell::Trouble`]) |
 //! | `door` | sign-in, sign-out, set-up link, second factor, one's own sign-ins |
-//! | `week`, `findings`, `reports`, `self_check` | the pages of these names; `live` tells them that something is new |
+//! | [`ask`] | a page asks the JSON API, as whoever is signed in |
+//! | `week`, `findings`, `reports`, `second`, `self_check` | the pages of these names; `live` tells them that something is new |
 //!
 //! # To add a page
 //! 1. A template `templates/console/NAME.html` that begins with `{% extends "console/layout.html" %}` and fills
@@ -29,12 +30,14 @@
 //! A look at a finding or report is an act: `console.viewed(&visitor, json!({"what": "..."}))`. Who is
 //! not to see a finding is decided by [`crate::admin::viewer::Viewer`].
 
+mod ask;
 mod door;
 mod findings;
 pub mod gate;
 pub mod listener;
 mod live;
 mod reports;
+mod second;
 mod self_check;
 pub mod shell;
 pub mod start;
@@ -87,12 +90,15 @@ pub struct Console {
     pub(crate) week: Arc<week::Kept>,
     /// The check of the ledger that somebody asked for.
     pub(crate) checking: Arc<self_check::Checking>,
+    /// What the command line asks, too.
+    pub(crate) api: Router,
 }
 
 impl Console {
     /// Over a practice at work.
     pub fn new(app: App, origin: &str) -> Self {
         Self {
+            api: admin::router(app.clone()),
             app,
             origin: origin.into(),
             tries: Arc::default(),
@@ -133,6 +139,7 @@ pub fn router(console: Console) -> Router {
         .merge(findings::routes())
         .merge(live::routes())
         .merge(reports::routes())
+        .merge(second::routes())
         .merge(self_check::routes())
         .merge(week::routes())
         .route("/console.css", get(|| async { asset("text/css", CSS) }))
@@ -142,7 +149,7 @@ pub fn router(console: Console) -> Router {
     // Whoever has such a link needs no account: these pages have guards of their own.
     let links = question::public::routes(console.app.clone());
     pages
-        .nest("/api", admin::router(console.app.clone()))
+        .nest("/api", console.api.clone())
         .fallback(nowhere)
         .method_not_allowed_fallback(nowhere)
         .layer(DefaultBodyLimit::max(1 << 20))

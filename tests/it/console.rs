@@ -2,6 +2,7 @@
 
 mod doors;
 mod pages;
+mod second;
 
 use anyhow::Result;
 use ntk_tests::console::{Browser, set_up_link, with_manager};

@@ -46,6 +46,9 @@ const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
 /// Those who decide, and who keeps it running.
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
 
+/// Who lets people in and out.
+const MANAGER: Who = Who::Only(&["manager"]);
+
 /// The pages in the order in which they are named on every page. One without a row below is not built yet, and is shown
 /// to nobody.
 pub const NAVIGATION: &[(&str, &str)] = &[
@@ -57,6 +60,7 @@ pub const NAVIGATION: &[(&str, &str)] = &[
     ("What is protected", "/protected"),
     ("Tickets", "/tickets"),
     ("Departure", "/departure"),
+    ("Second signatures", "/second"),
     ("Reports", "/reports"),
     ("Evidence", "/evidence"),
     ("Self-check", "/self-check"),
@@ -91,6 +95,11 @@ pub const PAGES: &[Row] = &[
     get("/reports", DECIDE),
     get("/reports/{name}", DECIDE),
     post("/reports/sign-off", DECIDE),
+    // Second signatures.
+    get("/second", DECIDE),
+    post("/second/reviewer", MANAGER),
+    post("/second/sign", DECIDE),
+    post("/second/decline", DECIDE),
     // Self-check.
     get("/self-check", RUN),
     post("/self-check", RUN),
