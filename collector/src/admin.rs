@@ -24,6 +24,7 @@ pub mod reviewers;
 pub(crate) mod reviews;
 pub(crate) mod roster;
 mod second;
+pub(crate) mod set_up;
 mod staff_notices;
 pub mod ticket_tokens;
 pub mod tickets;
@@ -149,6 +150,7 @@ pub fn api() -> Api {
         .merge(links::routes())
         .merge(staff_notices::routes())
         .merge(second::routes())
+        .merge(set_up::routes())
         .merge(cosigns::routes())
         .merge(breaches::routes())
         .merge(mine::routes())

@@ -11,7 +11,7 @@
 //! | [`shell`] | what stands around a page ([`shell::Shell`]), who is signed in ([`shell::Visitor`]), what went wrong ([`shell::Trouble`]) |
 //! | `door` | sign-in, sign-out, set-up link, second factor, one's own sign-ins |
 //! | [`ask`] | a page asks the JSON API, as whoever is signed in |
-//! | `week`, `findings`, `reports`, `second`, `self_check` | the pages of these names; `live` tells them that something is new |
+//! | `week`, `findings`, `reports`, `second`, `self_check`, `settings`, `wizard` | the pages of these names; `live` tells them that something is new |
 //!
 //! # To add a page
 //! 1. A template `templates/console/NAME.html` that begins with `{% extends "console/layout.html" %}` and fills
@@ -36,13 +36,16 @@ mod findings;
 pub mod gate;
 pub mod listener;
 mod live;
+mod parts;
 mod reports;
 mod second;
 mod self_check;
+mod settings;
 pub mod shell;
 pub mod start;
 pub mod table;
 mod week;
+mod wizard;
 
 use std::sync::Arc;
 
@@ -57,6 +60,7 @@ use ntk_evidence::act;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use crate::account::Role;
 use crate::account::limit::Tries;
 use crate::admin::{self, Failure};
 use crate::app::App;
@@ -90,6 +94,8 @@ pub struct Console {
     pub(crate) week: Arc<week::Kept>,
     /// The check of the ledger that somebody asked for.
     pub(crate) checking: Arc<self_check::Checking>,
+    /// What became of the trials that somebody sent last.
+    pub(crate) tried: Arc<parts::Tried>,
     /// What the command line asks, too.
     pub(crate) api: Router,
 }
@@ -107,6 +113,7 @@ impl Console {
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             week: Arc::default(),
             checking: Arc::default(),
+            tried: Arc::default(),
         }
     }
 
@@ -127,6 +134,13 @@ impl Console {
     }
 }
 
+/// Where somebody begins: a manager with what is still to be set up, until it is, or was put away.
+pub(crate) async fn first_page(console: &Console, role: &Role) -> Result<&'static str, Failure> {
+    let page = table::first_page(role);
+    let is_set_up = role.name() != "manager" || admin::set_up::is_over(&console.app).await?;
+    Ok(if is_set_up { page } else { "/wizard" })
+}
+
 /// Where a form leads once it is done.
 pub fn see(path: &str) -> Response {
     Redirect::to(path).into_response()
@@ -141,7 +155,9 @@ pub fn router(console: Console) -> Router {
         .merge(reports::routes())
         .merge(second::routes())
         .merge(self_check::routes())
+        .merge(settings::routes())
         .merge(week::routes())
+        .merge(wizard::routes())
         .route("/console.css", get(|| async { asset("text/css", CSS) }))
         .route("/console.js", get(|| async { asset("text/javascript", SCRIPT) }))
         .route("/icon.svg", get(|| async { asset("image/svg+xml", ICON) }))

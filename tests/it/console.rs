@@ -3,6 +3,8 @@
 mod doors;
 mod pages;
 mod second;
+mod settings;
+mod wizard;
 
 use anyhow::Result;
 use ntk_tests::console::{Browser, set_up_link, with_manager};

@@ -71,14 +71,15 @@ async fn send(
     body: Option<Value>,
 ) -> Result<Value, Failure> {
     // INVARIANT AK-1.
-    let is_open = API.iter().any(|row| {
-        row.method == method.as_str() && may(row.who, &visitor.role) && is_of(row.path, path)
-    });
+    let is_open = API
+        .iter()
+        .any(|row| row.method == method.as_str() && may(row.who, &visitor.role) && is_of(row.path, path));
     if !is_open {
         return Err(Failure::not_theirs("This is not open to your role."));
     }
     let body = body.map(|body| body.to_string()).unwrap_or_default();
-    let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
+    let request =
+        Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
     let mut request = request.body(Body::from(body)).map_err(|error| Failure::ours(&error))?;
     request.extensions_mut().insert(visitor.viewer());
     let response = match console.api.clone().oneshot(request).await {
@@ -86,7 +87,8 @@ async fn send(
         Err(never) => match never {},
     };
     let status = response.status();
-    let bytes = to_bytes(response.into_body(), ANSWER_BYTES_MAX).await.map_err(|error| Failure::ours(&error))?;
+    let bytes =
+        to_bytes(response.into_body(), ANSWER_BYTES_MAX).await.map_err(|error| Failure::ours(&error))?;
     let answer: Value = serde_json::from_slice(&bytes).map_err(|error| Failure::ours(&error))?;
     if status.is_success() {
         return Ok(answer);
@@ -109,6 +111,9 @@ fn for_a_page(status: StatusCode, sentence: &str) -> String {
     if status == StatusCode::UNAUTHORIZED && sentence.contains("give it at the prompt") {
         return "Type your passphrase: it shows that it is you.".to_owned();
     }
+    if sentence.contains("--alone-because") {
+        return "A second person puts a table in force with you: choose them, and let them type their passphrase. Or say why you do it alone; that is recorded.".to_owned();
+    }
     sentence.to_owned()
 }
 
@@ -120,9 +125,11 @@ mod tests {
     fn a_path_belongs_to_the_row_of_its_shape_and_to_no_other() {
         assert!(is_of("/api/v1/cosign/{id}", "/v1/cosign/C-1"));
         assert!(is_of("/api/v1/roster", "/v1/roster?format=csv"));
-        for (row, path) in
-            [("/api/v1/cosign", "/v1/cosign/C-1"), ("/api/v1/cosign/{id}", "/v1/cosign"), ("/api/v1/roster", "/v1/policy")]
-        {
+        for (row, path) in [
+            ("/api/v1/cosign", "/v1/cosign/C-1"),
+            ("/api/v1/cosign/{id}", "/v1/cosign"),
+            ("/api/v1/roster", "/v1/policy"),
+        ] {
             assert!(!is_of(row, path), "{row} {path}");
         }
     }

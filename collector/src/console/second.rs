@@ -55,7 +55,7 @@ async fn refused(console: &Console, visitor: &Visitor, failure: Failure, wrong: 
 }
 
 /// Names the second reviewer, or declines to have one.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct NameForm {
     what: String,
@@ -96,7 +96,11 @@ async fn name(State(console): State<Console>, visitor: Visitor, Form(form): Form
             fields.insert(key.to_owned(), json!(value));
         }
     };
-    if without { put("decline", given(&form.because)) } else { put("person", given(&form.person)) }
+    if without {
+        put("decline", given(&form.because))
+    } else {
+        put("person", given(&form.person))
+    }
     put("because", given(&form.changed_because));
     put("second_passphrase", Some(form.second.clone()).filter(|text| !text.is_empty()));
     match ask::signed(&console, &visitor, "/v1/second-reviewer", body, &form.passphrase).await {
@@ -105,7 +109,7 @@ async fn name(State(console): State<Console>, visitor: Visitor, Form(form): Form
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct SignForm {
     id: String,
@@ -130,11 +134,8 @@ async fn sign(State(console): State<Console>, visitor: Visitor, Form(form): Form
 }
 
 async fn decline(State(console): State<Console>, visitor: Visitor, Form(form): Form<SignForm>) -> Page {
-    let wrong = Wrong {
-        field: format!("decline-{}", form.id),
-        because: form.because.clone(),
-        ..Wrong::default()
-    };
+    let wrong =
+        Wrong { field: format!("decline-{}", form.id), because: form.because.clone(), ..Wrong::default() };
     if form.because.trim().is_empty() {
         return refused(&console, &visitor, Failure::bad("Say why it is not signed."), wrong).await;
     }

@@ -46,6 +46,8 @@ const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
 /// Those who decide, and who keeps it running.
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
 
+/// Who keeps it running.
+const KEEP: Who = Who::Only(&["manager", "operator"]);
 /// Who lets people in and out.
 const MANAGER: Who = Who::Only(&["manager"]);
 
@@ -100,6 +102,24 @@ pub const PAGES: &[Row] = &[
     post("/second/reviewer", MANAGER),
     post("/second/sign", DECIDE),
     post("/second/decline", DECIDE),
+    // Set-up.
+    get("/wizard", MANAGER),
+    get("/wizard/{step}", MANAGER),
+    post("/wizard/{step}", MANAGER),
+    post("/wizard/put-away/now", MANAGER),
+    // Settings.
+    get("/settings", RUN),
+    post("/settings", KEEP),
+    get("/settings/accounts", MANAGER),
+    post("/settings/accounts", MANAGER),
+    get("/settings/help-desks", MANAGER),
+    post("/settings/help-desks", MANAGER),
+    get("/settings/roster", DECIDE),
+    post("/settings/roster", MANAGER),
+    get("/settings/table", DECIDE),
+    post("/settings/table", MANAGER),
+    get("/settings/keeping", DECIDE),
+    post("/settings/keeping", DECIDE),
     // Self-check.
     get("/self-check", RUN),
     post("/self-check", RUN),

@@ -9,9 +9,9 @@ use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::Console;
 use super::second::n_to_sign;
 use super::shell::{Page, Shell, Visitor, page};
+use super::{Console, first_page};
 use crate::admin::findings::hidden_from;
 use crate::admin::{Answer, blocking};
 use crate::report::text::count;
@@ -74,6 +74,7 @@ struct WeekPage<'a> {
     machines: Vec<String>,
     waits: bool,
     to_sign: String,
+    is_set_up: bool,
 }
 
 impl WeekPage<'_> {
@@ -110,6 +111,7 @@ async fn show(State(console): State<Console>, visitor: Visitor) -> Page {
         hidden: about_you(n_hidden),
         coverage,
         machines,
+        is_set_up: first_page(&console, &visitor.role).await? != "/wizard",
         waits: waits || n_to_sign > 0,
         to_sign: if n_to_sign == 0 { String::new() } else { count(n_to_sign, "thing", "things") },
         report: &report,

@@ -22,7 +22,10 @@ pub(super) fn let_in(practice: &Practice, person: &str, role: &[&str]) -> Result
 
 /// A path of the table with something in the place of its names.
 fn filled(path: &str) -> String {
-    path.replace("{token}", "0000").replace("{id}", "0000000000000000").replace("{name}", "none.html")
+    path.replace("{token}", "0000")
+        .replace("{id}", "0000000000000000")
+        .replace("{name}", "none.html")
+        .replace("{step}", "people")
 }
 
 fn is_shut(answer: &Answer) -> bool {

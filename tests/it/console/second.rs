@@ -90,8 +90,9 @@ fn a_leave_date_is_declined_with_a_reason_and_nobody_reads_of_their_own() -> Res
     mary.get("/second")?;
     mary.post("/second/reviewer", &[("what", "person"), ("person", "chen"), ("passphrase", PASSPHRASE)])?;
     let words = practice.folder().join("marys-passphrase").to_string_lossy().into_owned();
-    let leave =
-        |who: &str| practice.collector(&["leave", who, "--on", "2099-01-01", "--by", "mary", "--passphrase-file", &words]);
+    let leave = |who: &str| {
+        practice.collector(&["leave", who, "--on", "2099-01-01", "--by", "mary", "--passphrase-file", &words])
+    };
     leave("sam")?;
     leave("chen")?;
     let page = chen.get("/second")?;

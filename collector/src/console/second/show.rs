@@ -245,6 +245,7 @@ fn label(key: &str) -> String {
         "hash" | "version" => "Its fingerprint",
         "change" => "What changes",
         "case" => "Case",
+        "name" => "Name",
         "from" => "From",
         "to" => "To",
         "asset" | "assets" => "Of what",
