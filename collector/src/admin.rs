@@ -25,6 +25,7 @@ pub mod reviewers;
 pub(crate) mod reviews;
 pub(crate) mod roster;
 mod second;
+pub(crate) mod set_up;
 mod staff_notices;
 pub mod ticket_tokens;
 pub mod tickets;
@@ -86,6 +87,11 @@ impl Failure {
         Self { status: StatusCode::FORBIDDEN, sentence: sentence.into() }
     }
 
+    /// As it was answered before.
+    pub(crate) const fn answered(status: StatusCode, sentence: String) -> Self {
+        Self { status, sentence }
+    }
+
     /// What is answered: status and sentence.
     pub(crate) fn into_parts(self) -> (StatusCode, String) {
         (self.status, self.sentence)
@@ -143,6 +149,7 @@ pub fn api() -> Api {
         .merge(links::routes())
         .merge(staff_notices::routes())
         .merge(second::routes())
+        .merge(set_up::routes())
         .merge(cosigns::routes())
         .merge(breaches::routes())
         .merge(mine::routes())

@@ -63,6 +63,7 @@ pub mod roster;
 pub mod run;
 pub mod second;
 pub mod self_check;
+pub mod set_up;
 pub mod sign_off;
 pub mod signal;
 pub mod silence;

@@ -3,6 +3,9 @@
 mod doors;
 mod machines;
 mod pages;
+mod second;
+mod settings;
+mod wizard;
 
 use anyhow::Result;
 use ntk_tests::console::{Browser, set_up_link, with_manager};
