@@ -294,6 +294,7 @@ fn unspelled(spelled: &str) -> Vec<u8> {
 pub fn filled(path: &str) -> String {
     let parts = path.split('/').map(|part| match part {
         "{name}" => "none.html",
+        "{step}" => "people",
         "{token}" | "{id}" => "0000000000000000",
         part if part.starts_with('{') => "nobody",
         part => part,

@@ -204,13 +204,13 @@ fn earlier(
 }
 
 /// The machine's name, the same for all that were enrolled there.
-fn machine_name(author: &str) -> String {
+pub(crate) fn machine_name(author: &str) -> String {
     let parsed = Author::parse(author).ok();
     parsed.as_ref().and_then(Author::machine).unwrap_or(author).to_owned()
 }
 
 /// What on-site tests have proved of a machine up to a moment. Where it was set up anew, only its newest log counts.
-fn on_site(
+pub(crate) fn on_site(
     lookup: &Lookup,
     published: &Published,
     name: &str,

@@ -1,7 +1,11 @@
 //! The console with the real binary, over TLS, with a plain HTTP client.
 
 mod doors;
+mod machines;
 mod pages;
+mod second;
+mod settings;
+mod wizard;
 
 use anyhow::Result;
 use ntk_tests::console::{Browser, set_up_link, with_manager};
