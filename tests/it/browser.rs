@@ -7,12 +7,16 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use jiff::Timestamp;
 use ntk_collector::console::COOKIE;
 use ntk_tests::console::{marys_passphrase, set_up_link, with_manager};
+use ntk_tests::crafted::{entry, message};
 use ntk_tests::practice::Practice;
 use ntk_tests::{program, recording, skip, wait};
+use serde_json::json;
 
 use crate::foreign::tool;
+use crate::refusals::{accepted, enrolled, runtime};
 use crate::tidy::top;
 
 const CHROMIUM: &str = "/usr/bin/chromium";
@@ -60,6 +64,19 @@ fn with_a_finding() -> Result<Practice> {
     Ok(practice)
 }
 
+/// A machine tells that an account has read in the manager's mailbox just now.
+fn reads_a_mailbox(practice: &Practice, machine: &str) -> Result<()> {
+    let access = json!({"kind": "file_access", "time": Timestamp::now().to_string(), "outcome": "success", "action": "read",
+        "actor": {"login_uid": 1001, "login_user": "itadmin1", "session": 5, "confidence": "kernel"},
+        "object": {"class": "mailbox", "owner": "manager"}, "source": {"sensor": "linux-audit"}});
+    runtime()?.block_on(async {
+        let mut agent = enrolled(practice, machine).await?;
+        let mut stream = agent.stream().await?;
+        let batch = agent.seal(vec![entry(&access.to_string())?])?;
+        accepted(&mut stream, message(&batch), batch.size()).await
+    })
+}
+
 #[test]
 fn this_week_follows_while_it_is_open_and_the_operator_is_shown_nothing_of_a_finding() -> Result<()> {
     let Some(python) = can_look("browser::this_week_follows") else { return Ok(()) };
@@ -69,7 +86,6 @@ fn this_week_follows_while_it_is_open_and_the_operator_is_shown_nothing_of_a_fin
     let add = ["account", "add", "otto", "--role", "operator", "--by", "mary", "--passphrase-file", &file];
     let said = practice.collector(&add)?;
     let link = said.split_whitespace().find(|word| word.starts_with("https://")).context("a link")?;
-    let mut machines = ["front-desk", "ws-01"].map(|name| practice.enroll(name)).into_iter();
     let log = practice.folder().join("live.log");
     let mut command = script(&python, "live.py");
     command.args([CHROMIUM, &practice.console_origin(), &format!("{COOKIE}={}", browser.cookie()?), link]);
@@ -80,25 +96,16 @@ fn this_week_follows_while_it_is_open_and_the_operator_is_shown_nothing_of_a_fin
         .stderr(File::options().append(true).open(&log)?);
     let mut looking = command.spawn()?;
     let said = || std::fs::read_to_string(&log).unwrap_or_default();
-    let mut running = Vec::new();
-    for word in ["OPEN", "AGAIN"] {
+    for (word, machine) in [("OPEN", "ws-01"), ("AGAIN", "ws-02")] {
         wait::until_so(&format!("the page to say {word}"), WITHIN, || {
             ensure!(looking.try_wait()?.is_none(), "{}", said());
             Ok(said().lines().any(|line| line == word))
         })?;
-        let mut machine = machines.next().context("a machine")??;
-        let recorded = practice.folder().join(format!("{word}.log"));
-        recording::write(&recorded, word, 1001, 12, 5)?;
-        machine.configure(&recording::configuration(&[&recorded], None))?;
-        machine.start()?;
-        running.push(machine);
+        reads_a_mailbox(&practice, machine)?;
     }
     let ended = wait::until("the browser to end", WITHIN, || Ok(looking.try_wait()?))?;
     ensure!(ended.success(), "{}", said());
     println!("{}", said());
-    for mut machine in running {
-        ensure!(machine.stop()?.success(), "the agent ends in order: {}", machine.log());
-    }
     Ok(())
 }
 

@@ -37,7 +37,7 @@ def set_up(page, link, fields):
 def follows(page, watcher):
     """This week shows a new access without being loaded again, and takes nothing away from under a hand."""
     page.goto("/")
-    page.wait_for_function("document.getElementById('follow').textContent.includes('follows by itself')")
+    page.locator("#follow", has_text="follows by itself").wait_for(timeout=WITHIN)
     page.evaluate("window.neverLoadedAgain = true")
     if page.locator("#live article").count():
         watcher.fault("/", "there is a finding before anything happened")
@@ -53,9 +53,7 @@ def follows(page, watcher):
     page.locator("#live article a").first.focus()
     before = page.locator("#live").inner_text()
     tell("AGAIN")
-    page.wait_for_function(
-        "document.getElementById('follow').textContent.includes('load this page again')", timeout=WITHIN
-    )
+    page.locator("#follow", has_text="Something new came: load this page again").wait_for(timeout=WITHIN)
     if page.locator("#live").inner_text() != before or page.evaluate("document.activeElement.tagName") != "A":
         watcher.fault("/", "the page changed under somebody's hand")
     page.reload()
@@ -77,7 +75,7 @@ def keeps_running(page, watcher, findings_path):
             watcher.fault("operator", f"{name} is named and answers {answer.status}")
         watcher.look(page, "operator-" + name.lower().replace(" ", "-"))
         text = page.content()
-        for word in ("itadmin1", "/srv/practice", findings_path):
+        for word in ("itadmin1", findings_path):
             if word in text:
                 watcher.fault("operator", f"{path} tells of a finding: {word}")
     shut = ["/", "/findings", findings_path, "/reports", "/events", "/evidence", "/api/v1/findings", "/api/v1/events"]
