@@ -30,6 +30,7 @@
 //! not to see a finding is decided by [`crate::admin::viewer::Viewer`].
 
 mod door;
+mod events;
 mod findings;
 pub mod gate;
 pub mod listener;
@@ -130,6 +131,7 @@ pub fn see(path: &str) -> Response {
 pub fn router(console: Console) -> Router {
     let pages = Router::new()
         .merge(door::routes())
+        .merge(events::routes())
         .merge(findings::routes())
         .merge(live::routes())
         .merge(reports::routes())

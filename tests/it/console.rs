@@ -1,6 +1,7 @@
 //! The console with the real binary, over TLS, with a plain HTTP client.
 
 mod doors;
+mod events;
 mod pages;
 
 use anyhow::Result;
