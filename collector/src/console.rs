@@ -33,6 +33,7 @@
 
 mod ask;
 mod door;
+mod events;
 mod findings;
 pub mod gate;
 pub mod listener;
@@ -152,6 +153,7 @@ pub fn see(path: &str) -> Response {
 pub fn router(console: Console) -> Router {
     let pages = Router::new()
         .merge(door::routes())
+        .merge(events::routes())
         .merge(findings::routes())
         .merge(live::routes())
         .merge(machines::routes())

@@ -2,6 +2,7 @@
 
 mod doors;
 mod machines;
+mod events;
 mod pages;
 mod second;
 mod settings;

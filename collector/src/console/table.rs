@@ -92,6 +92,9 @@ pub const PAGES: &[Row] = &[
     get("/findings", DECIDE),
     get("/findings/{id}", DECIDE),
     post("/findings/{id}", DECIDE),
+    // Events.
+    get("/events", DECIDE),
+    get("/events.csv", DECIDE),
     // Reports.
     get("/reports", DECIDE),
     get("/reports/{name}", DECIDE),
