@@ -10,7 +10,7 @@
 //! | [`table`] | who may open what; one row a route, for pages and JSON API alike; the navigation |
 //! | [`shell`] | what stands around a page ([`shell::Shell`]), who is signed in ([`shell::Visitor`]), what went wrong ([`shell::Trouble`]) |
 //! | `door` | sign-in, sign-out, set-up link, second factor, one's own sign-ins |
-//! | `week`, `findings`, `reports`, `self_check` | the pages of these names; `live` tells them that something is new |
+//! | `week`, `findings`, `reports`, `self_check`, `evidence` | the pages of these names; `live` tells them that something is new |
 //!
 //! # To add a page
 //! 1. A template `templates/console/NAME.html` that begins with `{% extends "console/layout.html" %}` and fills
@@ -30,6 +30,7 @@
 //! not to see a finding is decided by [`crate::admin::viewer::Viewer`].
 
 mod door;
+mod evidence;
 mod findings;
 pub mod gate;
 pub mod listener;
@@ -37,6 +38,7 @@ mod live;
 mod reports;
 mod self_check;
 pub mod shell;
+mod signing;
 pub mod start;
 pub mod table;
 mod week;
@@ -130,6 +132,7 @@ pub fn see(path: &str) -> Response {
 pub fn router(console: Console) -> Router {
     let pages = Router::new()
         .merge(door::routes())
+        .merge(evidence::routes())
         .merge(findings::routes())
         .merge(live::routes())
         .merge(reports::routes())

@@ -1,6 +1,7 @@
 //! The console with the real binary, over TLS, with a plain HTTP client.
 
 mod doors;
+mod evidence;
 mod pages;
 
 use anyhow::Result;

@@ -91,6 +91,16 @@ pub const PAGES: &[Row] = &[
     get("/reports", DECIDE),
     get("/reports/{name}", DECIDE),
     post("/reports/sign-off", DECIDE),
+    // Evidence.
+    get("/evidence", DECIDE),
+    get("/evidence/preview", DECIDE),
+    post("/evidence/build", DECIDE),
+    post("/evidence/cosign", DECIDE),
+    post("/evidence/preserve", DECIDE),
+    get("/evidence/bundle/{id}", DECIDE),
+    post("/evidence/bundle/{id}", DECIDE),
+    get("/evidence/checked/{id}", DECIDE),
+    post("/evidence/hold/release", Who::Only(&["manager"])),
     // Self-check.
     get("/self-check", RUN),
     post("/self-check", RUN),

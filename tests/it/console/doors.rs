@@ -7,7 +7,7 @@ use ntk_tests::console::{Answer, Browser, Credentials, PASSPHRASE, with_manager}
 use ntk_tests::practice::Practice;
 
 /// Lets a person in with a role by the command line; their browser, signed in.
-fn let_in(practice: &Practice, person: &str, role: &[&str]) -> Result<(Browser, Credentials)> {
+pub(super) fn let_in(practice: &Practice, person: &str, role: &[&str]) -> Result<(Browser, Credentials)> {
     let file = practice.folder().join("marys-passphrase");
     std::fs::write(&file, PASSPHRASE)?;
     let file = file.to_string_lossy().into_owned();
