@@ -1,7 +1,7 @@
 //! Evidence: a bundle asked for, looked through, built, kept, checked, handed on; preserving now; holds.
 
 pub(super) mod form;
-mod steps;
+pub(super) mod steps;
 pub(super) mod words;
 
 use askama::Template;
@@ -184,6 +184,8 @@ async fn written(
     filled: Filled,
 ) -> Page {
     let (app, viewer, zone) = (&console.app, visitor.viewer(), console.app.lookup.zone());
+    // Before what it makes is listed: where it is done, that is there.
+    let running = bar(&app.works, None);
     let (_, roster) = in_force(app).await?;
     let (kept, n_hidden) = listed(app, &viewer).await?;
     let (holds, n_holds_hidden) = holds_for(app, &viewer).await?;
@@ -203,7 +205,7 @@ async fn written(
     let page = EvidencePage {
         zone: zone.iana_name().unwrap_or("the practice’s zone").to_owned(),
         said,
-        running: bar(&app.works, None),
+        running,
         failed: failed(&app.works, None),
         people: people(visitor, &roster),
         bundles: kept.iter().map(|kept| card(kept, app.works.checked(&kept.id), &roster, zone)).collect(),

@@ -343,13 +343,14 @@ pub(in crate::console) async fn checked_page(
 ) -> Page {
     let kept = found(&console.app, &visitor.viewer(), id).await?;
     let (works, zone) = (&console.app.works, console.app.lookup.zone());
+    let running = super::bar(works, Some(&kept.question.case));
     let checked = works.checked(id);
     page(&CheckedPage {
         shell: Shell::new(console, Some(visitor), back, "A bundle checked"),
         zone: zone.iana_name().unwrap_or("the practice’s zone").to_owned(),
         back,
         id: kept.id,
-        running: super::bar(works, Some(&kept.question.case)),
+        running,
         failed: super::failed(works, Some(&kept.question.case)),
         case: kept.question.case,
         sha256: kept.sha256,
