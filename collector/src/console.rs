@@ -10,7 +10,7 @@
 //! | [`table`] | who may open what; one row a route, for pages and JSON API alike; the navigation |
 //! | [`shell`] | what stands around a page ([`shell::Shell`]), who is signed in ([`shell::Visitor`]), what went wrong ([`shell::Trouble`]) |
 //! | `door` | sign-in, sign-out, set-up link, second factor, one's own sign-ins |
-//! | `week`, `findings`, `reports`, `self_check`, `evidence` | the pages of these names; `live` tells them that something is new |
+//! | `week`, `findings`, `reports`, `self_check`, `evidence`, `case`, `departure`, `breach` | the pages of these names; `live` tells them that something is new |
 //!
 //! # To add a page
 //! 1. A template `templates/console/NAME.html` that begins with `{% extends "console/layout.html" %}` and fills
@@ -29,6 +29,9 @@
 //! A look at a finding or report is an act: `console.viewed(&visitor, json!({"what": "..."}))`. Who is
 //! not to see a finding is decided by [`crate::admin::viewer::Viewer`].
 
+mod breach;
+mod case;
+mod departure;
 mod door;
 mod evidence;
 mod findings;
@@ -131,6 +134,9 @@ pub fn see(path: &str) -> Response {
 /// Every route behind the gate.
 pub fn router(console: Console) -> Router {
     let pages = Router::new()
+        .merge(breach::routes())
+        .merge(case::routes())
+        .merge(departure::routes())
         .merge(door::routes())
         .merge(evidence::routes())
         .merge(findings::routes())

@@ -1,5 +1,8 @@
 //! The console with the real binary, over TLS, with a plain HTTP client.
 
+mod breach;
+mod case;
+mod departure;
 mod doors;
 mod evidence;
 mod pages;

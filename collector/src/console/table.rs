@@ -46,6 +46,9 @@ const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
 /// Those who decide, and who keeps it running.
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
 
+/// Who has one case and nothing else.
+const ATTORNEY: Who = Who::Only(&["attorney"]);
+
 /// The pages in the order in which they are named on every page. One without a row below is not built yet, and is shown
 /// to nobody.
 pub const NAVIGATION: &[(&str, &str)] = &[
@@ -61,6 +64,7 @@ pub const NAVIGATION: &[(&str, &str)] = &[
     ("Evidence", "/evidence"),
     ("Self-check", "/self-check"),
     ("Settings", "/settings"),
+    ("Your case", "/case"),
 ];
 
 /// Every page.
@@ -91,6 +95,21 @@ pub const PAGES: &[Row] = &[
     get("/reports", DECIDE),
     get("/reports/{name}", DECIDE),
     post("/reports/sign-off", DECIDE),
+    // An attorney's case.
+    get("/case", ATTORNEY),
+    get("/case/bundle/{id}", ATTORNEY),
+    post("/case/bundle/{id}", ATTORNEY),
+    get("/case/checked/{id}", ATTORNEY),
+    // Departure.
+    get("/departure", DECIDE),
+    post("/departure", DECIDE),
+    post("/departure/cosign", DECIDE),
+    // Breach assessments.
+    get("/breach", DECIDE),
+    get("/breach/begin/{id}", DECIDE),
+    post("/breach/begin/{id}", DECIDE),
+    get("/breach/{id}", DECIDE),
+    post("/breach/{id}", DECIDE),
     // Evidence.
     get("/evidence", DECIDE),
     get("/evidence/preview", DECIDE),

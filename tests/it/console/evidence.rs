@@ -23,7 +23,7 @@ const MARKUP: &str = "<img src=x onerror=alert(1)>";
 const QUESTION: &str = "case=C-7&person=northwind&from=2026-01-01&to=2036-12-31";
 
 /// The page once nothing runs any more.
-fn settled(browser: &mut Browser, path: &str) -> Result<Answer> {
+pub(super) fn settled(browser: &mut Browser, path: &str) -> Result<Answer> {
     wait::until("the work in the background", WITHIN, || {
         let page = browser.get(path)?;
         ensure!(page.status == 200, "{path}: {} {}", page.status, page.body);
@@ -38,7 +38,7 @@ fn build(browser: &mut Browser, more: &[(&str, &str)]) -> Result<Answer> {
 }
 
 /// A file that a browser saved.
-fn saved(browser: &Browser, practice: &Practice, path: &str) -> Result<PathBuf> {
+pub(super) fn saved(browser: &Browser, practice: &Practice, path: &str) -> Result<PathBuf> {
     let file = practice.folder().join("saved.zip");
     let name = file.to_string_lossy().into_owned();
     let _ = fs::remove_file(&file);
