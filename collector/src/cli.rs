@@ -4,6 +4,7 @@ mod account;
 mod answer;
 pub mod at_rest;
 mod baseline;
+mod bundle;
 mod commands;
 mod delivery;
 mod departure;
@@ -207,6 +208,12 @@ pub enum Command {
     SignOff(sign_off::SignOffArgs),
     /// Write an evidence bundle that a stranger can check offline
     Export(ExportArgs),
+    /// Evidence bundles that were built in the console and are kept here
+    Bundle {
+        /// What to do
+        #[command(subcommand)]
+        what: bundle::BundleCommand,
+    },
     /// Legal holds: what retention must not remove
     Hold {
         /// What to do

@@ -12,7 +12,7 @@
 //! | [`shell`] | what stands around a page ([`shell::Shell`]), who is signed in ([`shell::Visitor`]), what went wrong ([`shell::Trouble`]) |
 //! | `door` | sign-in, sign-out, set-up link, second factor, one's own sign-ins |
 //! | [`ask`] | a page asks the JSON API, as whoever is signed in |
-//! | `week`, `findings`, `reports`, `second`, `self_check`, `settings`, `wizard` | the pages of these names; `live` tells them that something is new |
+//! | `week`, `findings`, `reports`, `second`, `self_check`, `settings`, `wizard`, `evidence`, `case`, `departure`, `breach` | the pages of these names; `live` tells them that something is new |
 //!
 //! # To add a page
 //! 1. A template `templates/console/NAME.html` that begins with `{% extends "console/layout.html" %}` and fills
@@ -32,8 +32,12 @@
 //! not to see a finding is decided by [`crate::admin::viewer::Viewer`].
 
 mod ask;
+mod breach;
+mod case;
+mod departure;
 mod door;
 mod events;
+mod evidence;
 mod findings;
 pub mod gate;
 pub mod listener;
@@ -45,6 +49,7 @@ mod second;
 mod self_check;
 mod settings;
 pub mod shell;
+mod signing;
 pub mod start;
 pub mod table;
 mod week;
@@ -152,8 +157,12 @@ pub fn see(path: &str) -> Response {
 /// Every route behind the gate.
 pub fn router(console: Console) -> Router {
     let pages = Router::new()
+        .merge(breach::routes())
+        .merge(case::routes())
+        .merge(departure::routes())
         .merge(door::routes())
         .merge(events::routes())
+        .merge(evidence::routes())
         .merge(findings::routes())
         .merge(live::routes())
         .merge(machines::routes())

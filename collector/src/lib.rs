@@ -12,6 +12,7 @@ pub mod at_rest;
 pub mod authority;
 pub mod baseline;
 pub mod breach;
+pub mod bundles;
 pub mod cli;
 pub mod clock;
 pub mod config;

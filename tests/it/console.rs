@@ -1,8 +1,12 @@
 //! The console with the real binary, over TLS, with a plain HTTP client.
 
+mod breach;
+mod case;
+mod departure;
 mod doors;
-mod machines;
 mod events;
+mod evidence;
+mod machines;
 mod pages;
 mod second;
 mod settings;

@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::api::Api;
 use super::reviewers::{Signature, Word, sign};
+use super::viewer::Viewer;
 use super::{Answer, Failure, blocking, cosigns, record};
 use crate::app::App;
 use crate::reviewer::Passphrase;
@@ -99,23 +100,23 @@ struct AcknowledgeRequest {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LeaveRequest {
-    person: String,
+pub(crate) struct LeaveRequest {
+    pub(crate) person: String,
     #[serde(default)]
     #[schemars(extend("format" = "date"))]
-    on: Option<String>,
+    pub(crate) on: Option<String>,
     #[serde(default)]
-    withdraw: bool,
+    pub(crate) withdraw: bool,
     #[serde(default)]
     #[schemars(extend("format" = "date"))]
-    notice_given: Option<String>,
-    by: String,
+    pub(crate) notice_given: Option<String>,
+    pub(crate) by: String,
     #[serde(default)]
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
 /// Today on the practice's wall.
-pub(super) fn today(app: &App) -> Answer<Date> {
+pub(crate) fn today(app: &App) -> Answer<Date> {
     let now: Timestamp = app.ledger.now().parse().map_err(|_| Failure::bad("the clock cannot be read"))?;
     Ok(app.lookup.zone().to_datetime(now).date())
 }
@@ -368,10 +369,19 @@ async fn acknowledge(State(app): State<App>, Json(request): Json<AcknowledgeRequ
     Ok(Json(json!({"version": roster.version(), "sentence": change})))
 }
 
-async fn leave(State(app): State<App>, Json(request): Json<LeaveRequest>) -> Answer<Json<Value>> {
+pub(crate) async fn leave(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<LeaveRequest>,
+) -> Answer<Json<Value>> {
     let turn = TURN.lock().await;
     let (text, roster) = in_force(&app).await?;
     let who = person(&roster, &request.person)?;
+    if viewer.themselves(&roster).are_named(&who.id, &roster) {
+        return Err(Failure::not_theirs(
+            "This departure is yours or your firm's: somebody else who decides handles it.",
+        ));
+    }
     let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
     if by.by == who.id {
         return Err(Failure::bad(format!("`--by {}`: a leave date is recorded by another person", by.by)));

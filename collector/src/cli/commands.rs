@@ -362,6 +362,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::TimeStamp(args) => super::time_stamp::time_stamp(client, args).await,
         Command::Events(args) => events(client, args).await,
         Command::Report(args) => report(client, args).await,
+        Command::Bundle { what } => super::bundle::bundle(client, what).await,
         Command::Hold { what } => super::preservation::hold(client, what).await,
         Command::Preserve(args) => super::preservation::preserve(client, args).await,
         Command::Prune(args) => super::preservation::prune(client, args).await,

@@ -172,6 +172,8 @@ struct FindingPage {
     said: &'static str,
     text_max: usize,
     can_decide: bool,
+    /// Whether protected information was reached.
+    is_files: bool,
 }
 
 impl FindingPage {
@@ -223,6 +225,7 @@ async fn show(
         would_explain: all_of(&whole, |detail| &detail.finding.would_explain),
         not_shown: all_of(&whole, |detail| &detail.not_shown),
         shell: Shell::new(console, Some(visitor), "/findings", "Finding"),
+        is_files: whole.findings.iter().any(|detail| detail.finding.asset.area.is_files()),
         can_decide: whole.findings.iter().all(|detail| detail.opened_by.is_some()),
         whole,
         typed,

@@ -50,6 +50,9 @@ const KEEP: Who = Who::Only(&["manager", "operator"]);
 /// Who lets people in and out.
 const MANAGER: Who = Who::Only(&["manager"]);
 
+/// Who has one case and nothing else.
+const ATTORNEY: Who = Who::Only(&["attorney"]);
+
 /// The pages in the order in which they are named on every page. One without a row below is not built yet, and is shown
 /// to nobody.
 pub const NAVIGATION: &[(&str, &str)] = &[
@@ -66,6 +69,7 @@ pub const NAVIGATION: &[(&str, &str)] = &[
     ("Evidence", "/evidence"),
     ("Self-check", "/self-check"),
     ("Settings", "/settings"),
+    ("Your case", "/case"),
 ];
 
 /// Every page.
@@ -129,6 +133,31 @@ pub const PAGES: &[Row] = &[
     post("/settings/table", MANAGER),
     get("/settings/keeping", DECIDE),
     post("/settings/keeping", DECIDE),
+    // An attorney's case.
+    get("/case", ATTORNEY),
+    get("/case/bundle/{id}", ATTORNEY),
+    post("/case/bundle/{id}", ATTORNEY),
+    get("/case/checked/{id}", ATTORNEY),
+    // Departure.
+    get("/departure", DECIDE),
+    post("/departure", DECIDE),
+    post("/departure/cosign", DECIDE),
+    // Breach assessments.
+    get("/breach", DECIDE),
+    get("/breach/begin/{id}", DECIDE),
+    post("/breach/begin/{id}", DECIDE),
+    get("/breach/{id}", DECIDE),
+    post("/breach/{id}", DECIDE),
+    // Evidence.
+    get("/evidence", DECIDE),
+    get("/evidence/preview", DECIDE),
+    post("/evidence/build", DECIDE),
+    post("/evidence/cosign", DECIDE),
+    post("/evidence/preserve", DECIDE),
+    get("/evidence/bundle/{id}", DECIDE),
+    post("/evidence/bundle/{id}", DECIDE),
+    get("/evidence/checked/{id}", DECIDE),
+    post("/evidence/hold/release", Who::Only(&["manager"])),
     // Self-check.
     get("/self-check", RUN),
     post("/self-check", RUN),
