@@ -223,6 +223,13 @@ impl Browser {
         self.folder.path().join("cookies")
     }
 
+    /// The secret of the session, as its cookie has it.
+    pub fn cookie(&self) -> Result<String> {
+        let jar = std::fs::read_to_string(self.jar())?;
+        let line = jar.lines().find(|line| line.contains(COOKIE)).context("a session")?;
+        Ok(line.split_whitespace().next_back().context("a secret")?.to_owned())
+    }
+
     /// The token of the last page.
     pub fn csrf(&self) -> &str {
         &self.csrf

@@ -88,4 +88,5 @@ def main():
     watcher.end()
 
 
-main()
+if __name__ == "__main__":
+    main()
