@@ -16,9 +16,10 @@ pub(crate) mod machines;
 mod metrics;
 mod mine;
 mod off_site;
-mod policy;
+pub(crate) mod policy;
 mod preservation;
-mod proposals;
+pub(crate) mod proposals;
+pub(crate) mod protected;
 pub mod rebuild;
 pub mod requests;
 pub mod reviewers;
@@ -139,6 +140,7 @@ pub fn api() -> Api {
         .merge(preservation::routes())
         .merge(off_site::routes())
         .merge(proposals::routes())
+        .merge(protected::routes())
         .merge(inventory::routes())
         .merge(links::routes())
         .merge(staff_notices::routes())

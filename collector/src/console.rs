@@ -10,7 +10,7 @@
 //! | [`table`] | who may open what; one row a route, for pages and JSON API alike; the navigation |
 //! | [`shell`] | what stands around a page ([`shell::Shell`]), who is signed in ([`shell::Visitor`]), what went wrong ([`shell::Trouble`]) |
 //! | `door` | sign-in, sign-out, set-up link, second factor, one's own sign-ins |
-//! | `week`, `findings`, `reports`, `self_check` | the pages of these names; `live` tells them that something is new |
+//! | `week`, `findings`, `machines`, `protected`, `reports`, `self_check`, `tickets` | the pages of these names; `live` tells them that something is new |
 //!
 //! # To add a page
 //! 1. A template `templates/console/NAME.html` that begins with `{% extends "console/layout.html" %}` and fills
@@ -35,11 +35,13 @@ pub mod gate;
 pub mod listener;
 mod live;
 mod machines;
+mod protected;
 mod reports;
 mod self_check;
 pub mod shell;
 pub mod start;
 pub mod table;
+mod tickets;
 mod week;
 
 use std::sync::Arc;
@@ -134,8 +136,10 @@ pub fn router(console: Console) -> Router {
         .merge(findings::routes())
         .merge(live::routes())
         .merge(machines::routes())
+        .merge(protected::routes())
         .merge(reports::routes())
         .merge(self_check::routes())
+        .merge(tickets::routes())
         .merge(week::routes())
         .route("/console.css", get(|| async { asset("text/css", CSS) }))
         .route("/console.js", get(|| async { asset("text/javascript", SCRIPT) }))

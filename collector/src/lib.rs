@@ -50,6 +50,7 @@ pub mod policy;
 pub mod practice;
 pub mod private;
 pub mod proposals;
+pub mod protected;
 pub mod prune;
 pub mod question;
 pub mod recovery;

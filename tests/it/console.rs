@@ -3,6 +3,8 @@
 mod doors;
 mod machines;
 mod pages;
+mod protected;
+mod tickets;
 
 use anyhow::Result;
 use ntk_tests::console::{Browser, set_up_link, with_manager};

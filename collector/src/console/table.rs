@@ -45,6 +45,8 @@ const fn post(path: &'static str, who: Who) -> Row {
 const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
 /// Those who decide, and who keeps it running.
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
+/// Who says what is watched.
+const MANAGER: Who = Who::Only(&["manager"]);
 /// Who adds machines and ends them.
 const KEEP: Who = Who::Only(&["manager", "operator"]);
 
@@ -100,6 +102,20 @@ pub const PAGES: &[Row] = &[
     post("/machines/{name}/shut-out", KEEP),
     get("/add-machine", KEEP),
     post("/add-machine", KEEP),
+    // What is protected.
+    get("/protected", DECIDE),
+    post("/protected/watch", MANAGER),
+    get("/protected/jobs", DECIDE),
+    post("/protected/jobs", DECIDE),
+    get("/protected/try", DECIDE),
+    post("/protected/try", DECIDE),
+    // Tickets.
+    get("/tickets", DECIDE),
+    get("/tickets/request", DECIDE),
+    post("/tickets/request", DECIDE),
+    get("/tickets/{id}", DECIDE),
+    post("/tickets/{id}", DECIDE),
+    post("/tickets/{id}/seen", DECIDE),
     // Self-check.
     get("/self-check", RUN),
     post("/self-check", RUN),
