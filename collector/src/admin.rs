@@ -9,6 +9,7 @@ pub mod client;
 pub(crate) mod cosigns;
 mod delivery;
 mod departure;
+pub(crate) mod events;
 pub mod findings;
 pub(crate) mod inventory;
 pub(crate) mod links;
@@ -26,6 +27,7 @@ pub mod reviewers;
 pub(crate) mod reviews;
 pub(crate) mod roster;
 mod second;
+pub(crate) mod set_up;
 mod staff_notices;
 pub mod ticket_tokens;
 pub mod tickets;
@@ -36,7 +38,7 @@ mod witness;
 use axum::Json;
 use axum::Router;
 use axum::body::to_bytes;
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
@@ -54,7 +56,7 @@ use crate::report::week::Week;
 use crate::review::review;
 use crate::self_check::{KEPT_REVIEW, SelfCheck, self_check};
 use api::Api;
-use requests::{EventsQuery, ReportRequest, event_row};
+use requests::ReportRequest;
 
 /// The largest request, bytes: a roster of a hospital fits.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -85,6 +87,11 @@ impl Failure {
     /// Not theirs to do.
     pub fn not_theirs(sentence: impl Into<String>) -> Self {
         Self { status: StatusCode::FORBIDDEN, sentence: sentence.into() }
+    }
+
+    /// As it was answered before.
+    pub(crate) const fn answered(status: StatusCode, sentence: String) -> Self {
+        Self { status, sentence }
     }
 
     /// What is answered: status and sentence.
@@ -145,6 +152,7 @@ pub fn api() -> Api {
         .merge(links::routes())
         .merge(staff_notices::routes())
         .merge(second::routes())
+        .merge(set_up::routes())
         .merge(cosigns::routes())
         .merge(breaches::routes())
         .merge(mine::routes())
@@ -175,7 +183,7 @@ pub fn api() -> Api {
         .get("/v1/findings", "Findings, newest first", findings::list)
         .get("/v1/findings/{id}", "One finding with its story", findings::one)
         .post("/v1/findings/{id}/step", "Ask, answer or decide about a finding", findings::take_step)
-        .get("/v1/events", "Entries of a person, a time or an asset, one JSON object a line", events)
+        .get("/v1/events", "Entries of a person, a time or an asset, one JSON object a line", events::list)
         .giving("application/x-ndjson")
         .post("/v1/report", "Make the weekly access review", report)
         .post("/v1/export", "Make an evidence bundle", export_bundle)
@@ -275,25 +283,6 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "at_rest": app.at_rest,
         "time_stamps": crate::time_stamp::ask::standing(&app),
     }))
-}
-
-async fn events(State(app): State<App>, Query(query): Query<EventsQuery>) -> Answer<Response> {
-    let looked = json!({"what": "events", "person": query.person, "from": query.from, "to": query.to, "asset": query.asset});
-    let app_for_reading = app.clone();
-    let lines = blocking(move || {
-        let (from, to) = query.span()?;
-        let mut lines = String::new();
-        app_for_reading.lookup.events(from, to, |seen| {
-            if let Some(row) = event_row(&query, from, to, &seen) {
-                lines.push_str(&row.to_string());
-                lines.push('\n');
-            }
-        })?;
-        Ok(lines)
-    })
-    .await?;
-    record(&app, act::kind::VIEWED, looked).await?;
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
 }
 
 /// A review as it was made and kept.

@@ -19,6 +19,7 @@ mod print;
 mod proposals;
 mod refill;
 mod roster;
+mod set_up;
 mod sign_off;
 pub mod tickets;
 mod time_stamp;
@@ -216,6 +217,12 @@ pub enum Command {
     Preserve(preservation::PreserveArgs),
     /// Take out entries whose retention is over; notes, leaf hashes and acts stay, holds are respected
     Prune(preservation::PruneArgs),
+    /// What a new practice still has to set up
+    SetUp {
+        /// What to do [default: list]
+        #[command(subcommand)]
+        what: Option<set_up::SetUpCommand>,
+    },
     /// Copies outside this machine, encrypted to the recovery key
     OffSite {
         /// What to do
@@ -345,6 +352,15 @@ pub struct EventsArgs {
     /// Only this class of asset, this owner, or paths with this part
     #[arg(long)]
     pub asset: Option<String>,
+    /// Only on this computer
+    #[arg(long)]
+    pub computer: Option<String>,
+    /// Only of this kind: read, change, login, admin, everything (that somebody did)
+    #[arg(long, value_parser = ["read", "change", "login", "admin", "everything"])]
+    pub what: Option<String>,
+    /// Only where the path holds this text, whatever its case
+    #[arg(long, value_name = "TEXT")]
+    pub path: Option<String>,
     /// Only what rested on this ticket, break-glass or job: T-12
     #[arg(long, value_name = "ID")]
     pub rests_on: Option<String>,

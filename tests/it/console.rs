@@ -1,10 +1,14 @@
 //! The console with the real binary, over TLS, with a plain HTTP client.
 
 mod doors;
+mod events;
 mod machines;
 mod pages;
 mod protected;
+mod second;
+mod settings;
 mod tickets;
+mod wizard;
 
 use anyhow::Result;
 use ntk_tests::console::{Browser, set_up_link, with_manager};

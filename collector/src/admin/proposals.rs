@@ -66,6 +66,15 @@ async fn list(State(app): State<App>, viewer: Viewer) -> Answer<Json<Value>> {
     Ok(Json(json!({"proposals": proposed(&app, &viewer).await?})))
 }
 
+/// Of each proposal, whether it is decided.
+pub(super) fn standings(app: &App) -> Answer<Vec<bool>> {
+    let proposals = proposals(app)?;
+    let published = app.ledger.published();
+    let decisions = &published.registry.watch_decisions;
+    let is_decided = |proposal: &Proposal| decisions.about(&proposal.author, &proposal.id).is_some();
+    Ok(proposals.sorted().into_iter().map(is_decided).collect())
+}
+
 /// What machines propose, with what was decided. A look: an act.
 pub(crate) async fn proposed(app: &App, viewer: &Viewer) -> Answer<Vec<Value>> {
     let app_for_reading = app.clone();

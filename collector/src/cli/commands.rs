@@ -367,6 +367,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Prune(args) => super::preservation::prune(client, args).await,
         Command::Custody { what } => super::preservation::custody(client, what).await,
         Command::OffSite { what } => super::off_site::off_site(client, what).await,
+        Command::SetUp { what } => super::set_up::set_up(client, what).await,
         Command::Mail { what } => super::delivery::mail(client, what).await,
         Command::Notice { what } => super::delivery::notice(client, what).await,
         Command::Export(args) => export(client, home, args).await,
@@ -437,6 +438,9 @@ async fn events(client: &Client, args: EventsArgs) -> anyhow::Result<u8> {
         ("from", args.from.as_deref()),
         ("to", args.to.as_deref()),
         ("asset", args.asset.as_deref()),
+        ("computer", args.computer.as_deref()),
+        ("what", args.what.as_deref()),
+        ("path", args.path.as_deref()),
         ("rests_on", args.rests_on.as_deref()),
         ("acts", acts),
     ];

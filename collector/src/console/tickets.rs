@@ -23,6 +23,7 @@ use crate::admin::tickets::{
     declined,
 };
 use crate::report::acts::name;
+use crate::report::shown::visible;
 use crate::report::text::{moment, period};
 use crate::roster::Roster;
 use crate::ticket::echo::assignee;
@@ -185,7 +186,7 @@ struct TicketPage {
     shell: Shell,
     zone: String,
     ticket: Shown,
-    /// The sentence byte for byte: it is what is repeated.
+    /// The whole sentence: it is what is repeated.
     echo: String,
     history: Vec<String>,
     is_open: bool,
@@ -254,7 +255,8 @@ fn history(standing: &Standing, roster: &Roster, zone: &TimeZone) -> Vec<String>
         plain(&format!("{what} by {}, {}{words}", name(&signed.by, roster), moment(signed.at, zone)))
     };
     let approvals = record.approvals.iter().map(|signed| line("Approved", signed));
-    let attempts = record.attempts.iter().map(|signed| line("An approval was tried and not taken, ", signed));
+    let attempts =
+        record.attempts.iter().map(|signed| line("An approval that was not taken was tried", signed));
     let declined = record.declined.iter().map(|signed| line("Declined", signed));
     let closed = record.closed.iter().map(|signed| line("Ended early", signed));
     approvals.chain(attempts).chain(declined).chain(closed).collect()
@@ -317,7 +319,8 @@ async fn take(
         }
         "approve" => {
             let passphrase = typed(&form.passphrase)?;
-            let ask = ApproveRequest { id: id.to_owned(), by, echo: form.echo.clone(), passphrase };
+            let echo = as_it_is(console, id, &form.echo).await?;
+            let ask = ApproveRequest { id: id.to_owned(), by, echo, passphrase };
             approved(&console.app, ask).await?;
             Ok("approved")
         }
@@ -332,6 +335,13 @@ async fn take(
         }
         _ => Err(Failure::bad("Choose what you want to do.")),
     }
+}
+
+/// The sentence as it is, where the form repeats it as it was shown: what hides is written out on a page.
+async fn as_it_is(console: &Console, id: &str, shown: &str) -> Result<String, Failure> {
+    let found = book(&console.app).await?.tickets.into_iter().find(|one| one.record.request.id == id);
+    let echo = found.map(|one| one.echo).filter(|echo| visible(echo) == shown);
+    Ok(echo.unwrap_or_else(|| shown.to_owned()))
 }
 
 #[derive(Debug, Deserialize)]
