@@ -17,6 +17,7 @@ mod policy;
 mod preservation;
 mod print;
 mod proposals;
+mod protected;
 mod refill;
 mod roster;
 mod set_up;
@@ -193,6 +194,8 @@ pub enum Command {
         #[command(subcommand)]
         what: people::SelfView,
     },
+    /// What is protected, where it lies, and who needs it
+    Protected(Json),
     /// Programs that work by themselves, proposed as jobs after four weeks
     Baseline(baseline::BaselineArgs),
     /// What is unexplained, and what the table says never happens

@@ -97,6 +97,8 @@ pub struct Console {
     pub(crate) live: Arc<Semaphore>,
     /// This week's review as it was made last.
     pub(crate) week: Arc<week::Kept>,
+    /// What is protected, as it was read last.
+    pub(crate) protected: Arc<protected::Kept>,
     /// The check of the ledger that somebody asked for.
     pub(crate) checking: Arc<self_check::Checking>,
     /// What became of the trials that somebody sent last.
@@ -117,6 +119,7 @@ impl Console {
             passphrases: Arc::new(Semaphore::new(PASSPHRASES_AT_ONCE)),
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             week: Arc::default(),
+            protected: Arc::default(),
             checking: Arc::default(),
             tried: Arc::default(),
         }

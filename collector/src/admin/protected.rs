@@ -19,6 +19,7 @@ pub(super) fn routes() -> Api {
 }
 
 /// What is protected, and how the table that says so came into force.
+#[derive(Clone, Debug)]
 pub(crate) struct Standing {
     /// Each class of asset.
     pub(crate) classes: Vec<Protected>,
@@ -30,9 +31,14 @@ pub(crate) struct Standing {
     pub(crate) how: Option<String>,
 }
 
-/// Looks: that is an act.
-pub(crate) async fn standing(app: &App, viewer: &Viewer) -> Answer<Standing> {
+/// A look: an act.
+pub(crate) async fn looked(app: &App, viewer: &Viewer) -> Answer<()> {
     record(app, act::kind::VIEWED, viewer.looked(json!({"what": "what is protected"}))).await?;
+    Ok(())
+}
+
+/// Reads the entries of the last days; whoever shows it has written down that somebody looks.
+pub(crate) async fn standing(app: &App) -> Answer<Standing> {
     let app = app.clone();
     blocking(move || {
         let now = app.desk.now().timestamp();
@@ -67,7 +73,8 @@ pub(crate) async fn standing(app: &App, viewer: &Viewer) -> Answer<Standing> {
 }
 
 async fn show(State(app): State<App>, viewer: Viewer) -> Answer<Json<Value>> {
-    let Standing { classes, n_left_out, since, how } = standing(&app, &viewer).await?;
+    looked(&app, &viewer).await?;
+    let Standing { classes, n_left_out, since, how } = standing(&app).await?;
     let classes = serde_json::to_value(&classes).map_err(|error| Failure::ours(&error))?;
     Ok(Json(
         json!({"days": DAYS, "classes": classes, "n_left_out": n_left_out, "policy_since": since, "policy_adopted": how}),

@@ -4,19 +4,23 @@
 mod jobs;
 mod trial;
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::{Form, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use tokio::sync::Mutex;
 
 use super::machines::{is_the_forms, plain, typed, when};
 use super::shell::{Page, Shell, Trouble, Visitor, page_with};
 use super::{Console, see};
 use crate::account::Role;
 use crate::admin::proposals::{DecideRequest, decided, proposed};
-use crate::admin::protected::standing;
+use crate::admin::protected::{Standing, looked, standing};
 use crate::admin::{Failure, blocking};
 use crate::policy::{Area, EVERYONE, Policy, Rule};
 use crate::proposals::{Proposal, Standing as WatchStanding, Step};
@@ -29,6 +33,28 @@ pub(super) fn routes() -> Router<Console> {
         .route("/protected/watch", post(decide))
         .merge(jobs::routes())
         .merge(trial::routes())
+}
+
+/// Seven days of entries are read again only after so long: the table and the places change slowly.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
+
+/// Places and table as they were read last, and the table's hash.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Mutex<Option<(Timestamp, String, Arc<Standing>)>>);
+
+/// What is protected; two people who look at once read it once.
+async fn kept(console: &Console, policy: &Policy) -> Result<Arc<Standing>, Failure> {
+    let mut kept = console.protected.0.lock().await;
+    let now = console.now();
+    if let Some((read, hash, standing)) = &*kept
+        && now.duration_since(*read).abs() < FRESH
+        && *hash == policy.hash()
+    {
+        return Ok(Arc::clone(standing));
+    }
+    let read = Arc::new(standing(&console.app).await?);
+    *kept = Some((now, policy.hash().to_string(), Arc::clone(&read)));
+    Ok(read)
 }
 
 /// A proposal of a machine.
@@ -196,7 +222,7 @@ async fn with(
     wrong: String,
 ) -> Page {
     let viewer = visitor.viewer();
-    let standing = standing(&console.app, &viewer).await?;
+    looked(&console.app, &viewer).await?;
     let mut watches = Vec::new();
     for row in proposed(&console.app, &viewer).await? {
         let row: Row = serde_json::from_value(row).map_err(|error| Failure::ours(&error))?;
@@ -205,11 +231,12 @@ async fn with(
     watches.sort_by_key(|watch| !watch.waits);
     let app = console.app.clone();
     let (_, policy) = blocking(move || Ok(app.lookup.rules_now()?)).await?;
+    let standing = kept(console, &policy).await?;
     page_with(
         status,
         &ProtectedPage {
             shell: Shell::new(console, Some(visitor), "/protected", "What is protected"),
-            classes: standing.classes,
+            classes: standing.classes.clone(),
             n_left_out: standing.n_left_out,
             zone: console.app.practice.config.raw.timezone.clone(),
             table: table(&policy),
