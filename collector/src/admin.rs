@@ -18,10 +18,11 @@ pub(crate) mod machines;
 mod metrics;
 mod mine;
 mod off_site;
-mod policy;
+pub(crate) mod policy;
 pub(crate) mod preservation;
 pub(crate) mod preserve;
-mod proposals;
+pub(crate) mod proposals;
+pub(crate) mod protected;
 pub mod rebuild;
 pub mod requests;
 pub mod reviewers;
@@ -148,6 +149,7 @@ pub fn api() -> Api {
         .merge(preserve::routes())
         .merge(off_site::routes())
         .merge(proposals::routes())
+        .merge(protected::routes())
         .merge(inventory::routes())
         .merge(links::routes())
         .merge(staff_notices::routes())

@@ -18,6 +18,7 @@ mod policy;
 mod preservation;
 mod print;
 mod proposals;
+mod protected;
 mod refill;
 mod roster;
 mod set_up;
@@ -194,6 +195,8 @@ pub enum Command {
         #[command(subcommand)]
         what: people::SelfView,
     },
+    /// What is protected, where it lies, and who needs it
+    Protected(Json),
     /// Programs that work by themselves, proposed as jobs after four weeks
     Baseline(baseline::BaselineArgs),
     /// What is unexplained, and what the table says never happens

@@ -12,7 +12,7 @@
 //! | [`shell`] | what stands around a page ([`shell::Shell`]), who is signed in ([`shell::Visitor`]), what went wrong ([`shell::Trouble`]) |
 //! | `door` | sign-in, sign-out, set-up link, second factor, one's own sign-ins |
 //! | [`ask`] | a page asks the JSON API, as whoever is signed in |
-//! | `week`, `findings`, `reports`, `second`, `self_check`, `settings`, `wizard`, `evidence`, `case`, `departure`, `breach` | the pages of these names; `live` tells them that something is new |
+//! | `week`, `findings`, `breach`, `events`, `machines`, `protected`, `tickets`, `departure`, `reports`, `evidence`, `case`, `second`, `self_check`, `settings`, `wizard` | the pages of these names; `live` tells them that something is new |
 //!
 //! # To add a page
 //! 1. A template `templates/console/NAME.html` that begins with `{% extends "console/layout.html" %}` and fills
@@ -44,6 +44,7 @@ pub mod listener;
 mod live;
 mod machines;
 mod parts;
+mod protected;
 mod reports;
 mod second;
 mod self_check;
@@ -52,6 +53,7 @@ pub mod shell;
 mod signing;
 pub mod start;
 pub mod table;
+mod tickets;
 mod week;
 mod wizard;
 
@@ -100,6 +102,8 @@ pub struct Console {
     pub(crate) live: Arc<Semaphore>,
     /// This week's review as it was made last.
     pub(crate) week: Arc<week::Kept>,
+    /// What is protected, as it was read last.
+    pub(crate) protected: Arc<protected::Kept>,
     /// The check of the ledger that somebody asked for.
     pub(crate) checking: Arc<self_check::Checking>,
     /// What became of the trials that somebody sent last.
@@ -120,6 +124,7 @@ impl Console {
             passphrases: Arc::new(Semaphore::new(PASSPHRASES_AT_ONCE)),
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             week: Arc::default(),
+            protected: Arc::default(),
             checking: Arc::default(),
             tried: Arc::default(),
         }
@@ -166,10 +171,12 @@ pub fn router(console: Console) -> Router {
         .merge(findings::routes())
         .merge(live::routes())
         .merge(machines::routes())
+        .merge(protected::routes())
         .merge(reports::routes())
         .merge(second::routes())
         .merge(self_check::routes())
         .merge(settings::routes())
+        .merge(tickets::routes())
         .merge(week::routes())
         .merge(wizard::routes())
         .route("/console.css", get(|| async { asset("text/css", CSS) }))

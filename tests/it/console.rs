@@ -8,8 +8,10 @@ mod events;
 mod evidence;
 mod machines;
 mod pages;
+mod protected;
 mod second;
 mod settings;
+mod tickets;
 mod wizard;
 
 use anyhow::Result;

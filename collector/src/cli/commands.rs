@@ -354,6 +354,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Breach { what } => people::breach(client, what).await,
         Command::Mine(args) => people::mine(client, args).await,
         Command::SelfView { what } => people::self_view(client, what).await,
+        Command::Protected(args) => super::protected::run(client, args).await,
         Command::Baseline(args) => super::baseline::run(client, args).await,
         Command::Findings(args) => findings::list(client, args).await,
         Command::Finding(args) => findings::one(client, args).await,

@@ -47,7 +47,7 @@ const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
 /// Who keeps it running: adds machines, ends them.
 const KEEP: Who = Who::Only(&["manager", "operator"]);
-/// Who lets people in and out.
+/// Who lets people in and out, and says what is watched.
 const MANAGER: Who = Who::Only(&["manager"]);
 
 /// Who has one case and nothing else.
@@ -110,6 +110,20 @@ pub const PAGES: &[Row] = &[
     post("/machines/{name}/shut-out", KEEP),
     get("/add-machine", KEEP),
     post("/add-machine", KEEP),
+    // What is protected.
+    get("/protected", DECIDE),
+    post("/protected/watch", MANAGER),
+    get("/protected/jobs", DECIDE),
+    post("/protected/jobs", DECIDE),
+    get("/protected/try", DECIDE),
+    post("/protected/try", DECIDE),
+    // Tickets.
+    get("/tickets", DECIDE),
+    get("/tickets/request", DECIDE),
+    post("/tickets/request", DECIDE),
+    get("/tickets/{id}", DECIDE),
+    post("/tickets/{id}", DECIDE),
+    post("/tickets/{id}/seen", DECIDE),
     // Second signatures.
     get("/second", DECIDE),
     post("/second/reviewer", MANAGER),

@@ -50,6 +50,7 @@ pub const API: &[Row] = &[
     post("/api/v1/policy", MANAGER),
     get("/api/v1/policy/table", DECIDE),
     post("/api/v1/policy/try", DECIDE),
+    get("/api/v1/protected", DECIDE),
     get("/api/v1/watches", DECIDE),
     post("/api/v1/watches/decide", MANAGER),
     get("/api/v1/inventory", DECIDE),
