@@ -32,9 +32,14 @@
 mod door;
 mod events;
 mod findings;
+mod form;
 pub mod gate;
+mod link_made;
 pub mod listener;
 mod live;
+mod mine;
+mod people;
+mod questions;
 mod reports;
 mod self_check;
 pub mod shell;
@@ -86,6 +91,8 @@ pub struct Console {
     pub(crate) live: Arc<Semaphore>,
     /// This week's review as it was made last.
     pub(crate) week: Arc<week::Kept>,
+    /// What the entries of the last weeks say about people, as somebody looked it up last.
+    pub(crate) people: Arc<people::Kept>,
     /// The check of the ledger that somebody asked for.
     pub(crate) checking: Arc<self_check::Checking>,
 }
@@ -101,6 +108,7 @@ impl Console {
             passphrases: Arc::new(Semaphore::new(PASSPHRASES_AT_ONCE)),
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             week: Arc::default(),
+            people: Arc::default(),
             checking: Arc::default(),
         }
     }
@@ -134,6 +142,9 @@ pub fn router(console: Console) -> Router {
         .merge(events::routes())
         .merge(findings::routes())
         .merge(live::routes())
+        .merge(mine::routes())
+        .merge(people::routes())
+        .merge(questions::routes())
         .merge(reports::routes())
         .merge(self_check::routes())
         .merge(week::routes())

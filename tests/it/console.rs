@@ -3,6 +3,7 @@
 mod doors;
 mod events;
 mod pages;
+mod people;
 
 use anyhow::Result;
 use ntk_tests::console::{Browser, set_up_link, with_manager};

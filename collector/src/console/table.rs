@@ -43,6 +43,8 @@ const fn post(path: &'static str, who: Who) -> Row {
 
 /// Those who decide.
 const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
+/// Who approves.
+const MANAGER: Who = Who::Only(&["manager"]);
 /// Those who decide, and who keeps it running.
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
 
@@ -61,6 +63,7 @@ pub const NAVIGATION: &[(&str, &str)] = &[
     ("Evidence", "/evidence"),
     ("Self-check", "/self-check"),
     ("Settings", "/settings"),
+    ("About me", "/mine"),
 ];
 
 /// Every page.
@@ -90,6 +93,21 @@ pub const PAGES: &[Row] = &[
     // Events.
     get("/events", DECIDE),
     get("/events.csv", DECIDE),
+    // People.
+    get("/people", DECIDE),
+    post("/people", DECIDE),
+    post("/accounts/confirm", MANAGER),
+    post("/self-view", MANAGER),
+    get("/people/{id}", DECIDE),
+    post("/people/{id}/leave", MANAGER),
+    post("/people/{id}/notice", DECIDE),
+    get("/notices", DECIDE),
+    post("/notices", MANAGER),
+    // Questions: links and forms that are open.
+    get("/links", DECIDE),
+    post("/links", DECIDE),
+    // Each about themselves.
+    get("/mine", Who::Everyone),
     // Reports.
     get("/reports", DECIDE),
     get("/reports/{name}", DECIDE),
