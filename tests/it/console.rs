@@ -2,8 +2,12 @@
 
 mod doors;
 mod events;
+mod machines;
 mod pages;
 mod people;
+mod second;
+mod settings;
+mod wizard;
 
 use anyhow::Result;
 use ntk_tests::console::{Browser, set_up_link, with_manager};

@@ -43,10 +43,12 @@ const fn post(path: &'static str, who: Who) -> Row {
 
 /// Those who decide.
 const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
-/// Who approves.
-const MANAGER: Who = Who::Only(&["manager"]);
 /// Those who decide, and who keeps it running.
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
+/// Who keeps it running: adds machines, ends them.
+const KEEP: Who = Who::Only(&["manager", "operator"]);
+/// Who lets people in and out.
+const MANAGER: Who = Who::Only(&["manager"]);
 
 /// The pages in the order in which they are named on every page. One without a row below is not built yet, and is shown
 /// to nobody.
@@ -59,6 +61,7 @@ pub const NAVIGATION: &[(&str, &str)] = &[
     ("What is protected", "/protected"),
     ("Tickets", "/tickets"),
     ("Departure", "/departure"),
+    ("Second signatures", "/second"),
     ("Reports", "/reports"),
     ("Evidence", "/evidence"),
     ("Self-check", "/self-check"),
@@ -112,6 +115,36 @@ pub const PAGES: &[Row] = &[
     get("/reports", DECIDE),
     get("/reports/{name}", DECIDE),
     post("/reports/sign-off", DECIDE),
+    // Machines.
+    get("/machines", RUN),
+    get("/machines/{name}", RUN),
+    post("/machines/{name}/ask", DECIDE),
+    post("/machines/{name}/shut-out", KEEP),
+    get("/add-machine", KEEP),
+    post("/add-machine", KEEP),
+    // Second signatures.
+    get("/second", DECIDE),
+    post("/second/reviewer", MANAGER),
+    post("/second/sign", DECIDE),
+    post("/second/decline", DECIDE),
+    // Set-up.
+    get("/wizard", MANAGER),
+    get("/wizard/{step}", MANAGER),
+    post("/wizard/{step}", MANAGER),
+    post("/wizard/put-away/now", MANAGER),
+    // Settings.
+    get("/settings", RUN),
+    post("/settings", KEEP),
+    get("/settings/accounts", MANAGER),
+    post("/settings/accounts", MANAGER),
+    get("/settings/help-desks", MANAGER),
+    post("/settings/help-desks", MANAGER),
+    get("/settings/roster", DECIDE),
+    post("/settings/roster", MANAGER),
+    get("/settings/table", DECIDE),
+    post("/settings/table", MANAGER),
+    get("/settings/keeping", DECIDE),
+    post("/settings/keeping", DECIDE),
     // Self-check.
     get("/self-check", RUN),
     post("/self-check", RUN),
