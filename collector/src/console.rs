@@ -39,12 +39,17 @@ mod door;
 mod events;
 mod evidence;
 mod findings;
+mod form;
 pub mod gate;
+mod link_made;
 pub mod listener;
 mod live;
 mod machines;
+mod mine;
 mod parts;
 mod protected;
+mod people;
+mod questions;
 mod reports;
 mod second;
 mod self_check;
@@ -104,6 +109,8 @@ pub struct Console {
     pub(crate) week: Arc<week::Kept>,
     /// What is protected, as it was read last.
     pub(crate) protected: Arc<protected::Kept>,
+    /// What the entries of the last weeks say about people, as somebody looked it up last.
+    pub(crate) people: Arc<people::Kept>,
     /// The check of the ledger that somebody asked for.
     pub(crate) checking: Arc<self_check::Checking>,
     /// What became of the trials that somebody sent last.
@@ -125,6 +132,7 @@ impl Console {
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             week: Arc::default(),
             protected: Arc::default(),
+            people: Arc::default(),
             checking: Arc::default(),
             tried: Arc::default(),
         }
@@ -172,6 +180,9 @@ pub fn router(console: Console) -> Router {
         .merge(live::routes())
         .merge(machines::routes())
         .merge(protected::routes())
+        .merge(mine::routes())
+        .merge(people::routes())
+        .merge(questions::routes())
         .merge(reports::routes())
         .merge(second::routes())
         .merge(self_check::routes())

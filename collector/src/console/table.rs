@@ -70,6 +70,7 @@ pub const NAVIGATION: &[(&str, &str)] = &[
     ("Self-check", "/self-check"),
     ("Settings", "/settings"),
     ("Your case", "/case"),
+    ("About me", "/mine"),
 ];
 
 /// Every page.
@@ -99,6 +100,21 @@ pub const PAGES: &[Row] = &[
     // Events.
     get("/events", DECIDE),
     get("/events.csv", DECIDE),
+    // People.
+    get("/people", DECIDE),
+    post("/people", DECIDE),
+    post("/accounts/confirm", MANAGER),
+    post("/self-view", MANAGER),
+    get("/people/{id}", DECIDE),
+    post("/people/{id}/leave", MANAGER),
+    post("/people/{id}/notice", DECIDE),
+    get("/notices", DECIDE),
+    post("/notices", MANAGER),
+    // Questions: links and forms that are open.
+    get("/links", DECIDE),
+    post("/links", DECIDE),
+    // Each about themselves.
+    get("/mine", Who::Everyone),
     // Reports.
     get("/reports", DECIDE),
     get("/reports/{name}", DECIDE),
