@@ -9,9 +9,11 @@ pub mod client;
 pub(crate) mod cosigns;
 mod delivery;
 mod departure;
+pub(crate) mod events;
 pub mod findings;
-mod inventory;
+pub(crate) mod inventory;
 pub(crate) mod links;
+pub(crate) mod machines;
 mod metrics;
 mod mine;
 mod off_site;
@@ -35,7 +37,7 @@ mod witness;
 use axum::Json;
 use axum::Router;
 use axum::body::to_bytes;
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
@@ -53,7 +55,7 @@ use crate::report::week::Week;
 use crate::review::review;
 use crate::self_check::{KEPT_REVIEW, SelfCheck, self_check};
 use api::Api;
-use requests::{EventsQuery, NewEnrolment, ReportRequest, RevokeRequest, event_row};
+use requests::ReportRequest;
 
 /// The largest request, bytes: a roster of a hospital fits.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -132,9 +134,7 @@ pub fn api() -> Api {
             metrics::metrics,
         )
         .giving(metrics::MEDIA_TYPE)
-        .get("/v1/enroll", "Machines that record, and offers that are open", machines)
-        .post("/v1/enroll", "Offer a machine a place: the token is shown once", enroll)
-        .post("/v1/enroll/revoke", "Shut a machine out", revoke)
+        .merge(machines::routes())
         .merge(accounts::routes())
         .merge(reviews::routes())
         .merge(witness::routes())
@@ -181,7 +181,7 @@ pub fn api() -> Api {
         .get("/v1/findings", "Findings, newest first", findings::list)
         .get("/v1/findings/{id}", "One finding with its story", findings::one)
         .post("/v1/findings/{id}/step", "Ask, answer or decide about a finding", findings::take_step)
-        .get("/v1/events", "Entries of a person, a time or an asset, one JSON object a line", events)
+        .get("/v1/events", "Entries of a person, a time or an asset, one JSON object a line", events::list)
         .giving("application/x-ndjson")
         .post("/v1/report", "Make the weekly access review", report)
         .post("/v1/export", "Make an evidence bundle", export_bundle)
@@ -281,81 +281,6 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "at_rest": app.at_rest,
         "time_stamps": crate::time_stamp::ask::standing(&app),
     }))
-}
-
-async fn machines(State(app): State<App>) -> Json<Value> {
-    let published = app.ledger.published();
-    let streams = app.liveness.streams();
-    let machines: Vec<Value> = published
-        .registry
-        .machines
-        .iter()
-        .map(|(author, machine)| {
-            let known = published.authors.iter().find(|(name, _)| name.to_string() == *author);
-            let (size, epoch) = known.map_or((0, 0), |(_, known)| (known.log.size(), known.log.epoch()));
-            json!({"author": author, "machine": machine, "entries": size, "epoch": epoch, "stream": streams.get(author)})
-        })
-        .collect();
-    let offers: Vec<Value> = published
-        .registry
-        .offers
-        .values()
-        .map(|offer| json!({"machine": offer.machine, "expires": offer.expires, "notice": offer.notice, "replaces": offer.replaces}))
-        .collect();
-    Json(json!({"machines": machines, "offers": offers}))
-}
-
-async fn enroll(State(app): State<App>, Json(request): Json<NewEnrolment>) -> Answer<Json<Value>> {
-    let offer = requests::offer(&app, &request)?;
-    record(
-        &app,
-        act::kind::ENROLMENT_OFFERED,
-        serde_json::to_value(&offer.body).map_err(|error| Failure::ours(&error))?,
-    )
-    .await?;
-    let author = offer.body.author().map(|author| author.to_string());
-    Ok(Json(
-        json!({"token": offer.token, "machine": request.machine, "author": author, "expires": offer.body.expires}),
-    ))
-}
-
-async fn revoke(State(app): State<App>, Json(request): Json<RevokeRequest>) -> Answer<Json<Value>> {
-    let registry = app.ledger.published().registry;
-    let newest = registry.newest(&request.machine);
-    let author = newest.as_ref().map(|(author, _)| author.to_string()).unwrap_or_default();
-    match newest.map(|(_, machine)| machine) {
-        None => {
-            return Err(Failure::missing(format!(
-                "there is no machine `{}`; see `ntk-collector enroll list`",
-                request.machine
-            )));
-        }
-        Some(machine) if machine.revoked.is_some() => {
-            return Err(Failure::bad(format!("`{}` was revoked already", request.machine)));
-        }
-        Some(_) => {}
-    }
-    record(&app, act::kind::REVOCATION, json!({"author": author, "reason": request.reason})).await?;
-    Ok(Json(json!({"revoked": request.machine})))
-}
-
-async fn events(State(app): State<App>, Query(query): Query<EventsQuery>) -> Answer<Response> {
-    let looked = json!({"what": "events", "person": query.person, "from": query.from, "to": query.to, "asset": query.asset});
-    let app_for_reading = app.clone();
-    let lines = blocking(move || {
-        let (from, to) = query.span()?;
-        let mut lines = String::new();
-        app_for_reading.lookup.events(from, to, |seen| {
-            if let Some(row) = event_row(&query, from, to, &seen) {
-                lines.push_str(&row.to_string());
-                lines.push('\n');
-            }
-        })?;
-        Ok(lines)
-    })
-    .await?;
-    record(&app, act::kind::VIEWED, looked).await?;
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
 }
 
 /// A review as it was made and kept.

@@ -352,6 +352,15 @@ pub struct EventsArgs {
     /// Only this class of asset, this owner, or paths with this part
     #[arg(long)]
     pub asset: Option<String>,
+    /// Only on this computer
+    #[arg(long)]
+    pub computer: Option<String>,
+    /// Only of this kind: read, change, login, admin, everything (that somebody did)
+    #[arg(long, value_parser = ["read", "change", "login", "admin", "everything"])]
+    pub what: Option<String>,
+    /// Only where the path holds this text, whatever its case
+    #[arg(long, value_name = "TEXT")]
+    pub path: Option<String>,
     /// Only what rested on this ticket, break-glass or job: T-12
     #[arg(long, value_name = "ID")]
     pub rests_on: Option<String>,

@@ -1,7 +1,8 @@
 //! The console: what people open with a browser, over TLS, at an address of its own.
 //!
 //! Server-rendered pages over the same code that the command line calls. Readable and usable without JavaScript; a
-//! small script of our own only lets a page follow the ledger. Everything that stands on a page is escaped by askama.
+//! small script of our own only lets a page follow the ledger. Everything that stands on a page is escaped,
+//! and what hides in it written out, by [`crate::escape`], which askama calls for every template.
 //!
 //! | room | does |
 //! |---|---|
@@ -32,10 +33,12 @@
 
 mod ask;
 mod door;
+mod events;
 mod findings;
 pub mod gate;
 pub mod listener;
 mod live;
+mod machines;
 mod parts;
 mod reports;
 mod second;
@@ -150,8 +153,10 @@ pub fn see(path: &str) -> Response {
 pub fn router(console: Console) -> Router {
     let pages = Router::new()
         .merge(door::routes())
+        .merge(events::routes())
         .merge(findings::routes())
         .merge(live::routes())
+        .merge(machines::routes())
         .merge(reports::routes())
         .merge(second::routes())
         .merge(self_check::routes())

@@ -331,6 +331,19 @@ impl Store {
         Ok(records)
     }
 
+    /// The newest batches of an author, at most so many, the newest first.
+    pub fn newest_leaves_of(&self, author: &str, n_max: usize) -> Result<Vec<LeafRecord>, StoreError> {
+        let key = self.key(note_key(author, 0));
+        let prefix = key.split_last_chunk::<8>().map_or(key.as_slice(), |(head, _)| head);
+        let mut records = Vec::new();
+        for item in self.prefix(prefix).rev().take(n_max) {
+            if let Ok(leaf) = item?.1.as_ref().try_into() {
+                records.extend(self.leaf(u64::from_be_bytes(leaf))?);
+            }
+        }
+        Ok(records)
+    }
+
     /// The roll-overs of an author to the epochs up to this one, in their order.
     pub fn roll_overs(&self, author: &str, epoch_max: u32) -> Result<Vec<RollOverRecord>, StoreError> {
         let (from, to) = (self.key(epoch_key(author, 0)), self.key(epoch_key(author, epoch_max)));
@@ -346,6 +359,17 @@ impl Store {
 
     /// The batches that touch the UTC days of `[from, to]`, in the order of the log.
     pub fn leaves_between(&self, from_unix_ns: i64, to_unix_ns: i64) -> Result<Vec<LeafRecord>, StoreError> {
+        let records = self
+            .indexes_between(from_unix_ns, to_unix_ns)?
+            .into_iter()
+            .filter_map(|leaf| self.leaf(leaf).transpose())
+            .collect::<Result<Vec<_>, _>>()?;
+        let touches = |record: &LeafRecord| record.touches(from_unix_ns, to_unix_ns);
+        Ok(records.into_iter().filter(touches).collect())
+    }
+
+    /// Indexes of the leaves of those days, in order; a few may lie just outside the span.
+    pub fn indexes_between(&self, from_unix_ns: i64, to_unix_ns: i64) -> Result<Vec<u64>, StoreError> {
         let (from, to) = (day_key(day(from_unix_ns), 0), day_key(day(to_unix_ns).saturating_add(1), 0));
         let mut leaves = Vec::new();
         for item in self.range(from..to) {
@@ -356,13 +380,7 @@ impl Store {
         }
         leaves.sort_unstable();
         leaves.dedup();
-        let records = leaves
-            .into_iter()
-            .filter_map(|leaf| self.leaf(leaf).transpose())
-            .collect::<Result<Vec<_>, _>>()?;
-        let touches =
-            |record: &LeafRecord| record.from_unix_ns <= to_unix_ns && record.to_unix_ns >= from_unix_ns;
-        Ok(records.into_iter().filter(touches).collect())
+        Ok(leaves)
     }
 
     /// Where to go on is known, and every kind of row was made up to there.

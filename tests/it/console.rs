@@ -1,6 +1,8 @@
 //! The console with the real binary, over TLS, with a plain HTTP client.
 
 mod doors;
+mod machines;
+mod events;
 mod pages;
 mod second;
 mod settings;

@@ -438,6 +438,9 @@ async fn events(client: &Client, args: EventsArgs) -> anyhow::Result<u8> {
         ("from", args.from.as_deref()),
         ("to", args.to.as_deref()),
         ("asset", args.asset.as_deref()),
+        ("computer", args.computer.as_deref()),
+        ("what", args.what.as_deref()),
+        ("path", args.path.as_deref()),
         ("rests_on", args.rests_on.as_deref()),
         ("acts", acts),
     ];

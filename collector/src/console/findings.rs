@@ -162,6 +162,7 @@ struct FindingPage {
     shell: Shell,
     whole: Whole,
     when: String,
+    around: String,
     steps: Vec<String>,
     innocent: Vec<String>,
     would_explain: Vec<String>,
@@ -216,6 +217,7 @@ async fn show(
         whole.findings.first().map(|detail| in_words(&detail.steps, &roster, zone)).unwrap_or_default();
     let page = FindingPage {
         when: whole.incident.when(zone),
+        around: super::events::around(&whole.incident.incident, zone),
         steps,
         innocent: all_of(&whole, |detail| &detail.finding.innocent_causes),
         would_explain: all_of(&whole, |detail| &detail.finding.would_explain),

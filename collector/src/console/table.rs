@@ -45,8 +45,7 @@ const fn post(path: &'static str, who: Who) -> Row {
 const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
 /// Those who decide, and who keeps it running.
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
-
-/// Who keeps it running.
+/// Who keeps it running: adds machines, ends them.
 const KEEP: Who = Who::Only(&["manager", "operator"]);
 /// Who lets people in and out.
 const MANAGER: Who = Who::Only(&["manager"]);
@@ -93,10 +92,20 @@ pub const PAGES: &[Row] = &[
     get("/findings", DECIDE),
     get("/findings/{id}", DECIDE),
     post("/findings/{id}", DECIDE),
+    // Events.
+    get("/events", DECIDE),
+    get("/events.csv", DECIDE),
     // Reports.
     get("/reports", DECIDE),
     get("/reports/{name}", DECIDE),
     post("/reports/sign-off", DECIDE),
+    // Machines.
+    get("/machines", RUN),
+    get("/machines/{name}", RUN),
+    post("/machines/{name}/ask", DECIDE),
+    post("/machines/{name}/shut-out", KEEP),
+    get("/add-machine", KEEP),
+    post("/add-machine", KEEP),
     // Second signatures.
     get("/second", DECIDE),
     post("/second/reviewer", MANAGER),

@@ -120,7 +120,7 @@ async fn show(State(console): State<Console>, visitor: Visitor) -> Page {
 }
 
 /// A drawing without style attributes, which the console's policy refuses; its width is the style sheet's.
-fn without_style(drawing: &str) -> String {
+pub(super) fn without_style(drawing: &str) -> String {
     let mut parts = drawing.split(" style=\"");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {

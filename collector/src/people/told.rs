@@ -26,6 +26,10 @@ pub fn sentence(kind: &str, body: &Value, roster: &Roster) -> Option<(String, bo
                 ),
                 true,
             ),
+            SecondStep::Named { person, .. } if body.get("refilled") == Some(&Value::Bool(true)) => (
+                format!("{} stays the second reviewer, as the ledger before this one says.", name(&person)),
+                false,
+            ),
             SecondStep::Named { person, .. } => {
                 (format!("{} is the second reviewer from then on.", name(&person)), false)
             }

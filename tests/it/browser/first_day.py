@@ -58,6 +58,9 @@ def main():
         for name, path in [*opened, ("own sign-in", "/me")]:
             page.goto(path)
             watcher.look(page, re.sub(r"[^a-z]+", "-", name.lower()).strip("-"))
+        page.goto("/events?show=1")
+        watcher.look(page, "events-found")
+        opened.append(("events found", "/events?show=1"))
         page.goto("/findings")
         of_one = page.locator("main a[href^='/findings/']")
         if of_one.count() == 0:

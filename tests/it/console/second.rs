@@ -3,9 +3,8 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use ntk_tests::console::{PASSPHRASE, with_manager};
+use ntk_tests::console::{let_in, PASSPHRASE, with_manager};
 
-use super::doors::let_in;
 use super::pages::{MARKUP, keep};
 
 #[test]
