@@ -68,6 +68,19 @@ def main():
             page.goto(of_machine)
             watcher.look(page, "machine")
             opened.append(("a machine", of_machine))
+        # The set-up and the parts of Settings stand in no navigation.
+        page.goto("/wizard")
+        watcher.look(page, "set-up-list")
+        opened.append(("set-up", "/wizard"))
+        for where in ("/wizard", "/settings"):
+            page.goto(where)
+            parts = [item.get_attribute("href") for item in page.locator(f"main a[href^='{where}/']").all()]
+            for path in dict.fromkeys(parts):
+                page.goto(path)
+                for hidden in page.locator("main details:not([open])").all():
+                    hidden.locator("summary").click()
+                watcher.look(page, path.strip("/").replace("/", "-"))
+                opened.append((path, path))
         page.goto("/events?show=1")
         watcher.look(page, "events-found")
         opened.append(("events found", "/events?show=1"))

@@ -3,13 +3,12 @@
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
 use ntk_evidence::entry::Entry;
-use ntk_tests::console::{PASSPHRASE, with_manager};
+use ntk_tests::console::{let_in, PASSPHRASE, with_manager};
 use ntk_tests::crafted::message;
 use ntk_tests::practice::START_WITHIN;
 use ntk_tests::wait;
 use serde_json::json;
 
-use super::doors::let_in;
 use super::pages::{MARKUP, keep};
 use crate::refusals::{accepted, enrolled, runtime};
 

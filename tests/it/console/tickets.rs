@@ -1,9 +1,8 @@
 //! Tickets by their pages: asked for, approved with the sentence repeated, declined, ended; break-glass seen by another.
 
 use anyhow::{Context as _, Result, ensure};
-use ntk_tests::console::{Answer, Browser, PASSPHRASE, with_manager};
+use ntk_tests::console::{let_in, Answer, Browser, PASSPHRASE, with_manager};
 
-use super::doors::let_in;
 use super::pages::{MARKUP, keep};
 
 /// What somebody types who asks.
