@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+mod console;
 mod lines;
 mod linux;
 mod people;
 
 /// Every line, in the order in which SECURITY.md holds them.
 pub fn table() -> impl Iterator<Item = &'static Attack> {
-    lines::TABLE.iter().chain(linux::LINUX).chain(people::PEOPLE)
+    lines::TABLE.iter().chain(linux::LINUX).chain(people::PEOPLE).chain(console::CONSOLE)
 }
 
 /// One line.

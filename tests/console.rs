@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
-use ntk_collector::account::totp;
+use ntk_collector::account::{Role, totp};
+use ntk_collector::console::COOKIE;
+use ntk_collector::console::table::Row;
 use tempfile::TempDir;
 
 use crate::practice::Practice;
@@ -44,6 +46,12 @@ impl Answer {
         Some(self.body.split_once(before)?.1.split_once(after)?.0)
     }
 
+    /// Whether the gate let nobody through: told to sign in, or that the role does not.
+    pub fn is_shut(&self) -> bool {
+        let away = |to: &str| to.starts_with("/sign-in") || to.starts_with("/second-factor");
+        [401, 403].contains(&self.status) || (self.status == 303 && self.leads_to().is_some_and(away))
+    }
+
     /// The token of the page's forms.
     pub fn csrf(&self) -> Option<&str> {
         self.between("name=\"csrf\" value=\"", "\"")
@@ -57,6 +65,8 @@ pub struct Browser {
     authority: PathBuf,
     folder: TempDir,
     csrf: String,
+    /// The own address, where it matters from where somebody asks.
+    from: Option<String>,
 }
 
 /// What somebody who is set up signs in with.
@@ -80,7 +90,30 @@ impl Browser {
             authority: practice.dir().join("private/authority.pem"),
             folder: tempfile::tempdir()?,
             csrf: String::new(),
+            from: None,
         })
+    }
+
+    /// The same from another address of loopback.
+    #[must_use]
+    pub fn from(mut self, address: &str) -> Self {
+        self.from = Some(address.to_owned());
+        self
+    }
+
+    /// A thief with a copy of this browser's cookies and of the token of its last page.
+    pub fn stolen(&self) -> Result<Self> {
+        let thief = Self {
+            origin: self.origin.clone(),
+            authority: self.authority.clone(),
+            folder: tempfile::tempdir()?,
+            csrf: self.csrf.clone(),
+            from: Some("127.0.0.9".to_owned()),
+        };
+        let cookies = std::fs::read_to_string(self.jar())?;
+        ensure!(cookies.contains(COOKIE), "there is a session to steal: {cookies}");
+        std::fs::write(thief.jar(), cookies)?;
+        Ok(thief)
     }
 
     /// A GET.
@@ -149,6 +182,7 @@ impl Browser {
                 &authority,
             ])
             .args(["-b", &jar, "-c", &jar])
+            .args(self.from.iter().flat_map(|address| ["--interface", address]))
             .args(arguments)
             .arg(&url)
             .output()?;
@@ -169,6 +203,19 @@ impl Browser {
         let answer = answer.with_context(|| format!("saving {path}"))?;
         ensure!(answer.status == 200, "{path} answers {}", answer.status);
         Ok(())
+    }
+
+    /// A request of the table with this token in place of the session's own.
+    pub fn post_with_token(&self, path: &str, token: Option<&str>) -> Result<Answer> {
+        let origin = format!("Origin: {}", self.origin);
+        if path.starts_with("/api/") {
+            let token = token.map(|token| format!("X-CSRF-Token: {token}"));
+            let mut arguments = vec!["-X", "POST", "-H", &origin, "-H", "Content-Type: application/json"];
+            arguments.extend(token.iter().flat_map(|token| ["-H", token.as_str()]));
+            return self.ask(&[&arguments[..], &["--data-raw", "{}"]].concat(), path);
+        }
+        let token = token.map_or_else(String::new, |token| format!("csrf={token}"));
+        self.ask(&["-X", "POST", "-H", &origin, "--data-urlencode", &token], path)
     }
 
     /// The file with its cookies.
@@ -242,6 +289,63 @@ fn unspelled(spelled: &str) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// A path of the table with something in the place of its names, that is nothing's name.
+pub fn filled(path: &str) -> String {
+    let parts = path.split('/').map(|part| match part {
+        "{name}" => "none.html",
+        "{step}" => "people",
+        "{token}" | "{id}" => "0000000000000000",
+        part if part.starts_with('{') => "nobody",
+        part => part,
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+/// A request of the table as a browser that is signed in sends it, with nothing in it.
+pub fn ask_row(browser: &mut Browser, row: &Row) -> Result<Answer> {
+    let path = filled(row.path);
+    match (row.method, path.starts_with("/api/")) {
+        ("GET", _) => browser.ask(&[], &path),
+        (_, true) => browser.post_json(&path, &serde_json::json!({})),
+        // A form without what it needs: it gets through the gate, and does nothing.
+        (_, false) => browser.post(&path, &[]),
+    }
+}
+
+/// Lets a person in with a role by the command line; their browser, signed in.
+pub fn let_in(practice: &Practice, person: &str, role: &[&str]) -> Result<(Browser, Credentials)> {
+    let file = marys_passphrase(practice)?;
+    let mut arguments = vec!["account", "add", person, "--by", "mary", "--passphrase-file", &file, "--role"];
+    arguments.extend_from_slice(role);
+    let said = practice.collector(&arguments)?;
+    let link = said.split_whitespace().find(|word| word.starts_with("https://")).context("a link")?;
+    let mut browser = Browser::open(practice)?;
+    let credentials = browser.set_up(link, &[])?;
+    Ok((browser, credentials))
+}
+
+/// The file with the manager's passphrase, for the command line.
+pub fn marys_passphrase(practice: &Practice) -> Result<String> {
+    let file = practice.folder().join("marys-passphrase");
+    std::fs::write(&file, PASSPHRASE)?;
+    Ok(file.to_string_lossy().into_owned())
+}
+
+/// One browser a role, signed in, and one of nobody: chen reviews, lee is an attorney, otto keeps it running, sam is a
+/// person.
+pub fn of_every_role(practice: &Practice, mary: Browser) -> Result<Vec<(Option<Role>, Browser)>> {
+    practice.import_people("chen", "lee", "otto", "sam")?;
+    let attorney = Role::Attorney { case: "C-1".into() };
+    Ok(vec![
+        (Some(Role::Manager), mary),
+        (Some(Role::Reviewer), let_in(practice, "chen", &["reviewer"])?.0),
+        (Some(attorney), let_in(practice, "lee", &["attorney", "--case", "C-1"])?.0),
+        (Some(Role::Operator), let_in(practice, "otto", &["operator"])?.0),
+        (Some(Role::Person), let_in(practice, "sam", &["person"])?.0),
+        (None, Browser::open(practice)?),
+    ])
 }
 
 /// The set-up link that a first start printed.

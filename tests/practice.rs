@@ -155,6 +155,12 @@ impl Practice {
         Ok(practice)
     }
 
+    /// A practice that was made without a process, in the folder's `collector`; nothing is started.
+    pub fn over(folder: TempDir, port: u16, console_port: u16) -> Self {
+        let (at, environment) = (folder.path().to_owned(), Vec::new());
+        Self { folder: at, _scratch: Some(folder), port, console_port, collector: None, environment }
+    }
+
     /// The variables that every run of the collector gets from now on.
     pub fn set_environment(&mut self, environment: Vec<(String, String)>) {
         self.environment = environment;
@@ -308,6 +314,6 @@ impl Practice {
 }
 
 /// A port on loopback that was free a moment ago.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -11,8 +11,9 @@ pub(crate) mod cosigns;
 mod delivery;
 pub(crate) mod departure;
 pub mod findings;
-mod inventory;
+pub(crate) mod inventory;
 pub(crate) mod links;
+pub(crate) mod machines;
 mod metrics;
 mod mine;
 mod off_site;
@@ -26,6 +27,7 @@ pub mod reviewers;
 pub(crate) mod reviews;
 pub(crate) mod roster;
 mod second;
+pub(crate) mod set_up;
 mod staff_notices;
 pub mod ticket_tokens;
 pub mod tickets;
@@ -53,7 +55,7 @@ use crate::report::week::Week;
 use crate::review::review;
 use crate::self_check::{KEPT_REVIEW, SelfCheck, self_check};
 use api::Api;
-use requests::{EventsQuery, NewEnrolment, ReportRequest, RevokeRequest, event_row};
+use requests::{EventsQuery, ReportRequest, event_row};
 
 /// The largest request, bytes: a roster of a hospital fits.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -84,6 +86,11 @@ impl Failure {
     /// Not theirs to do.
     pub fn not_theirs(sentence: impl Into<String>) -> Self {
         Self { status: StatusCode::FORBIDDEN, sentence: sentence.into() }
+    }
+
+    /// As it was answered before.
+    pub(crate) const fn answered(status: StatusCode, sentence: String) -> Self {
+        Self { status, sentence }
     }
 
     /// What is answered: status and sentence.
@@ -127,9 +134,7 @@ pub fn api() -> Api {
             metrics::metrics,
         )
         .giving(metrics::MEDIA_TYPE)
-        .get("/v1/enroll", "Machines that record, and offers that are open", machines)
-        .post("/v1/enroll", "Offer a machine a place: the token is shown once", enroll)
-        .post("/v1/enroll/revoke", "Shut a machine out", revoke)
+        .merge(machines::routes())
         .merge(accounts::routes())
         .merge(reviews::routes())
         .merge(witness::routes())
@@ -146,6 +151,7 @@ pub fn api() -> Api {
         .merge(links::routes())
         .merge(staff_notices::routes())
         .merge(second::routes())
+        .merge(set_up::routes())
         .merge(cosigns::routes())
         .merge(breaches::routes())
         .merge(bundles::routes())
@@ -274,62 +280,6 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "at_rest": app.at_rest,
         "time_stamps": crate::time_stamp::ask::standing(&app),
     }))
-}
-
-async fn machines(State(app): State<App>) -> Json<Value> {
-    let published = app.ledger.published();
-    let streams = app.liveness.streams();
-    let machines: Vec<Value> = published
-        .registry
-        .machines
-        .iter()
-        .map(|(author, machine)| {
-            let known = published.authors.iter().find(|(name, _)| name.to_string() == *author);
-            let (size, epoch) = known.map_or((0, 0), |(_, known)| (known.log.size(), known.log.epoch()));
-            json!({"author": author, "machine": machine, "entries": size, "epoch": epoch, "stream": streams.get(author)})
-        })
-        .collect();
-    let offers: Vec<Value> = published
-        .registry
-        .offers
-        .values()
-        .map(|offer| json!({"machine": offer.machine, "expires": offer.expires, "notice": offer.notice, "replaces": offer.replaces}))
-        .collect();
-    Json(json!({"machines": machines, "offers": offers}))
-}
-
-async fn enroll(State(app): State<App>, Json(request): Json<NewEnrolment>) -> Answer<Json<Value>> {
-    let offer = requests::offer(&app, &request)?;
-    record(
-        &app,
-        act::kind::ENROLMENT_OFFERED,
-        serde_json::to_value(&offer.body).map_err(|error| Failure::ours(&error))?,
-    )
-    .await?;
-    let author = offer.body.author().map(|author| author.to_string());
-    Ok(Json(
-        json!({"token": offer.token, "machine": request.machine, "author": author, "expires": offer.body.expires}),
-    ))
-}
-
-async fn revoke(State(app): State<App>, Json(request): Json<RevokeRequest>) -> Answer<Json<Value>> {
-    let registry = app.ledger.published().registry;
-    let newest = registry.newest(&request.machine);
-    let author = newest.as_ref().map(|(author, _)| author.to_string()).unwrap_or_default();
-    match newest.map(|(_, machine)| machine) {
-        None => {
-            return Err(Failure::missing(format!(
-                "there is no machine `{}`; see `ntk-collector enroll list`",
-                request.machine
-            )));
-        }
-        Some(machine) if machine.revoked.is_some() => {
-            return Err(Failure::bad(format!("`{}` was revoked already", request.machine)));
-        }
-        Some(_) => {}
-    }
-    record(&app, act::kind::REVOCATION, json!({"author": author, "reason": request.reason})).await?;
-    Ok(Json(json!({"revoked": request.machine})))
 }
 
 async fn events(State(app): State<App>, Query(query): Query<EventsQuery>) -> Answer<Response> {

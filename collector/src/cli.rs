@@ -20,6 +20,7 @@ mod print;
 mod proposals;
 mod refill;
 mod roster;
+mod set_up;
 mod sign_off;
 pub mod tickets;
 mod time_stamp;
@@ -223,6 +224,12 @@ pub enum Command {
     Preserve(preservation::PreserveArgs),
     /// Take out entries whose retention is over; notes, leaf hashes and acts stay, holds are respected
     Prune(preservation::PruneArgs),
+    /// What a new practice still has to set up
+    SetUp {
+        /// What to do [default: list]
+        #[command(subcommand)]
+        what: Option<set_up::SetUpCommand>,
+    },
     /// Copies outside this machine, encrypted to the recovery key
     OffSite {
         /// What to do

@@ -1,6 +1,7 @@
 //! The clock as a value, so that a test can be next Tuesday.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use ntk_evidence::time::Moment;
 
@@ -21,6 +22,11 @@ impl Clock {
     /// A clock that stands still.
     pub fn fixed(moment: Moment) -> Self {
         Self(Arc::new(move || moment))
+    }
+
+    /// A clock that shows what was put there last, in nanoseconds since 1970.
+    pub fn set_by(nanos: Arc<AtomicI64>) -> Self {
+        Self(Arc::new(move || Moment::from_unix_nanos(nanos.load(Ordering::Acquire))))
     }
 
     /// Now.

@@ -1,7 +1,8 @@
 //! The console: what people open with a browser, over TLS, at an address of its own.
 //!
 //! Server-rendered pages over the same code that the command line calls. Readable and usable without JavaScript; a
-//! small script of our own only lets a page follow the ledger. Everything that stands on a page is escaped by askama.
+//! small script of our own only lets a page follow the ledger. Everything that stands on a page is escaped,
+//! and what hides in it written out, by [`crate::escape`], which askama calls for every template.
 //!
 //! | room | does |
 //! |---|---|
@@ -10,7 +11,8 @@
 //! | [`table`] | who may open what; one row a route, for pages and JSON API alike; the navigation |
 //! | [`shell`] | what stands around a page ([`shell::Shell`]), who is signed in ([`shell::Visitor`]), what went wrong ([`shell::Trouble`]) |
 //! | `door` | sign-in, sign-out, set-up link, second factor, one's own sign-ins |
-//! | `week`, `findings`, `reports`, `self_check`, `evidence`, `case`, `departure`, `breach` | the pages of these names; `live` tells them that something is new |
+//! | [`ask`] | a page asks the JSON API, as whoever is signed in |
+//! | `breach`, `case`, `departure`, `evidence`, `findings`, `reports`, `second`, `self_check`, `settings`, `week`, `wizard` | the pages of these names; `live` tells them that something is new |
 //!
 //! # To add a page
 //! 1. A template `templates/console/NAME.html` that begins with `{% extends "console/layout.html" %}` and fills
@@ -29,6 +31,7 @@
 //! A look at a finding or report is an act: `console.viewed(&visitor, json!({"what": "..."}))`. Who is
 //! not to see a finding is decided by [`crate::admin::viewer::Viewer`].
 
+mod ask;
 mod breach;
 mod case;
 mod departure;
@@ -38,13 +41,18 @@ mod findings;
 pub mod gate;
 pub mod listener;
 mod live;
+mod machines;
+mod parts;
 mod reports;
+mod second;
 mod self_check;
+mod settings;
 pub mod shell;
 mod signing;
 pub mod start;
 pub mod table;
 mod week;
+mod wizard;
 
 use std::sync::Arc;
 
@@ -59,6 +67,7 @@ use ntk_evidence::act;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use crate::account::Role;
 use crate::account::limit::Tries;
 use crate::admin::{self, Failure};
 use crate::app::App;
@@ -92,12 +101,17 @@ pub struct Console {
     pub(crate) week: Arc<week::Kept>,
     /// The check of the ledger that somebody asked for.
     pub(crate) checking: Arc<self_check::Checking>,
+    /// What became of the trials that somebody sent last.
+    pub(crate) tried: Arc<parts::Tried>,
+    /// What the command line asks, too.
+    pub(crate) api: Router,
 }
 
 impl Console {
     /// Over a practice at work.
     pub fn new(app: App, origin: &str) -> Self {
         Self {
+            api: admin::router(app.clone()),
             app,
             origin: origin.into(),
             tries: Arc::default(),
@@ -106,6 +120,7 @@ impl Console {
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             week: Arc::default(),
             checking: Arc::default(),
+            tried: Arc::default(),
         }
     }
 
@@ -126,6 +141,13 @@ impl Console {
     }
 }
 
+/// Where somebody begins: a manager with what is still to be set up, until it is, or was put away.
+pub(crate) async fn first_page(console: &Console, role: &Role) -> Result<&'static str, Failure> {
+    let page = table::first_page(role);
+    let is_set_up = role.name() != "manager" || admin::set_up::is_over(&console.app).await?;
+    Ok(if is_set_up { page } else { "/wizard" })
+}
+
 /// Where a form leads once it is done.
 pub fn see(path: &str) -> Response {
     Redirect::to(path).into_response()
@@ -141,9 +163,13 @@ pub fn router(console: Console) -> Router {
         .merge(evidence::routes())
         .merge(findings::routes())
         .merge(live::routes())
+        .merge(machines::routes())
         .merge(reports::routes())
+        .merge(second::routes())
         .merge(self_check::routes())
+        .merge(settings::routes())
         .merge(week::routes())
+        .merge(wizard::routes())
         .route("/console.css", get(|| async { asset("text/css", CSS) }))
         .route("/console.js", get(|| async { asset("text/javascript", SCRIPT) }))
         .route("/icon.svg", get(|| async { asset("image/svg+xml", ICON) }))
@@ -151,7 +177,7 @@ pub fn router(console: Console) -> Router {
     // Whoever has such a link needs no account: these pages have guards of their own.
     let links = question::public::routes(console.app.clone());
     pages
-        .nest("/api", admin::router(console.app.clone()))
+        .nest("/api", console.api.clone())
         .fallback(nowhere)
         .method_not_allowed_fallback(nowhere)
         .layer(DefaultBodyLimit::max(1 << 20))

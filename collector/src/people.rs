@@ -23,6 +23,7 @@ use crate::link::Links;
 use crate::roster::Roster;
 use crate::second::Standing;
 use crate::second::cosign::Cosigns;
+use crate::set_up::SetUp;
 use crate::staff_notice::Notices;
 
 /// `change` of an `act_configuration` that says whether people see what is recorded about themselves.
@@ -44,11 +45,14 @@ pub struct People {
     pub breaches: Breaches,
     /// Whether people may see what is recorded about themselves.
     pub self_view: bool,
+    /// How far the set-up is, as far as acts say.
+    pub set_up: SetUp,
 }
 
 impl People {
     fn apply(&mut self, event: &Event) -> Option<()> {
         let (at, body) = (event.time.as_str(), act::body(event)?);
+        self.set_up.apply(event.kind.as_str(), at, body);
         match event.kind.as_str() {
             act::kind::INIT => self.second = Standing::of_init(body),
             act::kind::SECOND_REVIEWER => self.second.apply(at, read(body)?),
@@ -122,6 +126,8 @@ impl Shared {
             act::kind::BREACH,
             act::kind::EXPORT,
             act::kind::CONFIGURATION,
+            act::kind::DELIVERY,
+            act::kind::POLICY,
         ];
         if is_ours.contains(&event.kind.as_str()) {
             let _ = Arc::make_mut(&mut self.0).apply(event);

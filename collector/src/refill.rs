@@ -38,6 +38,7 @@ use crate::ledger::{Appended, LedgerError};
 use crate::policy::Policy;
 use crate::recovery;
 use crate::roster::Roster;
+use crate::second::{SecondStep, Standing};
 
 mod gone;
 mod source;
@@ -185,8 +186,9 @@ pub fn refill(
         machines_max: before.machines_max,
         ..keys.trust(&before.practice, now)
     };
-    let refilled = json!({"refilled": true});
-    let mut acts = init::first_acts(&keys, &trust, &options.init, (&policy, &roster), refilled, now);
+    let (said, named) = taken_over(found.second.as_ref().map(|(_, standing)| standing));
+    let mut acts = init::first_acts(&keys, &trust, &options.init, (&policy, &roster), said, now);
+    acts.extend(named.map(|body| act::event(act::kind::SECOND_REVIEWER, now.to_rfc3339(3), body)));
     let begins = found.begins();
     for log in begins.values() {
         acts.push(enrolment(log, &now.to_rfc3339(3)));
@@ -265,6 +267,26 @@ fn rules(options: &RefillOptions, found: &Found) -> Result<(String, String), Ref
     Ok((policy, roster))
 }
 
+/// How the practice stood to a second reviewer goes on: what the first act says of it, and the act that names one. Without
+/// that, a ledger that was made anew would let one person decide alone.
+fn taken_over(before: Option<&Standing>) -> (Value, Option<Value>) {
+    let said = |what: &str, text: &str| json!({"refilled": true, "second_reviewer": {what: text}});
+    match before {
+        None | Some(Standing::NotAsked) => (json!({"refilled": true}), None),
+        Some(Standing::Intended { name }) => (said("named", name), None),
+        Some(Standing::Declined { because }) => (said("declined", because), None),
+        Some(Standing::Named { person, without_agreement, .. }) => {
+            let (person, because) = (person.clone(), without_agreement.clone());
+            let mut body =
+                serde_json::to_value(SecondStep::Named { person, agreed: None, because }).unwrap_or_default();
+            if let Some(fields) = body.as_object_mut() {
+                fields.insert("refilled".to_owned(), Value::Bool(true));
+            }
+            (json!({"refilled": true}), Some(body))
+        }
+    }
+}
+
 fn enrolment(log: &AuthorLog, time: &str) -> Event {
     let begins = (log.size() > 0).then(|| Begins { first: log.size(), range: log.range().hashes().to_vec() });
     let body = Enrolment {
@@ -300,6 +322,8 @@ struct Found {
     copied: Option<u64>,
     roster: Option<String>,
     policy: Option<String>,
+    /// How it stood to a second reviewer, and when that was said: another copy may be older.
+    second: Option<(String, Standing)>,
     machines: BTreeSet<String>,
     broken: Vec<String>,
 }
@@ -381,7 +405,7 @@ impl Found {
         }
     }
 
-    /// Takes over the last roster and table of a copied ledger, and who was enrolled.
+    /// Takes over the last roster and table of a copied ledger, who was enrolled, and the second reviewer.
     fn act(&mut self, batch: &SealedBatch) {
         for (_, entry) in batch.numbered() {
             let Ok(event) = entry.event() else { continue };
@@ -390,6 +414,11 @@ impl Found {
             match event.kind.as_str() {
                 act::kind::ROSTER => self.roster = text("text").or(self.roster.take()),
                 act::kind::POLICY => self.policy = text("text").or(self.policy.take()),
+                act::kind::INIT => self.second(&event.time, |_| Some(Standing::of_init(body))),
+                act::kind::SECOND_REVIEWER => self.second(&event.time, |mut standing| {
+                    standing.apply(&event.time, serde_json::from_value(body.clone()).ok()?);
+                    Some(standing)
+                }),
                 act::kind::ENROLMENT => {
                     let author = text("author").and_then(|author| Author::parse(&author).ok());
                     self.machines.extend(author.and_then(|author| author.machine().map(str::to_owned)));
@@ -397,6 +426,17 @@ impl Found {
                 _ => {}
             }
         }
+    }
+
+    /// Takes in what an act says of a second reviewer, unless a later one was read already.
+    fn second(&mut self, at: &str, next: impl FnOnce(Standing) -> Option<Standing>) {
+        let before = self.second.take();
+        let is_later = before.as_ref().is_none_or(|(since, _)| since.as_str() <= at);
+        let standing = before.as_ref().map(|(_, standing)| standing.clone()).unwrap_or_default();
+        self.second = match next(standing).filter(|_| is_later) {
+            Some(standing) => Some((at.to_owned(), standing)),
+            None => before,
+        };
     }
 
     /// Where each author's log begins: at the first entry of the unbroken row that reaches furthest.

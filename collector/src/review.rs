@@ -163,9 +163,9 @@ pub fn review(
             at_rest: at_rest::sentence(&practice.home)
                 .unwrap_or("How the ledger is kept is not known.")
                 .to_owned(),
-            provable_until: provable(published.registry.witnessed.until(trust)),
-            outside: outside(practice, published),
-            time_stamps: time_stamps_in_words(&published.registry.stamps, practice, made_at),
+            provable_until: provable(published.registry.witnessed.until(trust), &zone),
+            outside: outside(practice, published, &zone),
+            time_stamps: time_stamps_in_words(&published.registry.stamps, practice, made_at, &zone),
             administers: practice.config.raw.administers.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
@@ -204,13 +204,13 @@ fn earlier(
 }
 
 /// The machine's name, the same for all that were enrolled there.
-fn machine_name(author: &str) -> String {
+pub(crate) fn machine_name(author: &str) -> String {
     let parsed = Author::parse(author).ok();
     parsed.as_ref().and_then(Author::machine).unwrap_or(author).to_owned()
 }
 
 /// What on-site tests have proved of a machine up to a moment. Where it was set up anew, only its newest log counts.
-fn on_site(
+pub(crate) fn on_site(
     lookup: &Lookup,
     published: &Published,
     name: &str,
@@ -255,9 +255,15 @@ fn roster_at(lookup: &Lookup, at: Timestamp) -> Result<Roster, LedgerError> {
     Ok(text.and_then(|text| Roster::parse(&text).ok()).unwrap_or_default())
 }
 
+/// A moment by the practice's clocks, with the year: a footer is read long afterwards.
+fn there(at: &str, zone: &TimeZone) -> String {
+    let Ok(moment) = at.parse::<Timestamp>() else { return at.to_owned() };
+    moment.to_zoned(zone.clone()).strftime("%A %-d %B %Y, %H:%M (%Z)").to_string()
+}
+
 /// "Provable up to": the newest time at which somebody remembered the log.
-fn provable(until: Until) -> String {
-    let text = |moment: Option<Moment>| moment.map(|moment| moment.to_rfc3339(0));
+fn provable(until: Until, zone: &TimeZone) -> String {
+    let text = |moment: Option<Moment>| moment.map(|at| there(&at.to_rfc3339(0), zone));
     match (text(until.inside), text(until.outside)) {
         (inside, Some(outside)) => {
             let inside = inside.map_or_else(String::new, |at| format!(" (inside, by the computers of the committee, until {at})"));
@@ -273,12 +279,13 @@ fn provable(until: Until) -> String {
 }
 
 /// The copy outside, as the acts tell of it.
-fn outside(practice: &Practice, published: &Published) -> String {
+fn outside(practice: &Practice, published: &Published, zone: &TimeZone) -> String {
     let recorded = published.registry.off_site.clone().unwrap_or_default();
+    let copied = recorded.copied.map(|copied| there(&copied, zone));
     let Some(target) = &practice.config.off_site else {
         return "No copy of this ledger is made outside this machine: if it is lost or wiped, what agents still keep is all there is.".to_owned();
     };
-    match (recorded.failing_since, recorded.copied) {
+    match (recorded.failing_since, copied) {
         (Some(_), Some(copied)) => {
             format!("THE COPY OUTSIDE FAILS: nothing reached {target} since {copied}.")
         }
@@ -294,10 +301,12 @@ fn outside(practice: &Practice, published: &Published) -> String {
 }
 
 /// What a time-stamping authority outside has seen of the log, in one sentence.
-fn time_stamps_in_words(stamps: &Stamps, practice: &Practice, made_at: Timestamp) -> String {
+fn time_stamps_in_words(stamps: &Stamps, practice: &Practice, made_at: Timestamp, zone: &TimeZone) -> String {
     let Some(settings) = &practice.config.time_stamps else {
-        let before =
-            stamps.newest.as_ref().map(|newest| format!(" The last time-stamp is of {}.", newest.time));
+        let before = stamps
+            .newest
+            .as_ref()
+            .map(|newest| format!(" The last time-stamp is of {}.", there(&newest.time, zone)));
         return format!("No time-stamping authority is configured.{}", before.unwrap_or_default());
     };
     let Some(newest) = &stamps.newest else {
@@ -309,9 +318,13 @@ fn time_stamps_in_words(stamps: &Stamps, practice: &Practice, made_at: Timestamp
     let late = settings.every_seconds.saturating_mul(2).saturating_add(600);
     let is_late = recorded.is_none_or(|at| made_at.duration_since(at).as_secs() > late);
     if is_late {
-        format!("NO TIME-STAMP SINCE {}, from {by}: see `ntk-collector status`.", newest.time)
+        format!("NO TIME-STAMP SINCE {}, from {by}: see `ntk-collector status`.", there(&newest.time, zone))
     } else {
-        format!("{by} stamped the log at size {} at {} by its own clock.", newest.size, newest.time)
+        format!(
+            "{by} stamped the log at size {} on {} by its own clock.",
+            newest.size,
+            there(&newest.time, zone)
+        )
     }
 }
 

@@ -331,6 +331,19 @@ impl Store {
         Ok(records)
     }
 
+    /// The newest batches of an author, at most so many, the newest first.
+    pub fn newest_leaves_of(&self, author: &str, n_max: usize) -> Result<Vec<LeafRecord>, StoreError> {
+        let key = self.key(note_key(author, 0));
+        let prefix = key.split_last_chunk::<8>().map_or(key.as_slice(), |(head, _)| head);
+        let mut records = Vec::new();
+        for item in self.prefix(prefix).rev().take(n_max) {
+            if let Ok(leaf) = item?.1.as_ref().try_into() {
+                records.extend(self.leaf(u64::from_be_bytes(leaf))?);
+            }
+        }
+        Ok(records)
+    }
+
     /// The roll-overs of an author to the epochs up to this one, in their order.
     pub fn roll_overs(&self, author: &str, epoch_max: u32) -> Result<Vec<RollOverRecord>, StoreError> {
         let (from, to) = (self.key(epoch_key(author, 0)), self.key(epoch_key(author, epoch_max)));

@@ -1,6 +1,17 @@
-// A page that follows the ledger: when the collector says that something is new, the part that may change is asked for
-// again. Nothing is taken away from under somebody who is typing. Without this script the page says how to reload.
+// Lines to type are copied by a button. A page follows the ledger: when the collector says that something is new, the
+// part that may change is asked for again. Nothing is taken away from under somebody who is typing. Without this script the page says how to reload.
 "use strict";
+(() => {
+  // A line to type elsewhere: the button is a convenience, the text can be marked without it.
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    const text = document.getElementById(button.dataset.copy);
+    if (!text || !navigator.clipboard) continue;
+    button.hidden = false;
+    button.addEventListener("click", () => navigator.clipboard.writeText(text.textContent).then(
+      () => { button.textContent = "Copied"; },
+      () => { button.textContent = "Mark the text and copy it"; }));
+  }
+})();
 (() => {
   const follow = document.getElementById("follow");
   if (!window.EventSource || !document.getElementById("live")) return;

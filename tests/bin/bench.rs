@@ -1,6 +1,8 @@
 //! `tests/bench`: figures of this machine, each beside the physical limit measured in the same run; and what
 //! detection finds and costs.
 
+#[path = "bench/console.rs"]
+mod console;
 #[path = "bench/decisions.rs"]
 mod decisions;
 #[path = "bench/detection.rs"]
@@ -21,6 +23,8 @@ mod storage;
 mod table;
 #[path = "bench/transport.rs"]
 mod transport;
+#[path = "bench/year.rs"]
+mod year;
 
 use std::process::ExitCode;
 
@@ -82,17 +86,22 @@ fn run() -> Result<()> {
         }
         ["storage"] => (vec![storage::measure()?], Vec::new()),
         ["transport"] => (vec![transport::measure()?], Vec::new()),
+        ["console"] => (vec![console::measure(console::ENTRIES)?], Vec::new()),
+        ["console", "--entries", n] => {
+            let is_no_number = |_| Usage(format!("--entries: `{n}` is no number; write a whole one"));
+            (vec![console::measure(n.parse().map_err(is_no_number)?)?], Vec::new())
+        }
         ["sensor"] => (vec![sensor::measure()?], Vec::new()),
         ["sensor", "flood"] => (vec![flood::alone()?], Vec::new()),
         ["evidence"] => (vec![evidence::measure()?], Vec::new()),
         ["decisions"] => (vec![decisions::measure()?], Vec::new()),
         ["detection", flags @ ..] => (Vec::new(), detection::run(&detection::Wanted::parse(flags)?)?),
-        ["transport" | "storage" | "decisions" | "evidence" | "sensor", more, ..] => {
+        ["console" | "transport" | "storage" | "decisions" | "evidence" | "sensor", more, ..] => {
             return Err(Usage(format!("`{more}` is not understood here; only --json is")).into());
         }
         [other, ..] => {
             let words = format!(
-                "`{other}` is no bench; write transport, storage, decisions, evidence, sensor or detection"
+                "`{other}` is no bench; write transport, storage, decisions, evidence, sensor, console or detection"
             );
             return Err(Usage(words).into());
         }

@@ -4,10 +4,12 @@
 
 mod agent;
 mod bundle;
+mod console;
 mod history;
 mod need_to_know;
 mod operator;
 mod table;
+mod texts;
 
 use std::time::Duration;
 

@@ -5,7 +5,11 @@ mod case;
 mod departure;
 mod doors;
 mod evidence;
+mod machines;
 mod pages;
+mod second;
+mod settings;
+mod wizard;
 
 use anyhow::Result;
 use ntk_tests::console::{Browser, set_up_link, with_manager};

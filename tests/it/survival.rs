@@ -196,9 +196,8 @@ fn a_package_that_was_changed_is_not_believed_and_a_ledger_that_is_there_is_not_
     Ok(())
 }
 
-#[test]
-fn a_copy_off_site_and_what_machines_kept_since_make_one_ledger_and_a_changed_object_is_named() -> Result<()>
-{
+/// A practice that copies its ledger into a folder.
+fn with_vault() -> Result<(Practice, PathBuf)> {
     let mut practice = Practice::start()?;
     let vault = practice.folder().join("vault");
     fs::create_dir(&vault)?;
@@ -207,6 +206,67 @@ fn a_copy_off_site_and_what_machines_kept_since_make_one_ledger_and_a_changed_ob
     let text = fs::read_to_string(&config)?;
     fs::write(&config, format!("{text}\n[off_site]\nto = {vault:?}\n"))?;
     practice.start_collector()?;
+    Ok((practice, vault))
+}
+
+/// `refill` with the roster out of the copy, not from a file.
+fn again(practice: &Practice, from: &[&Path]) -> Result<(Option<i32>, String)> {
+    let keys = practice.folder().join("keys-to-take-away.txt").to_string_lossy().into_owned();
+    let address = practice.address();
+    let mut arguments = vec!["refill", "--keys", &keys, "--timezone", "America/New_York"];
+    arguments.extend(["--administers", "host=A,hypervisor=A,network=A,backup=A", "--listen", &address]);
+    let from: Vec<String> = from.iter().map(|folder| folder.to_string_lossy().into_owned()).collect();
+    from.iter().for_each(|folder| arguments.extend(["--from", folder]));
+    practice.try_collector(&arguments)
+}
+
+#[test]
+fn the_second_reviewer_of_a_ledger_that_was_lost_is_the_second_reviewer_of_the_next_one() -> Result<()> {
+    let (mut practice, vault) = with_vault()?;
+    let mut machine = played(&practice, "ws-01", 20, "")?;
+    ensure!(machine.stop()?.success(), "{}", machine.log());
+    let passphrase = |who: &str| -> Result<String> {
+        let file = practice.folder().join(format!("{who}.txt")).to_string_lossy().into_owned();
+        fs::write(&file, format!("correct horse battery of {who}"))?;
+        practice.collector(&["reviewer", "passphrase", who, "--passphrase-file", &file])?;
+        Ok(file)
+    };
+    let (marys, sams) = (passphrase("mary")?, passphrase("sam")?);
+    let says = |practice: &Practice| practice.collector(&["reviewer", "second"]);
+    let lost = |practice: &mut Practice| -> Result<()> {
+        practice.collector(&["off-site", "now"])?;
+        practice.stop_collector()?;
+        fs::remove_dir_all(practice.dir())?;
+        let (code, said) = again(practice, &[&vault])?;
+        ensure!(code == Some(0), "{said}");
+        practice.start_collector()
+    };
+    let by_mary = ["--by", "mary", "--passphrase-file", &marys];
+    practice.collector(&[&["reviewer", "second", "sam"], &by_mary[..]].concat())?;
+    lost(&mut practice)?;
+    ensure!(says(&practice)?.contains("sam is the second reviewer"), "{}", says(&practice)?);
+    practice.collector(&["self-check"])?;
+    let out = practice.folder().join("review");
+    practice.collector(&["report", "--out", &out.to_string_lossy()])?;
+    let review = fs::read_to_string(out.join("report.json"))?;
+    ensure!(
+        review.contains("Sam Ortiz stays the second reviewer, as the ledger before this one says."),
+        "{review}"
+    );
+    // And it means the same: whoever begins anew cannot put another one there alone.
+    for (who, file) in [("mary", &marys), ("sam", &sams)] {
+        practice.collector(&["reviewer", "passphrase", who, "--passphrase-file", file])?;
+    }
+    let alone = ["reviewer", "second", "--decline", "it is simpler"];
+    let (code, said) = practice.try_collector(&[&alone[..], &by_mary].concat())?;
+    ensure!(code == Some(1) && said.contains("`sam` is the second reviewer and agrees"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_copy_off_site_and_what_machines_kept_since_make_one_ledger_and_a_changed_object_is_named() -> Result<()>
+{
+    let (mut practice, vault) = with_vault()?;
     let mut left = played(&practice, "ws-01", 40, "")?;
     let mut lost = played(&practice, "ws-02", 30, "")?;
     practice.collector(&["off-site", "now"])?;
@@ -229,16 +289,7 @@ fn a_copy_off_site_and_what_machines_kept_since_make_one_ledger_and_a_changed_ob
         found.sort();
         Ok(found)
     };
-    // The roster comes out of the copy, not from a file.
-    let again = |from: &[&Path]| -> Result<(Option<i32>, String)> {
-        let keys = practice.folder().join("keys-to-take-away.txt").to_string_lossy().into_owned();
-        let address = practice.address();
-        let mut arguments = vec!["refill", "--keys", &keys, "--timezone", "America/New_York"];
-        arguments.extend(["--administers", "host=A,hypervisor=A,network=A,backup=A", "--listen", &address]);
-        let from: Vec<String> = from.iter().map(|folder| folder.to_string_lossy().into_owned()).collect();
-        from.iter().for_each(|folder| arguments.extend(["--from", folder]));
-        practice.try_collector(&arguments)
-    };
+    let again = |from: &[&Path]| again(&practice, from);
     // One byte of one object changed: it is named and not used.
     let first = objects()?.into_iter().next().context("an object")?;
     let good = fs::read(&first)?;

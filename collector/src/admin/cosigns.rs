@@ -2,7 +2,7 @@
 //!
 //! A signature and what takes effect by it are one group of acts: neither stands without the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -17,6 +17,7 @@ use super::api::Api;
 use super::reviewers::{Signature, Word, prove, sign};
 use super::roster::{TURN, in_force};
 use super::second::reason;
+use super::viewer::Viewer;
 use super::{Answer, Failure, blocking};
 use crate::app::App;
 use crate::export::Question;
@@ -97,25 +98,71 @@ pub(crate) async fn write(app: &App, acts: Vec<Event>) -> Answer<()> {
     Ok(())
 }
 
-async fn list(State(app): State<App>) -> Answer<Json<Value>> {
+/// Who is not to learn yet that they are to leave, or that a bundle about them is made, is told nothing of it here.
+fn is_hidden_from(what: What, says: &str, by: &str, viewer: &Viewer, roster: &Roster) -> bool {
+    let Some(me) = viewer.person().filter(|me| *me != by) else { return false };
+    let is_named = roster.person(me).is_some_and(|person| says.contains(person.name.as_str()));
+    matches!(what, What::Leave | What::Export) && is_named
+}
+
+async fn list(State(app): State<App>, viewer: Viewer) -> Answer<Json<Value>> {
     let now = moment_now(&app)?;
+    let (_, roster) = in_force(&app).await?;
+    let approvers = approvers(&app, &roster).await?;
     let published = app.ledger.published();
-    let cosigns = &published.registry.people.cosigns;
-    let over: Vec<Value> = cosigns.all_over().map(|over| json!(over)).collect();
+    let people = &published.registry.people;
+    let second = people.second.person();
+    let cosigns = &people.cosigns;
+    let is_shown = |one: &&Pending| !is_hidden_from(one.what, &one.says, &one.by, &viewer, &roster);
+    let n_all = cosigns.waiting(now).count();
+    let may_sign = |one: &Pending| {
+        let (me, second) = viewer.person().zip(second)?;
+        let allowed = cosigns.may_sign(&one.id, &one.sha256, me, second, |id| approvers.contains(id), now);
+        Some(allowed.is_ok())
+    };
+    let row_for = |one: &Pending| {
+        let mut told = row(one);
+        if let (Some(may), Some(fields)) = (may_sign(one), told.as_object_mut()) {
+            fields.insert("may_sign".to_owned(), json!(may));
+        }
+        told
+    };
+    let waiting: Vec<Value> = cosigns.waiting(now).filter(is_shown).map(row_for).collect();
+    let over = cosigns.all_over();
+    let over = over.filter(|one| !is_hidden_from(one.what, &one.says, &one.by, &viewer, &roster));
     Ok(Json(json!({
-        "second": published.registry.people.second.person(),
-        "waiting": cosigns.waiting(now).map(row).collect::<Vec<_>>(),
-        "lapsed": cosigns.lapsed(now).map(row).collect::<Vec<_>>(),
-        "over": over,
+        "second": second,
+        "not_shown": n_all.saturating_sub(waiting.len()),
+        "waiting": waiting,
+        "lapsed": cosigns.lapsed(now).filter(is_shown).map(row).collect::<Vec<_>>(),
+        "over": over.map(|over| json!(over)).collect::<Vec<_>>(),
     })))
 }
 
+/// Ids of those who approve.
+async fn approvers(app: &App, roster: &Roster) -> Answer<BTreeSet<String>> {
+    let app = app.clone();
+    let terms = blocking(move || Ok(app.lookup.rules_now()?.1.tickets().clone())).await?;
+    let approving = roster.persons().iter().filter(|person| is_approver(person, &terms));
+    Ok(approving.map(|person| person.id.clone()).collect())
+}
+
+/// Refuses what is about whoever is signed in, and what is not to be known by them yet.
+fn not_about(pending: &Pending, viewer: &Viewer, roster: &Roster) -> Answer<()> {
+    if is_hidden_from(pending.what, &pending.says, &pending.by, viewer, roster) {
+        return Err(Failure::not_theirs("This is not shown to you, and you do not sign or decline it."));
+    }
+    Ok(())
+}
+
 /// The whole text, to be read before it is signed.
-async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Value>> {
+async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<String>) -> Answer<Json<Value>> {
     let now = moment_now(&app)?;
+    let (_, roster) = in_force(&app).await?;
     let published = app.ledger.published();
     let pending = published.registry.people.cosigns.find(&id, now);
     let pending = pending.map_err(|fault| Failure::missing(fault.to_string()))?;
+    not_about(pending, &viewer, &roster)?;
     let mut told = row(pending);
     if let Some(told) = told.as_object_mut() {
         told.insert("body".to_owned(), pending.body.clone());
@@ -129,21 +176,21 @@ async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<Json<Val
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SignRequest {
-    pub(crate) id: String,
+struct SignRequest {
+    id: String,
     /// Of the text that was read.
-    pub(crate) sha256: String,
-    pub(crate) by: String,
-    pub(crate) passphrase: Option<Passphrase>,
+    sha256: String,
+    by: String,
+    passphrase: Option<Passphrase>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct DeclineRequest {
-    pub(crate) id: String,
-    pub(crate) because: String,
-    pub(crate) by: String,
-    pub(crate) passphrase: Option<Passphrase>,
+struct DeclineRequest {
+    id: String,
+    because: String,
+    by: String,
+    passphrase: Option<Passphrase>,
 }
 
 /// Who signs, proved; nothing less than a passphrase.
@@ -164,9 +211,8 @@ async fn waiting(app: &App, roster: &Roster, id: &str, sha256: Option<&str>, by:
     let Some(second) = second(app) else {
         return Err(Failure::bad("there is no second reviewer, and nothing waits for a signature"));
     };
-    let app_for_reading = app.clone();
-    let terms = blocking(move || Ok(app_for_reading.lookup.rules_now()?.1.tickets().clone())).await?;
-    let approves = |id: &str| roster.person(id).is_some_and(|person| is_approver(person, &terms));
+    let approvers = approvers(app, roster).await?;
+    let approves = |id: &str| approvers.contains(id);
     let published = app.ledger.published();
     let cosigns = &published.registry.people.cosigns;
     let own = cosigns.find(id, now).map(|pending| pending.sha256.clone()).unwrap_or_default();
@@ -174,11 +220,16 @@ async fn waiting(app: &App, roster: &Roster, id: &str, sha256: Option<&str>, by:
     found.cloned().map_err(|fault| Failure::bad(fault.to_string()))
 }
 
-pub(crate) async fn give(State(app): State<App>, Json(request): Json<SignRequest>) -> Answer<Json<Value>> {
+async fn give(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<SignRequest>,
+) -> Answer<Json<Value>> {
     let _turn = TURN.lock().await;
     let (text, roster) = in_force(&app).await?;
     let by = signer(&app, &roster, &request.by, request.passphrase.as_ref()).await?;
     let pending = waiting(&app, &roster, &request.id, Some(&request.sha256), &by.by).await?;
+    not_about(&pending, &viewer, &roster)?;
     let step = CosignStep::Signed { id: pending.id.clone(), sha256: request.sha256, by: by.by.clone() };
     let body = serde_json::to_value(step).map_err(|error| Failure::ours(&error))?;
     let mut acts = vec![act::event(act::kind::COSIGN, app.ledger.now(), by.sign(body))];
@@ -244,8 +295,9 @@ async fn effect(
     Ok(Some(act::event(kind, app.ledger.now(), body)))
 }
 
-pub(crate) async fn decline(
+async fn decline(
     State(app): State<App>,
+    viewer: Viewer,
     Json(request): Json<DeclineRequest>,
 ) -> Answer<Json<Value>> {
     let _turn = TURN.lock().await;
@@ -268,6 +320,7 @@ pub(crate) async fn decline(
     } else {
         waiting(&app, &roster, &request.id, None, &by.by).await?
     };
+    not_about(&pending, &viewer, &roster)?;
     let step = CosignStep::Declined { id: pending.id.clone(), because, by: by.by.clone() };
     let body = serde_json::to_value(step).map_err(|error| Failure::ours(&error))?;
     let mut acts = vec![act::event(act::kind::COSIGN, app.ledger.now(), by.sign(body))];

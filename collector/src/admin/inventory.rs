@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::api::Api;
 use super::reviewers::{Word, sign};
 use super::roster::in_force;
+use super::viewer::Viewer;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::follow::answer::store_error;
@@ -41,13 +42,13 @@ struct ListQuery {
 /// `inventory --now`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct AskRequest {
+pub(crate) struct AskRequest {
     /// One machine; else all of them.
     #[serde(default)]
-    machine: Option<String>,
-    by: String,
+    pub(crate) machine: Option<String>,
+    pub(crate) by: String,
     #[serde(default)]
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
 /// Machines that are let in, name and author, all or the one that is meant.
@@ -72,8 +73,13 @@ fn known(app: &App) -> Answer<BTreeMap<String, Known>> {
     Ok(records.into_iter().map(|record| (record.known.author.clone(), record.known)).collect())
 }
 
-async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Answer<Json<Value>> {
-    let meant = meant(&app, query.machine.as_deref())?;
+async fn list(State(app): State<App>, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer<Json<Value>> {
+    Ok(Json(told(&app, &viewer, query.machine.as_deref()).await?))
+}
+
+/// What machines told last. A look: an act.
+pub(crate) async fn told(app: &App, viewer: &Viewer, machine: Option<&str>) -> Answer<Value> {
+    let meant = meant(app, machine)?;
     let app_for_reading = app.clone();
     let machines = blocking(move || {
         let known = known(&app_for_reading)?;
@@ -88,28 +94,34 @@ async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Answer<
         Ok(meant.into_iter().map(row).collect::<Vec<_>>())
     })
     .await?;
-    let looked = json!({"what": "inventories of computers", "machine": query.machine});
-    record(&app, act::kind::VIEWED, looked).await?;
-    Ok(Json(json!({"machines": machines})))
+    let looked = viewer.looked(json!({"what": "inventories of computers", "machine": machine}));
+    record(app, act::kind::VIEWED, looked).await?;
+    Ok(json!({"machines": machines}))
 }
 
 /// Asks; the answers come as entries of the machines.
 async fn ask(State(app): State<App>, Json(request): Json<AskRequest>) -> Answer<Json<Value>> {
-    let meant = meant(&app, request.machine.as_deref())?;
+    Ok(Json(ask_now(&app, request).await?))
+}
+
+/// Asks, and says which machines were asked.
+pub(crate) async fn ask_now(app: &App, request: AskRequest) -> Answer<Value> {
+    let meant = meant(app, request.machine.as_deref())?;
     if meant.is_empty() {
         return Err(Failure::missing("no machine is let in; see `ntk-collector enroll new`"));
     }
-    let (_, roster) = in_force(&app).await?;
-    let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::IsRecorded).await?;
+    let (_, roster) = in_force(app).await?;
+    let by = sign(app, &roster, &request.by, request.passphrase.as_ref(), Word::IsRecorded).await?;
     let id = random().map_err(|error| Failure::ours(&error))?;
     let id = hex(id.get(..ID_BYTES).unwrap_or_default());
     let asked = AskAct { id: id.clone(), authors: meant.values().cloned().collect() };
     let body = serde_json::to_value(&asked).map_err(|error| Failure::ours(&error))?;
-    record(&app, act::kind::INVENTORY_ASKED, by.sign(body)).await?;
+    record(app, act::kind::INVENTORY_ASKED, by.sign(body)).await?;
     let streams = app.liveness.streams();
     let app_for_reading = app.clone();
     let known = blocking(move || known(&app_for_reading)).await?;
     // The machines hear of it with this round, or with their next greeting.
+    let app = app.clone();
     tokio::spawn(async move {
         let (trust, _) = app.trust.now();
         app.rounds.hold(&app.ledger, &app.liveness, &trust).await.map(|_| ())
@@ -122,7 +134,7 @@ async fn ask(State(app): State<App>, Json(request): Json<AskRequest>) -> Answer<
             "author": author,
         })
     };
-    Ok(Json(json!({"id": id, "machines": meant.into_iter().map(row).collect::<Vec<_>>()})))
+    Ok(json!({"id": id, "machines": meant.into_iter().map(row).collect::<Vec<_>>()}))
 }
 
 /// Authors that answered their newest question.

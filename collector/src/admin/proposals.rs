@@ -61,6 +61,15 @@ fn row(app: &App, proposal: &Proposal) -> Answer<Value> {
     Ok(row)
 }
 
+/// Of each proposal, whether it is decided.
+pub(super) fn standings(app: &App) -> Answer<Vec<bool>> {
+    let proposals = proposals(app)?;
+    let published = app.ledger.published();
+    let decisions = &published.registry.watch_decisions;
+    let is_decided = |proposal: &Proposal| decisions.about(&proposal.author, &proposal.id).is_some();
+    Ok(proposals.sorted().into_iter().map(is_decided).collect())
+}
+
 async fn list(State(app): State<App>) -> Answer<Json<Value>> {
     let app_for_reading = app.clone();
     let rows = blocking(move || {

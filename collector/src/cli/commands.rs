@@ -368,6 +368,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Prune(args) => super::preservation::prune(client, args).await,
         Command::Custody { what } => super::preservation::custody(client, what).await,
         Command::OffSite { what } => super::off_site::off_site(client, what).await,
+        Command::SetUp { what } => super::set_up::set_up(client, what).await,
         Command::Mail { what } => super::delivery::mail(client, what).await,
         Command::Notice { what } => super::delivery::notice(client, what).await,
         Command::Export(args) => export(client, home, args).await,

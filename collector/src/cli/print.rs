@@ -138,8 +138,10 @@ pub(super) fn machines(body: &Value) {
     for machine in &machines {
         let revoked = machine.pointer("/machine/revoked").and_then(Value::as_str);
         let connected = machine.pointer("/stream/connected").and_then(Value::as_bool).unwrap_or(false);
+        let silent = machine.pointer("/standing/state").and_then(Value::as_str) == Some("silent");
         let state = match (revoked, connected) {
             (Some(when), _) => format!("revoked {when}"),
+            (None, _) if silent => format!("silent since {}", at(machine, "/standing/since")),
             (None, true) => "connected".to_owned(),
             (None, false) => "not connected".to_owned(),
         };

@@ -20,7 +20,7 @@ pub(super) use failed::Failed;
 
 use super::gate::peer;
 use super::shell::{Page, Shell, Trouble, Visitor, page_with};
-use super::{COOKIE, Console, see, table};
+use super::{COOKIE, Console, first_page, see};
 use crate::account::session::Stage;
 use crate::account::sign_in::{Given, Outcome};
 use crate::account::{AccountError, Role, WRONG_MAX};
@@ -134,7 +134,7 @@ async fn sign_in(State(console): State<Console>, parts: Parts, Form(form): Form<
     });
     console.record(act::kind::SIGN_IN, body).await?;
     let next = own_path(&form.next);
-    let next = if next.is_empty() { table::first_page(&role).to_owned() } else { next };
+    let next = if next.is_empty() { first_page(&console, &role).await?.to_owned() } else { next };
     let next = if recovery_left.is_some() { "/me?recovery=1".to_owned() } else { next };
     begin(&console, (&name, &full_name), (&role, Stage::SignedIn), &parts, &next)
 }

@@ -85,6 +85,10 @@ pub struct Shell {
     pub csrf: String,
     /// Whether the page follows the ledger by itself.
     pub is_live: bool,
+    /// Whether the visitor changes roster, table and accounts.
+    pub may_change: bool,
+    /// Whether they decide.
+    pub decides: bool,
 }
 
 impl Shell {
@@ -103,6 +107,8 @@ impl Shell {
             name: visitor.map(|visitor| visitor.name.clone()).unwrap_or_default(),
             csrf: visitor.map(|visitor| visitor.session.csrf.clone()).unwrap_or_default(),
             is_live: false,
+            may_change: visitor.is_some_and(|visitor| visitor.role.name() == "manager"),
+            decides: visitor.is_some_and(|visitor| ["manager", "reviewer"].contains(&visitor.role.name())),
         }
     }
 

@@ -45,6 +45,10 @@ const fn post(path: &'static str, who: Who) -> Row {
 const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
 /// Those who decide, and who keeps it running.
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
+/// Who keeps it running: adds machines, ends them.
+const KEEP: Who = Who::Only(&["manager", "operator"]);
+/// Who lets people in and out.
+const MANAGER: Who = Who::Only(&["manager"]);
 
 /// Who has one case and nothing else.
 const ATTORNEY: Who = Who::Only(&["attorney"]);
@@ -60,6 +64,7 @@ pub const NAVIGATION: &[(&str, &str)] = &[
     ("What is protected", "/protected"),
     ("Tickets", "/tickets"),
     ("Departure", "/departure"),
+    ("Second signatures", "/second"),
     ("Reports", "/reports"),
     ("Evidence", "/evidence"),
     ("Self-check", "/self-check"),
@@ -103,7 +108,6 @@ pub const PAGES: &[Row] = &[
     // Departure.
     get("/departure", DECIDE),
     post("/departure", DECIDE),
-    post("/departure/cosign", DECIDE),
     // Breach assessments.
     get("/breach", DECIDE),
     get("/breach/begin/{id}", DECIDE),
@@ -114,12 +118,41 @@ pub const PAGES: &[Row] = &[
     get("/evidence", DECIDE),
     get("/evidence/preview", DECIDE),
     post("/evidence/build", DECIDE),
-    post("/evidence/cosign", DECIDE),
     post("/evidence/preserve", DECIDE),
     get("/evidence/bundle/{id}", DECIDE),
     post("/evidence/bundle/{id}", DECIDE),
     get("/evidence/checked/{id}", DECIDE),
-    post("/evidence/hold/release", Who::Only(&["manager"])),
+    post("/evidence/hold/release", MANAGER),
+    // Machines.
+    get("/machines", RUN),
+    get("/machines/{name}", RUN),
+    post("/machines/{name}/ask", DECIDE),
+    post("/machines/{name}/shut-out", KEEP),
+    get("/add-machine", KEEP),
+    post("/add-machine", KEEP),
+    // Second signatures.
+    get("/second", DECIDE),
+    post("/second/reviewer", MANAGER),
+    post("/second/sign", DECIDE),
+    post("/second/decline", DECIDE),
+    // Set-up.
+    get("/wizard", MANAGER),
+    get("/wizard/{step}", MANAGER),
+    post("/wizard/{step}", MANAGER),
+    post("/wizard/put-away/now", MANAGER),
+    // Settings.
+    get("/settings", RUN),
+    post("/settings", KEEP),
+    get("/settings/accounts", MANAGER),
+    post("/settings/accounts", MANAGER),
+    get("/settings/help-desks", MANAGER),
+    post("/settings/help-desks", MANAGER),
+    get("/settings/roster", DECIDE),
+    post("/settings/roster", MANAGER),
+    get("/settings/table", DECIDE),
+    post("/settings/table", MANAGER),
+    get("/settings/keeping", DECIDE),
+    post("/settings/keeping", DECIDE),
     // Self-check.
     get("/self-check", RUN),
     post("/self-check", RUN),

@@ -9,8 +9,9 @@ use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::Console;
+use super::second::n_to_sign;
 use super::shell::{Page, Shell, Visitor, page};
+use super::{Console, first_page};
 use crate::admin::findings::hidden_from;
 use crate::admin::{Answer, blocking};
 use crate::report::text::count;
@@ -72,6 +73,8 @@ struct WeekPage<'a> {
     coverage: String,
     machines: Vec<String>,
     waits: bool,
+    to_sign: String,
+    is_set_up: bool,
 }
 
 impl WeekPage<'_> {
@@ -99,6 +102,7 @@ async fn show(State(console): State<Console>, visitor: Visitor) -> Page {
         || !report.tickets.is_empty()
         || !report.roster.new_items.is_empty()
         || !report.roster.unknown_accounts.is_empty();
+    let n_to_sign = n_to_sign(&console, &visitor).await?;
     let page_of_week = WeekPage {
         shell: Shell::new(&console, Some(&visitor), "/", "This week").live(),
         heading,
@@ -107,14 +111,16 @@ async fn show(State(console): State<Console>, visitor: Visitor) -> Page {
         hidden: about_you(n_hidden),
         coverage,
         machines,
-        waits,
+        is_set_up: first_page(&console, &visitor.role).await? != "/wizard",
+        waits: waits || n_to_sign > 0,
+        to_sign: if n_to_sign == 0 { String::new() } else { count(n_to_sign, "thing", "things") },
         report: &report,
     };
     page(&page_of_week)
 }
 
 /// A drawing without style attributes, which the console's policy refuses; its width is the style sheet's.
-fn without_style(drawing: &str) -> String {
+pub(super) fn without_style(drawing: &str) -> String {
     let mut parts = drawing.split(" style=\"");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -10,6 +10,7 @@ use crate::report::acts::name;
 use crate::roster::Roster;
 use crate::second::cosign::CosignStep;
 use crate::second::{SecondStep, shown};
+use crate::set_up::SetUp;
 use crate::staff_notice::{How, NoticeStep};
 
 /// What an act did, and whether it stands out; none for acts of other kinds and those that nobody has to read.
@@ -24,6 +25,10 @@ pub fn sentence(kind: &str, body: &Value, roster: &Roster) -> Option<(String, bo
                     shown(&why)
                 ),
                 true,
+            ),
+            SecondStep::Named { person, .. } if body.get("refilled") == Some(&Value::Bool(true)) => (
+                format!("{} stays the second reviewer, as the ledger before this one says.", name(&person)),
+                false,
             ),
             SecondStep::Named { person, .. } => {
                 (format!("{} is the second reviewer from then on.", name(&person)), false)
@@ -86,6 +91,7 @@ pub fn sentence(kind: &str, body: &Value, roster: &Roster) -> Option<(String, bo
             let said = if allowed { "may see" } else { "no longer see" };
             (format!("People {said} what is recorded about themselves, without findings."), false)
         }
+        act::kind::CONFIGURATION => (SetUp::sentence(body)?.to_owned(), false),
         _ => return None,
     })
 }

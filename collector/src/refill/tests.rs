@@ -352,3 +352,40 @@ fn a_refill_that_was_cut_before_its_end_can_be_run_again() {
     let made = run().unwrap();
     assert_eq!(made.machines, [("agent/ws-01".into(), 0, SIZE)]);
 }
+
+#[test]
+fn what_was_said_last_of_a_second_reviewer_counts_whichever_copy_is_read_first() {
+    let named = |person: &str, because: Option<&str>| {
+        let step =
+            SecondStep::Named { person: person.into(), agreed: None, because: because.map(str::to_owned) };
+        move |mut standing: Standing| {
+            standing.apply("x", step);
+            Some(standing)
+        }
+    };
+    let mut found = Found::default();
+    found.second("2026-01-01T00:00:00.000Z", |_| Some(Standing::of_init(&json!({}))));
+    found.second("2026-03-01T00:00:00.000Z", named("sam", Some("moved away")));
+    // An older copy of the same ledger comes second.
+    found.second("2026-01-01T00:00:00.000Z", |_| Some(Standing::of_init(&json!({}))));
+    found.second("2026-02-01T00:00:00.000Z", named("chen", None));
+    found.second("2026-04-01T00:00:00.000Z", |_| None);
+    let standing = found.second.map(|(_, standing)| standing);
+    assert_eq!(standing.as_ref().and_then(Standing::person), Some("sam"));
+    let (init, act) = taken_over(standing.as_ref());
+    assert_eq!(Standing::of_init(&init), Standing::NotAsked);
+    let mut again = Standing::of_init(&init);
+    again.apply("y", serde_json::from_value(act.unwrap()).unwrap());
+    assert_eq!(again.person(), Some("sam"));
+    assert!(matches!(again, Standing::Named { without_agreement: Some(why), .. } if why == "moved away"));
+    // What was said at set-up goes on as it was said; of what nobody knows nothing is said.
+    for before in [
+        Standing::Intended { name: "Dr. Chen".into() },
+        Standing::Declined { because: "two of us".into() },
+        Standing::NotAsked,
+    ] {
+        let (init, act) = taken_over(Some(&before));
+        assert_eq!((Standing::of_init(&init), act), (before, None));
+    }
+    assert_eq!(taken_over(None), (json!({"refilled": true}), None));
+}

@@ -52,9 +52,11 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
                 _ => format!("The machine {name} was enrolled."),
             }
         }
-        act::kind::REVOCATION => {
-            format!("The machine {} was revoked.", text("author").trim_start_matches("agent/"))
-        }
+        act::kind::REVOCATION => signed(
+            &format!("The machine {} was revoked.", text("author").trim_start_matches("agent/")),
+            body,
+            roster,
+        ),
         act::kind::REVIEWER => {
             let whose = name(text("person"), roster);
             is_prominent = text("step") == "reset";

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::HeatRow;
 use super::coverage::{MachineCoverage, State};
+use super::shown::is_hiding;
 use super::text::{count, number};
 
 /// Form of a drawing.
@@ -174,7 +175,7 @@ pub(super) fn shortened(label: &str, letters_max: usize) -> String {
     label.chars().take(letters_max.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// The five characters that mean something in HTML.
+/// The five characters that mean something in HTML as text, and what hides written out.
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -184,6 +185,7 @@ pub(super) fn escaped(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
+            other if is_hiding(other) => safe.extend(other.escape_unicode()),
             other => safe.push(other),
         }
     }
@@ -196,10 +198,10 @@ mod tests {
 
     #[test]
     fn strangers_text_stays_text() {
-        let rows = [HeatRow { label: "<script>\"x\"&'".to_owned(), hours: vec![1; 24] }];
+        let rows = [HeatRow { label: "<script>\"x\"&'\u{202e}".to_owned(), hours: vec![1; 24] }];
         for form in [Form::Wide, Form::Narrow] {
             let drawn = heat_map(&rows, form);
-            assert!(drawn.contains("&lt;script&gt;&quot;x&quot;&amp;&#39;"), "{drawn}");
+            assert!(drawn.contains("&lt;script&gt;&quot;x&quot;&amp;&#39;\\u{202e}"), "{drawn}");
             assert!(!drawn.contains("<script"), "{drawn}");
         }
     }

@@ -51,7 +51,7 @@ pub fn visible(text: &str) -> String {
 }
 
 /// Letters that show nothing, or change how others are shown.
-fn is_hiding(letter: char) -> bool {
+pub(crate) fn is_hiding(letter: char) -> bool {
     // The last two of every plane are no letters at all, and no XML takes them.
     letter.is_control()
         || u32::from(letter) & 0xFFFE == 0xFFFE

@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result, ensure};
 use ntk_tests::console::{PASSPHRASE, with_manager};
 use ntk_tests::wait;
 
-use super::doors::let_in;
 use super::pages::{keep, with_access};
+use ntk_tests::console::let_in;
 
 const WITHIN: Duration = Duration::from_secs(60);
 const MARKUP: &str = "<img src=x onerror=alert(1)>";

@@ -3,10 +3,10 @@
 use anyhow::{Context as _, Result, ensure};
 use ntk_tests::console::{PASSPHRASE, with_manager};
 
-use super::doors::let_in;
 use super::evidence::{saved, settled};
 use super::pages::{keep, with_access};
 use crate::bundle::{unpack, verify};
+use ntk_tests::console::let_in;
 
 #[test]
 fn an_attorney_has_the_bundles_of_one_case_checks_them_and_leaves_no_trace_of_looking_in_the_next_one()

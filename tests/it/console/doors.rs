@@ -1,51 +1,14 @@
 //! Who comes in, and who does not: roles, old sessions, old forms, wrong passphrases, names that are markup.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use ntk_collector::account::Role;
 use ntk_collector::console::table::{Who, may, rows};
-use ntk_tests::console::{Answer, Browser, Credentials, PASSPHRASE, with_manager};
-use ntk_tests::practice::Practice;
-
-/// Lets a person in with a role by the command line; their browser, signed in.
-pub(super) fn let_in(practice: &Practice, person: &str, role: &[&str]) -> Result<(Browser, Credentials)> {
-    let file = practice.folder().join("marys-passphrase");
-    std::fs::write(&file, PASSPHRASE)?;
-    let file = file.to_string_lossy().into_owned();
-    let mut arguments = vec!["account", "add", person, "--by", "mary", "--passphrase-file", &file, "--role"];
-    arguments.extend_from_slice(role);
-    let said = practice.collector(&arguments)?;
-    let link = said.split_whitespace().find(|word| word.starts_with("https://")).context("a link")?;
-    let mut browser = Browser::open(practice)?;
-    let credentials = browser.set_up(link, &[])?;
-    Ok((browser, credentials))
-}
-
-/// A path of the table with something in the place of its names.
-fn filled(path: &str) -> String {
-    path.replace("{token}", "0000").replace("{id}", "0000000000000000").replace("{name}", "none.html")
-}
-
-fn is_shut(answer: &Answer) -> bool {
-    let away = |to: &str| to.starts_with("/sign-in") || to.starts_with("/second-factor");
-    [401, 403].contains(&answer.status) || (answer.status == 303 && answer.leads_to().is_some_and(away))
-}
+use ntk_tests::console::{Browser, PASSPHRASE, ask_row, let_in, of_every_role, with_manager};
 
 #[test]
 fn each_page_and_endpoint_opens_to_the_roles_of_its_row_and_to_nobody_else() -> Result<()> {
     let (practice, mary, _) = with_manager()?;
-    practice.import_people("chen", "lee", "otto", "sam")?;
-    let mut browsers = vec![
-        (Some(Role::Manager), mary),
-        (Some(Role::Reviewer), let_in(&practice, "chen", &["reviewer"])?.0),
-        (
-            Some(Role::Attorney { case: "C-1".into() }),
-            let_in(&practice, "lee", &["attorney", "--case", "C-1"])?.0,
-        ),
-        (Some(Role::Operator), let_in(&practice, "otto", &["operator"])?.0),
-        (Some(Role::Person), let_in(&practice, "sam", &["person"])?.0),
-        (None, Browser::open(&practice)?),
-    ];
-    for (role, browser) in &mut browsers {
+    for (role, mut browser) in of_every_role(&practice, mary)? {
         browser.get("/me")?;
         for row in rows().filter(|row| !matches!(row.who, Who::Anybody)) {
             // Live pages never end; what ends the session comes last.
@@ -53,27 +16,15 @@ fn each_page_and_endpoint_opens_to_the_roles_of_its_row_and_to_nobody_else() -> 
                 continue;
             }
             let opens = role.as_ref().is_some_and(|role| may(row.who, role));
-            let path = filled(row.path);
-            let answer = match (row.method, path.starts_with("/api/")) {
-                ("GET", _) => browser.ask(&[], &path)?,
-                (_, true) => browser.post_json(&path, &serde_json::json!({}))?,
-                // A form without what it needs: it gets through the gate, and does nothing.
-                (_, false) => browser.post(&path, &[])?,
-            };
+            let answer = ask_row(&mut browser, row)?;
             let who = role.as_ref().map_or("nobody", Role::name);
-            assert_eq!(
-                is_shut(&answer),
-                !opens,
-                "{} {path} as {who}: {} {:?}",
-                row.method,
-                answer.status,
-                answer.leads_to()
-            );
+            let (is, to) = (answer.status, answer.leads_to());
+            assert_eq!(answer.is_shut(), !opens, "{} {} as {who}: {is} {to:?}", row.method, row.path);
         }
         // What has no row is for nobody, whatever the API has behind it.
         for path in ["/api/v1/export", "/api/v1/prune", "/v1/status", "/api/v1/../v1/prune"] {
             let answer = browser.ask(&[], path)?;
-            assert!(answer.status == 404 || is_shut(&answer), "{path}: {}", answer.status);
+            assert!(answer.status == 404 || answer.is_shut(), "{path}: {}", answer.status);
         }
     }
     Ok(())

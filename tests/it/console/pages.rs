@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::refusals::{accepted, enrolled, runtime};
 
 /// What a hostile machine may call an account or an owner.
-const MARKUP: &str = "<img src=x onerror=alert(1)>";
+pub(super) const MARKUP: &str = "<img src=x onerror=alert(1)>";
 
 /// Keeps a page for whoever wants to look at it: in the folder that `NTK_PAGES` names.
 pub(super) fn keep(name: &str, page: &Answer) -> Result<()> {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::super::shell::{Page, Shell, Visitor, page_with};
-use super::super::{Console, see, table};
+use super::super::{Console, first_page, see};
 use super::{begin, may_try, with_cookie};
 use crate::account::session::Stage;
 use crate::account::{secret, totp};
@@ -108,7 +108,7 @@ async fn set(
     let page = RecoveryCodesPage {
         shell: Shell::new(&console, None, "", "Your recovery codes"),
         codes,
-        next: table::first_page(&visitor.role),
+        next: first_page(&console, &visitor.role).await?,
     };
     Ok(with_cookie(page_with(StatusCode::OK, &page)?, &token, ""))
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::super::gate::peer;
 use super::super::shell::{Page, Shell, page_with};
-use super::super::{Console, table};
+use super::super::{Console, first_page};
 use super::{begin, may_try};
 use crate::account::AccountError;
 use crate::account::session::Stage;
@@ -179,7 +179,7 @@ async fn set_up(
         set_passphrase(&console.app, request).await?;
     }
     let (stage, next) = match account.second_factor {
-        Some(_) => (Stage::SignedIn, table::first_page(&account.role)),
+        Some(_) => (Stage::SignedIn, first_page(&console, &account.role).await?),
         None => (Stage::NoSecondFactor, "/second-factor"),
     };
     begin(&console, (&person, &name), (&account.role, stage), &parts, next)

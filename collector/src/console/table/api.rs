@@ -76,6 +76,9 @@ pub const API: &[Row] = &[
     get("/api/v1/ticket-tokens", MANAGER),
     post("/api/v1/ticket-tokens", MANAGER),
     post("/api/v1/ticket-tokens/revoke", MANAGER),
+    get("/api/v1/set-up", MANAGER),
+    post("/api/v1/set-up/keys", MANAGER),
+    post("/api/v1/set-up/put-away", MANAGER),
     // With people: questions, notices, second signatures, assessments.
     get("/api/v1/links", DECIDE),
     post("/api/v1/links/withdraw", DECIDE),

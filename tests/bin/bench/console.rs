@@ -1,0 +1,117 @@
+//! The console over a year of a practice of fifteen: what a review costs, and how long the server takes for each page;
+//! beside it a page that asks nothing of the ledger, and the disk's time for the bytes of a week.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use ntk_collector::console::table::{NAVIGATION, PAGES};
+use ntk_tests::console::{Browser, set_up_link};
+use ntk_tests::practice::{Practice, free_port};
+use ntk_tests::{usage, wait};
+use serde_json::Value;
+
+use crate::table::{Table, float};
+use crate::year;
+
+/// About a year of a practice of fifteen, by `../shared/design` and issue 6.
+pub(crate) const ENTRIES: u64 = 10_000_000;
+/// How long deciding a year may take.
+const PATIENCE: Duration = Duration::from_secs(3600);
+/// Each page is opened so often; the middle and the longest are told.
+const OPENED: usize = 9;
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// Measures.
+pub(crate) fn measure(entries: u64) -> Result<Table> {
+    let mut table = Table::new("console: a year of a practice of fifteen");
+    let folder = tempfile::Builder::new().prefix("ntk-").tempdir()?;
+    let ports = (free_port()?, free_port()?);
+    let began = Instant::now();
+    let written = year::written(folder.path(), ports, entries)?;
+    table.row("entries in the ledger", float(written), "");
+    table.row("written, sealed and durable", float(written) / began.elapsed().as_secs_f64(), "entries/s");
+    table.row(
+        "the ledger on disk",
+        float(usage::bytes_below(&folder.path().join("collector/ledger"))?) / MIB,
+        "MiB",
+    );
+    let mut practice = Practice::over(folder, ports.0, ports.1);
+    let began = Instant::now();
+    practice.start_collector()?;
+    wait::until_so("a year to be decided", PATIENCE, || {
+        let status = practice.status()?;
+        let number = |path: &str| status.pointer(path).and_then(Value::as_u64).context("status has numbers");
+        Ok(number("/decided/leaves")? >= number("/log/size")?)
+    })?;
+    table.row(
+        "decided from nothing, as after a lost store",
+        float(written) / began.elapsed().as_secs_f64(),
+        "entries/s",
+    );
+    let process = practice.collector_id()?;
+    table.row(
+        "the collector's memory, most of that time",
+        float(usage::of(process)?.resident_max) / MIB,
+        "MiB",
+    );
+    practice.stop_collector()?;
+    let began = Instant::now();
+    practice.start_collector()?;
+    table.row("started again", began.elapsed().as_secs_f64(), "s");
+    reviews(&mut table, &practice)?;
+    pages(&mut table, &practice)?;
+    Ok(table)
+}
+
+/// A week's review as a file, twice: the first finds nothing in memory.
+fn reviews(table: &mut Table, practice: &Practice) -> Result<()> {
+    let process = practice.collector_id()?;
+    let before = usage::of(process)?.resident;
+    let out = practice.folder().join("report").to_string_lossy().into_owned();
+    for (which, what) in
+        ["the week's review, HTML, PDF, JSON (aim: 2)", "the same again"].into_iter().enumerate()
+    {
+        let began = Instant::now();
+        practice.collector(&["report", "--out", &out])?;
+        table.row(what, began.elapsed().as_secs_f64(), "s");
+        if which == 0 {
+            let most = usage::of(process)?.resident_max;
+            table.row("the collector's memory, before", float(before) / MIB, "MiB");
+            table.row("the collector's memory, most until then (aim: 200)", float(most) / MIB, "MiB");
+        }
+    }
+    let report = std::fs::read(practice.folder().join("report/report.json"))?;
+    let report: Value = serde_json::from_slice(&report)?;
+    let items = report.get("items").and_then(Value::as_array).map_or(0, Vec::len);
+    table.row("items in it", float(u64::try_from(items)?), "");
+    Ok(())
+}
+
+/// Every page of the navigation, signed in as the manager; the sign-in page beside them.
+fn pages(table: &mut Table, practice: &Practice) -> Result<()> {
+    let mut browser = Browser::open(practice)?;
+    browser.set_up(&set_up_link(practice)?, &[("person", "mary"), ("name", "Mary Lopez")])?;
+    page(table, &browser, "sign-in (asks nothing of the ledger)", "/sign-in")?;
+    let is_there = |path: &str| PAGES.iter().any(|row| row.method == "GET" && row.path == path);
+    for (name, path) in NAVIGATION.iter().filter(|(_, path)| is_there(path)) {
+        page(table, &browser, name, path)?;
+    }
+    Ok(())
+}
+
+fn page(table: &mut Table, browser: &Browser, name: &str, path: &str) -> Result<()> {
+    let mut times = Vec::new();
+    for _ in 0..OPENED {
+        let answer = browser.ask(&["-w", "\n%{time_pretransfer} %{time_total}"], path)?;
+        ensure!(answer.status == 200 || answer.status == 303, "{path} answers {}", answer.status);
+        let (_, said) = answer.body.rsplit_once('\n').context("curl's times")?;
+        let (ready, done) = said.split_once(' ').context("two times")?;
+        times.push((done.parse::<f64>()? - ready.parse::<f64>()?) * 1000.0);
+    }
+    let first = times.first().copied().unwrap_or_default();
+    times.sort_by(f64::total_cmp);
+    let middle = times.get(OPENED / 2).copied().unwrap_or_default();
+    table.row(format!("{name}: first (aim: 100)"), first, "ms");
+    table.row(format!("{name}: middle of {OPENED}"), middle, "ms");
+    Ok(())
+}
