@@ -176,21 +176,21 @@ async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<String>) ->
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct SignRequest {
-    id: String,
+pub(crate) struct SignRequest {
+    pub(crate) id: String,
     /// Of the text that was read.
-    sha256: String,
-    by: String,
-    passphrase: Option<Passphrase>,
+    pub(crate) sha256: String,
+    pub(crate) by: String,
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct DeclineRequest {
-    id: String,
-    because: String,
-    by: String,
-    passphrase: Option<Passphrase>,
+pub(crate) struct DeclineRequest {
+    pub(crate) id: String,
+    pub(crate) because: String,
+    pub(crate) by: String,
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
 /// Who signs, proved; nothing less than a passphrase.
@@ -220,7 +220,7 @@ async fn waiting(app: &App, roster: &Roster, id: &str, sha256: Option<&str>, by:
     found.cloned().map_err(|fault| Failure::bad(fault.to_string()))
 }
 
-async fn give(
+pub(crate) async fn give(
     State(app): State<App>,
     viewer: Viewer,
     Json(request): Json<SignRequest>,
@@ -295,7 +295,7 @@ async fn effect(
     Ok(Some(act::event(kind, app.ledger.now(), body)))
 }
 
-async fn decline(
+pub(crate) async fn decline(
     State(app): State<App>,
     viewer: Viewer,
     Json(request): Json<DeclineRequest>,
@@ -348,28 +348,29 @@ async fn decline(
 
 /// Who wants an export, and by which signature it goes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-pub(super) struct ExportAsked {
+pub(crate) struct ExportAsked {
     /// Who asks.
     #[serde(default)]
-    by: Option<String>,
+    pub(crate) by: Option<String>,
+    /// Shows that it is them.
     #[serde(default)]
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
     /// The signature that allows it.
     #[serde(default)]
-    cosigned: Option<String>,
+    pub(crate) cosigned: Option<String>,
     /// Why it cannot wait for one.
     #[serde(default)]
-    alone_because: Option<String>,
+    pub(crate) alone_because: Option<String>,
 }
 
 /// The question of an export, and who asks it. A field that there is not is refused: `redact_path` would show everything.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ExportRequest {
+pub(crate) struct ExportRequest {
     #[serde(flatten)]
-    pub(super) question: Question,
+    pub(crate) question: Question,
     #[serde(flatten)]
-    pub(super) asked: ExportAsked,
+    pub(crate) asked: ExportAsked,
 }
 
 /// Whether an export goes now.

@@ -58,6 +58,16 @@ def main():
         for name, path in [*opened, ("own sign-in", "/me")]:
             page.goto(path)
             watcher.look(page, re.sub(r"[^a-z]+", "-", name.lower()).strip("-"))
+        for path in ("/add-machine", "/protected/try", "/protected/jobs", "/tickets/request"):
+            page.goto(path)
+            watcher.look(page, path.strip("/").replace("/", "-"))
+            opened.append((path, path))
+        page.goto("/machines")
+        if page.locator("main a[href^='/machines/']").count():
+            of_machine = page.locator("main a[href^='/machines/']").first.get_attribute("href")
+            page.goto(of_machine)
+            watcher.look(page, "machine")
+            opened.append(("a machine", of_machine))
         # The set-up and the parts of Settings stand in no navigation.
         page.goto("/wizard")
         watcher.look(page, "set-up-list")
@@ -101,4 +111,5 @@ def main():
     watcher.end()
 
 
-main()
+if __name__ == "__main__":
+    main()

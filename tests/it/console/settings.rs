@@ -1,9 +1,8 @@
 //! Settings by their pages: accounts, help desks, holds, what goes out; and how little of it the operator sees.
 
 use anyhow::{Context as _, Result, ensure};
-use ntk_tests::console::{Browser, PASSPHRASE, with_manager};
+use ntk_tests::console::{let_in, Browser, PASSPHRASE, with_manager};
 
-use super::doors::let_in;
 use super::pages::{MARKUP, keep};
 
 #[test]
