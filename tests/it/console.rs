@@ -1,10 +1,18 @@
 //! The console with the real binary, over TLS, with a plain HTTP client.
 
+mod breach;
+mod case;
+mod departure;
 mod doors;
+mod events;
+mod evidence;
 mod machines;
 mod pages;
+mod people;
+mod protected;
 mod second;
 mod settings;
+mod tickets;
 mod wizard;
 
 use anyhow::Result;
