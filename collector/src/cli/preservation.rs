@@ -78,7 +78,7 @@ pub struct PreserveArgs {
 #[derive(Debug, Subcommand)]
 pub enum CustodyCommand {
     /// Write down that a bundle or copy went from hand to hand
-    Add(CustodyArgs),
+    Add(Box<CustodyArgs>),
     /// What was written down
     List {
         /// Only of this case
