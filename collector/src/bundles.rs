@@ -4,6 +4,7 @@
 //! first: a ZIP file without it is what a crash left, is shown to nobody, and goes at the next start. What a file holds is
 //! believed only where its SHA-256 stands in an act of the ledger ([`crate::admin`]).
 
+pub mod acts;
 pub mod work;
 
 use std::fs;

@@ -28,7 +28,8 @@ use crate::app::{App, Job};
 use crate::bundles::work::{Checked, Running, What};
 use crate::bundles::{self, Kept};
 use crate::export::{self, Preview, Question};
-use crate::follow::answer::store_error;
+use crate::finding::Finding;
+use crate::follow::answer::{read, store_error};
 use crate::home::HomeError;
 use crate::reviewer::Passphrase;
 use crate::roster::Roster;
@@ -65,39 +66,52 @@ fn another(app: &App, viewer: &Viewer, roster: &Roster) -> String {
     }
 }
 
-/// Why somebody may not have what a question asks for; nothing where they may.
-fn refused(app: &App, viewer: &Viewer, question: &Question) -> Answer<Option<String>> {
-    if viewer.person().is_none() {
-        return Ok(None);
+/// What decides whether somebody may have a bundle.
+struct Judge<'a> {
+    app: &'a App,
+    viewer: &'a Viewer,
+    roster: Roster,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Judge<'a> {
+    fn read(app: &'a App, viewer: &'a Viewer) -> Answer<Self> {
+        app.lookup.up_to_date()?;
+        let (roster, _) = app.lookup.rules_now()?;
+        let them = viewer.themselves(&roster);
+        let records = app.lookup.store().findings().map_err(store_error)?;
+        let theirs = records.into_iter().map(|record| record.finding).filter(|finding| them.are_in(finding));
+        Ok(Self { app, viewer, findings: theirs.collect(), roster })
     }
-    app.lookup.up_to_date()?;
-    let (roster, _) = app.lookup.rules_now()?;
-    let them = viewer.themselves(&roster);
-    let asked = question.person.as_deref();
-    if asked.is_some_and(|person| them.are_named(person, &roster)) {
-        return Ok(Some(format!(
-            "This bundle is about you, your firm or an account that you share: you neither look through it nor make or fetch it. {}",
-            another(app, viewer, &roster)
-        )));
+
+    /// Why they may not have what a question asks for; nothing where they may. The command line may have all.
+    fn refuses(&self, question: &Question) -> Option<String> {
+        let Self { app, viewer, roster, findings } = self;
+        viewer.person()?;
+        let asked = question.person.as_deref();
+        if asked.is_some_and(|person| viewer.themselves(roster).are_named(person, roster)) {
+            return Some(format!(
+                "This bundle is about you, your firm or an account that you share: you neither look through it nor make or fetch it. {}",
+                another(app, viewer, roster)
+            ));
+        }
+        let holds = |finding: &&Finding| {
+            let about = finding.person.as_deref().or(finding.account.as_deref());
+            asked.is_none_or(|asked| about == Some(asked)) && question.is_about(&finding.asset)
+        };
+        findings.iter().find(holds).map(|_| {
+            format!(
+                "This bundle holds a finding that is, or may be, about you, your firm or an account that you share: you neither look through it nor make or fetch it. Ask about one other person, or about other assets; for this one: {}",
+                another(app, viewer, roster)
+            )
+        })
     }
-    let findings = app.lookup.store().findings().map_err(store_error)?;
-    let holds = |finding: &crate::finding::Finding| {
-        asked.is_none_or(|asked| finding.person.as_deref().or(finding.account.as_deref()) == Some(asked))
-            && question.is_about(&finding.asset)
-    };
-    let is_theirs = findings.iter().any(|record| holds(&record.finding) && them.are_in(&record.finding));
-    Ok(is_theirs.then(|| {
-        format!(
-            "This bundle holds a finding that is, or may be, about you, your firm or an account that you share: you neither look through it nor make or fetch it. Ask about one other person, or about other assets; for this one: {}",
-            another(app, viewer, &roster)
-        )
-    }))
 }
 
 /// INVARIANT VW-1, of bundles.
 async fn may_have(app: &App, viewer: &Viewer, question: &Question) -> Answer<()> {
     let (app, viewer, question) = (app.clone(), viewer.clone(), question.clone());
-    let why = blocking(move || refused(&app, &viewer, &question)).await?;
+    let why = blocking(move || Ok(Judge::read(&app, &viewer)?.refuses(&question))).await?;
     why.map_or(Ok(()), |why| Err(Failure::not_theirs(why)))
 }
 
@@ -302,15 +316,10 @@ pub(crate) async fn listed(app: &App, viewer: &Viewer) -> Answer<(Vec<Kept>, usi
         if let Some(case) = viewer.case() {
             all.retain(|kept| kept.question.case == case);
         }
-        let n = all.len();
-        let mut shown = Vec::new();
-        for kept in all {
-            if refused(&app, &viewer, &kept.question)?.is_none() {
-                shown.push(kept);
-            }
-        }
-        let n_hidden = n.saturating_sub(shown.len());
-        Ok((shown, n_hidden))
+        let judge = Judge::read(&app, &viewer)?;
+        let (shown, hidden): (Vec<Kept>, Vec<Kept>) =
+            all.into_iter().partition(|kept| judge.refuses(&kept.question).is_none());
+        Ok((shown, hidden.len()))
     })
     .await
 }
@@ -500,16 +509,27 @@ pub(crate) async fn signed_for(app: &App, viewer: &Viewer) -> Answer<Vec<Signed>
         return Ok(Vec::new());
     }
     let app = app.clone();
-    let asked = blocking(move || super::preservation::acts_of(&app, &[act::kind::COSIGN])).await?;
+    let asked = blocking(move || asked_in_ledger(&app)).await?;
     let found = ready.into_iter().filter_map(|(id, says)| {
-        let is_it = |body: &&Value| {
-            let text = |key: &str| body.get(key).and_then(Value::as_str);
-            text("step") == Some("asked") && text("id") == Some(&id)
-        };
-        let body = asked.iter().map(|line| &line.body).find(is_it)?.get("body")?.clone();
-        Some(Signed { question: serde_json::from_value(body).ok()?, id, says })
+        let body = asked.iter().find(|body| body.get("id").and_then(Value::as_str) == Some(&id))?;
+        Some(Signed { question: serde_json::from_value(body.get("body")?.clone()).ok()?, id, says })
     });
     Ok(found.collect())
+}
+
+/// Bodies of the acts that asked for a second signature. Read only while one is signed and not used.
+fn asked_in_ledger(app: &App) -> Answer<Vec<Value>> {
+    app.lookup.up_to_date()?;
+    let reader = app.ledger.reader();
+    let mut asked = Vec::new();
+    for leaf in app.lookup.store().leaves_of("collector").map_err(store_error)? {
+        for (_, entry) in read(&reader, &leaf)?.numbered() {
+            let Ok(event) = entry.event() else { continue };
+            let body = act::body(&event).filter(|_| event.kind.as_str() == act::kind::COSIGN);
+            asked.extend(body.filter(|body| body.get("step").is_some_and(|step| step == "asked")).cloned());
+        }
+    }
+    Ok(asked)
 }
 
 /// Whether a line of custody names the one who reads it as whom a bundle is about.

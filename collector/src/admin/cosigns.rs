@@ -176,21 +176,21 @@ async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<String>) ->
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SignRequest {
-    pub(crate) id: String,
+struct SignRequest {
+    id: String,
     /// Of the text that was read.
-    pub(crate) sha256: String,
-    pub(crate) by: String,
-    pub(crate) passphrase: Option<Passphrase>,
+    sha256: String,
+    by: String,
+    passphrase: Option<Passphrase>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct DeclineRequest {
-    pub(crate) id: String,
-    pub(crate) because: String,
-    pub(crate) by: String,
-    pub(crate) passphrase: Option<Passphrase>,
+struct DeclineRequest {
+    id: String,
+    because: String,
+    by: String,
+    passphrase: Option<Passphrase>,
 }
 
 /// Who signs, proved; nothing less than a passphrase.
@@ -220,7 +220,7 @@ async fn waiting(app: &App, roster: &Roster, id: &str, sha256: Option<&str>, by:
     found.cloned().map_err(|fault| Failure::bad(fault.to_string()))
 }
 
-pub(crate) async fn give(
+async fn give(
     State(app): State<App>,
     viewer: Viewer,
     Json(request): Json<SignRequest>,
@@ -295,7 +295,7 @@ async fn effect(
     Ok(Some(act::event(kind, app.ledger.now(), body)))
 }
 
-pub(crate) async fn decline(
+async fn decline(
     State(app): State<App>,
     viewer: Viewer,
     Json(request): Json<DeclineRequest>,

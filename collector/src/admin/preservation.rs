@@ -17,9 +17,11 @@ use super::roster::in_force;
 use super::viewer::Viewer;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
+use crate::bundles::acts::Line;
 use crate::follow::answer::{read, store_error};
 use crate::hold::{Hold, HoldStep, Terms};
 use crate::reviewer::Passphrase;
+use crate::store::LeafRecord;
 
 /// How long a text of a person may be, bytes.
 const TEXT_BYTES_MAX: usize = 2000;
@@ -249,21 +251,11 @@ pub(crate) async fn handed_over(app: &App, request: CustodyRequest) -> Answer<Op
 pub(crate) async fn exported_at(app: &App, sha256: String) -> Answer<Option<String>> {
     let app = app.clone();
     blocking(move || {
-        app.lookup.up_to_date()?;
-        let reader = app.ledger.reader();
-        for leaf in app.lookup.store().leaves_of("collector").map_err(store_error)? {
-            for (_, entry) in read(&reader, &leaf)?.numbered() {
-                let Ok(event) = entry.event() else { continue };
-                let body = act::body(&event).filter(|_| event.kind.as_str() == act::kind::CUSTODY);
-                let is_it = |key: &str, wanted: &str| {
-                    body.and_then(|body| body.get(key)).and_then(Value::as_str) == Some(wanted)
-                };
-                if is_it("what", "exported") && is_it("sha256", &sha256) {
-                    return Ok(Some(event.time.clone()));
-                }
-            }
-        }
-        Ok(None)
+        let is_it = |line: &Line| {
+            let is = |key: &str, wanted: &str| line.body.get(key).and_then(Value::as_str) == Some(wanted);
+            is("what", "exported") && is("sha256", &sha256)
+        };
+        Ok(acts_of(&app, &[act::kind::CUSTODY])?.into_iter().find(is_it).map(|line| line.time))
     })
     .await
 }
@@ -281,39 +273,25 @@ async fn custody(
     Ok(Json(json!({"custody": lines})))
 }
 
-/// An act of the collector.
-#[derive(Clone, Debug)]
-pub(crate) struct Line {
-    /// Its number.
-    pub(crate) act: u64,
-    /// When, RFC 3339.
-    pub(crate) time: String,
-    /// What kind.
-    pub(crate) kind: String,
-    /// Its body.
-    pub(crate) body: Value,
-}
+/// The kinds of acts that [`acts_of`] tells.
+const TOLD: &[&str] = &[act::kind::CUSTODY, act::kind::EXPORT, act::kind::PRESERVED];
 
-/// All acts of these kinds, oldest first.
+/// All acts of these kinds among [`TOLD`], oldest first.
 pub(super) fn acts_of(app: &App, kinds: &[&str]) -> Answer<Vec<Line>> {
     app.lookup.up_to_date()?;
     let reader = app.ledger.reader();
-    let mut lines = Vec::new();
-    for leaf in app.lookup.store().leaves_of("collector").map_err(store_error)? {
-        for (number, entry) in read(&reader, &leaf)?.numbered() {
-            let Ok(event) = entry.event() else { continue };
-            let (kind, Some(body)) = (event.kind.as_str(), act::body(&event)) else { continue };
-            if kinds.contains(&kind) {
-                lines.push(Line {
-                    act: number,
-                    time: event.time.clone(),
-                    kind: kind.to_owned(),
-                    body: body.clone(),
-                });
-            }
-        }
-    }
-    Ok(lines)
+    let leaves = app.lookup.store().leaves_of("collector").map_err(store_error)?;
+    let of_leaf = |leaf: &LeafRecord| -> Answer<Vec<Line>> {
+        let batch = read(&reader, leaf)?;
+        let lines = batch.numbered().filter_map(|(act, entry)| {
+            let event = entry.event().ok()?;
+            let kind = event.kind.as_str();
+            let body = act::body(&event).filter(|_| TOLD.contains(&kind))?;
+            Some(Line { act, time: event.time.clone(), kind: kind.to_owned(), body: body.clone() })
+        });
+        Ok(lines.collect())
+    };
+    app.works.seen.after(leaves, |leaf| leaf.leaf, of_leaf, kinds)
 }
 
 /// Exports and hand-overs, of one case where one is named; an attorney is told of their own, and nobody of bundles that

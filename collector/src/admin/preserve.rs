@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::preservation::{Line, acts_of, begin, case_id};
+use super::preservation::{acts_of, begin, case_id};
 use super::reviewers::{Signature, Word, sign};
 use super::roster::in_force;
 use super::viewer::Viewer;
 use super::{Answer, Failure, blocking, record};
 use crate::app::{App, Job};
+use crate::bundles::acts::Line;
 use crate::bundles::work::What;
 use crate::hold::{Hold, Terms};
 use crate::reviewer::Passphrase;

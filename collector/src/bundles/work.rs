@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use ntk_evidence::checks::Verification;
 
+use super::acts::Seen;
 use crate::app::Job;
 
 /// How many results of checks are kept in mind.
@@ -89,6 +90,8 @@ pub struct Works {
     state: Mutex<State>,
     /// How far it is.
     pub job: Arc<Job>,
+    /// Acts about evidence that were read already.
+    pub seen: Seen,
 }
 
 impl Works {

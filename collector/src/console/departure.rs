@@ -16,7 +16,7 @@ use super::evidence::steps::{as_said, typed};
 use super::evidence::words::when;
 use super::gate::encoded;
 use super::shell::{Page, Shell, Trouble, Visitor, page_with};
-use super::signing::{SignForm, Waiting, take, waiting};
+use super::signing::{Waiting, waiting};
 use super::{Console, see};
 use crate::account::Role;
 use crate::admin::Failure;
@@ -32,9 +32,7 @@ use crate::second::cosign::What;
 const AT_ONCE_MAX: usize = 100;
 
 pub(super) fn routes() -> Router<Console> {
-    Router::new()
-        .route("/departure", get(show).post(act))
-        .route("/departure/cosign", axum::routing::post(cosign))
+    Router::new().route("/departure", get(show).post(act))
 }
 
 /// Somebody with a leave date.
@@ -52,7 +50,6 @@ struct DeparturesPage {
     leaving: Vec<Leaving>,
     people: Vec<(String, String)>,
     waiting: Vec<Waiting>,
-    refused_at: String,
     wrong: String,
     said: &'static str,
     n_hidden: bool,
@@ -121,8 +118,6 @@ fn said(word: &str) -> &'static str {
         "waits" => "Taking it back waits for a second signature; until then the leave date holds.",
         "ticked" => "Ticked off, in your name.",
         "unticked" => "Open again. Both stay in the ledger.",
-        "signed" => "Signed.",
-        "declined" => "Declined, with your reason.",
         _ => "",
     }
 }
@@ -130,7 +125,7 @@ fn said(word: &str) -> &'static str {
 async fn show(State(console): State<Console>, visitor: Visitor, Query(wanted): Query<Wanted>) -> Page {
     let said = said(&wanted.said);
     if wanted.person.is_empty() {
-        return all(&console, &visitor, StatusCode::OK, said, (String::new(), String::new())).await;
+        return all(&console, &visitor, StatusCode::OK, said, String::new()).await;
     }
     let form = DepartureForm { person: wanted.person, ..DepartureForm::default() };
     one(&console, &visitor, StatusCode::OK, form, said, (String::new(), String::new())).await
@@ -141,7 +136,7 @@ async fn all(
     visitor: &Visitor,
     status: StatusCode,
     said: &'static str,
-    (refused_at, wrong): (String, String),
+    wrong: String,
 ) -> Page {
     let (_, roster) = in_force(&console.app).await?;
     let today = super::evidence::today(console);
@@ -163,8 +158,7 @@ async fn all(
         n_hidden: others().count() < roster.persons().len(),
         leaving: leaving.into_iter().map(|(_, leaving)| leaving).collect(),
         people,
-        waiting: waiting(console, visitor, &roster, &[What::Leave, What::LeaveWithdrawn]),
-        refused_at,
+        waiting: waiting(console, visitor, &roster, &[What::Leave, What::LeaveWithdrawn], None),
         wrong,
         said,
     };
@@ -229,10 +223,12 @@ async fn one(
         theirs: sentences("/watch/theirs"),
         others: sentences("/watch/others"),
         preserved: preserved_so_far(app).await?.last().map(|line| when(&line.time, zone)).unwrap_or_default(),
-        waiting: of_person(
-            waiting(console, visitor, &roster, &[What::Leave, What::LeaveWithdrawn]),
+        waiting: waiting(
             console,
-            &typed.person,
+            visitor,
+            &roster,
+            &[What::Leave, What::LeaveWithdrawn],
+            Some(&typed.person),
         ),
         shell: Shell::new(console, Some(visitor), "/departure", "Departure"),
         person: typed.person.clone(),
@@ -244,17 +240,6 @@ async fn one(
         can_leave: visitor.role == Role::Manager,
     };
     page_with(status, &page)
-}
-
-/// Of what waits, that about one person.
-fn of_person(all: Vec<Waiting>, console: &Console, person: &str) -> Vec<Waiting> {
-    let published = console.app.ledger.published();
-    let cosigns = &published.registry.people.cosigns;
-    let is_theirs = |waiting: &Waiting| {
-        let pending = cosigns.find(&waiting.id, console.now());
-        pending.is_ok_and(|pending| pending.body.get("person").and_then(Value::as_str) == Some(person))
-    };
-    all.into_iter().filter(is_theirs).collect()
 }
 
 /// The forms of the page, with what was typed.
@@ -296,7 +281,7 @@ async fn act(
 ) -> Page {
     let form = DepartureForm::read(fields);
     if form.person.is_empty() {
-        let wrong = (String::new(), "Choose who leaves.".to_owned());
+        let wrong = "Choose who leaves.".to_owned();
         return all(&console, &visitor, StatusCode::BAD_REQUEST, "", wrong).await;
     }
     match done(&console, &visitor, &form).await {
@@ -360,16 +345,5 @@ async fn done(console: &Console, visitor: &Visitor, form: &DepartureForm) -> Res
             Ok(if untick { "unticked" } else { "ticked" })
         }
         _ => Err(Failure::bad("Choose what you want to do.")),
-    }
-}
-
-async fn cosign(State(console): State<Console>, visitor: Visitor, Form(form): Form<SignForm>) -> Page {
-    let id = form.id.clone();
-    match take(&console, &visitor, form).await {
-        Ok(said) => Ok(see(&format!("/departure?said={said}"))),
-        Err(failure) => {
-            let (status, wrong) = as_said(failure)?;
-            all(&console, &visitor, status, "", (id, wrong)).await
-        }
     }
 }

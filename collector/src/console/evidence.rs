@@ -35,7 +35,6 @@ pub(super) fn routes() -> Router<Console> {
         .route("/evidence", get(show))
         .route("/evidence/preview", get(preview))
         .route("/evidence/build", post(steps::build))
-        .route("/evidence/cosign", post(steps::cosign))
         .route("/evidence/preserve", post(steps::preserve))
         .route("/evidence/bundle/{id}", get(steps::fetch).post(steps::on_bundle))
         .route("/evidence/checked/{id}", get(steps::checked))
@@ -140,8 +139,6 @@ async fn show(State(console): State<Console>, visitor: Visitor, Query(said): Que
     let sentence = match said.said.as_str() {
         "builds" => "The bundle is being built. You may leave this page: it goes on.",
         "waits" => "It waits for a second signature. Once it is signed, build it below.",
-        "signed" => "Signed. Whoever asked for it can build it now.",
-        "declined" => "Declined, with your reason. Nothing is built.",
         "preserves" => "Everything is being preserved. You may leave this page: it goes on.",
         "handed" => "Written down. It stands in every later bundle.",
         "removed" => "The copy here is removed. What it was made of stays in the ledger.",
@@ -211,7 +208,7 @@ async fn written(
         bundles: kept.iter().map(|kept| card(kept, app.works.checked(&kept.id), &roster, zone)).collect(),
         n_hidden,
         hidden: about_you(hidden_in_all),
-        waiting: waiting(console, visitor, &roster, &[cosign::What::Export]),
+        waiting: waiting(console, visitor, &roster, &[cosign::What::Export], None),
         signed: signed_for(app, &viewer).await?,
         preserved: preserved_so_far(app).await?.last().map(|line| preserved(line, &roster, zone)),
         holds: holds.collect(),

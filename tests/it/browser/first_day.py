@@ -92,6 +92,20 @@ def main():
             page.goto(path)
             watcher.look(page, "finding")
             opened.append(("a finding", path))
+            assess = page.locator("main a[href^='/breach/begin/']")
+            if assess.count():
+                opened.append(("a breach assessment begun", assess.first.get_attribute("href")))
+                page.goto(opened[-1][1])
+                watcher.look(page, "breach-begin")
+        for name, path in [
+            ("departure-of-one", "/departure?person=northwind"),
+            ("evidence-preview", "/evidence/preview?case=C-1&person=northwind&from=2026-01-01&to=2036-12-31"),
+            ("evidence-wrong", "/evidence/preview?case=our+case&from=2026-01-01&to=2025-01-01"),
+            ("breaches", "/breach"),
+        ]:
+            page.goto(path)
+            watcher.look(page, name)
+            opened.append((name, path))
         # To read, nobody needs a script.
         state = person.storage_state()
         plain = context(browser, origin, java_script_enabled=False, storage_state=state)

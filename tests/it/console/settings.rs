@@ -1,7 +1,7 @@
 //! Settings by their pages: accounts, help desks, holds, what goes out; and how little of it the operator sees.
 
 use anyhow::{Context as _, Result, ensure};
-use ntk_tests::console::{let_in, Browser, PASSPHRASE, with_manager};
+use ntk_tests::console::{Browser, PASSPHRASE, let_in, with_manager};
 
 use super::pages::{MARKUP, keep};
 

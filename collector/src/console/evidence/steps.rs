@@ -7,7 +7,6 @@ use axum::response::IntoResponse as _;
 use serde::Deserialize;
 
 use super::super::shell::{Page, Shell, Trouble, Visitor, page};
-use super::super::signing::{SignForm, take};
 use super::super::{Console, see};
 use super::form::{QuestionForm, Wrong};
 use super::words::when;
@@ -108,18 +107,6 @@ pub(super) async fn build(
             let (status, wrong) = as_said(failure)?;
             looked_through(&console, &visitor, status, form.question, wrong, form.alone_because).await
         }
-    }
-}
-
-pub(super) async fn cosign(
-    State(console): State<Console>,
-    visitor: Visitor,
-    Form(form): Form<SignForm>,
-) -> Page {
-    let id = form.id.clone();
-    match take(&console, &visitor, form).await {
-        Ok(said) => Ok(see(&format!("/evidence?said={said}"))),
-        Err(failure) => again(&console, &visitor, id, failure).await,
     }
 }
 

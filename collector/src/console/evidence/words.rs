@@ -3,8 +3,8 @@
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::admin::preservation::Line;
 use crate::bundles::Kept;
+use crate::bundles::acts::Line;
 use crate::bundles::work::Checked;
 use crate::export::Question;
 use crate::report::acts::name;
