@@ -77,8 +77,7 @@ def main():
             parts = [item.get_attribute("href") for item in page.locator(f"main a[href^='{where}/']").all()]
             for path in dict.fromkeys(parts):
                 page.goto(path)
-                for hidden in page.locator("main details:not([open])").all():
-                    hidden.locator("summary").click()
+                page.evaluate("document.querySelectorAll('main details').forEach(one => { one.open = true })")
                 watcher.look(page, path.strip("/").replace("/", "-"))
                 opened.append((path, path))
         page.goto("/events?show=1")
