@@ -161,3 +161,94 @@ async fn confirm(State(console): State<Console>, visitor: Visitor, Form(form): F
         Err((status, sentence)) => Err(Trouble { status, sentence }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::baseline::Pins;
+
+    fn proposal() -> Proposal {
+        Proposal {
+            id: "3f9a0c1b2d4e".into(),
+            job: "restic".into(),
+            name: "<img src=x onerror=alert(1)>".into(),
+            pins: Pins {
+                program: "/usr/bin/restic\u{202e}".into(),
+                host: "server-1".into(),
+                uid: None,
+                user: Some("backup".into()),
+                hours: Some("01:00-02:30".into()),
+                classes: vec![ntk_evidence::event::Class::Export],
+                sha256: None,
+                signer: None,
+                parent: Some("systemd".into()),
+            },
+            evidence: Evidence {
+                n_days: 27,
+                n_accesses: 1_204,
+                first: None,
+                last: None,
+                samples: Vec::new(),
+            },
+            sentence: "On server-1 restic reads exports each night.".into(),
+            cautions: vec!["The records do not show the file’s hash.".into()],
+        }
+    }
+
+    fn shell() -> Shell {
+        Shell {
+            title: "Regular work".into(),
+            practice: "Maple Street".into(),
+            is_inside: true,
+            navigation: Vec::new(),
+            name: "Mary Lopez".into(),
+            csrf: "c5rf".into(),
+            is_live: false,
+            decides: true,
+            may_change: true,
+        }
+    }
+
+    #[test]
+    fn a_proposal_says_what_it_is_pinned_by_and_its_names_are_text() {
+        let job = Job::of(&proposal(), &TimeZone::UTC);
+        let pins: Value =
+            job.pins.iter().map(|(what, text)| ((*what).to_owned(), Value::from(text.as_str()))).collect();
+        assert_eq!(
+            pins,
+            serde_json::json!({"Program": "/usr/bin/restic\\u{202e}", "Machine": "server-1", "Account": "backup",
+                "Hours": "01:00-02:30", "Touches": "Record exports", "Started by": "systemd"})
+        );
+        let page = JobsPage {
+            shell: shell(),
+            from: Date::constant(2026, 11, 1),
+            to: Date::constant(2026, 11, 28),
+            not_before: None,
+            jobs: vec![job],
+            unfit: vec![(
+                "/bin/sh on server-1".into(),
+                "it could be anybody’s".into(),
+                "3 accesses on 3 days".into(),
+            )],
+            said: "",
+            wrong_id: "3f9a0c1b2d4e".into(),
+            wrong: "That is not your passphrase.".into(),
+            until: "2027-06-30".into(),
+        };
+        let page = page.render().unwrap();
+        assert!(!page.contains("<img") && !page.contains('\u{202e}'), "{page}");
+        for part in [
+            "name=\"csrf\" value=\"c5rf\"",
+            "name=\"id\" value=\"3f9a0c1b2d4e\"",
+            "1,204 accesses on 27 days",
+            "<details open>",
+            "value=\"2027-06-30\"",
+            "aria-describedby=\"wrong\"",
+            "it could be anybody’s",
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+    }
+}
