@@ -10,17 +10,19 @@ pub mod client;
 pub(crate) mod cosigns;
 mod delivery;
 pub(crate) mod departure;
+pub(crate) mod events;
 pub mod findings;
 pub(crate) mod inventory;
 pub(crate) mod links;
 pub(crate) mod machines;
 mod metrics;
-mod mine;
+pub(crate) mod mine;
 mod off_site;
-mod policy;
+pub(crate) mod policy;
 pub(crate) mod preservation;
 pub(crate) mod preserve;
-mod proposals;
+pub(crate) mod proposals;
+pub(crate) mod protected;
 pub mod rebuild;
 pub mod requests;
 pub mod reviewers;
@@ -28,7 +30,7 @@ pub(crate) mod reviews;
 pub(crate) mod roster;
 mod second;
 pub(crate) mod set_up;
-mod staff_notices;
+pub(crate) mod staff_notices;
 pub mod ticket_tokens;
 pub mod tickets;
 mod time_stamp;
@@ -38,7 +40,7 @@ mod witness;
 use axum::Json;
 use axum::Router;
 use axum::body::to_bytes;
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
@@ -55,7 +57,7 @@ use crate::report::week::Week;
 use crate::review::review;
 use crate::self_check::{KEPT_REVIEW, SelfCheck, self_check};
 use api::Api;
-use requests::{EventsQuery, ReportRequest, event_row};
+use requests::ReportRequest;
 
 /// The largest request, bytes: a roster of a hospital fits.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -147,6 +149,7 @@ pub fn api() -> Api {
         .merge(preserve::routes())
         .merge(off_site::routes())
         .merge(proposals::routes())
+        .merge(protected::routes())
         .merge(inventory::routes())
         .merge(links::routes())
         .merge(staff_notices::routes())
@@ -183,7 +186,7 @@ pub fn api() -> Api {
         .get("/v1/findings", "Findings, newest first", findings::list)
         .get("/v1/findings/{id}", "One finding with its story", findings::one)
         .post("/v1/findings/{id}/step", "Ask, answer or decide about a finding", findings::take_step)
-        .get("/v1/events", "Entries of a person, a time or an asset, one JSON object a line", events)
+        .get("/v1/events", "Entries of a person, a time or an asset, one JSON object a line", events::list)
         .giving("application/x-ndjson")
         .post("/v1/report", "Make the weekly access review", report)
         .get("/v1/progress", "How far the running job is", progress)
@@ -280,25 +283,6 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "at_rest": app.at_rest,
         "time_stamps": crate::time_stamp::ask::standing(&app),
     }))
-}
-
-async fn events(State(app): State<App>, Query(query): Query<EventsQuery>) -> Answer<Response> {
-    let looked = json!({"what": "events", "person": query.person, "from": query.from, "to": query.to, "asset": query.asset});
-    let app_for_reading = app.clone();
-    let lines = blocking(move || {
-        let (from, to) = query.span()?;
-        let mut lines = String::new();
-        app_for_reading.lookup.events(from, to, |seen| {
-            if let Some(row) = event_row(&query, from, to, &seen) {
-                lines.push_str(&row.to_string());
-                lines.push('\n');
-            }
-        })?;
-        Ok(lines)
-    })
-    .await?;
-    record(&app, act::kind::VIEWED, looked).await?;
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
 }
 
 /// A review as it was made and kept.

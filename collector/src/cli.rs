@@ -18,6 +18,7 @@ mod policy;
 mod preservation;
 mod print;
 mod proposals;
+mod protected;
 mod refill;
 mod roster;
 mod set_up;
@@ -194,6 +195,8 @@ pub enum Command {
         #[command(subcommand)]
         what: people::SelfView,
     },
+    /// What is protected, where it lies, and who needs it
+    Protected(Json),
     /// Programs that work by themselves, proposed as jobs after four weeks
     Baseline(baseline::BaselineArgs),
     /// What is unexplained, and what the table says never happens
@@ -359,6 +362,15 @@ pub struct EventsArgs {
     /// Only this class of asset, this owner, or paths with this part
     #[arg(long)]
     pub asset: Option<String>,
+    /// Only on this computer
+    #[arg(long)]
+    pub computer: Option<String>,
+    /// Only of this kind: read, change, login, admin, everything (that somebody did)
+    #[arg(long, value_parser = ["read", "change", "login", "admin", "everything"])]
+    pub what: Option<String>,
+    /// Only where the path holds this text, whatever its case
+    #[arg(long, value_name = "TEXT")]
+    pub path: Option<String>,
     /// Only what rested on this ticket, break-glass or job: T-12
     #[arg(long, value_name = "ID")]
     pub rests_on: Option<String>,

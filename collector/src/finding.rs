@@ -14,7 +14,7 @@ pub mod incident;
 mod severity;
 pub mod step;
 pub mod story;
-mod way;
+pub(crate) mod way;
 pub mod wording;
 
 use jiff::Timestamp;

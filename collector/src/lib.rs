@@ -52,6 +52,7 @@ pub mod policy;
 pub mod practice;
 pub mod private;
 pub mod proposals;
+pub mod protected;
 pub mod prune;
 pub mod question;
 pub mod recovery;

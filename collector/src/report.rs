@@ -11,7 +11,7 @@
 
 pub mod acts;
 pub mod alarms;
-mod build;
+pub(crate) mod build;
 pub mod coverage;
 mod delivered;
 mod drawing;

@@ -359,6 +359,17 @@ impl Store {
 
     /// The batches that touch the UTC days of `[from, to]`, in the order of the log.
     pub fn leaves_between(&self, from_unix_ns: i64, to_unix_ns: i64) -> Result<Vec<LeafRecord>, StoreError> {
+        let records = self
+            .indexes_between(from_unix_ns, to_unix_ns)?
+            .into_iter()
+            .filter_map(|leaf| self.leaf(leaf).transpose())
+            .collect::<Result<Vec<_>, _>>()?;
+        let touches = |record: &LeafRecord| record.touches(from_unix_ns, to_unix_ns);
+        Ok(records.into_iter().filter(touches).collect())
+    }
+
+    /// Indexes of the leaves of those days, in order; a few may lie just outside the span.
+    pub fn indexes_between(&self, from_unix_ns: i64, to_unix_ns: i64) -> Result<Vec<u64>, StoreError> {
         let (from, to) = (day_key(day(from_unix_ns), 0), day_key(day(to_unix_ns).saturating_add(1), 0));
         let mut leaves = Vec::new();
         for item in self.range(from..to) {
@@ -369,13 +380,7 @@ impl Store {
         }
         leaves.sort_unstable();
         leaves.dedup();
-        let records = leaves
-            .into_iter()
-            .filter_map(|leaf| self.leaf(leaf).transpose())
-            .collect::<Result<Vec<_>, _>>()?;
-        let touches =
-            |record: &LeafRecord| record.from_unix_ns <= to_unix_ns && record.to_unix_ns >= from_unix_ns;
-        Ok(records.into_iter().filter(touches).collect())
+        Ok(leaves)
     }
 
     /// Where to go on is known, and every kind of row was made up to there.
@@ -446,6 +451,13 @@ impl Store {
     /// The policy in force before a leaf.
     pub fn policy_before(&self, leaf: u64) -> Result<Option<String>, StoreError> {
         self.text_before(b'P', leaf)
+    }
+
+    /// The leaf that put the policy in force.
+    pub fn policy_leaf(&self) -> Result<Option<u64>, StoreError> {
+        let found = self.range(leaf_key(b'P', 0)..leaf_key(b'P', u64::MAX)).next_back().transpose()?;
+        let number = found.and_then(|(key, _)| Some(u64::from_be_bytes(*key.last_chunk::<8>()?)));
+        Ok(number)
     }
 
     /// Steps of tickets in the leaves `[from, to)`, in the order of the ledger.

@@ -4,11 +4,15 @@ mod breach;
 mod case;
 mod departure;
 mod doors;
+mod events;
 mod evidence;
 mod machines;
 mod pages;
+mod people;
+mod protected;
 mod second;
 mod settings;
+mod tickets;
 mod wizard;
 
 use anyhow::Result;

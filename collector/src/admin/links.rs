@@ -17,9 +17,10 @@ use std::sync::{Mutex as Counted, PoisonError};
 use tokio::sync::Mutex;
 
 use super::api::Api;
-use super::findings::{Prepared, prepare};
+use super::findings::{Prepared, hidden_from, prepare};
 use super::reviewers::{Signature, Word, sign};
 use super::roster::in_force;
+use super::viewer::Viewer;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::finding::step::{Confirmed, Given, How, Step};
@@ -369,16 +370,30 @@ struct ListQuery {
     finding: Option<String>,
 }
 
-async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Answer<Json<Value>> {
-    let now = moment_now(&app)?;
+/// The links and forms that are open, with when each was opened first, without those that are about the one who asks.
+pub(crate) async fn open_to(app: &App, viewer: &Viewer) -> Answer<Vec<(Link, Option<String>)>> {
+    let hidden = hidden_from(app, viewer).await?;
+    let now = moment_now(app)?;
     let published = app.ledger.published();
+    // VW-1: a question says what is recorded.
+    let is_shown = |link: &Link| match &link.purpose {
+        Purpose::Question { finding, .. } => {
+            !hidden.contains(finding) && viewer.person() != Some(link.to.as_str())
+        }
+        Purpose::Notice { .. } => true,
+    };
+    let open = published.registry.people.links.all_open(now).filter(|(link, _)| is_shown(link));
+    Ok(open.map(|(link, opened)| (link.clone(), opened.map(str::to_owned))).collect())
+}
+
+async fn list(State(app): State<App>, viewer: Viewer, Query(query): Query<ListQuery>) -> Answer<Json<Value>> {
     let is_wanted = |link: &Link| match (&query.finding, &link.purpose) {
         (None, _) => true,
         (Some(wanted), Purpose::Question { finding, .. }) => finding.starts_with(wanted.as_str()),
         (Some(_), Purpose::Notice { .. }) => false,
     };
-    let open = published.registry.people.links.all_open(now).filter(|(link, _)| is_wanted(link));
-    let rows = open.map(|(link, opened)| {
+    let open = open_to(&app, &viewer).await?;
+    let rows = open.iter().filter(|(link, _)| is_wanted(link)).map(|(link, opened)| {
         json!({
             "id": link.id, "to": link.to, "purpose": link.purpose, "by_link": link.sha256.is_some(),
             "needs_code": link.needs_code, "expires": link.expires.to_string(), "opened": opened,
@@ -389,14 +404,19 @@ async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Answer<
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct WithdrawRequest {
-    id: String,
-    by: String,
+pub(crate) struct WithdrawRequest {
+    pub(crate) id: String,
+    pub(crate) by: String,
     #[serde(default)]
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
-async fn withdraw(State(app): State<App>, Json(request): Json<WithdrawRequest>) -> Answer<Json<Value>> {
+pub(crate) async fn withdraw(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<WithdrawRequest>,
+) -> Answer<Json<Value>> {
+    let shown = open_to(&app, &viewer).await?;
     let _turn = TURN.lock().await;
     let now = moment_now(&app)?;
     let (_, roster) = in_force(&app).await?;
@@ -405,6 +425,11 @@ async fn withdraw(State(app): State<App>, Json(request): Json<WithdrawRequest>) 
     let open = published.registry.people.links.open(&request.id, now);
     if let Err(why) = open {
         return Err(Failure::bad(format!("`{}` is not open: {why}", request.id)));
+    }
+    if viewer.person().is_some() && !shown.iter().any(|(link, _)| link.id == request.id) {
+        return Err(Failure::not_theirs(
+            "This question is about you, your firm or an account that you share.",
+        ));
     }
     let body = by.sign(json!({"step": "withdrawn", "id": request.id}));
     record(&app, act::kind::LINK, body).await?;

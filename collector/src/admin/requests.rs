@@ -7,14 +7,11 @@ use ntk_evidence::hash::{Hash, hex};
 use ntk_evidence::name::Author;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::Failure;
 use crate::app::App;
-use crate::follow::answer::Seen;
 use crate::init::SERVER_NAME;
 use crate::ledger::registry::Offer;
-use crate::need_to_know::Reason;
 use crate::token::Token;
 
 /// How long a token may hold at most, seconds.
@@ -97,32 +94,6 @@ impl FindingsQuery {
     }
 }
 
-/// `events`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EventsQuery {
-    /// Only of this person or account.
-    #[serde(default)]
-    pub person: Option<String>,
-    /// From when.
-    #[serde(default)]
-    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
-    pub from: Option<String>,
-    /// Until when.
-    #[serde(default)]
-    #[schemars(regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"))]
-    pub to: Option<String>,
-    /// Only this class of asset, or this owner, or a part of a path.
-    #[serde(default)]
-    pub asset: Option<String>,
-    /// Only what rested on this ticket, break-glass or job: `T-12`.
-    #[serde(default)]
-    pub rests_on: Option<String>,
-    /// Acts of the collector too.
-    #[serde(default)]
-    pub acts: bool,
-}
-
 /// Which end of a day is meant where only a day is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edge {
@@ -130,20 +101,6 @@ pub enum Edge {
     Start,
     /// Its last.
     End,
-}
-
-impl EventsQuery {
-    /// First and last nanosecond; everything where absent.
-    pub fn span(&self) -> Result<(i64, i64), Failure> {
-        let nanos = |text: &Option<String>, edge, open| match text {
-            Some(text) => {
-                moment(text, &TimeZone::UTC, edge).map(|at| i64::try_from(at.as_nanosecond()).unwrap_or(open))
-            }
-            None => Ok(open),
-        };
-        let (from, to) = (nanos(&self.from, Edge::Start, 0)?, nanos(&self.to, Edge::End, i64::MAX)?);
-        if from > to { Err(Failure::bad("`--from` is later than `--to`")) } else { Ok((from, to)) }
-    }
 }
 
 /// A moment as people write it: RFC 3339, or a day or a day and time in a zone.
@@ -164,57 +121,6 @@ pub fn moment(text: &str, zone: &TimeZone, edge: Edge) -> Result<Timestamp, Fail
         _ => text.parse::<DateTime>().map_err(|_| wrong())?,
     };
     zone.to_timestamp(local).map_err(|_| wrong())
-}
-
-/// One line of `events`: the event as it was frozen, with where it stands and what was decided.
-pub fn event_row(query: &EventsQuery, from: i64, to: i64, seen: &Seen<'_>) -> Option<Value> {
-    if seen.record.author == "collector" && !query.acts {
-        return None;
-    }
-    let at = seen.access.local.map(|local| local.at.as_nanosecond());
-    if at.is_some_and(|at| at < i128::from(from) || at > i128::from(to)) {
-        return None;
-    }
-    let who = seen.decision.who.as_ref();
-    if let Some(wanted) = &query.person {
-        let actor = seen.event.actor.as_ref();
-        let names = [
-            who.and_then(|who| who.person.as_deref()),
-            who.and_then(|who| who.account.as_deref()),
-            actor.and_then(|actor| actor.login_user.as_deref()),
-        ];
-        if !names.contains(&Some(wanted.as_str())) {
-            return None;
-        }
-    }
-    if let Some(id) = &query.rests_on {
-        let is_it = |reason: &Reason| reason.rule.split_once(':').is_some_and(|(_, own)| own == id);
-        if !seen.decision.is_explained() || !seen.decision.reasons.iter().any(is_it) {
-            return None;
-        }
-    }
-    if let Some(asset) = &query.asset {
-        let object = seen.event.object.as_ref()?;
-        let class = object.class.as_ref().is_some_and(|class| class.as_str() == asset);
-        let owner = object.owner.as_deref() == Some(asset.as_str());
-        let path = object.path.as_deref().is_some_and(|path| path.contains(asset.as_str()));
-        if !(class || owner || path) {
-            return None;
-        }
-    }
-    let mut row = json!({"author": seen.record.author, "number": seen.access.number, "leaf": seen.record.leaf, "event": seen.event});
-    if let (Some(row), true) = (row.as_object_mut(), who.is_some()) {
-        row.insert(
-            "decision".into(),
-            json!({
-                "outcome": seen.decision.outcome,
-                "person": who.and_then(|who| who.person.as_deref()),
-                "account": who.and_then(|who| who.account.as_deref()),
-                "reasons": seen.decision.reasons,
-            }),
-        );
-    }
-    Some(row)
 }
 
 /// An offer for a machine: the token for it, and what the ledger keeps.

@@ -3,6 +3,8 @@
 //! Every change is an act with the whole new text, so that any entry can be judged by the roster of its time.
 //! A change that is wrong anywhere changes nothing.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Query, State};
 use jiff::civil::Date;
@@ -22,7 +24,7 @@ use crate::app::App;
 use crate::reviewer::Passphrase;
 use crate::roster::append::{Addition, append};
 use crate::roster::proposal::Gathering;
-use crate::roster::{Proposal, Roster, changes, csv, roster_items};
+use crate::roster::{Attribution, Proposal, Roster, changes, csv, roster_items};
 use crate::second::cosign::{What, loosens};
 
 /// How far back proposals look where nothing else is asked for.
@@ -75,12 +77,12 @@ struct ProposalsQuery {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ConfirmRequest {
-    account: String,
-    persons: Vec<String>,
-    by: String,
+pub(crate) struct ConfirmRequest {
+    pub(crate) account: String,
+    pub(crate) persons: Vec<String>,
+    pub(crate) by: String,
     #[serde(default)]
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -273,18 +275,40 @@ async fn proposals(State(app): State<App>, Query(query): Query<ProposalsQuery>) 
     let (_, roster) = in_force(&app).await?;
     let found = gather(&app, roster.clone(), weeks).await?;
     let today = today(&app)?;
-    let rows = found.iter().map(|proposal| {
+    let rows = found.proposals.iter().map(|proposal| {
         let holder = proposal.suggestion.as_ref().map_or("WHO", |suggestion| &suggestion.person).to_owned();
         let block = proposal.block(&[holder], Some(today)).unwrap_or_default();
         json!({"proposal": proposal, "sentence": proposal.sentence(&roster), "block": block})
     });
     let rows: Vec<Value> = rows.collect();
     record(&app, act::kind::VIEWED, json!({"what": "accounts outside the roster"})).await?;
-    Ok(Json(json!({"weeks": weeks, "proposals": rows, "items": roster_items(&roster, today)})))
+    let last_seen = found.last_seen.iter().map(|(person, at)| (person, at.to_string()));
+    let last_seen: BTreeMap<&String, String> = last_seen.collect();
+    Ok(Json(
+        json!({"weeks": weeks, "proposals": rows, "last_seen": last_seen, "items": roster_items(&roster, today)}),
+    ))
 }
 
-/// Accounts of the last weeks that are in nobody's entry.
-async fn gather(app: &App, roster: Roster, weeks: u16) -> Answer<Vec<Proposal>> {
+/// What the entries of some weeks say about people.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lately {
+    /// Accounts that are in nobody's entry.
+    pub(crate) proposals: Vec<Proposal>,
+    /// When an account of a person (id) was recorded last, as the machines claim.
+    pub(crate) last_seen: BTreeMap<String, Timestamp>,
+}
+
+/// [`Lately`] of the last four weeks. That somebody looked is an act.
+pub(crate) async fn lately(app: &App, viewer: &Viewer) -> Answer<Lately> {
+    let (_, roster) = in_force(app).await?;
+    let found = gather(app, roster, WEEKS).await?;
+    let looked = viewer.looked(json!({"what": "accounts outside the roster"}));
+    record(app, act::kind::VIEWED, looked).await?;
+    Ok(found)
+}
+
+/// Accounts of the last weeks that are in nobody's entry, and who was recorded last when.
+async fn gather(app: &App, roster: Roster, weeks: u16) -> Answer<Lately> {
     if !(1..=WEEKS_MAX).contains(&weeks) {
         return Err(Failure::bad(format!("`--weeks` is at least 1 and at most {WEEKS_MAX}")));
     }
@@ -293,25 +317,35 @@ async fn gather(app: &App, roster: Roster, weeks: u16) -> Answer<Vec<Proposal>> 
     let app = app.clone();
     blocking(move || {
         let mut gathering = Gathering::default();
+        let mut last_seen: BTreeMap<String, Timestamp> = BTreeMap::new();
         let from = i64::try_from(from.as_nanosecond()).unwrap_or(0);
         app.lookup.events(from, i64::MAX, |seen| {
             if !act::is_act(&seen.event.kind) {
                 gathering.observe(seen.access, &roster);
+                let actor = seen.event.actor.as_ref();
+                let who = actor.map(|actor| roster.person_of(seen.access.host, actor));
+                if let (Some(Attribution::Person(id)), Some(at)) = (who, seen.access.last()) {
+                    let last = last_seen.entry(id).or_insert(at);
+                    *last = at.max(*last);
+                }
             }
         })?;
-        Ok(gathering.finish(&roster))
+        Ok(Lately { proposals: gathering.finish(&roster), last_seen })
     })
     .await
 }
 
-async fn confirm(State(app): State<App>, Json(request): Json<ConfirmRequest>) -> Answer<Json<Value>> {
+pub(crate) async fn confirm(
+    State(app): State<App>,
+    Json(request): Json<ConfirmRequest>,
+) -> Answer<Json<Value>> {
     let turn = TURN.lock().await;
     let (text, roster) = in_force(&app).await?;
     let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
     for id in &request.persons {
         person(&roster, id)?;
     }
-    let found = gather(&app, roster.clone(), WEEKS_MAX).await?;
+    let found = gather(&app, roster.clone(), WEEKS_MAX).await?.proposals;
     let Some(proposal) = found.iter().find(|proposal| proposal.is_named(&request.account)) else {
         let known: Vec<_> = found.iter().map(|proposal| format!("`{}`", proposal.account)).collect();
         let known = if known.is_empty() { "there is none".to_owned() } else { known.join(", ") };

@@ -51,20 +51,23 @@ async fn show(State(app): State<App>, Query(query): Query<ShowQuery>) -> Answer<
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct PublishRequest {
+pub(crate) struct PublishRequest {
     #[serde(default)]
-    notice: Option<String>,
+    pub(crate) notice: Option<String>,
     /// The practice's own; the one that comes with the program where absent.
     #[serde(default)]
-    text: Option<String>,
+    pub(crate) text: Option<String>,
     #[serde(default)]
-    version: Option<String>,
-    by: String,
+    pub(crate) version: Option<String>,
+    pub(crate) by: String,
     #[serde(default)]
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
-async fn publish(State(app): State<App>, Json(request): Json<PublishRequest>) -> Answer<Json<Value>> {
+pub(crate) async fn publish(
+    State(app): State<App>,
+    Json(request): Json<PublishRequest>,
+) -> Answer<Json<Value>> {
     let notice = named(request.notice.as_deref())?;
     let (_, roster) = in_force(&app).await?;
     let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
@@ -174,20 +177,20 @@ async fn acknowledge(State(app): State<App>, Json(request): Json<AcknowledgeRequ
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct PaperRequest {
+pub(crate) struct PaperRequest {
     #[serde(default)]
-    notice: Option<String>,
-    person: String,
+    pub(crate) notice: Option<String>,
+    pub(crate) person: String,
     /// The day on the paper.
     #[serde(default)]
-    on: Option<String>,
-    by: String,
+    pub(crate) on: Option<String>,
+    pub(crate) by: String,
     #[serde(default)]
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
 /// Somebody signed on paper, and another person records it.
-async fn paper(State(app): State<App>, Json(request): Json<PaperRequest>) -> Answer<Json<Value>> {
+pub(crate) async fn paper(State(app): State<App>, Json(request): Json<PaperRequest>) -> Answer<Json<Value>> {
     let notice = named(request.notice.as_deref())?;
     let (_, roster) = in_force(&app).await?;
     let who = person(&roster, &request.person)?;
@@ -221,18 +224,18 @@ async fn paper(State(app): State<App>, Json(request): Json<PaperRequest>) -> Ans
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LinkRequest {
+pub(crate) struct LinkRequest {
     #[serde(default)]
-    notice: Option<String>,
-    person: String,
+    pub(crate) notice: Option<String>,
+    pub(crate) person: String,
     #[serde(default)]
-    days: Option<u16>,
-    by: String,
+    pub(crate) days: Option<u16>,
+    pub(crate) by: String,
     #[serde(default)]
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
-async fn link(State(app): State<App>, Json(request): Json<LinkRequest>) -> Answer<Json<Value>> {
+pub(crate) async fn link(State(app): State<App>, Json(request): Json<LinkRequest>) -> Answer<Json<Value>> {
     let notice = named(request.notice.as_deref())?;
     let (_, roster) = in_force(&app).await?;
     let who = person(&roster, &request.person)?.id.clone();

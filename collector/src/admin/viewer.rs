@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use crate::account::Role;
 use crate::finding::Finding;
 use crate::finding::incident::Incident;
-use crate::roster::{Holder, Roster};
+use crate::need_to_know::{Access, Decision, Who};
+use crate::roster::{Attribution, Holder, Roster};
 
 /// Who asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,6 +116,36 @@ impl Themselves {
                     .any(|user| candidate.starts_with(&format!("account {user}, which is shared")))
         };
         is_shared || finding.candidates.iter().any(is_named)
+    }
+
+    /// VW-1, of an entry: whether it is, or may be, about them, by the decision of its time or by the roster of today.
+    pub fn are_in_entry(&self, access: &Access<'_>, decision: &Decision, roster: &Roster) -> bool {
+        if self.ids.is_empty() {
+            return false;
+        }
+        let is_theirs = |attribution: Attribution| match attribution {
+            Attribution::Person(id) => self.ids.contains(&id),
+            Attribution::Shared(ids) => ids.iter().any(|id| self.ids.contains(id)),
+            Attribution::Account(_) | Attribution::Unattributed => false,
+        };
+        let actor = access.event.actor.as_ref();
+        let claims = actor.and_then(|actor| actor.claims.as_deref());
+        let is_claimed = claims
+            .and_then(|name| roster.claimed_person(access.host, name))
+            .is_some_and(|person| self.ids.contains(&person.id));
+        let who = decision.who.as_ref();
+        let named = |who: &Who| {
+            who.person.as_ref().is_some_and(|person| self.ids.contains(person))
+                || who.person.is_none() && who.account.as_ref().is_some_and(|user| self.shared.contains(user))
+                || self
+                    .words
+                    .as_ref()
+                    .zip(who.holder.as_ref())
+                    .is_some_and(|(me, holder)| holder.contains(me))
+        };
+        who.is_some_and(named)
+            || is_claimed
+            || actor.is_some_and(|actor| is_theirs(roster.person_of(access.host, actor)))
     }
 
     /// VW-1, of an incident with its findings.

@@ -354,6 +354,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Breach { what } => people::breach(client, what).await,
         Command::Mine(args) => people::mine(client, args).await,
         Command::SelfView { what } => people::self_view(client, what).await,
+        Command::Protected(args) => super::protected::run(client, args).await,
         Command::Baseline(args) => super::baseline::run(client, args).await,
         Command::Findings(args) => findings::list(client, args).await,
         Command::Finding(args) => findings::one(client, args).await,
@@ -439,6 +440,9 @@ async fn events(client: &Client, args: EventsArgs) -> anyhow::Result<u8> {
         ("from", args.from.as_deref()),
         ("to", args.to.as_deref()),
         ("asset", args.asset.as_deref()),
+        ("computer", args.computer.as_deref()),
+        ("what", args.what.as_deref()),
+        ("path", args.path.as_deref()),
         ("rests_on", args.rests_on.as_deref()),
         ("acts", acts),
     ];

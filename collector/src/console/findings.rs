@@ -10,18 +10,23 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::shell::{Page, Shell, Trouble, Visitor, page_with};
+use super::link_made::LinkMade;
+use super::questions::{self, OpenLink};
+use super::shell::{Page, Shell, Trouble, Visitor, page, page_with};
 use super::week::about_you;
 use super::{Console, see};
 use crate::admin::Failure;
 use crate::admin::findings::{Asked, StepRequest, found, step_on, told};
+use crate::admin::links::{Paper, Wanted as Way};
 use crate::admin::requests::FindingsQuery;
 use crate::finding::Finding;
 use crate::finding::incident::Incident;
 use crate::finding::step::{Choice, Step, TEXT_MAX};
 use crate::finding::story::Told;
+use crate::link::{DAYS, DAYS_MAX};
 use crate::need_to_know::Judgement;
 use crate::report::acts::name;
+use crate::report::shown::visible;
 use crate::report::text::{moment, number, period};
 use crate::reviewer::Passphrase;
 use crate::roster::Roster;
@@ -162,6 +167,7 @@ struct FindingPage {
     shell: Shell,
     whole: Whole,
     when: String,
+    around: String,
     steps: Vec<String>,
     innocent: Vec<String>,
     would_explain: Vec<String>,
@@ -173,11 +179,34 @@ struct FindingPage {
     can_decide: bool,
     /// Whether protected information was reached.
     is_files: bool,
+    /// Whom a question may go to, and whom it is about.
+    people: Vec<(String, String)>,
+    about: String,
+    links: Vec<OpenLink>,
+    days: u16,
+    days_max: u16,
 }
 
 impl FindingPage {
     fn n(&self, n: &u64) -> String {
         number(*n)
+    }
+
+    /// Whether it is this form that is wrong.
+    fn is_wrong(&self, step: &str) -> bool {
+        !self.wrong.is_empty() && self.typed.step == step
+    }
+
+    /// Whom the question goes to, as typed or as the finding has it.
+    fn goes_to(&self, id: &String) -> bool {
+        let asked = if self.typed.step == "ask" { &self.typed.to } else { &self.about };
+        id == asked
+    }
+
+    /// Whose answer it is that is typed in.
+    fn comes_from(&self, id: &String) -> bool {
+        let from = if self.typed.step == "paper" { &self.typed.to } else { &self.about };
+        id == from
     }
 }
 
@@ -195,7 +224,7 @@ async fn one(
 ) -> Page {
     let said = match said.said.as_str() {
         "asked" => "Your question is kept. Give it to the person, and write the answer down here.",
-        "answered" => "The answer is kept.",
+        "answered" => "The answer is kept, with the way it came.",
         "decided" => "Your decision is kept. You can decide again; both stay.",
         _ => "",
     };
@@ -218,12 +247,30 @@ async fn show(
         whole.findings.first().map(|detail| in_words(&detail.steps, &roster, zone)).unwrap_or_default();
     let page = FindingPage {
         when: whole.incident.when(zone),
+        around: super::events::around(&whole.incident.incident, zone),
         steps,
         innocent: all_of(&whole, |detail| &detail.finding.innocent_causes),
         would_explain: all_of(&whole, |detail| &detail.finding.would_explain),
         not_shown: all_of(&whole, |detail| &detail.not_shown),
         shell: Shell::new(console, Some(visitor), "/findings", "Finding"),
         is_files: whole.findings.iter().any(|detail| detail.finding.asset.area.is_files()),
+        people: roster
+            .persons()
+            .iter()
+            .filter(|person| person.id != visitor.person)
+            .map(|person| (person.id.clone(), visible(&person.name)))
+            .collect(),
+        about: whole.incident.incident.person.clone().unwrap_or_default(),
+        links: questions::open(console, visitor)
+            .await?
+            .into_iter()
+            .filter(|link| {
+                let of = |id: &String| whole.incident.incident.findings.contains(id);
+                link.finding.as_ref().is_some_and(of)
+            })
+            .collect(),
+        days: DAYS,
+        days_max: DAYS_MAX,
         can_decide: whole.findings.iter().all(|detail| detail.opened_by.is_some()),
         whole,
         typed,
@@ -253,7 +300,15 @@ fn in_words(steps: &[Step], roster: &Roster, zone: &TimeZone) -> Vec<String> {
     };
     let said = steps.iter().map(|step| match step {
         Step::Asked { question, by, .. } => format!("{} asks: {question}", named(by)),
-        Step::Answered { answer, by, .. } => format!("{} answers: {answer}", named(by)),
+        Step::Answered { answer, by, given: None, .. } => format!("{} answers: {answer}", named(by)),
+        Step::Answered { answer, by, given: Some(given), .. } => {
+            let way = given.in_words(roster);
+            format!(
+                "{} answers: {answer} (It came {way}; kept in the name of {}.)",
+                named(&given.from),
+                named(by)
+            )
+        }
         Step::Decided { decision, because, until: end, by, .. } => {
             let decided = match decision {
                 Choice::Expected => "expected",
@@ -283,6 +338,18 @@ struct StepForm {
     decision: String,
     #[serde(default)]
     until: String,
+    /// `link`, `paper`, or the question alone.
+    #[serde(default)]
+    way: String,
+    /// Whom the question goes to; whose answer it is.
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    days: String,
+    #[serde(default)]
+    runs_mail: String,
+    #[serde(default)]
+    code: String,
     #[serde(default)]
     passphrase: String,
 }
@@ -291,7 +358,13 @@ impl StepForm {
     fn asked(&self) -> Result<Asked, Failure> {
         let text = self.text.trim().to_owned();
         match (self.step.as_str(), self.decision.as_str()) {
-            ("ask", _) => Ok(Asked::Asked { question: text, way: Default::default() }),
+            ("ask", _) => Ok(Asked::Asked { question: text, way: self.wanted()? }),
+            ("paper", _) => {
+                let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+                let from = given(&self.to).ok_or_else(|| Failure::bad("Choose whose answer it is."))?;
+                let paper = Paper { from: Some(from), code: given(&self.code) };
+                Ok(Asked::Answered { answer: text, paper: Some(paper) })
+            }
             ("answer", _) => Ok(Asked::Answered { answer: text, paper: None }),
             ("decide", decision) => {
                 let decision = match decision {
@@ -306,6 +379,47 @@ impl StepForm {
             _ => Err(Failure::bad("Choose what you want to do.")),
         }
     }
+}
+
+impl StepForm {
+    /// How the question is to reach the person.
+    fn wanted(&self) -> Result<Way, Failure> {
+        let (link, paper) = (self.way == "link", self.way == "paper");
+        if (link || paper) && self.to.is_empty() {
+            return Err(Failure::bad("Choose whom you ask."));
+        }
+        let wrong = |_| Failure::bad("Write for how many days it holds, as a number.");
+        let days = Some(self.days.trim()).filter(|days| !days.is_empty());
+        Ok(Way {
+            link,
+            paper,
+            to: Some(self.to.clone()).filter(|to| !to.is_empty()),
+            days: days.map(str::parse).transpose().map_err(wrong)?,
+            runs_mail: (self.runs_mail == "yes").then_some(true),
+        })
+    }
+}
+
+/// A refusal as whoever sits before the page understands it.
+fn in_page_words(sentence: String) -> String {
+    for (part, words) in [
+        ("give it at the prompt", "Type your passphrase: it shows that it is you who decides."),
+        (
+            "`--code` is not",
+            "That is not the code of an open form for this finding. Leave it empty, and the answer is kept as not confirmed.",
+        ),
+        (
+            "nobody puts a question to themselves",
+            "Nobody puts a question to themselves; choose whom you ask.",
+        ),
+        ("`--days` is at least", "A link holds for 1 day at least, and for 60 at most."),
+        ("nobody in the roster has the id", "Choose somebody in the roster."),
+    ] {
+        if sentence.contains(part) {
+            return words.to_owned();
+        }
+    }
+    sentence
 }
 
 async fn step(
@@ -325,22 +439,30 @@ async fn step(
         Err(failure) => Err(failure),
     };
     match taken.map_err(Failure::into_parts) {
-        Ok(_) => {
+        Ok(taken) => {
             console.week.forget();
+            if let Some(made) = taken.get("link") {
+                let (_, roster) = crate::admin::roster::in_force(&console.app).await?;
+                let to = roster.person(&form.to).map_or(form.to.as_str(), |person| person.name.as_str());
+                // Shown once, so in the answer itself: there is nothing to come back to.
+                return page(&LinkMade::of_question(
+                    &console,
+                    &visitor,
+                    made,
+                    to,
+                    format!("/findings/{id}"),
+                )?);
+            }
             let said = match form.step.as_str() {
                 "ask" => "asked",
-                "answer" => "answered",
+                "answer" | "paper" => "answered",
                 _ => "decided",
             };
             Ok(see(&format!("/findings/{id}?said={said}")))
         }
         Err((status, wrong)) if status.is_client_error() && status != StatusCode::FORBIDDEN => {
             let typed = StepForm { passphrase: String::new(), ..form };
-            let sentence = if wrong.contains("give it at the prompt") {
-                "Type your passphrase: it shows that it is you who decides.".to_owned()
-            } else {
-                wrong
-            };
+            let sentence = in_page_words(wrong);
             let status = if status == StatusCode::UNAUTHORIZED { StatusCode::BAD_REQUEST } else { status };
             show(&console, &visitor, id, status, typed, sentence, "").await
         }

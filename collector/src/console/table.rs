@@ -47,7 +47,7 @@ const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
 /// Who keeps it running: adds machines, ends them.
 const KEEP: Who = Who::Only(&["manager", "operator"]);
-/// Who lets people in and out.
+/// Who lets people in and out, and says what is watched.
 const MANAGER: Who = Who::Only(&["manager"]);
 
 /// Who has one case and nothing else.
@@ -70,6 +70,7 @@ pub const NAVIGATION: &[(&str, &str)] = &[
     ("Self-check", "/self-check"),
     ("Settings", "/settings"),
     ("Your case", "/case"),
+    ("About me", "/mine"),
 ];
 
 /// Every page.
@@ -96,33 +97,28 @@ pub const PAGES: &[Row] = &[
     get("/findings", DECIDE),
     get("/findings/{id}", DECIDE),
     post("/findings/{id}", DECIDE),
+    // Events.
+    get("/events", DECIDE),
+    get("/events.csv", DECIDE),
+    // People.
+    get("/people", DECIDE),
+    post("/people", DECIDE),
+    post("/accounts/confirm", MANAGER),
+    post("/self-view", MANAGER),
+    get("/people/{id}", DECIDE),
+    post("/people/{id}/leave", MANAGER),
+    post("/people/{id}/notice", DECIDE),
+    get("/notices", DECIDE),
+    post("/notices", MANAGER),
+    // Questions: links and forms that are open.
+    get("/links", DECIDE),
+    post("/links", DECIDE),
+    // Each about themselves.
+    get("/mine", Who::Everyone),
     // Reports.
     get("/reports", DECIDE),
     get("/reports/{name}", DECIDE),
     post("/reports/sign-off", DECIDE),
-    // An attorney's case.
-    get("/case", ATTORNEY),
-    get("/case/bundle/{id}", ATTORNEY),
-    post("/case/bundle/{id}", ATTORNEY),
-    get("/case/checked/{id}", ATTORNEY),
-    // Departure.
-    get("/departure", DECIDE),
-    post("/departure", DECIDE),
-    // Breach assessments.
-    get("/breach", DECIDE),
-    get("/breach/begin/{id}", DECIDE),
-    post("/breach/begin/{id}", DECIDE),
-    get("/breach/{id}", DECIDE),
-    post("/breach/{id}", DECIDE),
-    // Evidence.
-    get("/evidence", DECIDE),
-    get("/evidence/preview", DECIDE),
-    post("/evidence/build", DECIDE),
-    post("/evidence/preserve", DECIDE),
-    get("/evidence/bundle/{id}", DECIDE),
-    post("/evidence/bundle/{id}", DECIDE),
-    get("/evidence/checked/{id}", DECIDE),
-    post("/evidence/hold/release", MANAGER),
     // Machines.
     get("/machines", RUN),
     get("/machines/{name}", RUN),
@@ -130,6 +126,20 @@ pub const PAGES: &[Row] = &[
     post("/machines/{name}/shut-out", KEEP),
     get("/add-machine", KEEP),
     post("/add-machine", KEEP),
+    // What is protected.
+    get("/protected", DECIDE),
+    post("/protected/watch", MANAGER),
+    get("/protected/jobs", DECIDE),
+    post("/protected/jobs", DECIDE),
+    get("/protected/try", DECIDE),
+    post("/protected/try", DECIDE),
+    // Tickets.
+    get("/tickets", DECIDE),
+    get("/tickets/request", DECIDE),
+    post("/tickets/request", DECIDE),
+    get("/tickets/{id}", DECIDE),
+    post("/tickets/{id}", DECIDE),
+    post("/tickets/{id}/seen", DECIDE),
     // Second signatures.
     get("/second", DECIDE),
     post("/second/reviewer", MANAGER),
@@ -153,6 +163,29 @@ pub const PAGES: &[Row] = &[
     post("/settings/table", MANAGER),
     get("/settings/keeping", DECIDE),
     post("/settings/keeping", DECIDE),
+    // An attorney's case.
+    get("/case", ATTORNEY),
+    get("/case/bundle/{id}", ATTORNEY),
+    post("/case/bundle/{id}", ATTORNEY),
+    get("/case/checked/{id}", ATTORNEY),
+    // Departure.
+    get("/departure", DECIDE),
+    post("/departure", DECIDE),
+    // Breach assessments.
+    get("/breach", DECIDE),
+    get("/breach/begin/{id}", DECIDE),
+    post("/breach/begin/{id}", DECIDE),
+    get("/breach/{id}", DECIDE),
+    post("/breach/{id}", DECIDE),
+    // Evidence.
+    get("/evidence", DECIDE),
+    get("/evidence/preview", DECIDE),
+    post("/evidence/build", DECIDE),
+    post("/evidence/preserve", DECIDE),
+    get("/evidence/bundle/{id}", DECIDE),
+    post("/evidence/bundle/{id}", DECIDE),
+    get("/evidence/checked/{id}", DECIDE),
+    post("/evidence/hold/release", MANAGER),
     // Self-check.
     get("/self-check", RUN),
     post("/self-check", RUN),

@@ -220,7 +220,7 @@ impl<'a> Story<'a> {
 }
 
 /// Whether an entry is one of those that a finding counts.
-fn belongs(finding: &Finding, access: &Access<'_>, decision: &Decision) -> bool {
+pub fn belongs(finding: &Finding, access: &Access<'_>, decision: &Decision) -> bool {
     let (Some(who), Some(asset)) = (&decision.who, &decision.asset) else { return false };
     let session = access.event.actor.as_ref().and_then(|actor| actor.session);
     finding.author == access.author

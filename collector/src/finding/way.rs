@@ -28,6 +28,6 @@ impl Way {
 }
 
 /// The last part of a path, of either system.
-pub(super) fn file_name(path: &str) -> String {
+pub(crate) fn file_name(path: &str) -> String {
     path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned()
 }

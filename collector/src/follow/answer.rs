@@ -1,6 +1,7 @@
 //! Questions to the store and the segments: notes by author and size, events by person and time.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,11 +100,29 @@ impl Lookup {
         to_unix_ns: i64,
         mut each: impl FnMut(Seen<'_>, &Rules),
     ) -> Result<(), LedgerError> {
+        self.events_from(0, (from_unix_ns, to_unix_ns), |seen, rules| {
+            each(seen, rules);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// [`Lookup::events_with_rules`], beginning with a leaf of the collector log, for as long as `each` goes on.
+    pub fn events_from(
+        &self,
+        first_leaf: u64,
+        (from_unix_ns, to_unix_ns): (i64, i64),
+        mut each: impl FnMut(Seen<'_>, &Rules) -> ControlFlow<()>,
+    ) -> Result<(), LedgerError> {
         self.up_to_date()?;
-        let records = self.store.leaves_between(from_unix_ns, to_unix_ns).map_err(store_error)?;
+        let leaves = self.store.indexes_between(from_unix_ns, to_unix_ns).map_err(store_error)?;
         let reader = self.ledger.reader();
         let mut rules = Rules::new();
-        for record in records {
+        for leaf in leaves.into_iter().filter(|leaf| *leaf >= first_leaf) {
+            // One at a time: whoever stops early has not read the rest.
+            let record = self.store.leaf(leaf).map_err(store_error)?;
+            let Some(record) = record.filter(|record| record.touches(from_unix_ns, to_unix_ns)) else {
+                continue;
+            };
             let batch = read(&reader, &record)?;
             rules.at(&self.store, record.leaf)?;
             let author = record.author.as_str();
@@ -122,7 +141,9 @@ impl Lookup {
                     event: &event,
                     decision: &decision,
                 };
-                each(seen, &rules);
+                if each(seen, &rules).is_break() {
+                    return Ok(());
+                }
             }
         }
         Ok(())

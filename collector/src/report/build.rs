@@ -164,7 +164,7 @@ fn gap_line(gap: &GapSeen, zone: &TimeZone) -> Line {
 }
 
 /// Causes of gaps in words; a cause of a newer agent is shown as it came.
-fn cause_in_words(cause: &str) -> String {
+pub(crate) fn cause_in_words(cause: &str) -> String {
     match cause {
         "agent_restart" => "the agent was started again".to_owned(),
         "kernel_lost" => "the kernel dropped audit records".to_owned(),

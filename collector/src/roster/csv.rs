@@ -22,6 +22,7 @@ use super::{Account, Roster};
 use crate::report::text::count;
 use rows::{Column, Rows};
 
+pub(crate) use write::guarded;
 pub use write::write;
 
 /// A spreadsheet that was not taken; nothing has changed.

@@ -70,6 +70,11 @@ impl LeafRecord {
         Timestamp::from_nanosecond(i128::from(self.received_unix_ns)).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
+    /// Whether entries of it may lie in `[from, to]`, as they claim.
+    pub const fn touches(&self, from_unix_ns: i64, to_unix_ns: i64) -> bool {
+        self.from_unix_ns <= to_unix_ns && self.to_unix_ns >= from_unix_ns
+    }
+
     /// What surrounded an entry of this batch: noted where it changed.
     pub fn around(&self, number: u64) -> Around {
         self.around.range(..=number).next_back().map(|(_, around)| around.clone()).unwrap_or_default()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use ntk_tests::console::{PASSPHRASE, with_manager};
+use ntk_tests::console::{PASSPHRASE, let_in, with_manager};
 use ntk_tests::wait;
 
 use super::pages::{keep, with_access};

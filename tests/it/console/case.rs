@@ -1,7 +1,7 @@
 //! An attorney's page: the bundles of one case and nothing else; what they look at stays behind hashes.
 
 use anyhow::{Context as _, Result, ensure};
-use ntk_tests::console::{PASSPHRASE, with_manager};
+use ntk_tests::console::{PASSPHRASE, let_in, with_manager};
 
 use super::evidence::{saved, settled};
 use super::pages::{keep, with_access};

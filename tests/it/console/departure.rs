@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
-use ntk_tests::console::{PASSPHRASE, with_manager};
+use ntk_tests::console::{PASSPHRASE, let_in, with_manager};
 use ntk_tests::crafted::{entry, message};
 use ntk_tests::wait;
 use serde_json::json;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use ntk_tests::console::{Answer, Browser, PASSPHRASE, with_manager};
+use ntk_tests::console::{Answer, Browser, PASSPHRASE, let_in, with_manager};
 use ntk_tests::practice::Practice;
 use ntk_tests::wait;
 

@@ -7,6 +7,8 @@ use super::{Row, Who, get, post};
 const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
 const KEEP: Who = Who::Only(&["manager", "operator"]);
+/// Each about themselves.
+const ALL: Who = Who::Only(&["manager", "reviewer", "attorney", "operator", "person"]);
 const MANAGER: Who = Who::Only(&["manager"]);
 /// Those who decide, and an attorney for one case.
 const BUNDLES: Who = Who::Only(&["manager", "reviewer", "attorney"]);
@@ -50,6 +52,7 @@ pub const API: &[Row] = &[
     post("/api/v1/policy", MANAGER),
     get("/api/v1/policy/table", DECIDE),
     post("/api/v1/policy/try", DECIDE),
+    get("/api/v1/protected", DECIDE),
     get("/api/v1/watches", DECIDE),
     post("/api/v1/watches/decide", MANAGER),
     get("/api/v1/inventory", DECIDE),
@@ -97,6 +100,7 @@ pub const API: &[Row] = &[
     post("/api/v1/breach", DECIDE),
     post("/api/v1/breach/note", DECIDE),
     post("/api/v1/breach/close", DECIDE),
+    get("/api/v1/mine", ALL),
     get("/api/v1/self-view", DECIDE),
     post("/api/v1/self-view", MANAGER),
     // What goes out.
@@ -128,10 +132,6 @@ pub const WITHHELD: &[(&str, &str)] = &[
     (
         "POST /v1/report",
         "its answer holds what is about its reader; the page Reports shows what was kept, without that",
-    ),
-    (
-        "GET /v1/mine",
-        "asks for anybody by name: the console would show one only oneself, on a page of its own",
     ),
     (
         "POST /v1/staff-notice/acknowledge",

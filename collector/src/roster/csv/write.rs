@@ -87,7 +87,7 @@ fn of_account(account: &Account, column: Column) -> Option<String> {
 }
 
 /// A cell that no spreadsheet program takes for a formula.
-fn guarded(text: &str) -> String {
+pub(crate) fn guarded(text: &str) -> String {
     let text = text.trim();
     if text.starts_with(FORMULA) || text.starts_with(PLAIN) {
         format!("{PLAIN}{text}")
