@@ -119,6 +119,29 @@ pub const PAGES: &[Row] = &[
     get("/reports", DECIDE),
     get("/reports/{name}", DECIDE),
     post("/reports/sign-off", DECIDE),
+    // An attorney's case.
+    get("/case", ATTORNEY),
+    get("/case/bundle/{id}", ATTORNEY),
+    post("/case/bundle/{id}", ATTORNEY),
+    get("/case/checked/{id}", ATTORNEY),
+    // Departure.
+    get("/departure", DECIDE),
+    post("/departure", DECIDE),
+    // Breach assessments.
+    get("/breach", DECIDE),
+    get("/breach/begin/{id}", DECIDE),
+    post("/breach/begin/{id}", DECIDE),
+    get("/breach/{id}", DECIDE),
+    post("/breach/{id}", DECIDE),
+    // Evidence.
+    get("/evidence", DECIDE),
+    get("/evidence/preview", DECIDE),
+    post("/evidence/build", DECIDE),
+    post("/evidence/preserve", DECIDE),
+    get("/evidence/bundle/{id}", DECIDE),
+    post("/evidence/bundle/{id}", DECIDE),
+    get("/evidence/checked/{id}", DECIDE),
+    post("/evidence/hold/release", MANAGER),
     // Machines.
     get("/machines", RUN),
     get("/machines/{name}", RUN),
@@ -163,29 +186,6 @@ pub const PAGES: &[Row] = &[
     post("/settings/table", MANAGER),
     get("/settings/keeping", DECIDE),
     post("/settings/keeping", DECIDE),
-    // An attorney's case.
-    get("/case", ATTORNEY),
-    get("/case/bundle/{id}", ATTORNEY),
-    post("/case/bundle/{id}", ATTORNEY),
-    get("/case/checked/{id}", ATTORNEY),
-    // Departure.
-    get("/departure", DECIDE),
-    post("/departure", DECIDE),
-    // Breach assessments.
-    get("/breach", DECIDE),
-    get("/breach/begin/{id}", DECIDE),
-    post("/breach/begin/{id}", DECIDE),
-    get("/breach/{id}", DECIDE),
-    post("/breach/{id}", DECIDE),
-    // Evidence.
-    get("/evidence", DECIDE),
-    get("/evidence/preview", DECIDE),
-    post("/evidence/build", DECIDE),
-    post("/evidence/preserve", DECIDE),
-    get("/evidence/bundle/{id}", DECIDE),
-    post("/evidence/bundle/{id}", DECIDE),
-    get("/evidence/checked/{id}", DECIDE),
-    post("/evidence/hold/release", MANAGER),
     // Self-check.
     get("/self-check", RUN),
     post("/self-check", RUN),

@@ -7,7 +7,6 @@ use ntk_tests::console::{PASSPHRASE, let_in, with_manager};
 use ntk_tests::wait;
 
 use super::pages::{keep, with_access};
-use ntk_tests::console::let_in;
 
 const WITHIN: Duration = Duration::from_secs(60);
 const MARKUP: &str = "<img src=x onerror=alert(1)>";

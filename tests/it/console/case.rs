@@ -6,7 +6,6 @@ use ntk_tests::console::{PASSPHRASE, let_in, with_manager};
 use super::evidence::{saved, settled};
 use super::pages::{keep, with_access};
 use crate::bundle::{unpack, verify};
-use ntk_tests::console::let_in;
 
 #[test]
 fn an_attorney_has_the_bundles_of_one_case_checks_them_and_leaves_no_trace_of_looking_in_the_next_one()

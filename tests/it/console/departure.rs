@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::pages::keep;
 use crate::refusals::{accepted, enrolled, runtime};
-use ntk_tests::console::let_in;
 
 const WITHIN: Duration = Duration::from_secs(60);
 /// What a hostile machine may call a group.

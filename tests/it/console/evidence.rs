@@ -12,7 +12,6 @@ use ntk_tests::wait;
 
 use super::pages::{keep, with_access};
 use crate::bundle::verify;
-use ntk_tests::console::let_in;
 
 /// How long a bundle or a check of these small ledgers may take.
 const WITHIN: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
 //! Settings by their pages: accounts, help desks, holds, what goes out; and how little of it the operator sees.
 
 use anyhow::{Context as _, Result, ensure};
-use ntk_tests::console::{let_in, Browser, PASSPHRASE, with_manager};
+use ntk_tests::console::{Browser, PASSPHRASE, let_in, with_manager};
 
 use super::pages::{MARKUP, keep};
 
@@ -42,6 +42,12 @@ fn an_account_is_made_with_a_link_shown_once_changed_and_removed() -> Result<()>
     let role = [("act", "role"), ("person", "chen"), ("role", "operator"), ("passphrase", PASSPHRASE)];
     ensure!(mary.post(path, &role)?.leads_to() == Some("/settings/accounts?said=role"));
     ensure!(chen.get("/findings")?.status == 303, "signed out by it");
+    for act in ["unlock", "reset", "remove"] {
+        let wrong = [("act", act), ("person", "chen"), ("passphrase", "wrong horse battery")];
+        let refused = mary.post(path, &wrong)?;
+        ensure!(refused.status == 400 && refused.body.contains("Nothing was changed"), "{act}");
+        ensure!(!refused.body.contains(&link), "{act}");
+    }
     let unlock = [("act", "unlock"), ("person", "chen"), ("passphrase", PASSPHRASE)];
     ensure!(mary.post(path, &unlock)?.leads_to() == Some("/settings/accounts?said=unlocked"));
     let reset = [("act", "reset"), ("person", "chen"), ("passphrase", PASSPHRASE)];

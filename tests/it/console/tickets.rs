@@ -1,7 +1,7 @@
 //! Tickets by their pages: asked for, approved with the sentence repeated, declined, ended; break-glass seen by another.
 
 use anyhow::{Context as _, Result, ensure};
-use ntk_tests::console::{let_in, Answer, Browser, PASSPHRASE, with_manager};
+use ntk_tests::console::{Answer, Browser, PASSPHRASE, let_in, with_manager};
 
 use super::pages::{MARKUP, keep};
 
