@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     fn line(act: u64) -> Line {
-        let kind = if act % 2 == 0 { "even" } else { "odd" };
+        let kind = if act.is_multiple_of(2) { "even" } else { "odd" };
         Line { act, time: String::new(), kind: kind.to_owned(), body: Value::Null }
     }
 

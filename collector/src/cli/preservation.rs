@@ -190,6 +190,7 @@ pub(super) async fn preserve(client: &Client, args: PreserveArgs) -> anyhow::Res
 pub(super) async fn custody(client: &Client, what: CustodyCommand) -> anyhow::Result<u8> {
     match what {
         CustodyCommand::Add(args) => {
+            let args = *args;
             let sha256 = args.file.as_deref().map(super::people::sha256_of).transpose()?.or(args.sha256);
             let request = json!({
                 "case": args.case, "what": args.what, "to": args.to, "sha256": sha256, "note": args.note,

@@ -8,7 +8,9 @@ use axum::Router;
 use axum::extract::{Form, Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -173,6 +175,18 @@ fn list<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> 
     value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
+/// A sentence of the command line with its moments as the practice's clock shows them.
+fn local(sentence: &str, zone: &TimeZone) -> String {
+    let words = sentence.split(' ').map(|word| {
+        let (moment, end) = word.strip_suffix('.').map_or((word, ""), |moment| (moment, "."));
+        match moment.parse::<Timestamp>() {
+            Ok(at) => format!("{}{end}", when(&at.to_string(), zone)),
+            Err(_) => word.to_owned(),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 async fn one(
     console: &Console,
     visitor: &Visitor,
@@ -199,7 +213,8 @@ async fn one(
             ticked: row.get("tick").filter(|tick| tick.is_object()).map(|value| tick(value, &roster)),
         })
         .collect();
-    let sentences = |pointer: &str| list(&body, pointer).map(|row| text(row, "/sentence")).collect();
+    let sentences =
+        |pointer: &str| list(&body, pointer).map(|row| local(&text(row, "/sentence"), zone)).collect();
     let today = super::evidence::today(console);
     let on = text(&body, "/leave_date");
     let page = DeparturePage {
@@ -345,5 +360,24 @@ async fn done(console: &Console, visitor: &Visitor, form: &DepartureForm) -> Res
             Ok(if untick { "unticked" } else { "ticked" })
         }
         _ => Err(Failure::bad("Choose what you want to do.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_in_a_sentence_are_told_by_the_practices_clock_and_all_else_stays() {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        let check = |sentence: &str, wanted: &str| assert_eq!(local(sentence, &zone), wanted);
+        check(
+            "Account a on ws-01, which they held: 2 logins from 2026-11-20T05:00:00Z to 2026-11-21T06:05:00.5Z.",
+            "Account a on ws-01, which they held: 2 logins from 2026-11-20 00:00 to 2026-11-21 01:05.",
+        );
+        check(
+            "1 login at a time that cannot be read. Nobody.",
+            "1 login at a time that cannot be read. Nobody.",
+        );
     }
 }
