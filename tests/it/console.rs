@@ -5,6 +5,7 @@ mod events;
 mod machines;
 mod pages;
 mod people;
+mod questions;
 mod second;
 mod settings;
 mod wizard;
