@@ -210,9 +210,24 @@ impl Browser {
         self.ask(&["-X", "POST", "-H", &origin, "--data-urlencode", &token], path)
     }
 
+    /// What a path gives, byte for byte, as a file.
+    pub fn save(&self, path: &str, file: &str) -> Result<()> {
+        let answer = self.ask(&["--output", file, "--dump-header", "-", "--no-include"], path);
+        let answer = answer.with_context(|| format!("saving {path}"))?;
+        ensure!(answer.status == 200, "{path} answers {}", answer.status);
+        Ok(())
+    }
+
     /// The file with its cookies.
     pub fn jar(&self) -> PathBuf {
         self.folder.path().join("cookies")
+    }
+
+    /// The secret of the session, as its cookie has it.
+    pub fn cookie(&self) -> Result<String> {
+        let jar = std::fs::read_to_string(self.jar())?;
+        let line = jar.lines().find(|line| line.contains(COOKIE)).context("a session")?;
+        Ok(line.split_whitespace().next_back().context("a secret")?.to_owned())
     }
 
     /// The token of the last page.

@@ -4,11 +4,12 @@
 mod accounts;
 pub mod api;
 pub mod baseline;
-mod breaches;
+pub(crate) mod breaches;
+pub(crate) mod bundles;
 pub mod client;
 pub(crate) mod cosigns;
 mod delivery;
-mod departure;
+pub(crate) mod departure;
 pub(crate) mod events;
 pub mod findings;
 pub(crate) mod inventory;
@@ -17,9 +18,11 @@ pub(crate) mod machines;
 mod metrics;
 pub(crate) mod mine;
 mod off_site;
-mod policy;
-mod preservation;
-mod proposals;
+pub(crate) mod policy;
+pub(crate) mod preservation;
+pub(crate) mod preserve;
+pub(crate) mod proposals;
+pub(crate) mod protected;
 pub mod rebuild;
 pub mod requests;
 pub mod reviewers;
@@ -46,7 +49,6 @@ use ntk_evidence::act;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::export::{self, Question};
 use crate::ledger::LedgerError;
 use crate::report::WeeklyReport;
 use crate::report::html::render_html;
@@ -144,8 +146,10 @@ pub fn api() -> Api {
         .merge(delivery::routes())
         .merge(policy::routes())
         .merge(preservation::routes())
+        .merge(preserve::routes())
         .merge(off_site::routes())
         .merge(proposals::routes())
+        .merge(protected::routes())
         .merge(inventory::routes())
         .merge(links::routes())
         .merge(staff_notices::routes())
@@ -153,6 +157,7 @@ pub fn api() -> Api {
         .merge(set_up::routes())
         .merge(cosigns::routes())
         .merge(breaches::routes())
+        .merge(bundles::routes())
         .merge(mine::routes())
         .get("/v1/reviewers", "Who may decide, and who of them has a passphrase", reviewers::list)
         .post("/v1/reviewers/passphrase", "Set or change a reviewer's passphrase", reviewers::set)
@@ -184,9 +189,6 @@ pub fn api() -> Api {
         .get("/v1/events", "Entries of a person, a time or an asset, one JSON object a line", events::list)
         .giving("application/x-ndjson")
         .post("/v1/report", "Make the weekly access review", report)
-        .post("/v1/export", "Make an evidence bundle", export_bundle)
-        .giving("application/zip")
-        .post("/v1/export/preview", "What an evidence bundle would show and withhold", preview_bundle)
         .get("/v1/progress", "How far the running job is", progress)
         .post("/v1/self-check", "Verify the whole ledger and every signature", check_ledger)
         .post(
@@ -358,88 +360,6 @@ pub(crate) async fn make_report(app: &App, week: Week) -> Answer<Made> {
     let body = json!({"what": KEPT_REVIEW, "week": week.to_string(), "files": kept});
     record(&app_for_custody, act::kind::CUSTODY, body).await?;
     Ok(made)
-}
-
-/// What a bundle would show and withhold. A look like any other: an act.
-async fn preview_bundle(State(app): State<App>, Json(question): Json<Question>) -> Answer<Json<Value>> {
-    askable(&question)?;
-    record(&app, act::kind::VIEWED, json!({"what": "export preview", "question": question})).await?;
-    let preview = blocking(move || {
-        let size = app.ledger.published().checkpoint.checkpoint.size;
-        let job = std::sync::Arc::clone(&app.job);
-        export::preview(&app.lookup, &question, size, |done, total| job.set(done, total))
-            .map_err(|error| Failure::ours(&error))
-    })
-    .await?;
-    Ok(Json(serde_json::to_value(&preview).map_err(|error| Failure::ours(&error))?))
-}
-
-/// Whether a question can be answered.
-fn askable(question: &Question) -> Answer<()> {
-    if question.from > question.to {
-        return Err(Failure::bad("`--from` is later than `--to`"));
-    }
-    if question.case.is_empty()
-        || question.case.len() > 64
-        || !question.case.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
-    {
-        return Err(Failure::bad(format!(
-            "`{}` is not a case id: use 1 to 64 letters, digits, `-` and `_`",
-            question.case
-        )));
-    }
-    if let Some(unknown) =
-        question.interchange.iter().flatten().find(|wanted| !export::INTERCHANGE.contains(&wanted.as_str()))
-    {
-        return Err(Failure::bad(format!("`{unknown}` is no rendering: {}", export::INTERCHANGE.join(", "))));
-    }
-    if question.redact_people && question.person.is_none() {
-        return Err(Failure::bad("`--redact people` withholds everybody but one: say whom with --person"));
-    }
-    question.check().map_err(|error| Failure::bad(error.to_string()))
-}
-
-async fn export_bundle(
-    State(app): State<App>,
-    Json(request): Json<cosigns::ExportRequest>,
-) -> Answer<Response> {
-    let cosigns::ExportRequest { question, asked } = request;
-    askable(&question)?;
-    let mut body = json!({"case": question.case, "question": question});
-    match cosigns::export(&app, &question, asked).await? {
-        cosigns::Export::Goes(how) => how.into_iter().for_each(|(key, value)| {
-            if let Some(fields) = body.as_object_mut() {
-                fields.insert(key.to_owned(), value);
-            }
-        }),
-        cosigns::Export::Waits(pending) => {
-            return Ok((StatusCode::ACCEPTED, Json(json!({"pending": pending}))).into_response());
-        }
-    }
-    record(&app, act::kind::EXPORT, body).await?;
-    let vouched = witness::vouched(&app).await?;
-    let (case, app_for_custody) = (question.case.clone(), app.clone());
-    let zip = blocking(move || {
-        let key = app.practice.bundle_key().map_err(|error| Failure::ours(&error))?;
-        let job = std::sync::Arc::clone(&app.job);
-        let files = export::bundle(
-            &app.practice,
-            &app.lookup,
-            &app.ledger,
-            &key,
-            &question,
-            &vouched,
-            |done, total| job.set(done, total),
-        );
-        let files = files.map_err(|error| Failure::ours(&error))?;
-        export::zip(&files, &format!("bundle-{}", question.case)).map_err(|error| Failure::ours(&error))
-    })
-    .await?;
-    // The bundle cannot name its own hash: the next one does.
-    let sha256 = ntk_evidence::hash::Hash::of(&zip).to_hex();
-    let body = json!({"what": "exported", "case": case, "sha256": sha256, "bytes": zip.len()});
-    record(&app_for_custody, act::kind::CUSTODY, body).await?;
-    Ok(([(header::CONTENT_TYPE, "application/zip")], zip).into_response())
 }
 
 async fn progress(State(app): State<App>) -> Json<Value> {

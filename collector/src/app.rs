@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use crate::account::Accounts;
 use crate::account::session::Sessions;
 use crate::at_rest::{self, AtRestError, convert};
+use crate::bundles::work::Works;
 use crate::clock::Clock;
 use crate::delivery::task::Outgoing;
 use crate::desk::Desk;
@@ -98,6 +99,8 @@ pub struct App {
     pub refusals: Refusals,
     /// The long job that runs now.
     pub job: Arc<Job>,
+    /// What runs in the background for the pages about evidence.
+    pub works: Arc<Works>,
     /// Rounds of witnessing with the agents that are connected.
     pub rounds: Rounds,
     /// Questions to the time-stamping authority.
@@ -135,6 +138,10 @@ impl Working {
         let keys = practice.ledger_keys()?;
         let Opened { handle, thread, truncated_bytes } =
             writer::open(&practice.home, &practice.trust.slug, keys, clock)?;
+        // Whoever holds the ledger builds, and nothing is being built yet.
+        if let Err(error) = crate::bundles::sweep(&practice.home) {
+            warn!(error = crate::error_chain(&error), "what an unfinished bundle left could not be removed");
+        }
         let (store, fresh) =
             Store::open_sealed(&practice.home.cache().join("sled"), practice.home.store_seal())?;
         let store = Arc::new(store);
@@ -180,6 +187,7 @@ impl Working {
             liveness: Liveness::default(),
             refusals: Refusals::default(),
             job: Arc::default(),
+            works: Arc::default(),
             address: Arc::default(),
             at_rest,
         };

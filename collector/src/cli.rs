@@ -4,6 +4,7 @@ mod account;
 mod answer;
 pub mod at_rest;
 mod baseline;
+mod bundle;
 mod commands;
 mod delivery;
 mod departure;
@@ -17,6 +18,7 @@ mod policy;
 mod preservation;
 mod print;
 mod proposals;
+mod protected;
 mod refill;
 mod roster;
 mod set_up;
@@ -193,6 +195,8 @@ pub enum Command {
         #[command(subcommand)]
         what: people::SelfView,
     },
+    /// What is protected, where it lies, and who needs it
+    Protected(Json),
     /// Programs that work by themselves, proposed as jobs after four weeks
     Baseline(baseline::BaselineArgs),
     /// What is unexplained, and what the table says never happens
@@ -207,6 +211,12 @@ pub enum Command {
     SignOff(sign_off::SignOffArgs),
     /// Write an evidence bundle that a stranger can check offline
     Export(ExportArgs),
+    /// Evidence bundles that were built in the console and are kept here
+    Bundle {
+        /// What to do
+        #[command(subcommand)]
+        what: bundle::BundleCommand,
+    },
     /// Legal holds: what retention must not remove
     Hold {
         /// What to do

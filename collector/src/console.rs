@@ -12,7 +12,7 @@
 //! | [`shell`] | what stands around a page ([`shell::Shell`]), who is signed in ([`shell::Visitor`]), what went wrong ([`shell::Trouble`]) |
 //! | `door` | sign-in, sign-out, set-up link, second factor, one's own sign-ins |
 //! | [`ask`] | a page asks the JSON API, as whoever is signed in |
-//! | `week`, `findings`, `reports`, `second`, `self_check`, `settings`, `wizard` | the pages of these names; `live` tells them that something is new |
+//! | `week`, `findings`, `breach`, `events`, `machines`, `protected`, `tickets`, `departure`, `reports`, `evidence`, `case`, `second`, `self_check`, `settings`, `wizard` | the pages of these names; `live` tells them that something is new |
 //!
 //! # To add a page
 //! 1. A template `templates/console/NAME.html` that begins with `{% extends "console/layout.html" %}` and fills
@@ -32,8 +32,12 @@
 //! not to see a finding is decided by [`crate::admin::viewer::Viewer`].
 
 mod ask;
+mod breach;
+mod case;
+mod departure;
 mod door;
 mod events;
+mod evidence;
 mod findings;
 mod form;
 pub mod gate;
@@ -44,14 +48,17 @@ mod machines;
 mod mine;
 mod parts;
 mod people;
+mod protected;
 mod questions;
 mod reports;
 mod second;
 mod self_check;
 mod settings;
 pub mod shell;
+mod signing;
 pub mod start;
 pub mod table;
+mod tickets;
 mod week;
 mod wizard;
 
@@ -100,6 +107,8 @@ pub struct Console {
     pub(crate) live: Arc<Semaphore>,
     /// This week's review as it was made last.
     pub(crate) week: Arc<week::Kept>,
+    /// What is protected, as it was read last.
+    pub(crate) protected: Arc<protected::Kept>,
     /// What the entries of the last weeks say about people, as somebody looked it up last.
     pub(crate) people: Arc<people::Kept>,
     /// The check of the ledger that somebody asked for.
@@ -122,6 +131,7 @@ impl Console {
             passphrases: Arc::new(Semaphore::new(PASSPHRASES_AT_ONCE)),
             live: Arc::new(Semaphore::new(LIVE_MAX)),
             week: Arc::default(),
+            protected: Arc::default(),
             people: Arc::default(),
             checking: Arc::default(),
             tried: Arc::default(),
@@ -160,11 +170,16 @@ pub fn see(path: &str) -> Response {
 /// Every route behind the gate.
 pub fn router(console: Console) -> Router {
     let pages = Router::new()
+        .merge(breach::routes())
+        .merge(case::routes())
+        .merge(departure::routes())
         .merge(door::routes())
         .merge(events::routes())
+        .merge(evidence::routes())
         .merge(findings::routes())
         .merge(live::routes())
         .merge(machines::routes())
+        .merge(protected::routes())
         .merge(mine::routes())
         .merge(people::routes())
         .merge(questions::routes())
@@ -172,6 +187,7 @@ pub fn router(console: Console) -> Router {
         .merge(second::routes())
         .merge(self_check::routes())
         .merge(settings::routes())
+        .merge(tickets::routes())
         .merge(week::routes())
         .merge(wizard::routes())
         .route("/console.css", get(|| async { asset("text/css", CSS) }))

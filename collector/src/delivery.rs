@@ -89,6 +89,12 @@ pub enum DeliveryAct {
         because: String,
         /// The warnings that were shown.
         warnings: Vec<String>,
+        /// Id of who decided it; absent where whoever runs the collector did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// How they showed who they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<String>,
     },
 }
 

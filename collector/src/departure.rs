@@ -10,7 +10,7 @@ mod inventory;
 mod watch;
 
 pub use book::{DepartureFault, DepartureStep, Tick, Ticks};
-pub use holdings::checklist;
+pub use holdings::{Held, checklist, held};
 pub use inventory::{Holding, Inventory};
 pub use watch::{Use, Watch};
 
@@ -58,6 +58,9 @@ pub struct Step {
     pub why: String,
     /// Where it stands in the list.
     pub order: Order,
+    /// Since when a machine tells of it, RFC 3339; absent for what the roster says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
 }
 
 /// What follows from a person's leave date, in plain words.

@@ -47,6 +47,7 @@ use crate::follow::answer::store_error;
 use crate::ledger::state::LedgerState;
 use crate::ledger::writer::Published;
 use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint, from_frame, from_pruned};
+use crate::need_to_know::Asset;
 use crate::practice::Practice;
 use crate::roster::Roster;
 use crate::store::LeafRecord;
@@ -54,7 +55,7 @@ use page_one::page_one;
 use reviews::Reviewed;
 use rows::part;
 use shown::Shown;
-pub use zip::zip;
+pub use zip::{unzip, zip};
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -95,6 +96,11 @@ impl Question {
     /// Whether it can be answered.
     pub fn check(&self) -> Result<(), ExportError> {
         self.assets.as_deref().map_or(Ok(()), assets::check)
+    }
+
+    /// Whether findings about this asset are among what is asked for.
+    pub fn is_about(&self, asset: &Asset) -> bool {
+        self.assets.as_ref().is_none_or(|assets| shown::is_of(assets, asset))
     }
 
     /// Whether nobody and nothing is left out: only then may a review go in as it was made.

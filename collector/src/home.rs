@@ -8,10 +8,11 @@
 //! at-rest.json          the wrapped key to what is encrypted; nothing is where it is absent
 //! cache/                sled and stored hashes: may be deleted at any time
 //! reports/              weekly reviews as they were made
+//! bundles/              evidence bundles that were built in the console, until somebody removes them
 //! off-site.json         what was copied off-site last: working memory
 //! admin.sock            the JSON API for the command line, while the collector runs
 //! ```
-//! Segments, query store, secrets and kept reviews go through here, so that they are encrypted at rest where the
+//! Segments, query store, secrets, kept reviews and bundles go through here, so that they are encrypted at rest where the
 //! practice is ([`crate::at_rest`]).
 
 use std::fs::{self, File, OpenOptions};
@@ -165,9 +166,9 @@ impl Home {
             (self.ledger(), 0o700),
             (self.cache(), 0o700),
             (self.path("reports"), 0o700),
+            (self.path("bundles"), 0o700),
         ] {
-            let made = fs::DirBuilder::new().recursive(true).mode(mode).create(&dir);
-            made.map_err(|source| HomeError::Write { path: dir, source })?;
+            create_folder(&dir, mode)?;
         }
         Ok(())
     }
@@ -191,6 +192,17 @@ impl Home {
     /// Reads a review that was kept.
     pub fn read_report(&self, name: &str) -> Result<Vec<u8>, HomeError> {
         self.read_small(Room::Reports, name)
+    }
+
+    /// Writes a file of a bundle that is kept. A practice of an earlier version has no folder for it yet.
+    pub fn write_bundle(&self, name: &str, content: &[u8]) -> Result<(), HomeError> {
+        create_folder(&self.path(Room::Bundles.folder()), 0o700)?;
+        self.write_small(Room::Bundles, name, content)
+    }
+
+    /// Reads a file of a bundle that is kept.
+    pub fn read_bundle(&self, name: &str) -> Result<Vec<u8>, HomeError> {
+        self.read_small(Room::Bundles, name)
     }
 
     fn write_small(&self, room: Room, name: &str, content: &[u8]) -> Result<(), HomeError> {
@@ -239,6 +251,11 @@ impl Home {
         }
         Ok(text)
     }
+}
+
+fn create_folder(dir: &Path, mode: u32) -> Result<(), HomeError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(mode).create(dir);
+    made.map_err(|source| HomeError::Write { path: dir.to_owned(), source })
 }
 
 /// Reads a text file.
@@ -291,7 +308,7 @@ mod tests {
         let home = Home::new(scratch.path().join("collector"));
         home.create().unwrap();
         let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        for folder in ["ledger", "cache", "private", "reports"] {
+        for folder in ["ledger", "cache", "private", "reports", "bundles"] {
             assert_eq!(mode(home.path(folder)), 0o700, "{folder}");
         }
         home.write_key("log.key", &[7; 32]).unwrap();

@@ -20,8 +20,8 @@ use crate::report::text::{count, moment};
 use crate::review::{machine_name, on_site};
 use crate::watch::Stream;
 
-/// The last health entry is looked for in so many of a machine's newest batches.
-const BATCHES_MAX: usize = 512;
+/// The last health entry is looked for in so many of a machine's newest batches, a few first.
+const BATCHES: &[usize] = &[8, 64, 512];
 
 /// Whether a machine records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,12 +200,21 @@ pub fn standings(
 /// When a machine's agent last spoke of itself, and what it said.
 fn last_health(lookup: &Lookup, author: &str) -> Result<Option<(String, Health)>, LedgerError> {
     let reader = lookup.reader();
-    for record in lookup.store().newest_leaves_of(author, BATCHES_MAX).map_err(store_error)? {
-        let batch = read(&reader, &record)?;
-        let told = batch.numbered().filter_map(|(_, entry)| entry.event().ok()?.health);
-        if let Some(health) = told.last() {
-            return Ok(Some((record.received().to_string(), *health)));
+    let mut n_looked = 0;
+    // Mostly it stands in the last few; a busy machine has many in between.
+    for n_batches in BATCHES {
+        let records = lookup.store().newest_leaves_of(author, *n_batches).map_err(store_error)?;
+        for record in records.iter().skip(n_looked) {
+            let batch = read(&reader, record)?;
+            let told = batch.numbered().filter_map(|(_, entry)| entry.event().ok()?.health);
+            if let Some(health) = told.last() {
+                return Ok(Some((record.received().to_string(), *health)));
+            }
         }
+        if records.len() < *n_batches {
+            break;
+        }
+        n_looked = records.len();
     }
     Ok(None)
 }

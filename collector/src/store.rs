@@ -453,6 +453,13 @@ impl Store {
         self.text_before(b'P', leaf)
     }
 
+    /// The leaf that put the policy in force.
+    pub fn policy_leaf(&self) -> Result<Option<u64>, StoreError> {
+        let found = self.range(leaf_key(b'P', 0)..leaf_key(b'P', u64::MAX)).next_back().transpose()?;
+        let number = found.and_then(|(key, _)| Some(u64::from_be_bytes(*key.last_chunk::<8>()?)));
+        Ok(number)
+    }
+
     /// Steps of tickets in the leaves `[from, to)`, in the order of the ledger.
     pub fn ticket_acts(&self, from: u64, to: u64) -> Result<Vec<TicketAct>, StoreError> {
         let items = self.range(ticket_key(from, 0)..ticket_key(to, 0));

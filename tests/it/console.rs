@@ -1,13 +1,19 @@
 //! The console with the real binary, over TLS, with a plain HTTP client.
 
+mod breach;
+mod case;
+mod departure;
 mod doors;
 mod events;
+mod evidence;
 mod machines;
 mod pages;
 mod people;
+mod protected;
 mod questions;
 mod second;
 mod settings;
+mod tickets;
 mod wizard;
 
 use anyhow::Result;

@@ -71,6 +71,11 @@ impl AccountRequest {
         }
         Err(Failure::unproved("this practice has reviewers: say who does this, --by WHO"))
     }
+
+    /// Whoever is signed in shows with the passphrase that it is them; whoever runs the collector is there already.
+    async fn signed_in_console(&self, app: &App, viewer: &Viewer) -> Answer<Option<Signature>> {
+        if viewer.person().is_some() { self.signed(app, viewer).await } else { Ok(None) }
+    }
 }
 
 async fn write(app: &App, body: Value, by: Option<&Signature>) -> Answer<()> {
@@ -168,8 +173,9 @@ async fn unlock(
     Json(request): Json<AccountRequest>,
 ) -> Answer<Json<Value>> {
     let account = existing(&app, &request.person).await?;
+    let by = request.signed_in_console(&app, &viewer).await?;
     let body = json!({"step": "unlocked", "person": request.person, "was_locked": account.locked.is_some()});
-    write(&app, viewer.looked(body), None).await?;
+    write(&app, body, by.as_ref()).await?;
     let (reading, person) = (app.clone(), request.person.clone());
     let was_locked = blocking(move || Ok(reading.accounts.unlock(&person)?)).await?;
     Ok(Json(json!({"person": request.person, "was_locked": was_locked})))
@@ -184,8 +190,8 @@ async fn reset_second_factor(
 ) -> Answer<Json<Value>> {
     let origin = origin(&app)?.to_owned();
     existing(&app, &request.person).await?;
-    write(&app, viewer.looked(json!({"step": "second_factor_reset", "person": request.person})), None)
-        .await?;
+    let by = request.signed_in_console(&app, &viewer).await?;
+    write(&app, json!({"step": "second_factor_reset", "person": request.person}), by.as_ref()).await?;
     let now = app.desk.now().timestamp();
     let (reading, person) = (app.clone(), request.person.clone());
     let token = blocking(move || Ok(reading.accounts.reset_second_factor(&person, now)?)).await?;

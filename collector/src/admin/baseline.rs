@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::reviewers::prove;
+use super::viewer::Viewer;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::baseline::{Baseline, Confirmation, Survey, confirm};
@@ -32,11 +33,17 @@ pub struct ConfirmRequest {
 }
 
 /// What is proposed now.
-pub async fn list(State(app): State<App>) -> Answer<Json<Value>> {
+pub async fn list(State(app): State<App>, viewer: Viewer) -> Answer<Json<Value>> {
+    let baseline = proposed(&app, &viewer).await?;
+    Ok(Json(serde_json::to_value(&baseline).map_err(|error| Failure::ours(&error))?))
+}
+
+/// What four weeks propose now. A look: an act.
+pub(crate) async fn proposed(app: &App, viewer: &Viewer) -> Answer<Baseline> {
     let app_for_reading = app.clone();
     let baseline = blocking(move || Ok(survey(&app_for_reading)?.1)).await?;
-    record(&app, act::kind::VIEWED, json!({"what": "baseline"})).await?;
-    Ok(Json(serde_json::to_value(&baseline).map_err(|error| Failure::ours(&error))?))
+    record(app, act::kind::VIEWED, viewer.looked(json!({"what": "baseline"}))).await?;
+    Ok(baseline)
 }
 
 /// Appends the job of a proposal to the roster in force.
@@ -44,8 +51,13 @@ pub async fn confirm_proposal(
     State(app): State<App>,
     Json(request): Json<ConfirmRequest>,
 ) -> Answer<Json<Value>> {
+    Ok(Json(confirmed(&app, request).await?))
+}
+
+/// The same: the roster's new version, and what the job does, in a sentence.
+pub(crate) async fn confirmed(app: &App, request: ConfirmRequest) -> Answer<Value> {
     let until = request.until.as_deref().map(day).transpose()?;
-    let proof = prove(&app, &request.by, &request.passphrase).await?;
+    let proof = prove(app, &request.by, &request.passphrase).await?;
     let app_for_reading = app.clone();
     let (confirmed, sentence) = blocking(move || {
         let (today, baseline) = survey(&app_for_reading)?;
@@ -63,12 +75,12 @@ pub async fn confirm_proposal(
         Ok((confirmed, proposal.sentence.clone()))
     })
     .await?;
-    record(&app, act::kind::ROSTER, confirmed.body).await?;
-    Ok(Json(json!({
+    record(app, act::kind::ROSTER, confirmed.body).await?;
+    Ok(json!({
         "version": confirmed.roster.version(),
         "jobs": confirmed.roster.jobs().len(),
         "sentence": sentence,
-    })))
+    }))
 }
 
 fn day(text: &str) -> Answer<Date> {

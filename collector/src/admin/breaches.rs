@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use super::api::Api;
 use super::reviewers::{Signature, Word, sign};
 use super::roster::{day, in_force, today};
+use super::viewer::Viewer;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::breach::{Assessment, BreachStep, Factor, Leaning, Outcome};
@@ -41,58 +42,93 @@ fn row(app: &App, one: &Assessment) -> Answer<Value> {
     }))
 }
 
-async fn list(State(app): State<App>) -> Answer<Json<Value>> {
+async fn list(State(app): State<App>, viewer: Viewer) -> Answer<Json<Value>> {
+    let (all, not_shown) = assessments(&app, &viewer).await?;
+    let rows = all.iter().map(|one| row(&app, one)).collect::<Answer<Vec<_>>>()?;
+    Ok(Json(json!({"assessments": rows, "not_shown": not_shown})))
+}
+
+/// The assessments that the one who asks is shown: none about themselves; and how many they are not shown.
+pub(crate) async fn assessments(app: &App, viewer: &Viewer) -> Answer<(Vec<Assessment>, usize)> {
+    let (_, roster) = in_force(app).await?;
+    let hidden = super::findings::hidden_from(app, viewer).await?;
+    let them = viewer.themselves(&roster);
     let published = app.ledger.published();
-    let all = published.registry.people.breaches.all();
-    let rows = all.into_iter().map(|one| row(&app, one)).collect::<Answer<Vec<_>>>()?;
-    Ok(Json(json!({"assessments": rows})))
+    let all: Vec<Assessment> = published.registry.people.breaches.all().into_iter().cloned().collect();
+    let (theirs, shown): (Vec<Assessment>, Vec<Assessment>) = all.into_iter().partition(|one| {
+        hidden.contains(&one.finding)
+            || one.about.as_deref().is_some_and(|about| them.are_named(about, &roster))
+    });
+    Ok((shown, theirs.len()))
+}
+
+/// Whether somebody is shown this assessment; none that is about themselves.
+async fn is_shown(app: &App, viewer: &Viewer, id: &str) -> Answer<()> {
+    let is_there = app.ledger.published().registry.people.breaches.get(id).is_some();
+    let (shown, _) = assessments(app, viewer).await?;
+    if is_there && shown.iter().all(|one| one.id != id) {
+        return Err(Failure::not_theirs(
+            "This assessment is about you, your firm or an account that you share.",
+        ));
+    }
+    Ok(())
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct StartRequest {
-    finding: String,
+pub(crate) struct StartRequest {
+    pub(crate) finding: String,
     /// The day of discovery; today where absent.
     #[serde(default)]
-    discovered: Option<String>,
-    because: String,
-    by: String,
+    pub(crate) discovered: Option<String>,
+    pub(crate) because: String,
+    pub(crate) by: String,
     #[serde(default)]
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NoteRequest {
-    id: String,
+pub(crate) struct NoteRequest {
+    pub(crate) id: String,
     #[serde(default)]
-    factor: Option<Factor>,
+    pub(crate) factor: Option<Factor>,
     #[serde(default)]
-    says: Option<Leaning>,
+    pub(crate) says: Option<Leaning>,
     #[serde(default)]
-    people: Option<u64>,
-    text: String,
-    by: String,
+    pub(crate) people: Option<u64>,
+    pub(crate) text: String,
+    pub(crate) by: String,
     #[serde(default)]
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct CloseRequest {
-    id: String,
-    outcome: Outcome,
-    because: String,
-    by: String,
+pub(crate) struct CloseRequest {
+    pub(crate) id: String,
+    pub(crate) outcome: Outcome,
+    pub(crate) because: String,
+    pub(crate) by: String,
     #[serde(default)]
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
-async fn start(State(app): State<App>, Json(request): Json<StartRequest>) -> Answer<Json<Value>> {
+async fn start(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<StartRequest>,
+) -> Answer<Json<Value>> {
+    let id = started(&app, &viewer, request).await?;
+    answer(&app, &id)
+}
+
+/// [`start`], for whoever asks; its number.
+pub(crate) async fn started(app: &App, viewer: &Viewer, request: StartRequest) -> Answer<String> {
     let _turn = TURN.lock().await;
-    let (_, roster) = in_force(&app).await?;
-    let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
-    let today = today(&app)?;
+    let (_, roster) = in_force(app).await?;
+    let by = sign(app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
+    let today = today(app)?;
     let discovered = request.discovered.as_deref().map_or(Ok(today), |on| day("--discovered", on))?;
     let (app_for_reading, wanted) = (app.clone(), request.finding.clone());
     let (incident, is_files) =
@@ -103,7 +139,9 @@ async fn start(State(app): State<App>, Json(request): Json<StartRequest>) -> Ans
             incident.id
         )));
     }
-    if is_about(incident.person.as_deref(), &by.by, &roster) {
+    if super::findings::hidden_from(app, viewer).await?.contains(&incident.id)
+        || is_about(incident.person.as_deref(), &by.by, &roster)
+    {
         return Err(Failure::bad(format!(
             "this is about `{}` or their firm: nobody assesses themselves",
             by.by
@@ -119,7 +157,7 @@ async fn start(State(app): State<App>, Json(request): Json<StartRequest>) -> Ans
         discovered,
         because: request.because.trim().to_owned(),
     };
-    take(&app, step, first, &by).await
+    take(app, step, first, &by).await
 }
 
 /// Nobody assesses themselves or their own firm.
@@ -136,23 +174,45 @@ async fn is_another(app: &App, id: &str, by: &Signature) -> Answer<()> {
     Ok(())
 }
 
-async fn note(State(app): State<App>, Json(request): Json<NoteRequest>) -> Answer<Json<Value>> {
-    let _turn = TURN.lock().await;
-    let (_, roster) = in_force(&app).await?;
-    let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
-    is_another(&app, &request.id, &by).await?;
-    let NoteRequest { id, factor, says: leaning, people, text, .. } = request;
-    let text = crate::question::typed(&text);
-    take(&app, BreachStep::Noted { id, factor, leaning, people, text }, None, &by).await
+async fn note(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<NoteRequest>,
+) -> Answer<Json<Value>> {
+    let id = noted(&app, &viewer, request).await?;
+    answer(&app, &id)
 }
 
-async fn close(State(app): State<App>, Json(request): Json<CloseRequest>) -> Answer<Json<Value>> {
+/// [`note`], for whoever asks; its number.
+pub(crate) async fn noted(app: &App, viewer: &Viewer, request: NoteRequest) -> Answer<String> {
     let _turn = TURN.lock().await;
-    let (_, roster) = in_force(&app).await?;
-    let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
-    is_another(&app, &request.id, &by).await?;
+    let (_, roster) = in_force(app).await?;
+    is_shown(app, viewer, &request.id).await?;
+    let by = sign(app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
+    is_another(app, &request.id, &by).await?;
+    let NoteRequest { id, factor, says: leaning, people, text, .. } = request;
+    let text = crate::question::typed(&text);
+    take(app, BreachStep::Noted { id, factor, leaning, people, text }, None, &by).await
+}
+
+async fn close(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<CloseRequest>,
+) -> Answer<Json<Value>> {
+    let id = closed(&app, &viewer, request).await?;
+    answer(&app, &id)
+}
+
+/// [`close`], for whoever asks; its number.
+pub(crate) async fn closed(app: &App, viewer: &Viewer, request: CloseRequest) -> Answer<String> {
+    let _turn = TURN.lock().await;
+    let (_, roster) = in_force(app).await?;
+    is_shown(app, viewer, &request.id).await?;
+    let by = sign(app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
+    is_another(app, &request.id, &by).await?;
     let CloseRequest { id, outcome, because, .. } = request;
-    take(&app, BreachStep::Closed { id, outcome, because: because.trim().to_owned() }, None, &by).await
+    take(app, BreachStep::Closed { id, outcome, because: because.trim().to_owned() }, None, &by).await
 }
 
 async fn take(
@@ -160,7 +220,7 @@ async fn take(
     step: BreachStep,
     first_access: Option<jiff::civil::Date>,
     by: &Signature,
-) -> Answer<Json<Value>> {
+) -> Answer<String> {
     let before = app.ledger.published();
     before
         .registry
@@ -180,8 +240,12 @@ async fn take(
         fields.insert("about".to_owned(), json!(about));
     }
     record(app, act::kind::BREACH, by.sign(body)).await?;
+    Ok(id)
+}
+
+fn answer(app: &App, id: &str) -> Answer<Json<Value>> {
     let after = app.ledger.published();
-    let one = after.registry.people.breaches.get(&id);
+    let one = after.registry.people.breaches.get(id);
     let one = one.ok_or_else(|| Failure::missing(format!("there is no breach assessment `{id}`")))?;
     Ok(Json(row(app, one)?))
 }

@@ -348,28 +348,29 @@ async fn decline(
 
 /// Who wants an export, and by which signature it goes.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-pub(super) struct ExportAsked {
+pub(crate) struct ExportAsked {
     /// Who asks.
     #[serde(default)]
-    by: Option<String>,
+    pub(crate) by: Option<String>,
+    /// Shows that it is them.
     #[serde(default)]
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
     /// The signature that allows it.
     #[serde(default)]
-    cosigned: Option<String>,
+    pub(crate) cosigned: Option<String>,
     /// Why it cannot wait for one.
     #[serde(default)]
-    alone_because: Option<String>,
+    pub(crate) alone_because: Option<String>,
 }
 
 /// The question of an export, and who asks it. A field that there is not is refused: `redact_path` would show everything.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ExportRequest {
+pub(crate) struct ExportRequest {
     #[serde(flatten)]
-    pub(super) question: Question,
+    pub(crate) question: Question,
     #[serde(flatten)]
-    pub(super) asked: ExportAsked,
+    pub(crate) asked: ExportAsked,
 }
 
 /// Whether an export goes now.

@@ -8,6 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::api::Api;
+use super::reviewers::{Word, sign};
+use super::roster::in_force;
+use super::viewer::Viewer;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::config::delivery::Delivery;
@@ -16,6 +19,7 @@ use crate::delivery::send::{attempt, secret};
 use crate::delivery::task::{notice_ways, of_way, report_ways, tell};
 use crate::delivery::{DeliveryAct, What};
 use crate::mail::place::{NOT_CHECKED, Place, warnings};
+use crate::reviewer::Passphrase;
 
 /// The longest secret, bytes.
 const SECRET_BYTES_MAX: usize = 1024;
@@ -55,6 +59,12 @@ struct Test {
 #[serde(deny_unknown_fields)]
 struct Decline {
     because: String,
+    /// Who decides it.
+    #[serde(default)]
+    by: Option<String>,
+    /// Shows that it is them.
+    #[serde(default)]
+    passphrase: Option<Passphrase>,
 }
 
 async fn standing(State(app): State<App>) -> Answer<Json<Value>> {
@@ -220,13 +230,25 @@ fn trial(app: &App, way: Way) -> Answer<Item> {
     })
 }
 
-async fn decline(State(app): State<App>, Json(request): Json<Decline>) -> Answer<Json<Value>> {
+async fn decline(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<Decline>,
+) -> Answer<Json<Value>> {
     let because = crate::mail::one_line(&request.because, TEXT_CHARS_MAX);
     if because.is_empty() {
         return Err(Failure::bad("say why it is kept all the same: --because TEXT"));
     }
+    let by = match request.by.as_deref().or(viewer.person()) {
+        Some(by) => {
+            let (_, roster) = in_force(&app).await?;
+            Some(sign(&app, &roster, by, request.passphrase.as_ref(), Word::Decides).await?)
+        }
+        None => None,
+    };
     let settings = app.outgoing.settings();
     let warnings = warned(&app, &settings).await?;
-    tell(&app, DeliveryAct::Declined { because, warnings: warnings.clone() }).await?;
+    let (by, proof) = by.map(|by| (by.by, by.proof.to_owned())).unzip();
+    tell(&app, DeliveryAct::Declined { because, warnings: warnings.clone(), by, proof }).await?;
     Ok(Json(json!({"recorded": warnings})))
 }

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use super::api::Api;
 use super::reviewers::{Word, sign};
 use super::roster::{in_force, person};
+use super::viewer::Viewer;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
-use crate::departure::{DepartureStep, Inventory, Ticks, Watch, checklist};
+use crate::departure::{DepartureStep, Inventory, Ticks, Watch, checklist, held};
 use crate::follow::answer::{read, store_error};
 use crate::reviewer::Passphrase;
 use crate::roster::Roster;
@@ -39,16 +40,16 @@ struct DepartureQuery {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct TickRequest {
-    person: String,
-    item: String,
-    by: String,
+pub(crate) struct TickRequest {
+    pub(crate) person: String,
+    pub(crate) item: String,
+    pub(crate) by: String,
     #[serde(default)]
-    passphrase: Option<Passphrase>,
+    pub(crate) passphrase: Option<Passphrase>,
     #[serde(default)]
-    note: Option<String>,
+    pub(crate) note: Option<String>,
     #[serde(default)]
-    untick: bool,
+    pub(crate) untick: bool,
 }
 
 /// What the ledger says about a departure.
@@ -104,13 +105,33 @@ fn ticks(app: &App) -> Answer<Ticks> {
     Ok(ticks)
 }
 
-async fn departure(State(app): State<App>, Query(query): Query<DepartureQuery>) -> Answer<Json<Value>> {
-    let (_, roster) = in_force(&app).await?;
-    person(&roster, &query.person)?;
-    let looked = json!({"what": "uses after a departure", "person": query.person});
-    let app_for_reading = app.clone();
+async fn departure(
+    State(app): State<App>,
+    viewer: Viewer,
+    Query(query): Query<DepartureQuery>,
+) -> Answer<Json<Value>> {
+    Ok(Json(told(&app, &viewer, &query.person).await?))
+}
+
+/// VW-1: a departure is nobody's own to see or to tick off.
+fn is_another(viewer: &Viewer, roster: &Roster, person: &str) -> Answer<()> {
+    if viewer.themselves(roster).are_named(person, roster) {
+        return Err(Failure::not_theirs(
+            "This departure is yours or your firm's: somebody else who decides handles it.",
+        ));
+    }
+    Ok(())
+}
+
+/// [`departure`], for whoever asks.
+pub(crate) async fn told(app: &App, viewer: &Viewer, id: &str) -> Answer<Value> {
+    let (_, roster) = in_force(app).await?;
+    person(&roster, id)?;
+    is_another(viewer, &roster, id)?;
+    let looked = viewer.looked(json!({"what": "uses after a departure", "person": id}));
+    let (app_for_reading, id) = (app.clone(), id.to_owned());
     let body = blocking(move || {
-        let id = query.person.as_str();
+        let id = id.as_str();
         let who = person(&roster, id)?;
         let found = look(&app_for_reading, &roster, id)?;
         let inventory = Some(&found.inventory).filter(|inventory| !inventory.is_empty());
@@ -130,18 +151,29 @@ async fn departure(State(app): State<App>, Query(query): Query<DepartureQuery>) 
             "notice_given": who.notice_given.map(|date| date.to_string()),
             "steps": steps,
             "ticked_before": earlier,
+            "holdings": held(&roster, id, &found.inventory),
             "watch": found.watch,
         }))
     })
     .await?;
-    record(&app, act::kind::VIEWED, looked).await?;
-    Ok(Json(body))
+    record(app, act::kind::VIEWED, looked).await?;
+    Ok(body)
 }
 
-async fn tick(State(app): State<App>, Json(request): Json<TickRequest>) -> Answer<Json<Value>> {
-    let (_, roster) = in_force(&app).await?;
+async fn tick(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<TickRequest>,
+) -> Answer<Json<Value>> {
+    Ok(Json(ticked(&app, &viewer, request).await?))
+}
+
+/// Ticks a step off or takes that back, for whoever asks.
+pub(crate) async fn ticked(app: &App, viewer: &Viewer, request: TickRequest) -> Answer<Value> {
+    let (_, roster) = in_force(app).await?;
     person(&roster, &request.person)?;
-    let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
+    is_another(viewer, &roster, &request.person)?;
+    let by = sign(app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
     if by.by == request.person {
         return Err(Failure::bad(format!("`--by {}`: a departure is ticked off by another person", by.by)));
     }
@@ -174,6 +206,6 @@ async fn tick(State(app): State<App>, Json(request): Json<TickRequest>) -> Answe
         DepartureStep::Ticked { person, item, by: by.by.clone(), note }
     };
     let body = serde_json::to_value(&step).map_err(|error| Failure::ours(&error))?;
-    record(&app, act::kind::DEPARTURE, by.sign(body)).await?;
-    Ok(Json(json!({"item": item_said, "ticked": !untick, "by": by.by})))
+    record(app, act::kind::DEPARTURE, by.sign(body)).await?;
+    Ok(json!({"item": item_said, "ticked": !untick, "by": by.by}))
 }

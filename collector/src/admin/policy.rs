@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::api::Api;
 use super::reviewers::{Signature, Word, sign};
+use super::viewer::Viewer;
 use super::{Answer, Failure, blocking, cosigns, record};
 use crate::app::App;
 use crate::need_to_know::{Verdicts, decide_with};
@@ -49,7 +50,7 @@ struct ShowQuery {
 /// An expert's file: its name and its policies.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ExpertFile {
+pub(crate) struct ExpertFile {
     name: String,
     cedar: String,
 }
@@ -74,13 +75,23 @@ struct AdoptRequest {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct TryRequest {
-    text: String,
+pub(crate) struct TryRequest {
+    pub(crate) text: String,
     #[serde(default)]
-    experts: Vec<ExpertFile>,
+    pub(crate) experts: Vec<ExpertFile>,
     #[serde(default)]
     #[schemars(range(min = 1, max = WEEKS_MAX))]
-    weeks: Option<u16>,
+    pub(crate) weeks: Option<u16>,
+}
+
+/// What a changed policy would have said.
+pub(crate) struct Tried {
+    /// About so many weeks.
+    pub(crate) weeks: u16,
+    /// What would have been another outcome.
+    pub(crate) comparison: Comparison,
+    /// What it needs and no sensor delivers, in sentences.
+    pub(crate) not_delivered: Vec<String>,
 }
 
 /// The table's text with the experts' files as sections of it, so that one text says everything.
@@ -268,17 +279,27 @@ fn weeks_ago(app: &App, weeks: u16) -> Answer<i64> {
     Ok(i64::try_from(from.as_nanosecond()).unwrap_or(0))
 }
 
-async fn attempt(State(app): State<App>, Json(request): Json<TryRequest>) -> Answer<Json<Value>> {
+async fn attempt(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<TryRequest>,
+) -> Answer<Json<Value>> {
+    let Tried { weeks, comparison, not_delivered } = tried(&app, &viewer, request).await?;
+    Ok(Json(json!({"weeks": weeks, "comparison": comparison, "not_delivered": not_delivered})))
+}
+
+/// Decides the past weeks again by another policy. Nothing is changed; a look, an act.
+pub(crate) async fn tried(app: &App, viewer: &Viewer, request: TryRequest) -> Answer<Tried> {
     let weeks = request.weeks.unwrap_or(WEEKS);
     if !(1..=WEEKS_MAX).contains(&weeks) {
         return Err(Failure::bad(format!("`--weeks` is at least 1 and at most {WEEKS_MAX}")));
     }
     let (_, candidate) = whole(&request.text, &request.experts)?;
     let missing = match candidate.compiled() {
-        Some(compiled) => delivered(&app).await?.missing(compiled.uses()),
+        Some(compiled) => delivered(app).await?.missing(compiled.uses()),
         None => Vec::new(),
     };
-    let from = weeks_ago(&app, weeks)?;
+    let from = weeks_ago(app, weeks)?;
     let app_for_reading = app.clone();
     let comparison: Comparison = blocking(move || {
         let app = app_for_reading;
@@ -295,7 +316,7 @@ async fn attempt(State(app): State<App>, Json(request): Json<TryRequest>) -> Ans
         Ok(trial.finish(app.lookup.zone()))
     })
     .await?;
-    record(&app, act::kind::VIEWED, json!({"what": "what a changed policy would have said", "weeks": weeks}))
-        .await?;
-    Ok(Json(json!({"weeks": weeks, "comparison": comparison, "not_delivered": missing})))
+    let looked = json!({"what": "what a changed policy would have said", "weeks": weeks});
+    record(app, act::kind::VIEWED, viewer.looked(looked)).await?;
+    Ok(Tried { weeks, comparison, not_delivered: missing })
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::api::Api;
 use super::reviewers::prove;
+use super::viewer::Viewer;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::follow::answer::store_error;
@@ -32,14 +33,14 @@ pub(super) fn routes() -> Api {
 /// `watch confirm`, `watch decline`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct DecideRequest {
-    id: String,
-    step: Step,
-    by: String,
-    passphrase: Passphrase,
+pub(crate) struct DecideRequest {
+    pub(crate) id: String,
+    pub(crate) step: Step,
+    pub(crate) by: String,
+    pub(crate) passphrase: Passphrase,
     /// The machine, where two proposed the same.
     #[serde(default)]
-    machine: Option<String>,
+    pub(crate) machine: Option<String>,
 }
 
 fn proposals(app: &App) -> Answer<Proposals> {
@@ -61,6 +62,10 @@ fn row(app: &App, proposal: &Proposal) -> Answer<Value> {
     Ok(row)
 }
 
+async fn list(State(app): State<App>, viewer: Viewer) -> Answer<Json<Value>> {
+    Ok(Json(json!({"proposals": proposed(&app, &viewer).await?})))
+}
+
 /// Of each proposal, whether it is decided.
 pub(super) fn standings(app: &App) -> Answer<Vec<bool>> {
     let proposals = proposals(app)?;
@@ -70,7 +75,8 @@ pub(super) fn standings(app: &App) -> Answer<Vec<bool>> {
     Ok(proposals.sorted().into_iter().map(is_decided).collect())
 }
 
-async fn list(State(app): State<App>) -> Answer<Json<Value>> {
+/// What machines propose, with what was decided. A look: an act.
+pub(crate) async fn proposed(app: &App, viewer: &Viewer) -> Answer<Vec<Value>> {
     let app_for_reading = app.clone();
     let rows = blocking(move || {
         let proposals = proposals(&app_for_reading)?;
@@ -81,12 +87,17 @@ async fn list(State(app): State<App>) -> Answer<Json<Value>> {
             .collect::<Answer<Vec<_>>>()
     })
     .await?;
-    record(&app, act::kind::VIEWED, json!({"what": "proposals to watch"})).await?;
-    Ok(Json(json!({"proposals": rows})))
+    record(app, act::kind::VIEWED, viewer.looked(json!({"what": "proposals to watch"}))).await?;
+    Ok(rows)
 }
 
 async fn decide(State(app): State<App>, Json(request): Json<DecideRequest>) -> Answer<Json<Value>> {
-    let proof = prove(&app, &request.by, &request.passphrase).await?;
+    Ok(Json(decided(&app, request).await?))
+}
+
+/// A person's decision about a proposal: what it says, and of which machine.
+pub(crate) async fn decided(app: &App, request: DecideRequest) -> Answer<Value> {
+    let proof = prove(app, &request.by, &request.passphrase).await?;
     let app_for_reading = app.clone();
     let (id, machine, by) = (request.id.clone(), request.machine.clone(), request.by.clone());
     let proposal = blocking(move || {
@@ -135,9 +146,9 @@ async fn decide(State(app): State<App>, Json(request): Json<DecideRequest>) -> A
         let (trust, _) = hearing.trust.now();
         hearing.rounds.hold(&hearing.ledger, &hearing.liveness, &trust).await.map(|_| ())
     });
-    Ok(Json(
+    Ok(
         json!({"id": proposal.id, "step": request.step, "path": proposal.path, "machine": proposal.author, "leaf": appended.leaf_index()}),
-    ))
+    )
 }
 
 /// The one proposal that is meant.

@@ -403,10 +403,19 @@ async fn acknowledge(State(app): State<App>, Json(request): Json<AcknowledgeRequ
     Ok(Json(json!({"version": roster.version(), "sentence": change})))
 }
 
-pub(crate) async fn leave(State(app): State<App>, Json(request): Json<LeaveRequest>) -> Answer<Json<Value>> {
+pub(crate) async fn leave(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<LeaveRequest>,
+) -> Answer<Json<Value>> {
     let turn = TURN.lock().await;
     let (text, roster) = in_force(&app).await?;
     let who = person(&roster, &request.person)?;
+    if viewer.themselves(&roster).are_named(&who.id, &roster) {
+        return Err(Failure::not_theirs(
+            "This departure is yours or your firm's: somebody else who decides handles it.",
+        ));
+    }
     let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
     if by.by == who.id {
         return Err(Failure::bad(format!("`--by {}`: a leave date is recorded by another person", by.by)));

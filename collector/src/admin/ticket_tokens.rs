@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::viewer::Viewer;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
 use crate::rest::tokens::TokenError;
@@ -31,12 +32,16 @@ impl From<TokenError> for Failure {
     }
 }
 
-pub(super) async fn make(State(app): State<App>, Json(request): Json<NameRequest>) -> Answer<Json<Value>> {
+pub(super) async fn make(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<NameRequest>,
+) -> Answer<Json<Value>> {
     let name = request.name;
     let (desks, wanted) = (app.help_desks.clone(), name.clone());
     blocking(move || Ok(desks.check_new(&wanted)?)).await?;
     let change = json!({"change": "help-desk token made", "name": name});
-    record(&app, act::kind::CONFIGURATION, change).await?;
+    record(&app, act::kind::CONFIGURATION, viewer.looked(change)).await?;
     let now = app.desk.now().timestamp();
     let (desks, wanted) = (app.help_desks.clone(), name.clone());
     let token = blocking(move || Ok(desks.make(&wanted, now)?)).await?;
@@ -44,13 +49,17 @@ pub(super) async fn make(State(app): State<App>, Json(request): Json<NameRequest
     Ok(Json(json!({"name": name, "token": token, "tickets_listen": address})))
 }
 
-pub(super) async fn revoke(State(app): State<App>, Json(request): Json<NameRequest>) -> Answer<Json<Value>> {
+pub(super) async fn revoke(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(request): Json<NameRequest>,
+) -> Answer<Json<Value>> {
     let now = app.desk.now().timestamp();
     let (desks, name) = (app.help_desks.clone(), request.name.clone());
     // Revoked first: a token that is shut out too early harms nobody.
     blocking(move || Ok(desks.revoke(&name, now)?)).await?;
     let change = json!({"change": "help-desk token revoked", "name": request.name});
-    record(&app, act::kind::CONFIGURATION, change).await?;
+    record(&app, act::kind::CONFIGURATION, viewer.looked(change)).await?;
     Ok(Json(json!({"revoked": request.name})))
 }
 

@@ -9,16 +9,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::reviewers::prove;
+use super::viewer::Viewer;
 use super::{Answer, Failure};
 use crate::app::App;
 use crate::desk::View;
-use crate::reviewer::Passphrase;
+use crate::reviewer::{Passphrase, Proof};
 use crate::roster::Person;
 use crate::ticket::approve::{SECOND_APPROVER, is_approver, is_own_side};
 use crate::ticket::echo::echo;
 use crate::ticket::request::{Fault, HOURS_DEFAULT, reason};
 use crate::ticket::step::{BreakGlassStep, TicketStep};
-use crate::ticket::{BreakGlass, Draft, Record, Request, State as TicketState, Via, approve, csv};
+use crate::ticket::{BreakGlass, Draft, Glass, Record, Request, State as TicketState, Via, approve, csv};
 
 /// How many requests may wait for a decision.
 pub(crate) const OPEN_MAX: usize = 1_000;
@@ -67,6 +68,9 @@ pub struct EndRequest {
     /// Why.
     #[serde(default)]
     pub reason: Option<String>,
+    /// How the person shows who they are; written down where it is given.
+    #[serde(default)]
+    pub passphrase: Option<Passphrase>,
 }
 
 /// `ticket import`.
@@ -127,16 +131,33 @@ pub(crate) fn room(view: &View<'_>, n: usize) -> Answer<()> {
 }
 
 /// One request.
-pub(super) async fn request(State(app): State<App>, Json(draft): Json<Draft>) -> Answer<Json<Value>> {
+pub(super) async fn request(
+    State(app): State<App>,
+    viewer: Viewer,
+    Json(draft): Json<Draft>,
+) -> Answer<Json<Value>> {
+    let via = if viewer.person().is_some() { Via::Console } else { Via::CommandLine };
+    let asked = ask_for(&app, draft, via).await?;
+    let (id, echo) = asked.map_err(|faults| faulty(&faults, "--"))?;
+    Ok(Json(json!({"id": id, "echo": echo})))
+}
+
+/// Asks: the number and what it would allow, or everything that is wrong with it.
+pub(crate) async fn ask_for(
+    app: &App,
+    draft: Draft,
+    via: Via,
+) -> Answer<Result<(String, String), Vec<Fault>>> {
     app.desk
         .step(|view| {
             room(view, 1)?;
             let id = view.tickets.next_ticket();
-            let request = draft
-                .read(id.clone(), view.roster, view.policy.tickets(), Via::CommandLine, view.now)
-                .map_err(|faults| faulty(&faults, "--"))?;
+            let request = match draft.read(id.clone(), view.roster, view.policy.tickets(), via, view.now) {
+                Ok(request) => request,
+                Err(faults) => return Ok((Vec::new(), Err(faults))),
+            };
             let echo = echo(&request, view.roster, view.now);
-            Ok((vec![(TICKET, requested(request)?)], Json(json!({"id": id, "echo": echo}))))
+            Ok((vec![(TICKET, requested(request)?)], Ok((id, echo))))
         })
         .await
 }
@@ -163,20 +184,48 @@ fn requested(request: Request) -> Answer<Value> {
 
 /// Every ticket and break-glass.
 pub(super) async fn list(State(app): State<App>, Query(query): Query<TicketsQuery>) -> Answer<Json<Value>> {
+    let Book { tickets, glasses } = book(&app).await?;
+    let tickets: Vec<_> = tickets
+        .iter()
+        .filter(|one| !query.open || one.state.is_open())
+        .map(|one| {
+            json!({"id": one.record.request.id, "state": one.state, "state_in_words": one.state.in_words(), "echo": one.echo, "record": one.record})
+        })
+        .collect();
+    let glasses: Vec<_> =
+        glasses.iter().filter(|glass| !query.open || glass.acknowledged.is_none()).collect();
+    Ok(Json(json!({"tickets": tickets, "break_glass": glasses})))
+}
+
+/// A ticket as it stands now.
+pub(crate) struct Standing {
+    /// What was asked for, and what became of it.
+    pub(crate) record: Record,
+    /// How it stands.
+    pub(crate) state: TicketState,
+    /// What it allows, in one sentence.
+    pub(crate) echo: String,
+}
+
+/// Every ticket and break-glass, in the order in which they came.
+pub(crate) struct Book {
+    /// The tickets.
+    pub(crate) tickets: Vec<Standing>,
+    /// The uses of break-glass.
+    pub(crate) glasses: Vec<Glass>,
+}
+
+/// The book as it stands now.
+pub(crate) async fn book(app: &App) -> Answer<Book> {
     app.desk
         .step(|view| {
-            let state = |record: &Record| record.state(view.policy.tickets(), view.now.timestamp());
-            let records = view.tickets.records().filter(|record| !query.open || state(record).is_open());
-            let tickets: Vec<_> = records
-                .map(|record| {
-                    let echo = echo(&record.request, view.roster, view.now);
-                    json!({"id": record.request.id, "state": state(record), "state_in_words": state(record).in_words(), "echo": echo, "record": record})
-                })
-                .collect();
-            let glasses = view.tickets.glasses();
-            let glasses: Vec<_> =
-                glasses.filter(|glass| !query.open || glass.acknowledged.is_none()).collect();
-            Ok((Vec::new(), Json(json!({"tickets": tickets, "break_glass": glasses}))))
+            let tickets = view.tickets.records().map(|record| Standing {
+                state: record.state(view.policy.tickets(), view.now.timestamp()),
+                echo: echo(&record.request, view.roster, view.now),
+                record: record.clone(),
+            });
+            let glasses = view.tickets.glasses().cloned().collect();
+            Ok((Vec::new(), Book { tickets: tickets.collect(), glasses }))
         })
         .await
 }
@@ -207,8 +256,15 @@ pub(super) async fn approve_ticket(
     State(app): State<App>,
     Json(ask): Json<ApproveRequest>,
 ) -> Answer<Json<Value>> {
-    let proof = prove(&app, &ask.by, &ask.passphrase).await?;
-    let answer: Answer<Result<Json<Value>, String>> = app
+    let (id, echo) = (ask.id.clone(), ask.echo.clone());
+    let awaits_second = approved(&app, ask).await?;
+    Ok(Json(json!({"id": id, "echo": echo, "awaits_second": awaits_second})))
+}
+
+/// The same: whether a second person is still needed.
+pub(crate) async fn approved(app: &App, ask: ApproveRequest) -> Answer<bool> {
+    let proof = prove(app, &ask.by, &ask.passphrase).await?;
+    let answer: Answer<Result<bool, String>> = app
         .desk
         .step(|view| {
             let terms = view.policy.tickets();
@@ -232,8 +288,7 @@ pub(super) async fn approve_ticket(
                 proof: proof.how().to_owned(),
                 echo: echo.clone(),
             };
-            let answer = json!({"id": ask.id, "echo": echo, "awaits_second": approved.awaits_second()});
-            Ok((vec![(TICKET, body(&step)?)], Ok(Json(answer))))
+            Ok((vec![(TICKET, body(&step)?)], Ok(approved.awaits_second())))
         })
         .await;
     answer?.map_err(Failure::bad)
@@ -241,6 +296,14 @@ pub(super) async fn approve_ticket(
 
 /// Somebody says no, or takes a request back.
 pub(super) async fn decline(State(app): State<App>, Json(ask): Json<EndRequest>) -> Answer<Json<Value>> {
+    let id = ask.id.clone();
+    declined(&app, ask).await?;
+    Ok(Json(json!({"id": id})))
+}
+
+/// The same.
+pub(crate) async fn declined(app: &App, ask: EndRequest) -> Answer<()> {
+    let proof = shown(app, &ask).await?;
     app.desk
         .step(|view| {
             let state = standing(view, &ask.id, &ask.by)?;
@@ -250,13 +313,38 @@ pub(super) async fn decline(State(app): State<App>, Json(ask): Json<EndRequest>)
             let why = ask.reason.unwrap_or_default();
             reason(&why).map_err(|wrong| Failure::bad(format!("--reason: {wrong}")))?;
             let step = TicketStep::Declined { id: ask.id.clone(), by: ask.by, reason: why };
-            Ok((vec![(TICKET, body(&step)?)], Json(json!({"id": ask.id}))))
+            Ok((vec![(TICKET, signed(&step, proof)?)], ()))
         })
         .await
 }
 
 /// Ends a ticket before its time.
 pub(super) async fn close(State(app): State<App>, Json(ask): Json<EndRequest>) -> Answer<Json<Value>> {
+    let id = ask.id.clone();
+    closed(&app, ask).await?;
+    Ok(Json(json!({"id": id})))
+}
+
+/// Who ends or declines, where they show it.
+async fn shown(app: &App, ask: &EndRequest) -> Answer<Option<Proof>> {
+    match &ask.passphrase {
+        Some(passphrase) => Ok(Some(prove(app, &ask.by, passphrase).await?)),
+        None => Ok(None),
+    }
+}
+
+/// A step's act with how its person showed who they are.
+fn signed(step: &TicketStep, proof: Option<Proof>) -> Answer<Value> {
+    let mut body = body(step)?;
+    if let (Some(proof), Some(fields)) = (proof, body.as_object_mut()) {
+        fields.insert("proof".into(), json!(proof.how()));
+    }
+    Ok(body)
+}
+
+/// The same as [`close`].
+pub(crate) async fn closed(app: &App, ask: EndRequest) -> Answer<()> {
+    let proof = shown(app, &ask).await?;
     app.desk
         .step(|view| {
             let state = standing(view, &ask.id, &ask.by)?;
@@ -267,7 +355,7 @@ pub(super) async fn close(State(app): State<App>, Json(ask): Json<EndRequest>) -
                 reason(note).map_err(|wrong| Failure::bad(format!("--note: {wrong}")))?;
             }
             let step = TicketStep::Closed { id: ask.id.clone(), by: ask.by, note: ask.reason };
-            Ok((vec![(TICKET, body(&step)?)], Json(json!({"id": ask.id}))))
+            Ok((vec![(TICKET, signed(&step, proof)?)], ()))
         })
         .await
 }
@@ -328,7 +416,14 @@ pub(super) async fn acknowledge(
     State(app): State<App>,
     Json(ask): Json<AcknowledgeRequest>,
 ) -> Answer<Json<Value>> {
-    let proof = prove(&app, &ask.by, &ask.passphrase).await?;
+    let id = ask.id.clone();
+    acknowledged(&app, ask).await?;
+    Ok(Json(json!({"id": id})))
+}
+
+/// The same.
+pub(crate) async fn acknowledged(app: &App, ask: AcknowledgeRequest) -> Answer<()> {
+    let proof = prove(app, &ask.by, &ask.passphrase).await?;
     app.desk
         .step(|view| {
             let glass = view.tickets.glasses().find(|glass| glass.glass.id == ask.id);
@@ -359,7 +454,7 @@ pub(super) async fn acknowledge(
                 by: person.id.clone(),
                 proof: proof.how().to_owned(),
             };
-            Ok((vec![(BREAK_GLASS, body(&step)?)], Json(json!({"id": ask.id}))))
+            Ok((vec![(BREAK_GLASS, body(&step)?)], ()))
         })
         .await
 }

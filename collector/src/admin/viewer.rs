@@ -40,6 +40,11 @@ impl Viewer {
         self.0.as_ref().map(|(person, _)| person.as_str())
     }
 
+    /// The case of an attorney, who sees nothing else.
+    pub fn case(&self) -> Option<&str> {
+        self.0.as_ref().and_then(|(_, role)| role.case())
+    }
+
     /// The body of an act of looking, with who looked.
     pub fn looked(&self, mut body: Value) -> Value {
         if let (Some(person), Some(fields)) = (self.person(), body.as_object_mut()) {
@@ -84,6 +89,18 @@ pub struct Themselves {
 }
 
 impl Themselves {
+    /// Whether this id of a person, or name of an account, is theirs, their firm's or one that they share.
+    pub fn are_named(&self, name: &str, roster: &Roster) -> bool {
+        let is_theirs = |holder: &Holder| holder.ids().iter().any(|id| self.ids.contains(id));
+        let has_name = |account: &crate::roster::Account| {
+            [&account.user, &account.upn, &account.ehr_user]
+                .into_iter()
+                .any(|own| own.as_deref() == Some(name))
+        };
+        let mut accounts = roster.accounts().iter();
+        self.ids.contains(name) || accounts.any(|account| has_name(account) && is_theirs(&account.holder))
+    }
+
     /// VW-1: whether a finding is, or may be, about them.
     pub fn are_in(&self, finding: &Finding) -> bool {
         if finding.person.as_ref().is_some_and(|person| self.ids.contains(person)) {

@@ -141,7 +141,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), AtRestError> {
     Ok(write_file(path, bytes, 0o600)?)
 }
 
-/// Secrets and kept reviews; certificates are for everybody to see. What a crash left half written goes.
+/// Secrets, kept reviews and bundles; certificates are for everybody to see. What a crash left half written goes.
 fn each_small_file(
     home: &Home,
     mut change: impl FnMut(Room, &str, &Path, Vec<u8>) -> Result<(), AtRestError>,
@@ -149,6 +149,10 @@ fn each_small_file(
     for room in Room::ALL {
         let folder = home.path(room.folder());
         let read_error = |source| HomeError::Read { path: folder.clone(), source };
+        // A practice of an earlier version has no folder for bundles before the first is kept.
+        if room == Room::Bundles && !folder.exists() {
+            continue;
+        }
         for entry in fs::read_dir(&folder).map_err(read_error)? {
             let path = entry.map_err(read_error)?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {

@@ -96,17 +96,20 @@ pub enum Room {
     Private,
     /// `reports/`.
     Reports,
+    /// `bundles/`.
+    Bundles,
 }
 
 impl Room {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Private, Self::Reports];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Private, Self::Reports, Self::Bundles];
 
     /// The folder below the collector's.
     pub const fn folder(self) -> &'static str {
         match self {
             Self::Private => "private",
             Self::Reports => "reports",
+            Self::Bundles => "bundles",
         }
     }
 }
@@ -116,6 +119,7 @@ pub struct Keys {
     disk: Arc<EncryptedDisk>,
     private: Seal,
     reports: Seal,
+    bundles: Seal,
     store: Arc<StoreSeal>,
     plain_files: PlainFiles,
 }
@@ -134,6 +138,7 @@ impl Keys {
             disk: Arc::new(EncryptedDisk::new(Arc::new(RealDisk), &key("segments"), plain_files)),
             private: Seal::new(&key("private")),
             reports: Seal::new(&key("reports")),
+            bundles: Seal::new(&key("bundles")),
             store: Arc::new(StoreSeal { values: Seal::new(&key("store")), names: key("names in the store") }),
             plain_files,
         }
@@ -145,6 +150,7 @@ impl Keys {
             disk: Arc::new(self.disk.refusing_plain_files()),
             private: self.private.clone(),
             reports: self.reports.clone(),
+            bundles: self.bundles.clone(),
             store: Arc::clone(&self.store),
             plain_files: PlainFiles::Refused,
         }
@@ -173,6 +179,7 @@ impl Keys {
         match room {
             Room::Private => &self.private,
             Room::Reports => &self.reports,
+            Room::Bundles => &self.bundles,
         }
     }
 

@@ -111,6 +111,12 @@ pub struct CustodyArgs {
     /// SHA-256 of the file, 64 hex digits
     #[arg(long, value_name = "HASH")]
     pub sha256: Option<String>,
+    /// Which way it went: by hand, by courier
+    #[arg(long, value_name = "TEXT")]
+    pub how: Option<String>,
+    /// When: 2026-11-20T18:30 [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub when: Option<String>,
     /// What else there is to say
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
@@ -187,6 +193,7 @@ pub(super) async fn custody(client: &Client, what: CustodyCommand) -> anyhow::Re
             let sha256 = args.file.as_deref().map(super::people::sha256_of).transpose()?.or(args.sha256);
             let request = json!({
                 "case": args.case, "what": args.what, "to": args.to, "sha256": sha256, "note": args.note,
+                "how": args.how, "when": args.when,
             });
             let body = json(&send(client, "/v1/custody", request, &args.by).await?)?;
             println!("Written down. It stands in every later bundle of this ledger.");

@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 
 use super::Console;
 use super::shell::Visitor;
-use super::table::{api::API, may};
+use super::table::{Row, api::API, may};
 use crate::admin::Failure;
 
 /// The largest answer that a page makes something of, bytes.
@@ -48,6 +48,7 @@ pub(super) async fn signed(
     mut body: Value,
     passphrase: &str,
 ) -> Result<Value, Failure> {
+    check_open(visitor, &Method::POST, path)?;
     if passphrase.is_empty() {
         return Err(Failure::unproved("Type your passphrase: it shows that it is you."));
     }
@@ -70,13 +71,7 @@ async fn send(
     path: &str,
     body: Option<Value>,
 ) -> Result<Value, Failure> {
-    // INVARIANT AK-1.
-    let is_open = API
-        .iter()
-        .any(|row| row.method == method.as_str() && may(row.who, &visitor.role) && is_of(row.path, path));
-    if !is_open {
-        return Err(Failure::not_theirs("This is not open to your role."));
-    }
+    check_open(visitor, &method, path)?;
     let body = body.map(|body| body.to_string()).unwrap_or_default();
     let request =
         Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
@@ -95,6 +90,16 @@ async fn send(
     }
     let sentence = answer.get("error").and_then(Value::as_str).unwrap_or("the request was refused");
     Err(Failure::answered(status, for_a_page(status, sentence)))
+}
+
+/// INVARIANT AK-1.
+fn check_open(visitor: &Visitor, method: &Method, path: &str) -> Result<(), Failure> {
+    let is_open =
+        |row: &Row| row.method == method.as_str() && may(row.who, &visitor.role) && is_of(row.path, path);
+    if API.iter().any(is_open) {
+        return Ok(());
+    }
+    Err(Failure::not_theirs("This is not open to your role."))
 }
 
 /// Whether a path is one of a row: `/api/v1/cosign/{id}` is that of `/v1/cosign/C-1?x=y`.

@@ -177,6 +177,8 @@ struct FindingPage {
     said: &'static str,
     text_max: usize,
     can_decide: bool,
+    /// Whether protected information was reached.
+    is_files: bool,
     /// Whom a question may go to, and whom it is about.
     people: Vec<(String, String)>,
     about: String,
@@ -251,6 +253,7 @@ async fn show(
         would_explain: all_of(&whole, |detail| &detail.finding.would_explain),
         not_shown: all_of(&whole, |detail| &detail.not_shown),
         shell: Shell::new(console, Some(visitor), "/findings", "Finding"),
+        is_files: whole.findings.iter().any(|detail| detail.finding.asset.area.is_files()),
         people: roster
             .persons()
             .iter()

@@ -50,6 +50,11 @@ impl Outgoing {
         Ok(told)
     }
 
+    /// Whether an address is one that the watched people may run.
+    pub(super) fn warns_of_a_place(&self) -> bool {
+        self.warnings.iter().any(|sentence| sentence.contains("mail decline"))
+    }
+
     /// Names of passwords and tokens that are set.
     pub(super) fn set_secrets(&self) -> Vec<&str> {
         self.secrets.iter().filter(|(_, is_set)| **is_set).map(|(name, _)| name.as_str()).collect()
@@ -59,7 +64,7 @@ impl Outgoing {
 /// The example of collector.toml without its marks of comment.
 fn lines_to_write() -> String {
     let example = include_str!("../../templates/delivery-example.toml");
-    let lines = example.lines().filter(|line| !line.trim().is_empty()).map(|line| {
+    let lines = example.lines().filter(|line| !line.trim_matches(['#', ' ']).is_empty()).map(|line| {
         let bare = line.trim_start_matches("# ").trim_start_matches('#');
         let is_setting =
             bare.starts_with('[') || bare.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));

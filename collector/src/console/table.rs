@@ -47,8 +47,11 @@ const DECIDE: Who = Who::Only(&["manager", "reviewer"]);
 const RUN: Who = Who::Only(&["manager", "reviewer", "operator"]);
 /// Who keeps it running: adds machines, ends them.
 const KEEP: Who = Who::Only(&["manager", "operator"]);
-/// Who lets people in and out.
+/// Who lets people in and out, and says what is watched.
 const MANAGER: Who = Who::Only(&["manager"]);
+
+/// Who has one case and nothing else.
+const ATTORNEY: Who = Who::Only(&["attorney"]);
 
 /// The pages in the order in which they are named on every page. One without a row below is not built yet, and is shown
 /// to nobody.
@@ -66,6 +69,7 @@ pub const NAVIGATION: &[(&str, &str)] = &[
     ("Evidence", "/evidence"),
     ("Self-check", "/self-check"),
     ("Settings", "/settings"),
+    ("Your case", "/case"),
     ("About me", "/mine"),
 ];
 
@@ -115,6 +119,29 @@ pub const PAGES: &[Row] = &[
     get("/reports", DECIDE),
     get("/reports/{name}", DECIDE),
     post("/reports/sign-off", DECIDE),
+    // An attorney's case.
+    get("/case", ATTORNEY),
+    get("/case/bundle/{id}", ATTORNEY),
+    post("/case/bundle/{id}", ATTORNEY),
+    get("/case/checked/{id}", ATTORNEY),
+    // Departure.
+    get("/departure", DECIDE),
+    post("/departure", DECIDE),
+    // Breach assessments.
+    get("/breach", DECIDE),
+    get("/breach/begin/{id}", DECIDE),
+    post("/breach/begin/{id}", DECIDE),
+    get("/breach/{id}", DECIDE),
+    post("/breach/{id}", DECIDE),
+    // Evidence.
+    get("/evidence", DECIDE),
+    get("/evidence/preview", DECIDE),
+    post("/evidence/build", DECIDE),
+    post("/evidence/preserve", DECIDE),
+    get("/evidence/bundle/{id}", DECIDE),
+    post("/evidence/bundle/{id}", DECIDE),
+    get("/evidence/checked/{id}", DECIDE),
+    post("/evidence/hold/release", MANAGER),
     // Machines.
     get("/machines", RUN),
     get("/machines/{name}", RUN),
@@ -122,6 +149,20 @@ pub const PAGES: &[Row] = &[
     post("/machines/{name}/shut-out", KEEP),
     get("/add-machine", KEEP),
     post("/add-machine", KEEP),
+    // What is protected.
+    get("/protected", DECIDE),
+    post("/protected/watch", MANAGER),
+    get("/protected/jobs", DECIDE),
+    post("/protected/jobs", DECIDE),
+    get("/protected/try", DECIDE),
+    post("/protected/try", DECIDE),
+    // Tickets.
+    get("/tickets", DECIDE),
+    get("/tickets/request", DECIDE),
+    post("/tickets/request", DECIDE),
+    get("/tickets/{id}", DECIDE),
+    post("/tickets/{id}", DECIDE),
+    post("/tickets/{id}/seen", DECIDE),
     // Second signatures.
     get("/second", DECIDE),
     post("/second/reviewer", MANAGER),

@@ -253,6 +253,6 @@ pub(super) async fn decline(console: &Console, visitor: &Visitor, form: &ChangeF
         return Err(Failure::bad("Say why it is kept all the same."));
     }
     let body = json!({"because": form.because.trim()});
-    ask::post(console, visitor, "/v1/delivery/decline", body).await?;
+    ask::signed(console, visitor, "/v1/delivery/decline", body, &form.passphrase).await?;
     Ok(())
 }

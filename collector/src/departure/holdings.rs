@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use ntk_evidence::event::HoldingKind;
+use serde::Serialize;
 
 use super::{Holding, Inventory, Order, Step};
 use crate::roster::{Account, Person, Roster};
@@ -25,6 +26,55 @@ pub fn checklist(roster: &Roster, person: &str, inventory: Option<&Inventory>) -
     list.finish()
 }
 
+/// Names of a person's accounts and fingerprints of their keys, in small letters.
+fn names_of(roster: &Roster, person: &str) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for account in roster.accounts().iter().filter(|account| account.holder.person() == Some(person)) {
+        let texts = [&account.user, &account.sid, &account.upn];
+        names.extend(texts.into_iter().flatten().map(|text| text.to_ascii_lowercase()));
+    }
+    let keys = roster.keys().iter().filter(|key| key.person == person);
+    names.extend(keys.map(|key| key.fingerprint.to_ascii_lowercase()));
+    names
+}
+
+/// One thing that a machine says a person holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// The machine.
+    pub host: String,
+    /// What, in words.
+    pub what: String,
+    /// Since when the machine tells of it, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+/// What machines say that this person's accounts and keys hold.
+pub fn held(roster: &Roster, person: &str, inventory: &Inventory) -> Vec<Held> {
+    let names = names_of(roster, person);
+    let held = inventory.of(&names).map(|holding| {
+        let kind = match holding.order {
+            Order::RemoteTools => "remote access",
+            Order::AdminGroups => "administrator’s rights",
+            Order::Accounts => "account",
+            Order::Keys => "key",
+            Order::Mail => "mail",
+            Order::Passwords => "place of passwords or keys",
+            Order::Jobs => "job or service",
+            Order::Sessions | Order::Covers | Order::Contracts | Order::Things => "other",
+        };
+        let whose = holding.whose.iter().find(|whose| **whose != holding.name);
+        let whose = whose.map(|whose| format!(" (account {whose})")).unwrap_or_default();
+        Held {
+            host: holding.host.clone(),
+            what: format!("{kind}: {}{whose}", holding.name),
+            since: inventory.since(holding).map(str::to_owned),
+        }
+    });
+    held.collect()
+}
+
 struct List<'r> {
     roster: &'r Roster,
     person: &'r Person,
@@ -33,7 +83,7 @@ struct List<'r> {
 
 impl<'r> List<'r> {
     fn add(&mut self, order: Order, id: String, what: String, why: &str) {
-        self.steps.push(Step { id: slug(&id), what, why: why.to_owned(), order });
+        self.steps.push(Step { id: slug(&id), what, why: why.to_owned(), order, since: None });
     }
 
     fn own(&self) -> impl Iterator<Item = &'r Account> + use<'r> {
@@ -198,13 +248,7 @@ impl<'r> List<'r> {
 
     /// What machines report beyond the roster.
     fn reported_by_machines(&mut self, inventory: &Inventory) {
-        let mut names: BTreeSet<String> = BTreeSet::new();
-        for account in self.own() {
-            let texts = [&account.user, &account.sid, &account.upn];
-            names.extend(texts.into_iter().flatten().map(|text| text.to_ascii_lowercase()));
-        }
-        let keys = self.roster.keys().iter().filter(|key| key.person == self.person.id);
-        names.extend(keys.map(|key| key.fingerprint.to_ascii_lowercase()));
+        let names = names_of(self.roster, &self.person.id);
         for holding in inventory.of(&names) {
             let (host, name) = (&holding.host, &holding.name);
             // The roster's own step names the account already.
@@ -217,6 +261,9 @@ impl<'r> List<'r> {
             let Some(what) = holding.step() else { continue };
             let id = format!("machine/{host}/{:?}/{name}", holding.order);
             self.add(holding.order, id, what, "The machine’s own inventory names it.");
+            if let Some(step) = self.steps.last_mut() {
+                step.since = inventory.since(holding).map(str::to_owned);
+            }
         }
         if self.person.remote_tools.is_empty() {
             let is_tool = |holding: &&Holding| holding.what != Some(HoldingKind::VpnProfile);

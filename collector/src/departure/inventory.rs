@@ -1,6 +1,6 @@
 //! What machines say about rights, read generously: agents of another version may say more or less.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ntk_evidence::event::{Event, HoldingKind, Inventory as Told, InventoryReason, Kind};
 use serde_json::{Map, Value};
@@ -47,6 +47,8 @@ pub struct Holding {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
     holdings: BTreeSet<Holding>,
+    /// When each of them was first told of and has been since, RFC 3339, as the machine says.
+    since: BTreeMap<Holding, String>,
 }
 
 impl Inventory {
@@ -66,6 +68,18 @@ impl Inventory {
             self.holdings.retain(|holding| holding.host != host);
             self.holdings.extend(holdings);
         }
+        let Self { holdings, since } = self;
+        since.retain(|holding, _| holdings.contains(holding));
+        for holding in holdings.iter() {
+            if !since.contains_key(holding) {
+                since.insert(holding.clone(), event.time.clone());
+            }
+        }
+    }
+
+    /// Since when a machine tells of something, among the entries that were taken in.
+    pub fn since(&self, holding: &Holding) -> Option<&str> {
+        self.since.get(holding).map(String::as_str)
     }
 
     /// Everything, or what is new and gone since then.
@@ -222,6 +236,28 @@ mod tests {
         let names = BTreeSet::from(["itadmin1".to_owned()]);
         assert_eq!(inventory.of(&names).map(|holding| holding.host.as_str()).collect::<Vec<_>>(), ["ws-02"]);
     }
+    #[test]
+    fn since_when_something_is_told_stays_as_long_as_it_is_told() {
+        let mut inventory = Inventory::default();
+        let key = |time: &str, list: &str| {
+            event(&format!(
+                r#"{{"kind":"inventory","time":"{time}","inventory":{{"reason":"start","holdings":[{list}]}}}}"#
+            ))
+        };
+        let (sudo, adm) = (
+            r#"{"what":"admin_group","name":"sudo","accounts":["bea"]}"#,
+            r#"{"what":"admin_group","name":"adm","accounts":["bea"]}"#,
+        );
+        inventory.observe("ws-01", &key("2026-11-20T08:00:00Z", sudo));
+        inventory.observe("ws-01", &key("2026-11-21T08:00:00Z", &format!("{sudo},{adm}")));
+        inventory.observe("ws-01", &key("2026-11-22T08:00:00Z", adm));
+        inventory.observe("ws-01", &key("2026-11-23T08:00:00Z", &format!("{sudo},{adm}")));
+        let told = inventory.all(Order::AdminGroups);
+        let told: Vec<_> = told.map(|one| (one.name.clone(), inventory.since(one).unwrap())).collect();
+        // It was gone in between, so it counts anew.
+        assert_eq!(told, [("adm".into(), "2026-11-21T08:00:00Z"), ("sudo".into(), "2026-11-23T08:00:00Z")]);
+    }
+
     #[test]
     fn what_a_machine_tells_later_adds_and_takes_away() {
         let mut inventory = Inventory::default();

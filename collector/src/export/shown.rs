@@ -120,7 +120,7 @@ impl<'q> Shown<'q> {
 }
 
 /// Whether something is one of these assets, or none that has a class (a login, the recording).
-fn is_of(wanted: &[String], asset: &Asset) -> bool {
+pub(super) fn is_of(wanted: &[String], asset: &Asset) -> bool {
     let class = asset.area.class();
     !class.is_files() || assets::holds(wanted, Some(class.as_str()), asset.owner.as_deref())
 }

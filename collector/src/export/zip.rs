@@ -1,6 +1,6 @@
-//! One ZIP file of a bundle's files.
+//! One ZIP file of a bundle's files, and back.
 
-use std::io::{Cursor, Write as _};
+use std::io::{Cursor, Read as _, Write as _};
 
 use ntk_evidence::bundle::bag::Files;
 use zip::write::SimpleFileOptions;
@@ -16,4 +16,20 @@ pub fn zip(files: &Files, folder: &str) -> Result<Vec<u8>, ExportError> {
         zip.write_all(bytes)?;
     }
     Ok(zip.finish()?.into_inner())
+}
+
+/// The files of a bundle that [`zip`] made, without their top folder. Only for bytes whose hash the ledger knows: what
+/// strangers bring is read by `ntk-verify`, within its bounds.
+pub fn unzip(bytes: &[u8]) -> Result<Files, ExportError> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes))?;
+    let mut files = Files::new();
+    for index in 0..archive.len() {
+        let mut file = archive.by_index(index)?;
+        let name = file.name()?.into_owned();
+        let path = name.split_once('/').map_or(name.as_str(), |(_, path)| path).to_owned();
+        let mut content = Vec::new();
+        file.read_to_end(&mut content)?;
+        files.insert(path, content);
+    }
+    Ok(files)
 }

@@ -114,7 +114,7 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
         act::kind::DELIVERY => {
             let (said, is_told_first) = super::delivered::change(body)?;
             is_prominent = is_told_first;
-            said
+            signed(&said, body, roster)
         }
         act::kind::OFF_SITE if text("step") == "works_again" => format!("Copies reach {} again.", text("to")),
         act::kind::TIME_STAMP if text("step") == "failing" => {

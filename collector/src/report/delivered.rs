@@ -57,7 +57,7 @@ pub(super) fn change(body: &Value) -> Option<(String, bool)> {
                 true,
             )
         }
-        DeliveryAct::Declined { because, warnings } => {
+        DeliveryAct::Declined { because, warnings, .. } => {
             let n = count(warnings.len(), "warning was", "warnings were");
             (
                 format!(

@@ -56,6 +56,9 @@ pub enum Via {
     /// Typed by somebody at the collector.
     #[serde(rename = "command line")]
     CommandLine,
+    /// Typed by somebody who is signed in to the console.
+    #[serde(rename = "console")]
+    Console,
     /// A row of a file.
     #[serde(rename = "csv")]
     Csv,

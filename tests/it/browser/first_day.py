@@ -58,6 +58,29 @@ def main():
         for name, path in [*opened, ("own sign-in", "/me")]:
             page.goto(path)
             watcher.look(page, re.sub(r"[^a-z]+", "-", name.lower()).strip("-"))
+        for path in ("/add-machine", "/protected/try", "/protected/jobs", "/tickets/request"):
+            page.goto(path)
+            watcher.look(page, path.strip("/").replace("/", "-"))
+            opened.append((path, path))
+        page.goto("/machines")
+        if page.locator("main a[href^='/machines/']").count():
+            of_machine = page.locator("main a[href^='/machines/']").first.get_attribute("href")
+            page.goto(of_machine)
+            watcher.look(page, "machine")
+            opened.append(("a machine", of_machine))
+        # The set-up and the parts of Settings stand in no navigation.
+        page.goto("/wizard")
+        watcher.look(page, "set-up-list")
+        opened.append(("set-up", "/wizard"))
+        for where in ("/wizard", "/settings"):
+            page.goto(where)
+            parts = [item.get_attribute("href") for item in page.locator(f"main a[href^='{where}/']").all()]
+            for path in dict.fromkeys(parts):
+                page.goto(path)
+                for hidden in page.locator("main details:not([open])").all():
+                    hidden.locator("summary").click()
+                watcher.look(page, path.strip("/").replace("/", "-"))
+                opened.append((path, path))
         page.goto("/events?show=1")
         watcher.look(page, "events-found")
         opened.append(("events found", "/events?show=1"))
@@ -74,6 +97,20 @@ def main():
             page.goto(path)
             watcher.look(page, "finding")
             opened.append(("a finding", path))
+            assess = page.locator("main a[href^='/breach/begin/']")
+            if assess.count():
+                opened.append(("a breach assessment begun", assess.first.get_attribute("href")))
+                page.goto(opened[-1][1])
+                watcher.look(page, "breach-begin")
+        for name, path in [
+            ("departure-of-one", "/departure?person=northwind"),
+            ("evidence-preview", "/evidence/preview?case=C-1&person=northwind&from=2026-01-01&to=2036-12-31"),
+            ("evidence-wrong", "/evidence/preview?case=our+case&from=2026-01-01&to=2025-01-01"),
+            ("breaches", "/breach"),
+        ]:
+            page.goto(path)
+            watcher.look(page, name)
+            opened.append((name, path))
         # To read, nobody needs a script.
         state = person.storage_state()
         plain = context(browser, origin, java_script_enabled=False, storage_state=state)
@@ -92,4 +129,5 @@ def main():
     watcher.end()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::Timestamp;
-use ntk_tests::console::{let_in, PASSPHRASE, with_manager};
+use ntk_tests::console::{PASSPHRASE, let_in, with_manager};
 use ntk_tests::crafted::{Crafted, entry, message};
 use ntk_tests::practice::START_WITHIN;
 use ntk_tests::wait;

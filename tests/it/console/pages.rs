@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use jiff::{Timestamp, ToSpan as _, Zoned};
 use ntk_tests::console::{Answer, PASSPHRASE, with_manager};
 use ntk_tests::crafted::{entry, message};
-use ntk_tests::practice::START_WITHIN;
+use ntk_tests::practice::{Practice, START_WITHIN};
 use ntk_tests::wait;
 use serde_json::json;
 
@@ -21,23 +21,27 @@ pub(super) fn keep(name: &str, page: &Answer) -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn a_finding_is_asked_about_and_decided_on_its_page_and_its_names_are_text() -> Result<()> {
-    let (practice, mut browser, _) = with_manager()?;
+/// A machine that tells of accounts which read somebody's mailbox: account, owner of the mailbox.
+pub(super) fn with_access(practice: &Practice, accesses: &[(&str, &str)]) -> Result<()> {
     let now = Timestamp::now();
     let access = |user: &str, owner: &str| {
         json!({"kind": "file_access", "time": now.to_string(), "outcome": "success", "action": "read",
             "actor": {"login_uid": 1001, "login_user": user, "session": 5, "confidence": "kernel"},
             "object": {"class": "mailbox", "owner": owner}, "source": {"sensor": "linux-audit"}})
     };
-    let events = [access("itadmin1", "manager"), access(MARKUP, MARKUP)];
     runtime()?.block_on(async {
-        let mut agent = enrolled(&practice, "ws-01").await?;
+        let mut agent = enrolled(practice, "ws-01").await?;
         let mut stream = agent.stream().await?;
-        let entries = events.iter().map(|event| entry(&event.to_string())).collect::<Result<Vec<_>>>()?;
-        let batch = agent.seal(entries)?;
+        let entries = accesses.iter().map(|(user, owner)| entry(&access(user, owner).to_string()));
+        let batch = agent.seal(entries.collect::<Result<Vec<_>>>()?)?;
         accepted(&mut stream, message(&batch), batch.size()).await
-    })?;
+    })
+}
+
+#[test]
+fn a_finding_is_asked_about_and_decided_on_its_page_and_its_names_are_text() -> Result<()> {
+    let (practice, mut browser, _) = with_manager()?;
+    with_access(&practice, &[("itadmin1", "manager"), (MARKUP, MARKUP)])?;
     let week = wait::until("the finding on the page of this week", START_WITHIN, || {
         let page = browser.get("/")?;
         Ok(page.body.contains("Ask or decide").then_some(page))

@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use ntk_tests::console::{let_in, PASSPHRASE, with_manager};
+use ntk_tests::console::{PASSPHRASE, let_in, with_manager};
 
 use super::pages::{MARKUP, keep};
 

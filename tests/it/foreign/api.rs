@@ -9,6 +9,10 @@ use std::process::Command;
 use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
+use ntk_collector::console::COOKIE;
+use ntk_collector::console::table::Row;
+use ntk_collector::console::table::api::API;
+use ntk_tests::console::{PASSPHRASE, with_manager};
 use ntk_tests::practice::Practice;
 use ntk_tests::strangers::{Checks, judged};
 use ntk_tests::{program, skip};
@@ -93,9 +97,9 @@ fn carry(outside: &TcpStream, inside: &UnixStream) {
     });
 }
 
-fn sent(schemathesis: &Path, document: &Path, address: SocketAddr, more: &[&str]) -> Result<(bool, String)> {
+fn sent(schemathesis: &Path, document: &Path, url: &str, more: &[&str]) -> Result<(bool, String)> {
     let mut command = Command::new(schemathesis);
-    command.arg("run").arg(document).args(["--url", &format!("http://{address}")]);
+    command.arg("run").arg(document).args(["--url", url]);
     command.args(["--phases", "coverage,fuzzing", "--checks", HOLDS, "--max-examples", "10", "--seed", "1"]);
     command.args(["--request-timeout", "30", "--continue-on-failure", "--no-color"]);
     command.args(more);
@@ -109,12 +113,12 @@ fn sent(schemathesis: &Path, document: &Path, address: SocketAddr, more: &[&str]
 fn the_collector_answers_as_described_whatever_it_is_sent_and_lives_on() -> Result<()> {
     let Some(schemathesis) = beside_python("schemathesis") else { return Ok(()) };
     let practice = Practice::start()?;
-    let address = bridge(practice.dir().join("admin.sock"))?;
+    let url = format!("http://{}", bridge(practice.dir().join("admin.sock"))?);
     let document = practice.folder().join("openapi.json");
     let mut described = described()?;
     std::fs::write(&document, described.to_string())?;
     let before = practice.status()?;
-    let (held, said) = sent(&schemathesis, &document, address, &["--max-time", SECONDS])?;
+    let (held, said) = sent(&schemathesis, &document, &url, &["--max-time", SECONDS])?;
     println!("{said}");
     ensure!(held, "not as described: {said}");
     practice.collector(&["self-check"])?;
@@ -124,13 +128,98 @@ fn the_collector_answers_as_described_whatever_it_is_sent_and_lives_on() -> Resu
     ensure!(!practice.collector_log().contains("panicked"), "{}", practice.collector_log());
 
     // The twin: a description that promises what no answer has.
-    let schema = "/paths/~1v1~1progress/get/responses/200/content/application~1json/schema";
-    *described.pointer_mut(schema).context("the answer has a schema")? =
-        json!({"type": "object", "required": ["promised"]});
+    *described.pointer_mut(PROGRESS).context("the answer has a schema")? = promised();
     std::fs::write(&document, described.to_string())?;
     let one = ["--max-time", SECONDS_OF_ONE, "--include-path", "/v1/progress"];
-    let (held, said) = sent(&schemathesis, &document, address, &one)?;
+    let (held, said) = sent(&schemathesis, &document, &url, &one)?;
     ensure!(!held && said.contains("promised"), "a broken promise should be found: {said}");
     judged(Checks::Shape, "PyPI schemathesis");
     Ok(())
+}
+
+/// The description without what the console does not open.
+fn of_the_console(mut described: Value) -> Result<Value> {
+    let paths = described["paths"].as_object_mut().context("paths")?;
+    for (path, operations) in paths.iter_mut() {
+        let operations = operations.as_object_mut().context("operations")?;
+        operations.retain(|method, _| {
+            let is_it = |row: &&Row| {
+                row.method.eq_ignore_ascii_case(method) && row.path.strip_prefix("/api") == Some(path)
+            };
+            !["get", "post"].contains(&method.as_str()) || API.iter().any(|row| is_it(&row))
+        });
+    }
+    paths.retain(|_, operations| operations.get("get").or(operations.get("post")).is_some());
+    Ok(described)
+}
+
+#[test]
+fn the_console_answers_a_manager_as_described_whatever_her_browser_sends_and_nobody_else() -> Result<()> {
+    let Some(schemathesis) = beside_python("schemathesis") else { return Ok(()) };
+    let (practice, mut browser, _) = with_manager()?;
+    browser.get("/me")?;
+    let url = format!("{}/api", practice.console_origin());
+    let document = practice.folder().join("openapi.json");
+    let mut described = of_the_console(described()?)?;
+    sign(&mut described);
+    let n = described["paths"].as_object().map_or(0, serde_json::Map::len);
+    ensure!(n > 50, "{n} paths are open");
+    std::fs::write(&document, described.to_string())?;
+    let authority = practice.dir().join("private/authority.pem").to_string_lossy().into_owned();
+    let origin = format!("Origin: {}", practice.console_origin());
+    let cookie = format!("Cookie: {COOKIE}={}", browser.cookie()?);
+    let token = format!("X-CSRF-Token: {}", browser.csrf());
+    // A connection that lay idle for ten seconds is closed; schemathesis does not send again what it meant to send there.
+    let tls = ["--tls-verify", &authority, "-H", &origin, "-H", "Connection: close"];
+    let signed_in = [&tls[..], &["-H", &cookie, "-H", &token]].concat();
+    let before = practice.status()?;
+    let (held, said) =
+        sent(&schemathesis, &document, &url, &[&signed_in[..], &["--max-time", SECONDS]].concat())?;
+    println!("{said}");
+    ensure!(held, "not as described: {said}");
+    practice.collector(&["self-check"])?;
+    ensure!(!practice.collector_log().contains("panicked"), "{}", practice.collector_log());
+    let size = |status: &Value| status["log"]["size"].as_u64();
+    ensure!(size(&practice.status()?) > size(&before), "something came of it");
+    ensure!(browser.get("/")?.status == 200, "she is still signed in");
+
+    // The twins: without a session, or without its token, nothing is done; and a broken promise is found here, too.
+    let one = ["--max-time", SECONDS_OF_ONE, "--include-path"];
+    for (what, headers) in [("nobody", tls.to_vec()), ("no token", [&tls[..], &["-H", &cookie]].concat())] {
+        let (_, said) =
+            sent(&schemathesis, &document, &url, &[&headers[..], &one, &["/v1/self-check"]].concat())?;
+        ensure!(said.contains("returned only 401/403 responses"), "{what}: {said}");
+    }
+    *described.pointer_mut(PROGRESS).context("the answer has a schema")? = promised();
+    std::fs::write(&document, described.to_string())?;
+    let (held, said) =
+        sent(&schemathesis, &document, &url, &[&signed_in[..], &one, &["/v1/progress"]].concat())?;
+    ensure!(!held && said.contains("promised"), "a broken promise should be found: {said}");
+    judged(Checks::Shape, "PyPI schemathesis");
+    Ok(())
+}
+
+/// Where the description says what `progress` answers.
+const PROGRESS: &str = "/paths/~1v1~1progress/get/responses/200/content/application~1json/schema";
+
+/// What no answer has.
+fn promised() -> Value {
+    json!({"type": "object", "required": ["promised"]})
+}
+
+/// Requests are signed by the one who is signed in, with her passphrase: what is random there is refused at once, and
+/// nothing behind it is tried.
+fn sign(value: &mut Value) {
+    if let Some(properties) = value.get_mut("properties").and_then(Value::as_object_mut) {
+        for (name, only) in [("by", "mary"), ("passphrase", PASSPHRASE)] {
+            if let Some(property) = properties.get_mut(name) {
+                *property = json!({"type": "string", "enum": [only]});
+            }
+        }
+    }
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(sign),
+        Value::Array(all) => all.iter_mut().for_each(sign),
+        _ => {}
+    }
 }

@@ -254,7 +254,7 @@ async fn record_leave(
         passphrase: passphrase(&form.passphrase),
     };
     let _room = console.passphrases.acquire().await;
-    let Json(answer) = leave(State(console.app.clone()), Json(request)).await?;
+    let Json(answer) = leave(State(console.app.clone()), visitor.viewer(), Json(request)).await?;
     console.week.forget();
     let is_pending = answer.get("version").is_none();
     Ok(match (withdraw, is_pending) {

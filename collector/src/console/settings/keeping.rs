@@ -69,8 +69,12 @@ async fn show(console: &Console, visitor: &Visitor, said: &'static str, refused:
     let is_shown = |hold: &Hold| hold.terms.person.as_deref() != Some(visitor.person.as_str());
     let holds: Vec<Hold> = told.holds.into_iter().filter(is_shown).collect();
     let row = |hold: &Hold| {
-        let edge = |at: Option<jiff::Timestamp>, open: &str| {
-            at.map_or_else(|| open.to_owned(), |at| moment(at, zone))
+        let edge = |at: Option<jiff::Timestamp>| at.map(|at| moment(at, zone));
+        let span = match (edge(hold.terms.from), edge(hold.terms.to)) {
+            (None, None) => "all of it, and what is to come".to_owned(),
+            (Some(from), None) => format!("from {from}, without end"),
+            (None, Some(to)) => format!("from the beginning to {to}"),
+            (Some(from), Some(to)) => format!("from {from} to {to}"),
         };
         Row {
             id: hold.terms.id.clone(),
@@ -80,11 +84,7 @@ async fn show(console: &Console, visitor: &Visitor, said: &'static str, refused:
                 .person
                 .as_deref()
                 .map_or_else(|| "nobody in particular".to_owned(), |id| visible(&name(id, &roster))),
-            span: format!(
-                "{} to {}",
-                edge(hold.terms.from, "the beginning"),
-                edge(hold.terms.to, "without end")
-            ),
+            span,
             reason: visible(&hold.terms.reason),
             began: when(&hold.began, zone),
             released: hold.released.as_deref().map(|at| when(at, zone)),

@@ -10,6 +10,8 @@ const KEEP: Who = Who::Only(&["manager", "operator"]);
 /// Each about themselves.
 const ALL: Who = Who::Only(&["manager", "reviewer", "attorney", "operator", "person"]);
 const MANAGER: Who = Who::Only(&["manager"]);
+/// Those who decide, and an attorney for one case.
+const BUNDLES: Who = Who::Only(&["manager", "reviewer", "attorney"]);
 
 /// One row a route.
 pub const API: &[Row] = &[
@@ -50,6 +52,7 @@ pub const API: &[Row] = &[
     post("/api/v1/policy", MANAGER),
     get("/api/v1/policy/table", DECIDE),
     post("/api/v1/policy/try", DECIDE),
+    get("/api/v1/protected", DECIDE),
     get("/api/v1/watches", DECIDE),
     post("/api/v1/watches/decide", MANAGER),
     get("/api/v1/inventory", DECIDE),
@@ -108,9 +111,18 @@ pub const API: &[Row] = &[
     get("/api/v1/hold", DECIDE),
     post("/api/v1/hold", DECIDE),
     post("/api/v1/hold/release", MANAGER),
-    get("/api/v1/custody", DECIDE),
+    get("/api/v1/custody", BUNDLES),
     post("/api/v1/custody", DECIDE),
+    get("/api/v1/preserve", DECIDE),
     post("/api/v1/preserve", DECIDE),
+    // Evidence: nobody has a bundle that is about themselves (admin::bundles), an attorney those of one case.
+    post("/api/v1/export", DECIDE),
+    post("/api/v1/export/preview", DECIDE),
+    get("/api/v1/bundles", BUNDLES),
+    post("/api/v1/bundles", DECIDE),
+    get("/api/v1/bundles/{id}", BUNDLES),
+    post("/api/v1/bundles/check", BUNDLES),
+    post("/api/v1/bundles/remove", DECIDE),
 ];
 
 /// Routes of the API that the console does not open, and why.
@@ -121,8 +133,6 @@ pub const WITHHELD: &[(&str, &str)] = &[
         "POST /v1/report",
         "its answer holds what is about its reader; the page Reports shows what was kept, without that",
     ),
-    ("POST /v1/export", "its bundle holds what is about its reader; the page Evidence has its own rules"),
-    ("POST /v1/export/preview", "what its bundle would hold is about its reader, too"),
     (
         "POST /v1/staff-notice/acknowledge",
         "in somebody else's name by whoever runs the collector; people have their link",
