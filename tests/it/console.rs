@@ -10,6 +10,7 @@ mod machines;
 mod pages;
 mod people;
 mod protected;
+mod questions;
 mod second;
 mod settings;
 mod tickets;

@@ -83,6 +83,10 @@ def main():
         page.goto("/events?show=1")
         watcher.look(page, "events-found")
         opened.append(("events found", "/events?show=1"))
+        for name, path in [("person", "/people/mary"), ("notices", "/notices"), ("open links", "/links")]:
+            page.goto(path)
+            watcher.look(page, re.sub(r"[^a-z]+", "-", name))
+            opened.append((name, path))
         page.goto("/findings")
         of_one = page.locator("main a[href^='/findings/']")
         if of_one.count() == 0:
