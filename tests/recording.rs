@@ -12,7 +12,7 @@ pub const WATCHED: &str = "/srv/practice/ehr/exports/week";
 /// First serial number of a recording.
 const SERIAL_FIRST: u64 = 1000;
 /// When recordings begin, seconds since 1970: a working day.
-const BEGINS: u64 = 1_795_350_000;
+pub const BEGINS: u64 = 1_795_350_000;
 
 /// Configuration of an agent that plays these recordings and has no other sensor.
 pub fn configuration(files: &[&Path], rate: Option<u32>) -> String {
@@ -38,7 +38,7 @@ pub fn write(path: &Path, prefix: &str, login_uid: u32, files: u64, gap_ms: u64)
         program: "/usr/bin/cat".to_owned(),
         file: file_of(prefix, number),
     });
-    write_opens(path, opens, gap_ms)
+    write_opens(path, BEGINS, opens, gap_ms)
 }
 
 /// One opened file.
@@ -54,12 +54,17 @@ pub struct Open {
     pub file: String,
 }
 
-/// Writes a recording of these opens, one every `gap_ms`.
-pub fn write_opens(path: &Path, opens: impl IntoIterator<Item = Open>, gap_ms: u64) -> Result<()> {
+/// Writes a recording of these opens, one every `gap_ms`, from a second since 1970 on.
+pub fn write_opens(
+    path: &Path,
+    begins: u64,
+    opens: impl IntoIterator<Item = Open>,
+    gap_ms: u64,
+) -> Result<()> {
     let mut text = String::new();
     for (number, open) in (0u64..).zip(opens) {
         let serial = SERIAL_FIRST + number;
-        let at = BEGINS * 1000 + number * gap_ms;
+        let at = begins * 1000 + number * gap_ms;
         let stamp = format!("audit({}.{:03}:{serial})", at / 1000, at % 1000);
         let Open { login_uid, session, program, file: name } = open;
         writeln!(

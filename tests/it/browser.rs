@@ -1,6 +1,8 @@
 //! The console in a browser that nobody here wrote: Debian's Chromium, driven by PyPI's playwright; axe-core looks for what
 //! keeps people out. Not part of `tests/run quick`. Pictures of every page lie in `target/screenshots`.
 
+mod month;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

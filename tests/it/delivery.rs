@@ -1,7 +1,7 @@
 //! Reviews by mail, notices, signs of life: the real collector against a mail server that nobody here wrote, and web
 //! servers with and without the right certificate.
 
-mod post;
+pub(crate) mod post;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -471,7 +471,7 @@ fn records_that_do_not_pack(practice: &Practice) -> Result<()> {
             name(number, 3)
         ),
     });
-    recording::write_opens(&file, opens, 5)?;
+    recording::write_opens(&file, recording::BEGINS, opens, 5)?;
     machine.configure(&recording::configuration(&[&file], None))?;
     machine.start()?;
     wait::until_so("all accesses to arrive", SEEN_WITHIN, || {

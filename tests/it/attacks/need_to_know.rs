@@ -36,7 +36,7 @@ fn played(login: u32, program: &str) -> Result<Vec<Value>> {
         program: program.to_owned(),
         file: recording::file_of("job", number),
     };
-    recording::write_opens(&file, (0..20).map(open), 3)?;
+    recording::write_opens(&file, recording::BEGINS, (0..20).map(open), 3)?;
     machine.configure(&recording::configuration(&[&file], None))?;
     machine.start()?;
     reaches(&practice, &mut machine, 21)?;
@@ -194,7 +194,7 @@ fn a_flood_of_findings_buries_nothing_that_is_never_allowed() -> Result<()> {
     };
     let flood = (0..80).map(|n: u32| open(100 + n / 2, recording::file_of("flood", u64::from(n))));
     let mail = std::iter::once(open(7, "/srv/practice/mail/mary/letter".to_owned()));
-    recording::write_opens(&file, flood.chain(mail), 3)?;
+    recording::write_opens(&file, recording::BEGINS, flood.chain(mail), 3)?;
     let watch = "[[watch]]\npath = \"/srv/practice/mail/mary\"\nclass = \"mailbox\"\nowner = \"mary\"\n";
     machine.configure(&(recording::configuration(&[&file], None) + watch))?;
     machine.start()?;

@@ -12,14 +12,14 @@ use ntk_tests::{skip, wait};
 use serde_json::Value;
 
 /// How long anything here may take to arrive.
-pub(super) const WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const WITHIN: Duration = Duration::from_secs(60);
 /// Who signs in at the mail server.
-pub(super) const USER: &str = "reviews@example.com";
+pub(crate) const USER: &str = "reviews@example.com";
 /// With what.
-pub(super) const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// The Python that has aiosmtpd; skips where there is none.
-pub(super) fn python(test: &str) -> Option<String> {
+pub(crate) fn python(test: &str) -> Option<String> {
     let python = std::env::var("NTK_PYTHON").unwrap_or_else(|_| "python3".into());
     let mut has = Command::new(&python);
     has.args(["-c", "import aiosmtpd"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -31,12 +31,12 @@ pub(super) fn python(test: &str) -> Option<String> {
 }
 
 /// A port on loopback that was free a moment ago.
-pub(super) fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// A certificate for a name, and its key, in a folder.
-pub(super) fn certificate(folder: &Path, name: &str) -> Result<(PathBuf, PathBuf)> {
+pub(crate) fn certificate(folder: &Path, name: &str) -> Result<(PathBuf, PathBuf)> {
     let made = rcgen::generate_simple_self_signed(vec![name.to_owned()])?;
     let files = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
     fs::write(&files.0, made.cert.pem())?;
@@ -45,20 +45,20 @@ pub(super) fn certificate(folder: &Path, name: &str) -> Result<(PathBuf, PathBuf
 }
 
 /// A server that keeps what comes.
-pub(super) struct Post {
+pub(crate) struct Post {
     _running: Running,
     folder: PathBuf,
 }
 
 impl Post {
     /// A mail server with STARTTLS and sign-in.
-    pub(super) fn mail(python: &str, folder: &Path, port: u16, tls: &(PathBuf, PathBuf)) -> Result<Self> {
+    pub(crate) fn mail(python: &str, folder: &Path, port: u16, tls: &(PathBuf, PathBuf)) -> Result<Self> {
         let (certificate, key) = (tls.0.to_string_lossy().into_owned(), tls.1.to_string_lossy().into_owned());
         Self::start(python, folder, port, &["mail"], &[&certificate, &key, USER, PASSWORD])
     }
 
     /// A web server, with TLS where there is a certificate.
-    pub(super) fn web(
+    pub(crate) fn web(
         python: &str,
         folder: &Path,
         port: u16,
@@ -88,7 +88,7 @@ impl Post {
     }
 
     /// Everything that came, in order.
-    pub(super) fn all(&self) -> Result<Vec<Value>> {
+    pub(crate) fn all(&self) -> Result<Vec<Value>> {
         let mut files: Vec<PathBuf> =
             fs::read_dir(&self.folder)?.map(|file| Ok(file?.path())).collect::<Result<_>>()?;
         files.retain(|file| file.extension().is_some_and(|kind| kind == "json"));
@@ -97,13 +97,13 @@ impl Post {
     }
 
     /// Waits for the first that fits.
-    pub(super) fn comes(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub(crate) fn comes(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Result<Value> {
         wait::until(what, WITHIN, || Ok(self.all()?.into_iter().find(|row| fits(row))))
             .with_context(|| format!("what came: {:?}", self.all().unwrap_or_default()))
     }
 }
 
 /// A text field of something that came.
-pub(super) fn text<'a>(row: &'a Value, key: &str) -> &'a str {
+pub(crate) fn text<'a>(row: &'a Value, key: &str) -> &'a str {
     row[key].as_str().unwrap_or_default()
 }
