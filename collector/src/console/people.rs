@@ -21,7 +21,7 @@ use crate::admin::mine;
 use crate::admin::roster::{ConfirmRequest, Lately, confirm, in_force, lately, today};
 use crate::report::shown::visible;
 use crate::report::text::{list_of, moment};
-use crate::roster::{Account, Person, Proposal, Roster, roster_items};
+use crate::roster::{Account, ItemKind, Person, Proposal, Roster, RosterItem, roster_items};
 use crate::staff_notice::{Notice, Notices};
 
 pub(super) fn routes() -> Router<Console> {
@@ -130,8 +130,13 @@ async fn show(console: &Console, visitor: &Visitor, typed: ConfirmForm, wrong: W
             roles: visible(&list_of(&person.roles)),
             accounts: accounts_of(person, &roster).map(|account| visible(&account.in_words())).collect(),
             last_seen: seen(&person.id).unwrap_or_default(),
-            leaves: person.leave_date.map(|day| day.to_string()).unwrap_or_default(),
-            has_left: person.leave_date.is_some_and(|day| day <= today),
+            // Nobody reads here that they are to leave.
+            leaves: match person.leave_date {
+                _ if person.id == visitor.person => "not shown to oneself".to_owned(),
+                Some(day) => day.to_string(),
+                None => String::new(),
+            },
+            has_left: person.id != visitor.person && person.leave_date.is_some_and(|day| day <= today),
             notice,
             is_open,
         }
@@ -144,7 +149,7 @@ async fn show(console: &Console, visitor: &Visitor, typed: ConfirmForm, wrong: W
     let page = PeoplePage {
         shell: Shell::new(console, Some(visitor), "/people", "People"),
         rows: rows.collect(),
-        items: items(&roster, today),
+        items: items(&roster, today, &visitor.person),
         looked: kept.as_ref().map(|(at, _)| moment(*at, zone)).unwrap_or_default(),
         unknown: unknown.collect(),
         people: roster.persons().iter().map(|person| (person.id.clone(), visible(&person.name))).collect(),
@@ -164,9 +169,12 @@ fn suggested(proposal: &Proposal) -> String {
 }
 
 /// What in the roster waits for somebody, without what is a command.
-fn items(roster: &Roster, today: Date) -> Vec<String> {
+fn items(roster: &Roster, today: Date, visitor: &str) -> Vec<String> {
     let sentence = |text: String| visible(text.split(": record it with `").next().unwrap_or(&text));
-    roster_items(roster, today).into_iter().map(|item| sentence(item.sentence)).collect()
+    let about_others = |item: &RosterItem| {
+        item.kind == ItemKind::NotAcknowledged || !item.persons.iter().any(|id| id == visitor)
+    };
+    roster_items(roster, today).into_iter().filter(about_others).map(|item| sentence(item.sentence)).collect()
 }
 
 /// The accounts that somebody holds, alone or with others.

@@ -91,7 +91,9 @@ fn an_account_that_belongs_to_nobody_is_given_to_somebody_and_who_leaves_is_reco
     ensure!(back.leads_to() == Some("/people/sam?said=withdrawn"), "{}", back.body);
     ensure!(browser.get("/people/sam")?.body.contains("No leave date is recorded"));
     // One's own is recorded by somebody else.
-    ensure!(browser.get("/people/mary")?.body.contains("A leave date of yours is recorded by somebody else"));
+    ensure!(
+        browser.get("/people/mary")?.body.contains("When your own access ends is recorded by somebody else")
+    );
     let own = browser.post("/people/mary/leave", &form)?;
     ensure!(own.status == 400 && own.body.contains("Nothing was kept"), "{}", own.body);
     Ok(())

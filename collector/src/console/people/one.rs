@@ -109,12 +109,15 @@ async fn with(
     let people = &published.registry.people;
     let asked = Notice::ALL.into_iter().find(|notice| notice.asks(person)).unwrap_or(Notice::Staff);
     let (notice, is_open) = notice_of(person, &people.notices, console.app.lookup.zone());
+    // Nobody reads here that they are to leave.
+    let is_oneself = visitor.person == person.id;
+    let leave_date = person.leave_date.filter(|_| !is_oneself);
     let waiting = people
         .cosigns
         .waiting(console.now())
+        .filter(|_| !is_oneself)
         .filter(|pending| pending.body.get("person").and_then(Value::as_str) == Some(id));
     let second = people.second.person().and_then(|id| roster.person(id));
-    let is_oneself = visitor.person == person.id;
     let shown = PersonPage {
         shell: Shell::new(console, Some(visitor), "/people", visible(&person.name)),
         id: person.id.clone(),
@@ -129,9 +132,9 @@ async fn with(
             })
             .collect(),
         things: things(person, &roster),
-        follows: what_follows(person, &roster, today),
+        follows: leave_date.map(|_| what_follows(person, &roster, today)).unwrap_or_default(),
         waiting: waiting.map(|pending| visible(&format!("{}: {}", pending.id, pending.says))).collect(),
-        leave_date: person.leave_date.map(|day| day.to_string()).unwrap_or_default(),
+        leave_date: leave_date.map(|day| day.to_string()).unwrap_or_default(),
         can_withdraw: can_withdraw(person, &roster, today),
         may_leave: may_post(&visitor.role, "/people/{id}/leave") && !is_oneself,
         is_oneself,
@@ -161,9 +164,6 @@ fn things(person: &Person, roster: &Roster) -> Vec<String> {
 
 /// What follows from the leave date, without what is a command.
 fn what_follows(person: &Person, roster: &Roster, today: Date) -> Vec<String> {
-    if person.leave_date.is_none() {
-        return Vec::new();
-    }
     let said = follows(roster, &person.id, today).into_iter();
     let mut said: Vec<String> = said.filter(|sentence| !sentence.contains("ntk-collector")).collect();
     let n = checklist(roster, &person.id, None).len();
