@@ -95,7 +95,7 @@ fn an_account_that_belongs_to_nobody_is_given_to_somebody_and_who_leaves_is_reco
         browser.get("/people/mary")?.body.contains("When your own access ends is recorded by somebody else")
     );
     let own = browser.post("/people/mary/leave", &form)?;
-    ensure!(own.status == 400 && own.body.contains("Nothing was kept"), "{}", own.body);
+    ensure!(own.status == 403 && own.body.contains("somebody else who decides"), "{}", own.body);
     Ok(())
 }
 
