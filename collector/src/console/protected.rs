@@ -35,14 +35,14 @@ pub(super) fn routes() -> Router<Console> {
         .merge(trial::routes())
 }
 
-/// Seven days of entries are read again only after so long: the table and the places change slowly.
-const FRESH: SignedDuration = SignedDuration::from_secs(60);
+/// Places that were read so long ago are shown again: two people who look at once, or a form that comes back, read once.
+const FRESH: SignedDuration = SignedDuration::from_secs(5);
 
 /// Places and table as they were read last, and the table's hash.
 #[derive(Debug, Default)]
 pub(crate) struct Kept(Mutex<Option<(Timestamp, String, Arc<Standing>)>>);
 
-/// What is protected; two people who look at once read it once.
+/// What is protected, as it was read just now.
 async fn kept(console: &Console, policy: &Policy) -> Result<Arc<Standing>, Failure> {
     let mut kept = console.protected.0.lock().await;
     let now = console.now();

@@ -47,9 +47,9 @@ fn places_and_the_table_are_shown_a_proposal_is_decided_and_a_changed_table_trie
         let batch = agent.seal(entries.collect::<Result<Vec<_>>>()?)?;
         accepted(&mut stream, message(&batch), batch.size()).await
     })?;
-    let page = wait::until("the proposals", START_WITHIN, || {
+    let page = wait::until("the places and the proposals", START_WITHIN, || {
         let page = browser.get("/protected")?;
-        Ok(page.body.contains("/data/old").then_some(page))
+        Ok((page.body.contains("/data/old") && page.body.contains("/srv/mail/anna")).then_some(page))
     })?;
     keep("protected", &page)?;
     ensure!(!page.body.contains("<img") && !page.body.contains('\u{202e}'), "{}", page.body);
