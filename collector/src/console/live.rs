@@ -32,7 +32,7 @@ async fn live(State(console): State<Console>, visitor: Visitor) -> Response {
     tokio::spawn(async move {
         let _place = place;
         let mut sizes = console.app.ledger.sizes();
-        let mut last = state(&console.app).await;
+        let mut last = looked(&console.app).await;
         // The stream ends with its session, not at the next click.
         let is_signed_in = || console.app.sessions.find(&visitor.token, console.now(), false).is_some();
         while is_signed_in() {
@@ -41,7 +41,7 @@ async fn live(State(console): State<Console>, visitor: Visitor) -> Response {
                 () = tell.closed() => return,
                 () = tokio::time::sleep(Duration::from_secs(60)) => continue,
             }
-            let now = state(&console.app).await;
+            let now = looked(&console.app).await;
             if now.is_some() && now != last {
                 last = now;
                 if tell.send(Ok(Event::default().event("new").data("findings"))).await.is_err() {
@@ -54,18 +54,22 @@ async fn live(State(console): State<Console>, visitor: Visitor) -> Response {
     Sse::new(ReceiverStream::new(told)).keep_alive(KeepAlive::default()).into_response()
 }
 
-/// A hash of every finding with its counts and steps.
-async fn state(app: &App) -> Option<Hash> {
+async fn looked(app: &App) -> Option<Hash> {
     let app = app.clone();
     let read = tokio::task::spawn_blocking(move || {
         app.lookup.up_to_date().ok()?;
-        let records = app.lookup.store().findings().ok()?;
-        let mut text = String::new();
-        for record in records {
-            let finding = &record.finding;
-            text.push_str(&format!("{} {} {}\n", finding.id, finding.n_accesses, record.steps.len()));
-        }
-        Some(Hash::of(text.as_bytes()))
+        state(&app)
     });
     read.await.ok().flatten()
+}
+
+/// A hash of every finding with its counts and steps; nothing where they cannot be read.
+pub(super) fn state(app: &App) -> Option<Hash> {
+    let records = app.lookup.store().findings().ok()?;
+    let mut text = String::new();
+    for record in records {
+        let finding = &record.finding;
+        text.push_str(&format!("{} {} {}\n", finding.id, finding.n_accesses, record.steps.len()));
+    }
+    Some(Hash::of(text.as_bytes()))
 }

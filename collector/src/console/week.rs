@@ -7,11 +7,12 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
+use ntk_evidence::hash::Hash;
 use serde_json::json;
 
 use super::second::n_to_sign;
 use super::shell::{Page, Shell, Visitor, page};
-use super::{Console, first_page};
+use super::{Console, first_page, live};
 use crate::admin::findings::hidden_from;
 use crate::admin::{Answer, blocking};
 use crate::report::text::count;
@@ -19,8 +20,11 @@ use crate::report::week::Week;
 use crate::report::{Item, Undecided, WeeklyReport, html};
 use crate::review::review;
 
-/// A review that was made so long ago is shown again where nobody decided or found anything since.
-const FRESH: SignedDuration = SignedDuration::from_secs(5);
+/// A review is shown again so many times as long as it took to make it, so that looking costs at most a tenth of the
+/// time; the page says as of when it is. Where something was found or decided since, it is made anew at once.
+const SHOWN_AGAIN: i32 = 10;
+/// The shortest and the longest time for which it is shown again.
+const FRESH: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_mins(5));
 
 pub(super) fn routes() -> Router<Console> {
     Router::new().route("/", get(show))
@@ -28,7 +32,24 @@ pub(super) fn routes() -> Router<Console> {
 
 /// The review of this week as it was made last: two people who look at once make one.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(Mutex<Option<(Timestamp, Arc<WeeklyReport>)>>);
+pub(crate) struct Kept(Mutex<Option<Made>>);
+
+#[derive(Debug)]
+struct Made {
+    at: Timestamp,
+    took: SignedDuration,
+    /// What was found and decided by then.
+    state: Option<Hash>,
+    report: Arc<WeeklyReport>,
+}
+
+impl Made {
+    fn is_fresh(&self, now: Timestamp, state: Option<Hash>) -> bool {
+        self.state == state
+            && now.duration_since(self.at).abs()
+                < self.took.saturating_mul(SHOWN_AGAIN).clamp(FRESH.0, FRESH.1)
+    }
+}
 
 /// The review of the week in which we are; it is no report, and is kept nowhere.
 pub(crate) async fn this_week(console: &Console) -> Answer<Arc<WeeklyReport>> {
@@ -37,18 +58,18 @@ pub(crate) async fn this_week(console: &Console) -> Answer<Arc<WeeklyReport>> {
         // Held while it is made: whoever comes meanwhile takes the same.
         let mut kept = console.week.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = console.now();
-        if let Some((made, report)) = &*kept
-            && now.duration_since(*made).abs() < FRESH
-        {
-            return Ok(Arc::clone(report));
-        }
         let app = &console.app;
         app.lookup.up_to_date()?;
+        let state = live::state(app);
+        if let Some(made) = kept.as_ref().filter(|made| made.is_fresh(now, state)) {
+            return Ok(Arc::clone(&made.report));
+        }
         let week = Week::of(now, app.lookup.zone());
         let trust = app.trust.now().0;
         let report = review(&app.practice, &app.lookup, &app.ledger.published(), &trust, now, week, None)?;
         let report = Arc::new(report);
-        *kept = Some((now, Arc::clone(&report)));
+        let took = console.now().duration_since(now).abs();
+        *kept = Some(Made { at: now, took, state, report: Arc::clone(&report) });
         Ok(report)
     })
     .await
