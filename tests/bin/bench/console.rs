@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use ntk_collector::console::table::{NAVIGATION, PAGES};
+use ntk_collector::account::Role;
+use ntk_collector::console::table::navigation;
 use ntk_tests::console::{Browser, set_up_link};
 use ntk_tests::practice::{Practice, free_port};
 use ntk_tests::{usage, wait};
@@ -92,8 +93,7 @@ fn pages(table: &mut Table, practice: &Practice) -> Result<()> {
     let mut browser = Browser::open(practice)?;
     browser.set_up(&set_up_link(practice)?, &[("person", "mary"), ("name", "Mary Lopez")])?;
     page(table, &browser, "sign-in (asks nothing of the ledger)", "/sign-in")?;
-    let is_there = |path: &str| PAGES.iter().any(|row| row.method == "GET" && row.path == path);
-    for (name, path) in NAVIGATION.iter().filter(|(_, path)| is_there(path)) {
+    for (name, path) in navigation(&Role::Manager) {
         page(table, &browser, name, path)?;
     }
     Ok(())
