@@ -121,6 +121,8 @@ pub struct Operation {
     pub does: &'static str,
     /// Media type of the answer.
     pub gives: &'static str,
+    /// Whether it may answer 202: begun, or waiting for a second signature.
+    pub may_wait: bool,
     taken: Vec<Taken>,
     answer: Option<SchemaOf>,
 }
@@ -160,7 +162,7 @@ impl Api {
 
     fn said<T: Arguments>(mut self, method: Method, path: &'static str, does: &'static str) -> Self {
         let (gives, taken) = ("application/json", T::taken());
-        self.operations.push(Operation { method, path, does, gives, taken, answer: None });
+        self.operations.push(Operation { method, path, does, gives, may_wait: false, taken, answer: None });
         self
     }
 
@@ -168,6 +170,14 @@ impl Api {
     pub fn giving(mut self, media_type: &'static str) -> Self {
         if let Some(newest) = self.operations.last_mut() {
             newest.gives = media_type;
+        }
+        self
+    }
+
+    /// The newest route may answer before it is done: 202, with what is to be waited for.
+    pub fn or_later(mut self) -> Self {
+        if let Some(newest) = self.operations.last_mut() {
+            newest.may_wait = true;
         }
         self
     }

@@ -79,6 +79,11 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         _ => json!({}),
     };
     responses.insert("200".into(), json!({"description": "Done", "content": {operation.gives: answer}}));
+    if operation.may_wait {
+        let answer = json!({"application/json": {"schema": {"type": "object"}}});
+        let said = "Begun, or waiting for a second signature";
+        responses.insert("202".into(), json!({"description": said, "content": answer}));
+    }
     let besides = BODY_REFUSALS.iter().filter(|_| body.is_some());
     for (status, why) in REFUSALS.iter().chain(besides) {
         let schema = json!({"schema": {"$ref": "#/components/schemas/Sentence"}});
