@@ -12,6 +12,7 @@
 //! | [`shell`] | what stands around a page ([`shell::Shell`]), who is signed in ([`shell::Visitor`]), what went wrong ([`shell::Trouble`]) |
 //! | `door` | sign-in, sign-out, set-up link, second factor, one's own sign-ins |
 //! | [`ask`] | a page asks the JSON API, as whoever is signed in |
+//! | `form`, `words`, `parts` | what pages have in common: forms that come back, texts and moments, roster and table |
 //! | `week`, `findings`, `breach`, `events`, `machines`, `protected`, `tickets`, `departure`, `reports`, `evidence`, `case`, `second`, `self_check`, `settings`, `wizard` | the pages of these names; `live` tells them that something is new |
 //!
 //! # To add a page
@@ -61,6 +62,7 @@ pub mod table;
 mod tickets;
 mod week;
 mod wizard;
+mod words;
 
 use std::sync::Arc;
 

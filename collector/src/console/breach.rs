@@ -10,10 +10,10 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::evidence::steps::{as_said, typed};
-use super::evidence::words::when;
+use super::form::{Done, as_said, passphrase};
 use super::shell::{Page, Shell, Trouble, Visitor, page_with};
 use super::week::about_you;
+use super::words::when_in_short as when;
 use super::{Console, see};
 use crate::admin::Failure;
 use crate::admin::breaches::{CloseRequest, NoteRequest, StartRequest, assessments, closed, noted, started};
@@ -147,7 +147,7 @@ async fn begin(
         discovered: Some(form.discovered.clone()).filter(|day| !day.is_empty()),
         because: form.because.clone(),
         by: visitor.person.clone(),
-        passphrase: typed(&form.passphrase),
+        passphrase: passphrase(&form.passphrase),
     };
     let begun = {
         let _room = console.passphrases.acquire().await;
@@ -196,17 +196,11 @@ struct BreachPage {
     text_max: usize,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Said {
-    said: String,
-}
-
 async fn show(
     State(console): State<Console>,
     visitor: Visitor,
     Path(id): Path<String>,
-    Query(said): Query<Said>,
+    Query(said): Query<Done>,
 ) -> Page {
     let said = match said.said.as_str() {
         "begun" => "The assessment has begun. Note the four factors as you learn of them.",
@@ -351,7 +345,7 @@ async fn take(
     id: &str,
     form: &StepForm,
 ) -> Result<&'static str, Failure> {
-    let (viewer, by, passphrase) = (visitor.viewer(), visitor.person.clone(), typed(&form.passphrase));
+    let (viewer, by, passphrase) = (visitor.viewer(), visitor.person.clone(), passphrase(&form.passphrase));
     match form.step.as_str() {
         "note" => {
             let people = form.people.trim();

@@ -14,11 +14,11 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::evidence::steps::{as_said, typed};
-use super::evidence::words::when;
+use super::form::{as_said, passphrase};
 use super::gate::encoded;
 use super::shell::{Page, Shell, Trouble, Visitor, page_with};
 use super::signing::{Waiting, waiting};
+use super::words::when_in_short as when;
 use super::{Console, see};
 use crate::account::Role;
 use crate::admin::Failure;
@@ -315,7 +315,7 @@ async fn act(
 async fn done(console: &Console, visitor: &Visitor, form: &DepartureForm) -> Result<&'static str, Failure> {
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let _room = console.passphrases.acquire().await;
-    let (by, passphrase) = (visitor.person.clone(), typed(&form.passphrase));
+    let (by, passphrase) = (visitor.person.clone(), passphrase(&form.passphrase));
     match form.step.as_str() {
         step @ ("leave" | "withdraw") => {
             if visitor.role != Role::Manager {

@@ -15,6 +15,7 @@ use super::Console;
 use super::shell::{Page, Shell, Trouble, Visitor, page_with};
 use super::signing::{Waiting, waiting};
 use super::week::about_you;
+use super::words::when_in_short as when;
 use crate::account::Role;
 use crate::admin::bundles::{Signed, listed, previewed, signed_for};
 use crate::admin::preservation::{chain, holds_for};
@@ -28,7 +29,7 @@ use crate::report::text::{count, number};
 use crate::roster::Roster;
 use crate::second::cosign;
 use form::{QuestionForm, Wrong};
-use words::{Card, Hand, Preserved, card, hands, preserved, when};
+use words::{Card, Hand, Preserved, card, hands, preserved};
 
 pub(super) fn routes() -> Router<Console> {
     Router::new()

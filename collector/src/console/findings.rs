@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::form::Done;
 use super::link_made::LinkMade;
 use super::questions::{self, OpenLink};
 use super::shell::{Page, Shell, Trouble, Visitor, page, page_with};
@@ -210,17 +211,11 @@ impl FindingPage {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Said {
-    #[serde(default)]
-    said: String,
-}
-
 async fn one(
     State(console): State<Console>,
     visitor: Visitor,
     Path(id): Path<String>,
-    Query(said): Query<Said>,
+    Query(said): Query<Done>,
 ) -> Page {
     let said = match said.said.as_str() {
         "asked" => "Your question is kept. Give it to the person, and write the answer down here.",

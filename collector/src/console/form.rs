@@ -2,12 +2,20 @@
 
 use axum::http::StatusCode;
 use jiff::civil::Date;
+use serde::Deserialize;
 
 use super::shell::Trouble;
 use super::table;
 use crate::account::Role;
 use crate::admin::Failure;
 use crate::reviewer::Passphrase;
+
+/// What was done, as the page on which a form ended is told in its address: a word for which it has a sentence.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Done {
+    pub(super) said: String,
+}
 
 /// What is wrong with a form, and with which field of it; nothing where the sentence is empty.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +68,30 @@ impl Wrong {
 /// A passphrase as it was typed; none where the field is empty.
 pub(super) fn passphrase(typed: &str) -> Option<Passphrase> {
     Some(typed.to_owned()).filter(|text| !text.is_empty()).map(Passphrase::new)
+}
+
+/// [`passphrase`] of a form that does nothing without one.
+pub(super) fn needed_passphrase(typed: &str) -> Result<Passphrase, Failure> {
+    passphrase(typed)
+        .ok_or_else(|| Failure::bad("Type your passphrase: it shows that it is you who decides."))
+}
+
+/// Whether a refusal is about what was typed, so that the form comes back.
+pub(super) fn is_the_forms(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::CONFLICT)
+}
+
+/// A refusal as the form says it, with a status that keeps the page here; what is ours is a page of its own.
+pub(super) fn as_said(failure: Failure) -> Result<(StatusCode, String), Trouble> {
+    let (status, sentence) = failure.into_parts();
+    match status {
+        StatusCode::UNAUTHORIZED => Ok((
+            StatusCode::BAD_REQUEST,
+            "Type your passphrase: it shows that it is you who decides.".to_owned(),
+        )),
+        status if status.is_client_error() => Ok((status, sentence)),
+        status => Err(Trouble { status, sentence }),
+    }
 }
 
 /// A day as it was typed; none where the field is empty.

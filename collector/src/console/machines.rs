@@ -13,8 +13,10 @@ use jiff::tz::TimeZone;
 use ntk_evidence::event::Health;
 use serde::Deserialize;
 
+use super::form::{Done, is_the_forms, needed_passphrase};
 use super::shell::{Page, Shell, Trouble, Visitor, page, page_with};
 use super::week::{this_week, without_style};
+use super::words::{plain, when};
 use super::{Console, see};
 use crate::account::Role;
 use crate::admin::Failure;
@@ -26,14 +28,10 @@ use crate::machine::{Standing, State as MachineState};
 use crate::report::WeeklyReport;
 use crate::report::coverage::{Interval, MachineCoverage, State as Covering};
 use crate::report::html;
-use crate::report::shown::visible;
-use crate::report::text::{moment, number, period};
+use crate::report::text::{number, period};
 use crate::report::trend::Covered;
-use crate::reviewer::Passphrase;
 use holdings::Holder;
 
-/// So many letters of what a machine says are shown.
-const LETTERS_MAX: usize = 300;
 /// So many letters of a reason are taken.
 const REASON_MAX: usize = 500;
 
@@ -44,20 +42,6 @@ pub(super) fn routes() -> Router<Console> {
         .route("/machines/{name}/ask", post(ask))
         .route("/machines/{name}/shut-out", post(end))
         .merge(add::routes())
-}
-
-/// A text of a machine as people see it: what hides is written out, what is long is cut.
-pub(super) fn plain(text: &str) -> String {
-    let text = visible(text);
-    match text.char_indices().nth(LETTERS_MAX) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text,
-    }
-}
-
-/// A moment as machines and acts write it.
-pub(super) fn when(time: &str, zone: &TimeZone) -> String {
-    time.parse::<Timestamp>().map_or_else(|_| plain(time), |at| moment(at, zone))
 }
 
 /// A machine as a page shows it.
@@ -162,12 +146,6 @@ struct MachinesPage {
     zone: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Told {
-    #[serde(default)]
-    said: String,
-}
-
 async fn list(State(console): State<Console>, visitor: Visitor) -> Page {
     let report = this_week(&console).await?;
     let zone = console.app.lookup.zone();
@@ -260,7 +238,7 @@ async fn one(
     State(console): State<Console>,
     visitor: Visitor,
     Path(name): Path<String>,
-    Query(query): Query<Told>,
+    Query(query): Query<Done>,
 ) -> Page {
     let said = match query.said.as_str() {
         "asked" => {
@@ -364,7 +342,7 @@ async fn ask(
 ) -> Page {
     let asked = {
         let _room = console.passphrases.acquire().await;
-        match typed(&form.passphrase) {
+        match needed_passphrase(&form.passphrase) {
             Ok(passphrase) => {
                 let request = AskRequest {
                     machine: Some(name.clone()),
@@ -388,19 +366,6 @@ async fn ask(
         }
         Err((status, sentence)) => Err(Trouble { status, sentence }),
     }
-}
-
-/// The passphrase of a form.
-pub(super) fn typed(passphrase: &str) -> Result<Passphrase, Failure> {
-    match passphrase.is_empty() {
-        true => Err(Failure::bad("Type your passphrase: it shows that it is you who decides.")),
-        false => Ok(Passphrase::new(passphrase.to_owned())),
-    }
-}
-
-/// Whether a refusal is about what was typed, so that the form comes back.
-pub(super) fn is_the_forms(status: StatusCode) -> bool {
-    matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::CONFLICT)
 }
 
 /// The form that shuts a machine out, with what was typed.
@@ -441,7 +406,7 @@ async fn end_it(console: &Console, visitor: &Visitor, name: &str, form: &EndForm
     if reason.is_empty() || reason.chars().count() > REASON_MAX {
         return Err(Failure::bad(format!("Say why, in at most {REASON_MAX} letters; it is kept.")));
     }
-    let passphrase = typed(&form.passphrase)?;
+    let passphrase = needed_passphrase(&form.passphrase)?;
     let _room = console.passphrases.acquire().await;
     let proof = prove(&console.app, &visitor.person, &passphrase).await?;
     let request = RevokeRequest { machine: name.to_owned(), reason: Some(reason.to_owned()) };

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::form::{Wrong, may_post, passphrase};
+use super::form::{Done, Wrong, may_post, passphrase};
 use super::gate::encoded;
 use super::shell::{Page, Shell, Visitor, page_with};
 use super::{Console, see};
@@ -94,13 +94,7 @@ struct PeoplePage {
     zone: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Said {
-    #[serde(default)]
-    said: String,
-}
-
-async fn list(State(console): State<Console>, visitor: Visitor, Query(said): Query<Said>) -> Page {
+async fn list(State(console): State<Console>, visitor: Visitor, Query(said): Query<Done>) -> Page {
     let said = match said.said.as_str() {
         "looked" => "The entries of the last four weeks were looked through.",
         "confirmed" => "It is kept whose the account is.",

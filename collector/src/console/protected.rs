@@ -15,8 +15,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::machines::{is_the_forms, plain, typed, when};
+use super::form::{Done, is_the_forms, needed_passphrase};
 use super::shell::{Page, Shell, Trouble, Visitor, page_with};
+use super::words::{plain, when};
 use super::{Console, see};
 use crate::account::Role;
 use crate::admin::proposals::{DecideRequest, decided, proposed};
@@ -198,13 +199,7 @@ impl ProtectedPage {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Told {
-    #[serde(default)]
-    said: String,
-}
-
-async fn show(State(console): State<Console>, visitor: Visitor, Query(told): Query<Told>) -> Page {
+async fn show(State(console): State<Console>, visitor: Visitor, Query(told): Query<Done>) -> Page {
     let said = match told.said.as_str() {
         "confirmed" => "Your decision is kept. It is watched as soon as the machine hears of it.",
         "declined" => "Your decision is kept. The machine asks no more about it.",
@@ -287,7 +282,7 @@ async fn take(console: &Console, visitor: &Visitor, form: &WatchForm) -> Result<
         id: form.id.clone(),
         step,
         by: visitor.person.clone(),
-        passphrase: typed(&form.passphrase)?,
+        passphrase: needed_passphrase(&form.passphrase)?,
         machine: Some(form.machine.clone()).filter(|machine| !machine.is_empty()),
     };
     let _room = console.passphrases.acquire().await;

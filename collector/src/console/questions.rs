@@ -6,7 +6,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 
-use super::form::{Wrong, passphrase};
+use super::form::{Done, Wrong, passphrase};
 use super::shell::{Page, Shell, Visitor, page_with};
 use super::{Console, see};
 use crate::admin::links::{WithdrawRequest, open_to, withdraw};
@@ -88,13 +88,7 @@ struct LinksPage {
     said: &'static str,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Said {
-    #[serde(default)]
-    said: String,
-}
-
-async fn list(State(console): State<Console>, visitor: Visitor, Query(said): Query<Said>) -> Page {
+async fn list(State(console): State<Console>, visitor: Visitor, Query(said): Query<Done>) -> Page {
     let said = if said.said == "withdrawn" { "It is withdrawn, and opens nothing any more." } else { "" };
     show(&console, &visitor, String::new(), Wrong::default(), said).await
 }

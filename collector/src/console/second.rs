@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::form::Done;
 use super::shell::{Page, Trouble, Visitor};
 use super::{Console, ask, see};
 use crate::admin::Failure;
@@ -25,13 +26,7 @@ pub(super) fn routes() -> Router<Console> {
 }
 
 /// What was done before this page.
-#[derive(Debug, Default, Deserialize)]
-struct Said {
-    #[serde(default)]
-    said: String,
-}
-
-async fn open(State(console): State<Console>, visitor: Visitor, Query(said): Query<Said>) -> Page {
+async fn open(State(console): State<Console>, visitor: Visitor, Query(said): Query<Done>) -> Page {
     let said = match said.said.as_str() {
         "named" => "The second reviewer is named. It is kept in the ledger.",
         "without" => "That the practice does without is kept, with your reason.",

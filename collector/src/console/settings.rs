@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 
 use super::parts::{ChangeForm, Outgoing, Refused, said, send_trial};
 use super::shell::{Page, Shell, Trouble, Visitor, page_with};
+use super::words::when;
 use super::{Console, ask, see, wizard};
 use crate::admin::Failure;
 use crate::report::shown::visible;
-use crate::report::text::{moment, number};
+use crate::report::text::number;
 
 pub(super) fn routes() -> Router<Console> {
     Router::new()
@@ -44,11 +45,6 @@ fn refusal(form: &ChangeForm, failure: Failure) -> Result<Refused, Trouble> {
         return Ok(Refused::new(form, sentence));
     }
     Err(Trouble { status, sentence })
-}
-
-/// A moment of the API in the practice's zone.
-fn when(at: &str, zone: &TimeZone) -> String {
-    at.parse().map_or_else(|_| visible(at), |at| moment(at, zone))
 }
 
 #[derive(Template)]

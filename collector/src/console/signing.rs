@@ -1,8 +1,8 @@
 //! What waits for a second signature, as the pages tell it on which it is asked for; it is read and signed on `/second`.
 
 use super::Console;
-use super::evidence::words::when;
 use super::shell::Visitor;
+use super::words::when_in_short as when;
 use crate::report::acts::name;
 use crate::roster::Roster;
 use crate::second::cosign::What;

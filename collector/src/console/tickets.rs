@@ -13,8 +13,9 @@ use axum::routing::{get, post};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::machines::{is_the_forms, plain, typed};
+use super::form::{Done, is_the_forms, needed_passphrase};
 use super::shell::{Page, Shell, Trouble, Visitor, page_with};
+use super::words::plain;
 use super::{Console, see};
 use crate::admin::Failure;
 use crate::admin::roster::in_force;
@@ -121,13 +122,7 @@ struct TicketsPage {
     wrong: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Told {
-    #[serde(default)]
-    said: String,
-}
-
-async fn list(State(console): State<Console>, visitor: Visitor, Query(told): Query<Told>) -> Page {
+async fn list(State(console): State<Console>, visitor: Visitor, Query(told): Query<Done>) -> Page {
     let said = match told.said.as_str() {
         "seen" => "It is kept that you have seen it.",
         _ => "",
@@ -201,7 +196,7 @@ async fn one(
     State(console): State<Console>,
     visitor: Visitor,
     Path(id): Path<String>,
-    Query(told): Query<Told>,
+    Query(told): Query<Done>,
 ) -> Page {
     let said = match told.said.as_str() {
         "asked" => "It is asked for. Nothing is allowed before somebody approves it.",
@@ -318,7 +313,7 @@ async fn take(
             Err(Failure::bad("Tick that the sentence is what is to be allowed."))
         }
         "approve" => {
-            let passphrase = typed(&form.passphrase)?;
+            let passphrase = needed_passphrase(&form.passphrase)?;
             let echo = as_it_is(console, id, &form.echo).await?;
             let ask = ApproveRequest { id: id.to_owned(), by, echo, passphrase };
             approved(&console.app, ask).await?;
@@ -326,11 +321,11 @@ async fn take(
         }
         "decline" if form.reason.trim().is_empty() => Err(Failure::bad("Say why it is declined.")),
         "decline" => {
-            declined(&console.app, end(typed(&form.passphrase)?, &form.reason)).await?;
+            declined(&console.app, end(needed_passphrase(&form.passphrase)?, &form.reason)).await?;
             Ok("declined")
         }
         "end" => {
-            closed(&console.app, end(typed(&form.passphrase)?, &form.reason)).await?;
+            closed(&console.app, end(needed_passphrase(&form.passphrase)?, &form.reason)).await?;
             Ok("ended")
         }
         _ => Err(Failure::bad("Choose what you want to do.")),
@@ -356,7 +351,7 @@ async fn seen(
     Path(id): Path<String>,
     Form(form): Form<SeenForm>,
 ) -> Page {
-    let taken = match typed(&form.passphrase) {
+    let taken = match needed_passphrase(&form.passphrase) {
         Ok(passphrase) => {
             let _room = console.passphrases.acquire().await;
             let ask = AcknowledgeRequest { id: id.clone(), by: visitor.person.clone(), passphrase };

@@ -19,7 +19,7 @@ use ntk_collector::practice::Practice;
 use ntk_evidence::act::{self, Enrolment};
 use ntk_evidence::author_log::AuthorLog;
 use ntk_evidence::entry::{BatchKey, Entry};
-use ntk_evidence::event::{Event, Kind};
+use ntk_evidence::event::{Event, Health, Kind};
 use ntk_evidence::name::{Author, Slug};
 use ntk_evidence::note::{KeyType, NoteSigner};
 use ntk_evidence::time::Moment;
@@ -212,7 +212,16 @@ impl Year {
 
     fn seal(&mut self, author: &str) -> Result<()> {
         let agent = self.agents.get_mut(author).context("an enrolled machine")?;
-        let events = std::mem::take(&mut agent.gathered);
+        let mut events = std::mem::take(&mut agent.gathered);
+        // As an agent does every few minutes: it is there, and says what it is.
+        let at = Moment::from_unix_nanos(self.now.load(Ordering::Acquire)).to_rfc3339(3);
+        let mut health = Event::new(Kind::Health, at);
+        health.health = Some(Box::new(Health {
+            os: Some("Debian 13".into()),
+            version: Some("0.1.0".into()),
+            ..Health::default()
+        }));
+        events.push(health);
         self.written += u64::try_from(events.len())?;
         let entries = events.into_iter().map(Entry::freeze).collect::<Result<Vec<_>, _>>()?;
         let (batch, next) = agent.log.seal(entries, BatchKey::new([1; 32]), &agent.signer)?;

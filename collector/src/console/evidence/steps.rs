@@ -9,7 +9,6 @@ use serde::Deserialize;
 use super::super::shell::{Page, Shell, Trouble, Visitor, page};
 use super::super::{Console, see};
 use super::form::{QuestionForm, Wrong};
-use super::words::when;
 use super::{Filled, Refused, looked_through, today, written};
 use crate::admin::Failure;
 use crate::admin::bundles::{Begun, RemoveRequest, begin, begin_check, fetched, found, removed, signed_for};
@@ -17,27 +16,11 @@ use crate::admin::cosigns::{ExportAsked, ExportRequest};
 use crate::admin::preservation::{CustodyRequest, ReleaseRequest, handed_over, released};
 use crate::admin::preserve::{PreserveRequest, begin_preserving};
 use crate::bundles::work::Checked;
-use crate::reviewer::Passphrase;
-
-pub(in crate::console) fn typed(passphrase: &str) -> Option<Passphrase> {
-    Some(passphrase).filter(|text| !text.is_empty()).map(Passphrase::new)
-}
+use crate::console::form::{as_said, passphrase};
+use crate::console::words::when_in_short as when;
 
 fn given(text: &str) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-}
-
-/// A refusal as the form says it, with a status that keeps the page here; what is ours is a page of its own.
-pub(in crate::console) fn as_said(failure: Failure) -> Result<(StatusCode, String), Trouble> {
-    let (status, sentence) = failure.into_parts();
-    match status {
-        StatusCode::UNAUTHORIZED => Ok((
-            StatusCode::BAD_REQUEST,
-            "Type your passphrase: it shows that it is you who decides.".to_owned(),
-        )),
-        status if status.is_client_error() => Ok((status, sentence)),
-        status => Err(Trouble { status, sentence }),
-    }
 }
 
 /// The whole page again, with what was refused at its form.
@@ -91,7 +74,7 @@ pub(super) async fn build(
     };
     let asked = ExportAsked {
         by: Some(visitor.person.clone()),
-        passphrase: typed(&form.passphrase),
+        passphrase: passphrase(&form.passphrase),
         cosigned: cosigned.clone(),
         alone_because: given(&form.alone_because),
     };
@@ -124,7 +107,7 @@ pub(super) async fn preserve(
     Form(form): Form<PreserveForm>,
 ) -> Page {
     let case = given(&form.case).unwrap_or_else(|| "preserve".to_owned());
-    let passphrase = typed(&form.passphrase);
+    let passphrase = passphrase(&form.passphrase);
     let by = passphrase.is_some().then(|| visitor.person.clone());
     let begun = {
         let _room = console.passphrases.acquire().await;
@@ -173,7 +156,7 @@ pub(super) async fn on_bundle(
     Form(form): Form<HandOverForm>,
 ) -> Page {
     let (app, viewer, by) = (&console.app, visitor.viewer(), visitor.person.clone());
-    let passphrase = typed(&form.passphrase);
+    let passphrase = passphrase(&form.passphrase);
     let (done, to) = match form.step.as_str() {
         "check" => (begin_check(app, &viewer, &id).await, format!("/evidence/checked/{id}")),
         "remove" => {
@@ -238,7 +221,7 @@ async fn hand_over(
         sha256: Some(kept.sha256),
         note: given(&form.note),
         by: visitor.person.clone(),
-        passphrase: typed(&form.passphrase),
+        passphrase: passphrase(&form.passphrase),
     };
     handed_over(&console.app, request).await.map(|_| ())
 }
@@ -262,7 +245,7 @@ pub(super) async fn release(
         id: form.id,
         because: given(&form.because),
         by: visitor.person.clone(),
-        passphrase: typed(&form.passphrase),
+        passphrase: passphrase(&form.passphrase),
     };
     let done = if request.because.is_some() {
         let _room = console.passphrases.acquire().await;

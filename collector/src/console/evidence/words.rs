@@ -6,17 +6,12 @@ use serde_json::Value;
 use crate::bundles::Kept;
 use crate::bundles::acts::Line;
 use crate::bundles::work::Checked;
+use crate::console::words::when_in_short as when;
 use crate::export::Question;
 use crate::report::acts::name;
 use crate::report::shown::visible;
 use crate::report::text::number;
 use crate::roster::Roster;
-
-/// `2026-11-28 08:40`, in the practice's zone; the text itself where it is no time.
-pub(in crate::console) fn when(time: &str, zone: &TimeZone) -> String {
-    time.parse::<jiff::Timestamp>()
-        .map_or_else(|_| visible(time), |at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string())
-}
 
 /// A bundle that is kept.
 #[derive(Clone, Debug)]

@@ -10,10 +10,11 @@ use serde::Deserialize;
 
 use super::super::Console;
 use super::super::shell::{Page, Shell, Trouble, Visitor, page, page_with};
-use super::{is_the_forms, when};
 use crate::admin::Failure;
 use crate::admin::machines::{Offered, offer};
 use crate::admin::requests::NewEnrolment;
+use crate::console::form::is_the_forms;
+use crate::console::words::when;
 
 /// How long an offer may hold, as the form has it: seconds and words.
 const LASTS: &[(u64, &str)] =

@@ -7,10 +7,10 @@ use serde::Deserialize;
 
 use super::super::Console;
 use super::super::shell::{Trouble, Visitor};
-use super::{plain, when};
 use crate::admin::Failure;
 use crate::admin::inventory::told;
 use crate::admin::roster::in_force;
+use crate::console::words::{plain, when};
 use crate::roster::{Holder as Holds, Roster};
 
 /// One account, or the machine as a whole.

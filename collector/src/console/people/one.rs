@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::form::{Wrong, day, may_post, passphrase};
+use super::super::form::{Done, Wrong, day, may_post, passphrase};
 use super::super::gate::encoded;
 use super::super::link_made::LinkMade;
 use super::super::shell::{Page, Shell, Visitor, page, page_with};
@@ -59,12 +59,6 @@ struct PersonPage {
     said: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Said {
-    #[serde(default)]
-    said: String,
-}
-
 /// Both forms of the page, with what was typed.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct PersonForm {
@@ -82,7 +76,7 @@ async fn show(
     State(console): State<Console>,
     visitor: Visitor,
     Path(id): Path<String>,
-    Query(said): Query<Said>,
+    Query(said): Query<Done>,
 ) -> Page {
     let said = match said.said.as_str() {
         "leave" => "The leave date is kept, and holds at once.",

@@ -9,12 +9,13 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::super::machines::{is_the_forms, plain, typed};
 use super::super::shell::{Page, Shell, Trouble, Visitor, page_with};
 use super::super::{Console, see};
 use crate::admin::Failure;
 use crate::admin::baseline::{ConfirmRequest, confirmed, proposed};
 use crate::baseline::{Evidence, Proposal, Unfit};
+use crate::console::form::{Done, is_the_forms, needed_passphrase};
+use crate::console::words::plain;
 use crate::report::text::{count, list_of, period};
 
 pub(super) fn routes() -> Router<Console> {
@@ -82,13 +83,7 @@ struct JobsPage {
     until: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Told {
-    #[serde(default)]
-    said: String,
-}
-
-async fn show(State(console): State<Console>, visitor: Visitor, Query(told): Query<Told>) -> Page {
+async fn show(State(console): State<Console>, visitor: Visitor, Query(told): Query<Done>) -> Page {
     let said = match told.said.as_str() {
         "confirmed" => {
             "The job stands in the roster now. What it does is explained from here on; what it did before stays as it was decided."
@@ -143,7 +138,7 @@ struct JobForm {
 }
 
 async fn confirm(State(console): State<Console>, visitor: Visitor, Form(form): Form<JobForm>) -> Page {
-    let taken = match typed(&form.passphrase) {
+    let taken = match needed_passphrase(&form.passphrase) {
         Ok(passphrase) => {
             let until = Some(form.until.clone()).filter(|until| !until.is_empty());
             let request =

@@ -9,10 +9,11 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::super::Console;
-use super::super::machines::{is_the_forms, plain};
 use super::super::shell::{Page, Shell, Trouble, Visitor, page_with};
 use crate::admin::policy::{TryRequest, tried};
 use crate::admin::{Failure, blocking};
+use crate::console::form::is_the_forms;
+use crate::console::words::plain;
 use crate::need_to_know::Judgement;
 use crate::policy::trial::Comparison;
 use crate::report::text::{count, number};

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use super::super::parts::{ChangeForm, Refused, said};
 use super::super::shell::{Page, Shell, Visitor, page_with};
 use super::super::{Console, ask, see};
-use super::{Asked, refusal, text, when};
+use super::{Asked, refusal, text};
 use crate::admin::Failure;
 use crate::admin::roster::in_force;
+use crate::console::words::when;
 use crate::report::shown::visible;
 
 pub(super) fn routes() -> Router<Console> {

@@ -7,12 +7,13 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::super::machines::{is_the_forms, plain};
 use super::super::shell::{Page, Shell, Trouble, Visitor, page_with};
 use super::super::{Console, see};
 use crate::admin::Failure;
 use crate::admin::roster::in_force;
 use crate::admin::tickets::ask_for;
+use crate::console::form::is_the_forms;
+use crate::console::words::plain;
 use crate::policy::Area;
 use crate::ticket::request::REASON_MAX;
 use crate::ticket::{Draft, Via};
