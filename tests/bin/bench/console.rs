@@ -1,6 +1,7 @@
 //! The console over a year of a practice of fifteen: what a review costs, and how long the server takes for each page;
-//! beside it a page that asks nothing of the ledger, and the disk's time for the bytes of a week.
+//! beside them a page that asks nothing of the ledger, and the time for reading as many bytes of it as nine weeks have.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -14,7 +15,7 @@ use serde_json::Value;
 use crate::table::{Table, float};
 use crate::year;
 
-/// About a year of a practice of fifteen, by `../shared/design` and issue 6.
+/// About a year of a practice of fifteen, by what an office of that size does.
 pub(crate) const ENTRIES: u64 = 10_000_000;
 /// How long deciding a year may take.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -59,9 +60,28 @@ pub(crate) fn measure(entries: u64) -> Result<Table> {
     let began = Instant::now();
     practice.start_collector()?;
     table.row("started again", began.elapsed().as_secs_f64(), "s");
+    let (seconds, bytes) = read_of_ledger(&practice.dir().join("ledger"))?;
+    table.row("nine weeks of the ledger, read from the disk (the limit)", seconds, "s");
+    table.row("that is", float(bytes) / MIB, "MiB");
     reviews(&mut table, &practice)?;
     pages(&mut table, &practice)?;
     Ok(table)
+}
+
+/// Seconds for reading as many bytes of the newest segments as the weeks have that a review looks at, and how many.
+fn read_of_ledger(folder: &Path) -> Result<(f64, u64)> {
+    let wanted = usage::bytes_below(folder)? / 52 * 9;
+    let mut files: Vec<_> = std::fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<Result<_>>()?;
+    files.retain(|file| file.is_file());
+    files.sort();
+    let (began, mut bytes) = (Instant::now(), 0);
+    for file in files.iter().rev() {
+        if bytes >= wanted {
+            break;
+        }
+        bytes += u64::try_from(std::hint::black_box(std::fs::read(file)?).len())?;
+    }
+    Ok((began.elapsed().as_secs_f64(), bytes))
 }
 
 /// A week's review as a file, twice: the first finds nothing in memory.
@@ -103,7 +123,7 @@ fn page(table: &mut Table, browser: &Browser, name: &str, path: &str) -> Result<
     let mut times = Vec::new();
     for _ in 0..OPENED {
         let answer = browser.ask(&["-w", "\n%{time_pretransfer} %{time_total}"], path)?;
-        ensure!(answer.status == 200 || answer.status == 303, "{path} answers {}", answer.status);
+        ensure!(answer.status == 200, "{path} answers {}", answer.status);
         let (_, said) = answer.body.rsplit_once('\n').context("curl's times")?;
         let (ready, done) = said.split_once(' ').context("two times")?;
         times.push((done.parse::<f64>()? - ready.parse::<f64>()?) * 1000.0);
