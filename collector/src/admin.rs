@@ -273,7 +273,7 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "version": env!("CARGO_PKG_VERSION"),
         "listening": app.address.get(),
         "log": {"size": published.checkpoint.checkpoint.size, "root": published.checkpoint.checkpoint.root.to_base64()},
-        "decided": {"leaves": decided, "goes_on": goes_on},
+        "decided": {"leaves": decided, "goes_on": goes_on, "rolled_up": app.lookup.progress().rolled_up()},
         "authors": authors,
         "streams": app.liveness.streams(),
         "refusals": app.refusals.counts(),

@@ -25,6 +25,7 @@ use crate::off_site::OffSite;
 use crate::practice::{Practice, PracticeError};
 use crate::rest::tokens::HelpDesks;
 use crate::reviewer::Reviewers;
+use crate::rollup::Maker;
 use crate::store::{Store, StoreError};
 use crate::time_stamp::ask::Asking;
 use crate::watch::Liveness;
@@ -124,6 +125,7 @@ pub struct Working {
     pub app: App,
     stop: Arc<AtomicBool>,
     follower: JoinHandle<()>,
+    rollups: Maker,
     ledger: JoinHandle<()>,
 }
 
@@ -162,6 +164,7 @@ impl Working {
         let follower =
             std::thread::Builder::new().name("follow".into()).spawn(move || follower.run(&stopping))?;
         let lookup = Lookup::new(handle.clone(), store, progress, zone);
+        let rollups = Maker::start(lookup.clone())?;
         if truncated_bytes > 0 {
             warn!(truncated_bytes, "a torn tail was cut; nothing in it had been acknowledged");
             let body = json!({"change": "recovered", "truncated_bytes": truncated_bytes});
@@ -191,7 +194,7 @@ impl Working {
             address: Arc::default(),
             at_rest,
         };
-        Ok(Self { app, stop, follower, ledger: thread })
+        Ok(Self { app, stop, follower, rollups, ledger: thread })
     }
 
     /// Stops following and lets the ledger thread come to its end. All clones of the app must be gone by then.
@@ -199,6 +202,7 @@ impl Working {
         self.stop.store(true, Ordering::Release);
         let follower = self.follower;
         join(follower, "follow");
+        self.rollups.stop();
         drop(self.app);
         let deadline = Duration::from_secs(10);
         let (done, wait) = std::sync::mpsc::channel::<()>();

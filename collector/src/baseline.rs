@@ -126,9 +126,11 @@ impl Survey {
     /// A survey that ends now; `oldest` is when the first entry ever came, where that is known.
     pub fn new(now: Timestamp, oldest: Option<Timestamp>) -> Self {
         let weeks = SignedDuration::from_hours(i64::from(DAYS) * 24);
+        // On a half hour: a row of a roll-up is on one side of it.
+        let start = now.as_second().saturating_sub(weeks.as_secs()).div_euclid(1_800).saturating_mul(1_800);
         Self {
             now,
-            start: now.checked_sub(weeks).unwrap_or(Timestamp::UNIX_EPOCH),
+            start: Timestamp::from_second(start).unwrap_or(Timestamp::UNIX_EPOCH),
             oldest,
             works: BTreeMap::new(),
             paths: BTreeMap::new(),

@@ -73,6 +73,7 @@ pub enum FollowError {
 #[derive(Debug, Default)]
 pub struct Progress {
     applied: AtomicU64,
+    rolled_up: AtomicU64,
     failed: AtomicBool,
     gate: Mutex<()>,
     moved: Condvar,
@@ -82,6 +83,16 @@ impl Progress {
     /// Leaves that are in the store.
     pub fn applied(&self) -> u64 {
         self.applied.load(Ordering::Acquire)
+    }
+
+    /// Leaves from the first on that are rolled up.
+    pub fn rolled_up(&self) -> u64 {
+        self.rolled_up.load(Ordering::Acquire)
+    }
+
+    /// Leaves up to here are rolled up.
+    pub(crate) fn set_rolled_up(&self, leaves: u64) {
+        self.rolled_up.store(leaves, Ordering::Release);
     }
 
     /// Whether following has come to an end by a failure.
@@ -446,7 +457,8 @@ impl Follower {
 fn record(leaf: u64, pointer: Pointer, batch: &SealedBatch, received_unix_ns: i64) -> LeafRecord {
     let times = batch.entries.iter().filter_map(|entry| {
         let event = entry.event().ok()?;
-        let first = Moment::parse(&event.time)?.unix_nanos();
+        // Whose time cannot be read is looked for when it came.
+        let first = Moment::parse(&event.time).map_or(received_unix_ns, Moment::unix_nanos);
         let last = event.last.as_deref().and_then(Moment::parse).map_or(first, Moment::unix_nanos);
         Some((first.min(last), last.max(first)))
     });

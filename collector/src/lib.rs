@@ -61,6 +61,7 @@ pub mod report;
 pub mod rest;
 pub mod review;
 pub mod reviewer;
+pub mod rollup;
 pub mod roster;
 pub mod run;
 pub mod second;

@@ -11,7 +11,7 @@ use ntk_evidence::event::Health;
 use serde::{Deserialize, Serialize};
 
 use crate::follow::Lookup;
-use crate::follow::answer::{read, store_error};
+use crate::follow::answer::store_error;
 use crate::ledger::LedgerError;
 use crate::ledger::registry::Machine;
 use crate::ledger::writer::Published;
@@ -19,9 +19,6 @@ use crate::report::coverage::{Beat, clock_off};
 use crate::report::text::{count, moment};
 use crate::review::{machine_name, on_site};
 use crate::watch::Stream;
-
-/// The last health entry is looked for in so many of a machine's newest batches, a few first.
-const BATCHES: &[usize] = &[8, 64, 512];
 
 /// Whether a machine records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,24 +196,12 @@ pub fn standings(
 
 /// When a machine's agent last spoke of itself, and what it said.
 fn last_health(lookup: &Lookup, author: &str) -> Result<Option<(String, Health)>, LedgerError> {
-    let reader = lookup.reader();
-    let mut n_looked = 0;
-    // Mostly it stands in the last few; a busy machine has many in between.
-    for n_batches in BATCHES {
-        let records = lookup.store().newest_leaves_of(author, *n_batches).map_err(store_error)?;
-        for record in records.iter().skip(n_looked) {
-            let batch = read(&reader, record)?;
-            let told = batch.numbered().filter_map(|(_, entry)| entry.event().ok()?.health);
-            if let Some(health) = told.last() {
-                return Ok(Some((record.received().to_string(), *health)));
-            }
-        }
-        if records.len() < *n_batches {
-            break;
-        }
-        n_looked = records.len();
-    }
-    Ok(None)
+    let told = lookup.store().health(author).map_err(store_error)?;
+    Ok(told.map(|told| {
+        let received =
+            Timestamp::from_nanosecond(i128::from(told.received_unix_ns)).unwrap_or(Timestamp::UNIX_EPOCH);
+        (received.to_string(), told.health)
+    }))
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ impl Places {
 }
 
 /// The folder that holds both; of a folder that is not known it is the other.
-fn common(one: &str, other: &str) -> String {
+pub(crate) fn common(one: &str, other: &str) -> String {
     match (one, other) {
         ("", known) | (known, "") => known.to_owned(),
         _ => {

@@ -6,6 +6,7 @@
 
 pub mod incidents;
 mod pass;
+mod paths;
 mod silences;
 mod stamps;
 
@@ -42,6 +43,7 @@ use crate::time_stamp::Stamps;
 use crate::witness::Until;
 use incidents::weigh;
 use pass::Pass;
+use paths::paths_of;
 
 /// Health entries of the days beyond both edges tell "off" from "not known" there.
 const MARGIN_NS: i64 = 3 * 86_400 * 1_000_000_000;
@@ -72,9 +74,13 @@ pub fn review(
     let mut pass = Pass::new(week, &zone, &roster, &records, usual, survey);
     let since = pass.since().map_or(i64::MAX, nanos).min(nanos(from).saturating_sub(MARGIN_NS));
     let read_to = nanos(to).saturating_add(MARGIN_NS);
-    lookup.events(since, read_to, |seen| {
-        pass.observe(&seen, only.is_none_or(|only| only(&seen)));
-    })?;
+    match only {
+        None => {
+            lookup.rolled(since, read_to, |seen| pass.observe(&seen, true))?;
+            pass.paths = paths_of(lookup, &records, span)?;
+        }
+        Some(only) => lookup.events(since, read_to, |seen| pass.observe_shown(&seen, only(&seen)))?,
+    }
     // A machine that was set up anew is one machine, known since its first enrolment.
     let mut known: BTreeMap<String, MachineInput> = BTreeMap::new();
     for (author, machine) in &published.registry.machines {
@@ -154,7 +160,7 @@ pub fn review(
                 .map(str::to_owned)
                 .collect(),
             first_entry: pass.first,
-            last_entry: pass.last,
+            last_entry: pass.last.map(|(_, name)| name),
             practice_words: practice.trust.practice_words(),
             policy_hash: policy.hash().to_owned(),
             roster_version: roster.version().to_owned(),

@@ -9,8 +9,10 @@
 //! | `E` author 0 epoch | [`RollOverRecord`]: where the roll-over to that epoch lies, and what is before it |
 //! | `f` id | [`FindingRecord`] |
 //! | `M` author 0 number | [`Mark`]: an on-site test of a machine, or a change of its system or program |
+//! | `H` author | [`HealthRecord`]: what a machine last said of itself |
 //! | `h` author | [`InventoryRecord`]: what the accounts of a machine hold |
 //! | `w` author 0 id | [`ProposalRecord`]: what a machine proposed to watch |
+//! | `Q` leaf, `q` leaf | [`crate::rollup`]: which leaves one covers, and its rows, of the leaves from this one on |
 //! | `version` | [`VERSION`] of the rows: a store of another one is read anew from the first leaf |
 //! | `R` leaf, `P` leaf | roster and policy that came into force with an act in that leaf |
 //!
@@ -22,6 +24,7 @@
 //! idempotent by leaf and the cursor is written last, so a crash anywhere repeats work and changes nothing.
 
 mod record;
+mod rollups;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -38,7 +41,8 @@ use crate::on_site::Mark;
 use crate::ticket::items::Usage;
 
 pub use record::{
-    Cursor, FindingRecord, InventoryRecord, LeafRecord, ProposalRecord, RollOverRecord, TicketAct,
+    Cursor, FindingRecord, HealthRecord, InventoryRecord, LeafRecord, ProposalRecord, RollOverRecord,
+    TicketAct,
 };
 
 /// sled keeps memory for long when batches are larger.
@@ -46,7 +50,7 @@ const KEYS_PER_BATCH_MAX: usize = 64;
 const CURSOR: &[u8] = b"cursor";
 const VERSION_KEY: &[u8] = b"version";
 /// Goes up with every kind of row that older entries would have made, too.
-const VERSION: &[u8] = b"2";
+const VERSION: &[u8] = b"3";
 const CACHE_BYTES: u64 = 64 << 20;
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -110,6 +114,12 @@ impl Changes {
     /// What a machine's accounts hold.
     pub fn inventory(&mut self, record: &InventoryRecord) -> Result<(), StoreError> {
         self.sets.push((inventory_key(&record.known.author), serde_json::to_vec(record)?));
+        Ok(())
+    }
+
+    /// What a machine last said of itself.
+    pub fn health(&mut self, record: &HealthRecord) -> Result<(), StoreError> {
+        self.sets.push((health_key(&record.author), serde_json::to_vec(record)?));
         Ok(())
     }
 
@@ -193,7 +203,7 @@ impl Store {
         let tail = match key.first() {
             Some(b'n' | b'M') => 9,
             Some(b'E') => 5,
-            Some(b'h') => 0,
+            Some(b'h' | b'H') => 0,
             // From the end of the author's name on.
             Some(b'w') => {
                 let name = key.iter().position(|byte| *byte == 0).unwrap_or(key.len());
@@ -331,19 +341,6 @@ impl Store {
         Ok(records)
     }
 
-    /// The newest batches of an author, at most so many, the newest first.
-    pub fn newest_leaves_of(&self, author: &str, n_max: usize) -> Result<Vec<LeafRecord>, StoreError> {
-        let key = self.key(note_key(author, 0));
-        let prefix = key.split_last_chunk::<8>().map_or(key.as_slice(), |(head, _)| head);
-        let mut records = Vec::new();
-        for item in self.prefix(prefix).rev().take(n_max) {
-            if let Ok(leaf) = item?.1.as_ref().try_into() {
-                records.extend(self.leaf(u64::from_be_bytes(leaf))?);
-            }
-        }
-        Ok(records)
-    }
-
     /// The roll-overs of an author to the epochs up to this one, in their order.
     pub fn roll_overs(&self, author: &str, epoch_max: u32) -> Result<Vec<RollOverRecord>, StoreError> {
         let (from, to) = (self.key(epoch_key(author, 0)), self.key(epoch_key(author, epoch_max)));
@@ -391,6 +388,7 @@ impl Store {
     /// Every kind of row is made from the first leaf on.
     pub fn begin_current(&self) -> Result<(), StoreError> {
         self.db.remove(CURSOR)?;
+        self.forget_rollups(|_| true)?;
         self.put([(VERSION_KEY.to_vec(), VERSION.to_vec())].into_iter())
     }
 
@@ -405,6 +403,12 @@ impl Store {
         self.prefix(b"h").map(|item| Ok(serde_json::from_slice(&item?.1)?)).collect()
     }
 
+    /// What a machine last said of itself.
+    pub fn health(&self, author: &str) -> Result<Option<HealthRecord>, StoreError> {
+        let value = self.get(health_key(author))?;
+        value.map(|value| Ok(serde_json::from_slice(&value)?)).transpose()
+    }
+
     /// What a machine proposed to watch, by id.
     pub fn proposal(&self, author: &str, id: &str) -> Result<Option<ProposalRecord>, StoreError> {
         let value = self.get(proposal_key(author, id))?;
@@ -417,11 +421,18 @@ impl Store {
     }
 
     /// Takes out what machines told of themselves in leaves whose entries retention removed.
-    pub fn forget_told(&self, is_removed: impl Fn(&LeafRecord) -> bool) -> Result<(), StoreError> {
-        let is_removed = |leaf| Ok::<_, StoreError>(self.leaf(leaf)?.is_some_and(|leaf| is_removed(&leaf)));
+    pub fn forget_told(&self, mut is_removed: impl FnMut(&LeafRecord) -> bool) -> Result<(), StoreError> {
+        let mut is_removed =
+            |leaf| Ok::<_, StoreError>(self.leaf(leaf)?.is_some_and(|leaf| is_removed(&leaf)));
         for record in self.inventories()? {
             if is_removed(record.leaf)? {
                 self.db.remove(self.key(inventory_key(&record.known.author)))?;
+            }
+        }
+        let told = self.prefix(b"H").map(|item| Ok(serde_json::from_slice(&item?.1)?));
+        for record in told.collect::<Result<Vec<HealthRecord>, StoreError>>()? {
+            if is_removed(record.leaf)? {
+                self.db.remove(self.key(health_key(&record.author)))?;
             }
         }
         for record in self.proposals()? {
@@ -429,6 +440,12 @@ impl Store {
                 self.db.remove(self.key(proposal_key(&record.proposal.author, &record.proposal.id)))?;
             }
         }
+        let mut removed = Vec::new();
+        for cover in self.covers()? {
+            let leaves = (cover.first..cover.end).map(&mut is_removed).collect::<Result<Vec<_>, _>>()?;
+            removed.extend(leaves.contains(&true).then_some(cover.first));
+        }
+        self.forget_rollups(|cover| removed.contains(&cover.first))?;
         self.flush()
     }
 
@@ -481,8 +498,10 @@ impl Store {
         Ok(found.map(|(_, text)| String::from_utf8_lossy(&text).into_owned()))
     }
 
-    /// Puts other contents in the place of its own, as [`Store::contents`] gives them; the cursor stays.
+    /// Puts other contents in the place of its own, as [`Store::contents`] gives them; the cursor stays, and what was made
+    /// of the other contents goes.
     pub fn replace(&self, contents: BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), StoreError> {
+        self.forget_rollups(|_| true)?;
         for item in self.contents() {
             let (key, _) = item?;
             if !contents.contains_key(&key) {
@@ -493,10 +512,11 @@ impl Store {
         self.flush()
     }
 
-    /// Every key (as it stands in sled) and value but the cursor, for comparing two stores of one seal.
+    /// Every key (as it stands in sled) and value but the cursor and the roll-ups, for comparing two stores of one seal.
     pub fn contents(&self) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + '_ {
+        let is_left_out = |key: &[u8]| key == CURSOR || matches!(key.first(), Some(b'Q' | b'q'));
         let items = self.each(self.db.iter());
-        let items = items.filter(|item| !matches!(item, Ok((key, _)) if key.as_ref() == CURSOR));
+        let items = items.filter(move |item| !matches!(item, Ok((key, _)) if is_left_out(key)));
         items.map(|item| item.map(|(key, value)| (key.to_vec(), value.to_vec())))
     }
 }
@@ -555,6 +575,10 @@ fn epoch_key(author: &str, epoch: u32) -> Vec<u8> {
 
 fn inventory_key(author: &str) -> Vec<u8> {
     [b"h", author.as_bytes()].concat()
+}
+
+fn health_key(author: &str) -> Vec<u8> {
+    [b"H", author.as_bytes()].concat()
 }
 
 fn proposal_key(author: &str, id: &str) -> Vec<u8> {

@@ -288,34 +288,45 @@ impl AuditSensor {
         }
     }
 
-    /// Gives audit back, then hands over what still came.
+    /// Hands over what is known, gives audit back, then hands over what still came.
     fn end(mut self, sink: &Sink) {
+        // First, because giving back asks the kernel rule by rule, and the agent does not wait for the end for ever.
+        if self.hand_over_all(sink).is_err() {
+            return;
+        }
         self.hold.give_back();
         self.drain_stop.request();
         let now = self.clock.uptime();
         let mut events = Vec::new();
-        for batch in self.drain.join() {
-            batch.iter().for_each(|raw| self.pipeline.raw(raw, now, &mut events));
+        loop {
+            match self.drain.records.recv_timeout(TURN) {
+                Ok(batch) => batch.iter().for_each(|raw| self.pipeline.raw(raw, now, &mut events)),
+                Err(RecvTimeoutError::Timeout) => {}
+                // The drain has ended, and this was all.
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
         events.extend(self.pipeline.finish());
-        let mut ready = Vec::new();
         for event in events {
             mark(&self.standing, &event);
             self.keys.take(event, now);
         }
         // Everything was said: whoever compares need not wait any longer.
         self.standing.set(false, false);
+        let _ = self.hand_over_all(sink);
+    }
+
+    /// Hands over what waits: for its key, or for its run to go on.
+    fn hand_over_all(&mut self, sink: &Sink) -> Result<(), Closed> {
+        let now = self.clock.uptime();
         self.keys.flush();
+        let mut ready = Vec::new();
         while let Some(event) = self.keys.ready(now) {
             ready.extend(self.runs.take(event, (), now));
         }
         ready.extend(self.runs.flush());
-        for (event, ()) in ready {
-            if sink.offer(event).is_err() {
-                return;
-            }
-        }
-        let _ = sink.settle();
+        ready.into_iter().try_for_each(|(event, ())| sink.offer(event))?;
+        sink.settle()
     }
 
     /// Looks at the kernel's state; what changed becomes events, what is ours is put right.

@@ -96,7 +96,7 @@ fn survey(app: &App) -> Answer<(Date, Baseline)> {
     let mut survey = Survey::new(now, oldest);
     let nanos = |at: jiff::Timestamp| i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX);
     app.lookup
-        .events(nanos(survey.start()), nanos(now), |seen| survey.observe(seen.access, seen.decision))?;
+        .rolled(nanos(survey.start()), nanos(now), |seen| survey.observe(seen.access, seen.decision))?;
     let roster: Roster = app.lookup.rules_now()?.0;
     Ok((today, survey.finish(&roster, today)))
 }

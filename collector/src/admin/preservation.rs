@@ -1,11 +1,13 @@
 //! Holds, custody and retention over the admin API. Each is an act; entries are taken away by `prune` alone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Query, State};
 use ntk_evidence::act;
 use ntk_evidence::hash::Hash;
+use ntk_segment::pointer::SegmentNumber;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -334,8 +336,14 @@ pub(super) async fn prune(State(app): State<App>, Json(request): Json<PruneReque
             crate::prune::prune(&app.ledger, months, request.dry_run, |done, total| job.set(done, total))?;
         if !request.dry_run {
             // What the query store kept of those entries goes with them.
-            let reader = app.ledger.reader();
-            let is_removed = |leaf: &_| read(&reader, leaf).is_ok_and(|batch| batch.is_removed());
+            let (reader, pruner) = (app.ledger.reader(), app.ledger.pruner());
+            let mut pruned = BTreeMap::new();
+            let is_removed = |leaf: &LeafRecord| {
+                let segment = SegmentNumber::new(leaf.segment);
+                let is_pruned =
+                    pruned.entry(leaf.segment).or_insert_with(|| pruner.is_pruned(segment).unwrap_or(true));
+                *is_pruned && read(&reader, leaf).is_ok_and(|batch| batch.is_removed())
+            };
             app.lookup.store().forget_told(is_removed).map_err(store_error)?;
         }
         Ok(outcome)

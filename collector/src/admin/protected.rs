@@ -45,10 +45,10 @@ pub(crate) async fn standing(app: &App) -> Answer<Standing> {
         let from = now.checked_sub(SignedDuration::from_hours(24 * DAYS)).unwrap_or(now);
         let nanos = |at: jiff::Timestamp| i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX);
         let mut places = Places::default();
-        app.lookup.events(nanos(from), nanos(now), |seen| {
+        app.lookup.rolled(nanos(from), nanos(now), |seen| {
             if !act::is_act(&seen.event.kind) {
                 places.observe(
-                    &crate::review::machine_name(&seen.record.author),
+                    &crate::review::machine_name(seen.access.author),
                     seen.event,
                     seen.access.n_accesses(),
                 );

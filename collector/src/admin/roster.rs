@@ -319,7 +319,7 @@ async fn gather(app: &App, roster: Roster, weeks: u16) -> Answer<Lately> {
         let mut gathering = Gathering::default();
         let mut last_seen: BTreeMap<String, Timestamp> = BTreeMap::new();
         let from = i64::try_from(from.as_nanosecond()).unwrap_or(0);
-        app.lookup.events(from, i64::MAX, |seen| {
+        app.lookup.rolled(from, i64::MAX, |seen| {
             if !act::is_act(&seen.event.kind) {
                 gathering.observe(seen.access, &roster);
                 let actor = seen.event.actor.as_ref();

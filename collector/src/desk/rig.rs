@@ -72,22 +72,31 @@ impl Rig {
         &self.working.app
     }
 
-    /// Enrols a machine and takes in its entries.
+    /// Enrols a machine and takes in its entries, as one batch.
     pub(crate) async fn entries(&self, machine: &str, events: &[String]) {
+        self.batches(machine, events, events.len()).await;
+    }
+
+    /// The same in batches of so many entries.
+    pub(crate) async fn batches(&self, machine: &str, events: &[String], size: usize) {
         let app = self.app();
         let author = Author::agent(machine).unwrap();
         let agent =
             NoteSigner::new(&app.practice.trust.slug.author_origin(&author), KeyType::Ed25519, &[7; 32])
                 .unwrap();
-        let log = AuthorLog::new(&app.practice.trust.slug, author, agent.verifier().clone());
+        let mut log = AuthorLog::new(&app.practice.trust.slug, author, agent.verifier().clone());
         let body = json!({"author": format!("agent/{machine}"), "key": agent.verifier().to_string(), "epoch": 0, "certificate": "00".repeat(32)});
         let enrolment = act::event(act::kind::ENROLMENT, app.ledger.now(), body);
         let _appended = app.ledger.act(vec![enrolment]).await.unwrap();
-        let entries = events.iter().map(|json| Entry::freeze(serde_json::from_str(json).unwrap()).unwrap());
-        let (batch, _) = log.seal(entries.collect(), BatchKey::new([1; 32]), &agent).unwrap();
-        let checked = verify(&log, batch).unwrap().into_continuation();
-        let answer = app.ledger.append(checked).await.unwrap();
-        let _appended = answer.await.unwrap().unwrap();
+        for events in events.chunks(size) {
+            let entries =
+                events.iter().map(|json| Entry::freeze(serde_json::from_str(json).unwrap()).unwrap());
+            let (batch, next) = log.seal(entries.collect(), BatchKey::new([1; 32]), &agent).unwrap();
+            let checked = verify(&log, batch).unwrap().into_continuation();
+            let answer = app.ledger.append(checked).await.unwrap();
+            let _appended = answer.await.unwrap().unwrap();
+            log = next;
+        }
     }
 
     /// Waits until something is so, at most half a minute.

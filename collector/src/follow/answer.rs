@@ -64,6 +64,11 @@ impl Lookup {
         (self.progress.applied(), !self.progress.has_failed())
     }
 
+    /// How far following and what comes behind it have come.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
     /// Waits until the store holds what is durable now.
     pub fn up_to_date(&self) -> Result<u64, LedgerError> {
         let size = self.ledger.published().checkpoint.checkpoint.size;
@@ -111,13 +116,25 @@ impl Lookup {
         &self,
         first_leaf: u64,
         (from_unix_ns, to_unix_ns): (i64, i64),
-        mut each: impl FnMut(Seen<'_>, &Rules) -> ControlFlow<()>,
+        each: impl FnMut(Seen<'_>, &Rules) -> ControlFlow<()>,
     ) -> Result<(), LedgerError> {
         self.up_to_date()?;
-        let leaves = self.store.indexes_between(from_unix_ns, to_unix_ns).map_err(store_error)?;
+        let mut leaves = self.store.indexes_between(from_unix_ns, to_unix_ns).map_err(store_error)?;
+        leaves.retain(|leaf| *leaf >= first_leaf);
+        self.events_of(leaves, (from_unix_ns, to_unix_ns), &mut Rules::new(), each)
+    }
+
+    /// The events of some leaves, in order, of batches that touch `[from, to]`, for as long as `each` goes on. Rules that
+    /// stand at an earlier leaf go on from there.
+    pub(crate) fn events_of(
+        &self,
+        leaves: impl IntoIterator<Item = u64>,
+        (from_unix_ns, to_unix_ns): (i64, i64),
+        rules: &mut Rules,
+        mut each: impl FnMut(Seen<'_>, &Rules) -> ControlFlow<()>,
+    ) -> Result<(), LedgerError> {
         let reader = self.ledger.reader();
-        let mut rules = Rules::new();
-        for leaf in leaves.into_iter().filter(|leaf| *leaf >= first_leaf) {
+        for leaf in leaves {
             // One at a time: whoever stops early has not read the rest.
             let record = self.store.leaf(leaf).map_err(store_error)?;
             let Some(record) = record.filter(|record| record.touches(from_unix_ns, to_unix_ns)) else {
@@ -141,7 +158,7 @@ impl Lookup {
                     event: &event,
                     decision: &decision,
                 };
-                if each(seen, &rules).is_break() {
+                if each(seen, rules).is_break() {
                     return Ok(());
                 }
             }

@@ -1,4 +1,4 @@
-//! What machines told of themselves, as rows of the query store: holdings, and proposals to watch.
+//! What machines told of themselves, as rows of the query store: their state, holdings, and proposals to watch.
 //!
 //! Rows of one commit are made in memory and written with it. A machine's last word stands, so reading the same leaves
 //! again ends in the same rows.
@@ -10,7 +10,7 @@ use ntk_evidence::event::{Event, InventoryReason, Kind};
 
 use crate::inventory::Known;
 use crate::proposals::Proposal;
-use crate::store::{Changes, InventoryRecord, LeafRecord, ProposalRecord, Store, StoreError};
+use crate::store::{Changes, HealthRecord, InventoryRecord, LeafRecord, ProposalRecord, Store, StoreError};
 
 /// Longest id of a proposal that gets a row: agents make shorter ones.
 const ID_MAX: usize = 64;
@@ -18,21 +18,31 @@ const ID_MAX: usize = 64;
 /// The rows that a commit changes.
 pub(super) struct Told {
     store: Arc<Store>,
+    health: BTreeMap<String, HealthRecord>,
     inventories: BTreeMap<String, InventoryRecord>,
     proposals: BTreeMap<(String, String), ProposalRecord>,
 }
 
 impl Told {
     pub(super) fn begin(store: &Arc<Store>) -> Self {
-        Self { store: Arc::clone(store), inventories: BTreeMap::new(), proposals: BTreeMap::new() }
+        Self {
+            store: Arc::clone(store),
+            health: BTreeMap::new(),
+            inventories: BTreeMap::new(),
+            proposals: BTreeMap::new(),
+        }
     }
 
     /// Takes in an entry of a machine, which lies in this leaf.
     pub(super) fn observe(&mut self, of: &LeafRecord, event: &Event) -> Result<(), StoreError> {
+        let (leaf, author, received_unix_ns) = (of.leaf, of.author.as_str(), of.received_unix_ns);
+        if let Some(health) = event.health.as_deref().cloned() {
+            let record = HealthRecord { leaf, received_unix_ns, author: author.to_owned(), health };
+            self.health.insert(author.to_owned(), record);
+        }
         if event.kind != Kind::Inventory {
             return Ok(());
         }
-        let (leaf, author, received_unix_ns) = (of.leaf, of.author.as_str(), of.received_unix_ns);
         let before = match self.inventories.get(author) {
             Some(record) => Some(record.clone()),
             None => self.store.inventory(author)?,
@@ -59,6 +69,9 @@ impl Told {
 
     /// Puts the rows among the commit's changes.
     pub(super) fn end(self, changes: &mut Changes) -> Result<(), StoreError> {
+        for record in self.health.values() {
+            changes.health(record)?;
+        }
         for record in self.inventories.values() {
             changes.inventory(record)?;
         }

@@ -31,6 +31,8 @@ pub struct Access<'a> {
     pub previous_received: Option<Timestamp>,
     /// Remote-support tool that was driving the session or the computer by what earlier entries say.
     pub remote_tool: Option<&'a str>,
+    /// Entries that it stands for: one, unless it is a row of a [`crate::rollup`].
+    pub entries: u64,
 }
 
 /// A moment and what the clock on the wall showed.
@@ -77,6 +79,7 @@ impl<'a> Access<'a> {
             received: None,
             previous_received: None,
             remote_tool: None,
+            entries: 1,
         }
     }
 

@@ -81,13 +81,13 @@ impl WeekTally {
         if at.is_some_and(|at| at < self.from || at >= self.to) {
             return;
         }
-        self.n_entries += 1;
-        self.n_recorded += u64::from(access.is_recorded());
+        self.n_entries += access.entries;
+        self.n_recorded += if access.is_recorded() { access.entries } else { 0 };
         for name in access.event.unknown() {
-            *self.unknown.entry(name).or_default() += 1;
+            *self.unknown.entry(name).or_default() += access.entries;
         }
         if let Some(reason) = decision.system_item() {
-            *self.not_evaluated.entry(reason.sentence.clone()).or_default() += 1;
+            *self.not_evaluated.entry(reason.sentence.clone()).or_default() += access.entries;
         }
         self.judged(access, decision);
         match &access.event.kind {

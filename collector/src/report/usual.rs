@@ -58,7 +58,7 @@ impl UsualWeeks {
             self.running.observe(access.host, Beat::of(at, health));
         }
         let Some(week) = self.weeks.iter_mut().find(|week| week.from <= at && at < week.to) else { return };
-        week.n_entries = week.n_entries.saturating_add(1);
+        week.n_entries = week.n_entries.saturating_add(access.entries);
         if let (Some(_), Some(asset)) = (&decision.who, &decision.asset) {
             let n = week.areas.entry(asset.area).or_default();
             *n = n.saturating_add(access.n_accesses());

@@ -9,6 +9,7 @@ use ntk_evidence::event::Event;
 use serde_json::Value;
 
 use super::incidents::Paths;
+use super::paths::PATHS_MAX;
 use super::silences::Silences;
 use super::stamps::StampsSeen;
 use crate::baseline::Survey;
@@ -22,12 +23,10 @@ use crate::report::matters::Rested;
 use crate::report::tally::WeekTally;
 use crate::report::usual::UsualWeeks;
 use crate::report::week::Week;
+use crate::rollup::Rolled;
 use crate::roster::Roster;
 use crate::roster::proposal::Gathering;
 use crate::store::FindingRecord;
-
-/// How many paths of a finding are kept.
-const PATHS_MAX: usize = 8;
 
 /// What the entries come to.
 pub(super) struct Pass<'r> {
@@ -50,7 +49,8 @@ pub(super) struct Pass<'r> {
     pub(super) silences: Silences,
     pub(super) stamps: StampsSeen,
     pub(super) first: Option<String>,
-    pub(super) last: Option<String>,
+    /// Place in the log, and name.
+    pub(super) last: Option<((u64, u64), String)>,
 }
 
 impl<'r> Pass<'r> {
@@ -97,13 +97,21 @@ impl<'r> Pass<'r> {
         [self.usual.since(), self.survey.as_ref().map(Survey::start)].into_iter().flatten().min()
     }
 
-    /// Takes in one entry; `is_shown` is whether it goes into the review at all.
-    pub(super) fn observe(&mut self, seen: &Seen<'_>, is_shown: bool) {
+    /// Takes in one entry of a case, of which single entries may be withheld.
+    pub(super) fn observe_shown(&mut self, seen: &Seen<'_>, is_shown: bool) {
+        self.observe(&Rolled::from(seen), is_shown);
+        if is_shown {
+            self.path(seen);
+        }
+    }
+
+    /// Takes in one entry, or several of one kind; `is_shown` is whether they go into the review at all.
+    pub(super) fn observe(&mut self, seen: &Rolled<'_>, is_shown: bool) {
         let at = seen.access.local.map(|local| local.at);
         let is_in_week = at.is_some_and(|at| self.from <= at && at < self.to);
         if act::is_act(&seen.event.kind) {
             self.silences.observe(seen.event);
-            self.stamps.observe(seen);
+            self.stamps.observe(seen.event, seen.leaf);
             self.check(seen.event, at);
             // An act that a case withholds is not retold in its review either.
             if is_in_week && is_shown {
@@ -119,20 +127,23 @@ impl<'r> Pass<'r> {
         if let Some(survey) = &mut self.survey {
             survey.observe(seen.access, seen.decision);
         }
-        self.path(seen);
         if is_in_week {
             self.accounts.observe(seen.access, self.roster);
             self.rested.observe(seen.access, seen.decision);
             self.changes.extend(held(seen.access.host, seen.event, at));
             self.changes.extend(on_site::note(seen.access.host, seen.event, at));
-            self.waiting.observe(&seen.record.author, seen.access.host, seen.event);
-            let name = format!("{} {} ({})", seen.record.author, seen.access.number, seen.event.time);
-            self.first.get_or_insert_with(|| name.clone());
-            self.last = Some(name);
+            self.waiting.observe(seen.access.author, seen.access.host, seen.event);
+            let name = |number: u64, time: &str| format!("{} {number} ({time})", seen.access.author);
+            self.first.get_or_insert_with(|| name(seen.access.number, &seen.event.time));
+            // Of two rows the one that began earlier may end later.
+            let (leaf, number, time) = seen.last;
+            if self.last.as_ref().is_none_or(|(last, _)| *last <= (leaf, number)) {
+                self.last = Some(((leaf, number), name(number, time)));
+            }
         }
     }
 
-    fn act(&mut self, seen: &Seen<'_>, at: Option<Timestamp>) {
+    fn act(&mut self, seen: &Rolled<'_>, at: Option<Timestamp>) {
         self.changes.extend(change(seen.event, at, self.roster));
         if let Some(sentence) = look(seen.event, self.roster) {
             self.looks.add(sentence, at);

@@ -6,7 +6,7 @@ use ntk_evidence::name::Author;
 use ntk_evidence::time_stamp::bracket::{Bracket, Stamped, bracket};
 
 use crate::follow::Lookup;
-use crate::follow::answer::{Seen, read, store_error};
+use crate::follow::answer::{read, store_error};
 use crate::ledger::LedgerError;
 use crate::report::{Item, ReceivedBetween};
 use crate::time_stamp::{TimeStampAct, in_words};
@@ -17,11 +17,7 @@ pub(super) struct StampsSeen(Vec<Stamped>);
 
 impl StampsSeen {
     /// Takes in an act.
-    pub(super) fn observe(&mut self, seen: &Seen<'_>) {
-        self.take(seen.event, seen.record.leaf);
-    }
-
-    fn take(&mut self, event: &Event, leaf: u64) {
+    pub(super) fn observe(&mut self, event: &Event, leaf: u64) {
         if event.kind.as_str() != act::kind::TIME_STAMP {
             return;
         }
@@ -43,7 +39,7 @@ impl StampsSeen {
             }
             for (_, entry) in read(&reader, record)?.numbered() {
                 if let Ok(event) = entry.event() {
-                    self.take(&event, record.leaf);
+                    self.observe(&event, record.leaf);
                 }
             }
         }

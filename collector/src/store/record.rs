@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use ntk_evidence::event::Health;
 use ntk_evidence::hash::Hash;
 use ntk_segment::pointer::{Pointer, SegmentNumber};
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,19 @@ pub struct RollOverRecord {
     pub number: u64,
     /// Roots of the full subtrees before it, largest first.
     pub before: Vec<Hash>,
+}
+
+/// What a machine's agent last said of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HealthRecord {
+    /// Leaf in which it was told.
+    pub leaf: u64,
+    /// When that was received, nanoseconds since 1970.
+    pub received_unix_ns: i64,
+    /// Whose it is.
+    pub author: String,
+    /// What it said.
+    pub health: Health,
 }
 
 /// What a machine's accounts hold.

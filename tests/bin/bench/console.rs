@@ -50,6 +50,14 @@ pub(crate) fn measure(entries: u64) -> Result<Table> {
         float(written) / began.elapsed().as_secs_f64(),
         "entries/s",
     );
+    let began = Instant::now();
+    wait::until_so("a year to be rolled up", PATIENCE, || {
+        let status = practice.status()?;
+        let number = |path: &str| status.pointer(path).and_then(Value::as_u64).context("status has numbers");
+        // The last batches are fewer than fill a roll-up.
+        Ok(number("/decided/rolled_up")?.saturating_add(64) >= number("/log/size")?)
+    })?;
+    table.row("and then until it is rolled up", began.elapsed().as_secs_f64(), "s");
     let process = practice.collector_id()?;
     table.row(
         "the collector's memory, most of that time",
