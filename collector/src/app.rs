@@ -21,6 +21,7 @@ use crate::home::Home;
 use crate::ingest::Refusals;
 use crate::ledger::writer::{self, Opened};
 use crate::ledger::{LedgerError, LedgerHandle};
+use crate::mail::lookup::Names;
 use crate::off_site::OffSite;
 use crate::practice::{Practice, PracticeError};
 use crate::rest::tokens::HelpDesks;
@@ -112,6 +113,8 @@ pub struct App {
     pub off_site: OffSite,
     /// What is sent out by itself.
     pub outgoing: Outgoing,
+    /// Who is asked where names lead to.
+    pub names: Names,
     /// Address of the agents' listener, once it listens.
     pub address: Arc<std::sync::OnceLock<String>>,
     /// How the folder is kept, in a sentence.
@@ -173,6 +176,7 @@ impl Working {
         }
         let trust = CurrentTrust::new(practice.trust.clone(), &practice.trust_text);
         let app = App {
+            names: Names::default(),
             outgoing: Outgoing::open(&practice.home, practice.config.delivery.clone())
                 .map_err(PracticeError::Home)?,
             off_site: OffSite::new(Arc::clone(&practice), handle.clone(), trust.clone()),

@@ -4,6 +4,7 @@
 //! configuration, or goes to a relay on this very machine: nothing is sent to a server that shows another name. A
 //! server that offers no STARTTLS where it is asked for gets neither password nor mail.
 
+pub mod lookup;
 pub mod place;
 
 use std::fmt;

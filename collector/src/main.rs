@@ -7,6 +7,7 @@ use clap::Parser as _;
 use ntk_collector::cli::{Cli, Command, execute, exit, exit_code};
 use ntk_collector::config::Config;
 use ntk_collector::run::LevelHandle;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt, reload};
@@ -70,6 +71,9 @@ fn logs(cli: &Cli) -> LevelHandle {
             .with_target(false)
             .boxed()
     };
+    // PR-1: whatever level somebody sets.
+    let output =
+        output.with_filter(filter_fn(|event| !ntk_collector::mail::lookup::tells_names(event.target())));
     tracing_subscriber::registry().with(filter).with(output).init();
     handle
 }

@@ -18,7 +18,9 @@ use crate::delivery::outbox::{Item, Way};
 use crate::delivery::send::{attempt, secret};
 use crate::delivery::task::{notice_ways, of_way, report_ways, tell};
 use crate::delivery::{DeliveryAct, What};
-use crate::mail::place::{NOT_CHECKED, Place, warnings};
+use crate::mail::Address;
+use crate::mail::lookup::{WITHIN, look_at};
+use crate::mail::place::{Place, not_checked, warnings};
 use crate::reviewer::Passphrase;
 
 /// The longest secret, bytes.
@@ -70,7 +72,7 @@ struct Decline {
 async fn standing(State(app): State<App>) -> Answer<Json<Value>> {
     let settings = app.outgoing.settings();
     let deliveries = app.ledger.published().registry.deliveries.clone();
-    let warned = warned(&app, &settings).await?;
+    let Looked { warnings, not_checked } = looked(&app, &settings).await;
     let home = app.practice.home.clone();
     let is_set = |name: &str| home.private(name).exists();
     let said = |ways: Vec<Way>| ways.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -85,13 +87,19 @@ async fn standing(State(app): State<App>) -> Answer<Json<Value>> {
             "mail-password": is_set(secret::MAIL), "mail-passphrase": is_set(secret::PASSPHRASE),
             "webhook-secret": is_set(secret::WEBHOOK), "ntfy-token": is_set(secret::NTFY),
         },
-        "warnings": warned,
-        "not_checked": NOT_CHECKED,
+        "warnings": warnings,
+        "not_checked": not_checked,
     })))
 }
 
+/// What was found, and what was not looked at.
+struct Looked {
+    warnings: Vec<String>,
+    not_checked: String,
+}
+
 /// Everything that should be looked at before this is relied on.
-async fn warned(app: &App, settings: &Delivery) -> Answer<Vec<String>> {
+async fn looked(app: &App, settings: &Delivery) -> Looked {
     let mut found = Vec::new();
     if settings.schedule.is_none() {
         found.push("No review is made by itself: add the section [report] to collector.toml.".to_owned());
@@ -119,42 +127,30 @@ async fn warned(app: &App, settings: &Delivery) -> Answer<Vec<String>> {
     let machines = app.ledger.published().registry.machines.clone();
     let machines: Vec<String> =
         machines.keys().map(|author| author.trim_start_matches("agent/").to_owned()).collect();
-    let wanted = places(settings);
-    let looked = blocking(move || {
-        let places: Vec<Place> = wanted.into_iter().map(|(what, host)| look(what, host)).collect();
-        Ok(warnings(&places, &machines))
-    });
-    found.extend(looked.await?);
-    Ok(found)
+    let places = look_at(&app.names, places(settings), WITHIN).await;
+    found.extend(warnings(&places, &machines));
+    Looked { warnings: found, not_checked: not_checked(&places) }
 }
 
 /// Where mails and notices end up.
-fn places(settings: &Delivery) -> Vec<(String, String)> {
+fn places(settings: &Delivery) -> Vec<Place> {
+    let address = |to: &Address| Place::of_mail(format!("The address {to}"), to.domain());
     let mut places = Vec::new();
     if let Some(mail) = &settings.mail {
-        places.push(("The mail server".to_owned(), mail.server.clone()));
-        places.extend(mail.to.iter().map(|to| (format!("The address {to}"), to.domain().to_owned())));
+        places.push(Place::of("The mail server", &mail.server));
+        places.extend(mail.to.iter().map(address));
     }
     if let Some(notices) = &settings.notices {
-        let mail = notices.mail.iter().map(|to| (format!("The address {to}"), to.domain().to_owned()));
-        places.extend(mail);
+        places.extend(notices.mail.iter().map(address));
         for (what, url) in
             [("webhook", &notices.webhook), ("ntfy", &notices.ntfy), ("heartbeat", &notices.heartbeat)]
         {
-            places.extend(url.as_ref().map(|url| (format!("The way {what}"), url.host.clone())));
+            places.extend(url.as_ref().map(|url| Place::of(format!("The way {what}"), &url.host)));
         }
     }
-    places.sort();
+    places.sort_by(|a, b| (&a.what, &a.host).cmp(&(&b.what, &b.host)));
     places.dedup();
     places
-}
-
-fn look(what: String, host: String) -> Place {
-    use std::net::ToSocketAddrs as _;
-    let names = [host.clone(), format!("mail.{host}")];
-    let found = names.iter().filter_map(|name| (name.as_str(), 25u16).to_socket_addrs().ok());
-    let addresses = found.flatten().map(|address| address.ip()).collect();
-    Place { what, host, addresses }
 }
 
 async fn set_secret(State(app): State<App>, Json(request): Json<Secret>) -> Answer<Json<Value>> {
@@ -247,8 +243,50 @@ async fn decline(
         None => None,
     };
     let settings = app.outgoing.settings();
-    let warnings = warned(&app, &settings).await?;
+    let Looked { warnings, .. } = looked(&app, &settings).await;
     let (by, proof) = by.map(|by| (by.by, by.proof.to_owned())).unzip();
     tell(&app, DeliveryAct::Declined { because, warnings: warnings.clone(), by, proof }).await?;
     Ok(Json(json!({"recorded": warnings})))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::delivery::{Attach, Mail};
+    use crate::desk::rig::Rig;
+    use crate::mail::Security;
+    use crate::mail::lookup::stand_in::{Says, mail, start};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whoever_sets_up_mails_is_warned_of_a_domain_that_is_served_inside() {
+        let rig = Rig::start().await;
+        let mut app = rig.app().clone();
+        app.names = start(vec![
+            ("maple.example", mail("mx.maple.example")),
+            ("mx.maple.example", Says::At("192.168.1.5")),
+            ("failed.example", Says::Failed),
+        ])
+        .await;
+        let address = |text: &str| Address::parse(text).unwrap();
+        let mail = Mail {
+            server: "203.0.113.25".into(),
+            port: 587,
+            security: Security::StartTls,
+            user: None,
+            from: address("reviews@example.com"),
+            to: vec![address("mary@maple.example"), address("mary@failed.example")],
+            attach: Attach::Nothing,
+            details: false,
+        };
+        app.outgoing.set(Delivery { mail: Some(mail), ..Delivery::default() });
+        let told = standing(State(app.clone())).await.unwrap_or_else(|_| panic!("an answer")).0;
+        let warned = told["warnings"].to_string();
+        let part = "The address mary@maple.example: the mail of `maple.example` is served by `mx.maple.example`, which is 192.168.1.5, an address inside the practice.";
+        assert!(warned.contains(part), "{told}");
+        assert!(!warned.contains("failed.example"), "{told}");
+        let open = told["not_checked"].as_str().unwrap();
+        assert!(open.contains("The mail servers of failed.example could not all be looked up"), "{told}");
+        drop(app);
+        rig.end().await;
+    }
 }

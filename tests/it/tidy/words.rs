@@ -32,6 +32,7 @@ const WALLS: &[Wall] = &[
     only("openssh_sftp_client", &["collector/src/off_site/sftp.rs"]),
     only("rusty_s3", &["collector/src/off_site/s3.rs"]),
     only("lettre", &["collector/src/mail"]),
+    only("hickory_resolver", &["collector/src/mail/lookup.rs"]),
     only("rustls_native_certs", &["collector/src/outside.rs"]),
     only(
         "notify::",
@@ -125,6 +126,7 @@ fn a_word_in_the_wrong_room_is_seen() {
     check("collector/src/finding.rs", "\nlet db = sled::open(path)?;", "collector/src/finding.rs:2: `sled`");
     check("collector/src/off_site/copy.rs", "use rusty_s3::Bucket;", "`rusty_s3` (AR-1)");
     check("collector/src/off_site.rs", "use openssh_sftp_client::Sftp;", "`openssh_sftp_client`");
+    check("collector/src/mail/place.rs", "use hickory_resolver::TokioResolver;", "`hickory_resolver` (AR-1)");
     check("agent/src/sensor.rs", "    unsafe { libc::close(3) };", "`unsafe`");
     check("tests/practice.rs", "    unsafe { libc::close(3) };", "`unsafe`");
     check("collector/src/config.rs", "let watcher = notify::recommended_watcher(f)?;", "`notify::`");
