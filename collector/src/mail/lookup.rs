@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig};
-use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use tokio::task::JoinSet;
@@ -199,7 +198,8 @@ async fn addresses(resolver: &TokioResolver, host: &str, deadline: Instant) -> (
     (four.0.into_iter().chain(six.0).filter_map(address).collect(), is_whole)
 }
 
-/// One question: what was answered, and whether it was. That there is nothing is an answer, too.
+/// One question: what was answered, and whether it was. That there is nothing is an answer, too; that the domain of an
+/// address does not exist is none: a name server that knows the inside only says so of everybody.
 async fn ask(
     resolver: &TokioResolver,
     name: &str,
@@ -215,7 +215,10 @@ async fn ask(
             let is_answered = !answers.is_empty();
             (answers, is_answered)
         }
-        Ok(Err(error)) => (Vec::new(), NetError::is_no_records_found(&error)),
+        Ok(Err(error)) => {
+            let is_unknown = kind == RecordType::MX && error.is_nx_domain();
+            (Vec::new(), error.is_no_records_found() && !is_unknown)
+        }
         Err(_late) => (Vec::new(), false),
     }
 }
