@@ -21,7 +21,7 @@ use crate::home::Home;
 use crate::ingest::Refusals;
 use crate::ledger::writer::{self, Opened};
 use crate::ledger::{LedgerError, LedgerHandle};
-use crate::mail::lookup::Names;
+use crate::mail::lookup::{LookedUp, Names};
 use crate::off_site::OffSite;
 use crate::practice::{Practice, PracticeError};
 use crate::rest::tokens::HelpDesks;
@@ -115,6 +115,8 @@ pub struct App {
     pub outgoing: Outgoing,
     /// Who is asked where names lead to.
     pub names: Names,
+    /// Where they led to when it was last asked.
+    pub looked_up: LookedUp,
     /// Address of the agents' listener, once it listens.
     pub address: Arc<std::sync::OnceLock<String>>,
     /// How the folder is kept, in a sentence.
@@ -177,6 +179,7 @@ impl Working {
         let trust = CurrentTrust::new(practice.trust.clone(), &practice.trust_text);
         let app = App {
             names: Names::default(),
+            looked_up: LookedUp::default(),
             outgoing: Outgoing::open(&practice.home, practice.config.delivery.clone())
                 .map_err(PracticeError::Home)?,
             off_site: OffSite::new(Arc::clone(&practice), handle.clone(), trust.clone()),

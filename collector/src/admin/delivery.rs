@@ -19,7 +19,6 @@ use crate::delivery::send::{attempt, secret};
 use crate::delivery::task::{notice_ways, of_way, report_ways, tell};
 use crate::delivery::{DeliveryAct, What};
 use crate::mail::Address;
-use crate::mail::lookup::{WITHIN, look_at};
 use crate::mail::place::{Place, not_checked, warnings};
 use crate::reviewer::Passphrase;
 
@@ -127,7 +126,7 @@ async fn looked(app: &App, settings: &Delivery) -> Looked {
     let machines = app.ledger.published().registry.machines.clone();
     let machines: Vec<String> =
         machines.keys().map(|author| author.trim_start_matches("agent/").to_owned()).collect();
-    let places = look_at(&app.names, places(settings), WITHIN).await;
+    let places = app.looked_up.places(&app.names, places(settings)).await;
     found.extend(warnings(&places, &machines));
     Looked { warnings: found, not_checked: not_checked(&places) }
 }

@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -36,6 +38,33 @@ pub enum Names {
 /// Whether a part of this program that logs under `target` repeats names of questions and answers (PR-1).
 pub fn tells_names(target: &str) -> bool {
     target.starts_with("hickory_")
+}
+
+/// What was looked at last. Pages ask each time they are opened, and a name server that is gone would hold up each of them.
+#[derive(Clone, Debug, Default)]
+pub struct LookedUp(Arc<Mutex<Option<Kept>>>);
+
+#[derive(Debug)]
+struct Kept {
+    at: Instant,
+    asked: Vec<Place>,
+    found: Vec<Place>,
+}
+
+/// So long an answer is given again.
+const FRESH: Duration = Duration::from_secs(60);
+
+impl LookedUp {
+    /// [`look_at`], or what it came to for the same places a moment ago. Two who ask at once ask once.
+    pub async fn places(&self, names: &Names, asked: Vec<Place>) -> Vec<Place> {
+        let mut kept = self.0.lock().await;
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.at.elapsed() < FRESH && kept.asked == asked) {
+            return kept.found.clone();
+        }
+        let found = look_at(names, asked.clone(), WITHIN).await;
+        *kept = Some(Kept { at: Instant::now(), asked, found: found.clone() });
+        found
+    }
 }
 
 /// Looks at places, each name once. What did not answer within the time stays open and is marked.

@@ -164,3 +164,22 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn a_page_that_is_opened_again_waits_for_no_name_server_and_another_address_is_asked_about() {
+    let names = start(vec![
+        ("maple.example", mail("mx.outside.example")),
+        ("maple.example", Says::At("203.0.113.1")),
+        ("mx.outside.example", Says::At("203.0.113.9")),
+    ])
+    .await;
+    let place = |domain: &str| vec![Place::of_mail("The address mary", domain)];
+    let looked_up = LookedUp::default();
+    let first = looked_up.places(&names, place("maple.example")).await;
+    assert!(!is_open(first.last().unwrap()), "{first:?}");
+    // Nobody answers any more.
+    let gone = Names::At(vec!["127.0.0.1:1".parse().unwrap()]);
+    assert_eq!(looked_up.places(&gone, place("maple.example")).await, first);
+    let other = looked_up.places(&gone, place("other.example")).await;
+    assert!(is_open(other.last().unwrap()), "{other:?}");
+}
