@@ -98,11 +98,50 @@ pub(crate) async fn write(app: &App, acts: Vec<Event>) -> Answer<()> {
     Ok(())
 }
 
-/// Who is not to learn yet that they are to leave, or that a bundle about them is made, is told nothing of it here.
+/// Who is not to learn that they are or were to leave, or that a bundle about them is made, is told nothing of it here.
 fn is_hidden_from(what: What, says: &str, by: &str, viewer: &Viewer, roster: &Roster) -> bool {
     let Some(me) = viewer.person().filter(|me| *me != by) else { return false };
     let is_named = roster.person(me).is_some_and(|person| says.contains(person.name.as_str()));
-    matches!(what, What::Leave | What::Export) && is_named
+    matches!(what, What::Leave | What::LeaveWithdrawn | What::Export) && is_named
+}
+
+/// What a review does not tell its reader: the same that [`is_hidden_from`] keeps from them.
+pub(crate) struct Untold {
+    name: Option<String>,
+    ids: Vec<String>,
+}
+
+impl Untold {
+    /// For whoever reads.
+    pub(crate) fn of(app: &App, viewer: &Viewer, roster: &Roster) -> Answer<Self> {
+        let now = moment_now(app)?;
+        let published = app.ledger.published();
+        let cosigns = &published.registry.people.cosigns;
+        let asked = cosigns.waiting(now).chain(cosigns.lapsed(now));
+        let asked = asked.map(|one| (&one.id, one.what, &one.says, &one.by));
+        let over = cosigns.all_over().map(|one| (&one.id, one.what, &one.says, &one.by));
+        let hidden = |(_, what, says, by): &(&String, What, &String, &String)| {
+            is_hidden_from(*what, says, by, viewer, roster)
+        };
+        let ids = asked.chain(over).filter(hidden).map(|(id, ..)| id.clone()).collect();
+        let me = viewer.person().and_then(|me| roster.person(me));
+        Ok(Self { name: me.map(|me| me.name.clone()), ids })
+    }
+
+    /// Whether a sentence says it.
+    pub(crate) fn is_in(&self, sentence: &str) -> bool {
+        let Some(name) = &self.name else { return false };
+        let says = |before: &str, after: &str| sentence.contains(&format!("{before} {name}{after}"));
+        let names = |id: &String| {
+            let signs = ["co-sign", "co-signed"].map(|word| format!("{word} {id}"));
+            let mut ends = signs.iter().filter_map(|words| Some(sentence.split_once(words.as_str())?.1));
+            ends.any(|end| !end.starts_with(|next: char| next.is_ascii_digit()))
+        };
+        says("recorded that", "")
+            || says("leave date of", "")
+            || says("about", ", ")
+            || self.ids.iter().any(names)
+    }
 }
 
 async fn list(State(app): State<App>, viewer: Viewer) -> Answer<Json<Value>> {

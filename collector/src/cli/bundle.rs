@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::answer::{json, text};
+use super::answer::{Usage, json, text};
 use super::exit;
 use super::passphrase::{By, send};
 use crate::admin::client::Client;
@@ -28,13 +28,16 @@ pub enum BundleCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Write one to a file; that there is a copy is an act of custody
+    /// Write one to a file, never over another; that there is a copy is an act of custody
     Save {
         /// Its id
         id: String,
         /// Where to
         #[arg(long, value_name = "FILE.zip")]
         out: PathBuf,
+        /// Write over a file that is there
+        #[arg(long)]
+        replace: bool,
     },
     /// Remove one; what it was made of stays in the ledger
     Remove {
@@ -90,7 +93,15 @@ pub(super) async fn bundle(client: &Client, what: BundleCommand) -> anyhow::Resu
             }
             return Ok(if body.get("exit_code").and_then(Value::as_u64) == Some(0) { 0 } else { exit::NO });
         }
-        BundleCommand::Save { id, out } => {
+        BundleCommand::Save { id, out, replace } => {
+            // Before it is asked for: a copy that is not made is no act of custody.
+            if !replace && out.symlink_metadata().is_ok() {
+                return Err(Usage(format!(
+                    "`{}` is there already and is left as it is; give another name, or add --replace",
+                    out.display()
+                ))
+                .into());
+            }
             let zip = client.get(&format!("/v1/bundles/{id}"), &[]).await?;
             write_file(&out, &zip, 0o600)?;
             println!("{} ({} bytes)", out.display(), zip.len());

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::shell::{Page, Shell, Trouble, Visitor, page_with};
 use super::{Console, see};
+use crate::admin::cosigns::Untold;
 use crate::admin::findings::hidden_from;
 use crate::admin::reviews::{Kept, SignOffRequest, kept, opened, reviewed, sign_week};
 use crate::admin::{Failure, blocking};
@@ -114,7 +115,9 @@ async fn one(State(console): State<Console>, visitor: Visitor, Path(file): Path<
     // VW-1: a review with something about the one who reads it is shown without that, and says so.
     let report: Option<WeeklyReport> = json.and_then(|json| serde_json::from_slice(&json).ok());
     let hidden = hidden_from(&console.app, &visitor.viewer()).await?;
-    match report.and_then(|report| without(report, &hidden, &visitor.person)) {
+    let (_, roster) = crate::admin::roster::in_force(&console.app).await?;
+    let untold = Untold::of(&console.app, &visitor.viewer(), &roster)?;
+    match report.and_then(|report| without(report, &hidden, &visitor.person, &untold)) {
         None if kind == "html" => Ok(document(content)),
         Some(report) if kind == "html" => Ok(document(render_html(&report).into_bytes())),
         None => {
@@ -137,9 +140,12 @@ fn without(
     mut report: WeeklyReport,
     hidden: &std::collections::BTreeSet<String>,
     person: &str,
+    untold: &Untold,
 ) -> Option<WeeklyReport> {
     let n = |report: &WeeklyReport| {
-        report.items.len().saturating_add(report.undecided.len()).saturating_add(report.settled.len())
+        let items = [report.items.len(), report.undecided.len(), report.settled.len()];
+        let said = [report.verdict.more.len(), report.changes.len(), report.roster.new_items.len()];
+        items.iter().chain(&said).sum::<usize>()
     };
     let before = n(&report);
     report.items.retain(|item| {
@@ -149,6 +155,9 @@ fn without(
     });
     report.undecided.retain(|one| !hidden.contains(&one.id));
     report.settled.retain(|one| !hidden.contains(&one.id));
+    report.verdict.more.retain(|sentence| !untold.is_in(sentence));
+    report.changes.retain(|line| !untold.is_in(&line.sentence));
+    report.roster.new_items.retain(|sentence| !untold.is_in(sentence));
     if n(&report) == before {
         return None;
     }

@@ -13,7 +13,9 @@ use serde_json::json;
 use super::second::n_to_sign;
 use super::shell::{Page, Shell, Visitor, page};
 use super::{Console, first_page, live};
+use crate::admin::cosigns::Untold;
 use crate::admin::findings::hidden_from;
+use crate::admin::roster::in_force;
 use crate::admin::{Answer, blocking};
 use crate::report::text::count;
 use crate::report::week::Week;
@@ -88,6 +90,7 @@ struct WeekPage<'a> {
     shell: Shell,
     report: &'a WeeklyReport,
     heading: String,
+    more: Vec<&'a String>,
     items: Vec<&'a Item>,
     undecided: Vec<&'a Undecided>,
     hidden: String,
@@ -111,6 +114,10 @@ async fn show(State(console): State<Console>, visitor: Visitor) -> Page {
     let items: Vec<&Item> = report.items.iter().filter(|item| !hidden.contains(&item.incident.id)).collect();
     let n_hidden = report.items.len().saturating_sub(items.len());
     let undecided = report.undecided.iter().filter(|one| !hidden.contains(&one.id)).collect();
+    let (_, roster) = in_force(&console.app).await?;
+    let untold = Untold::of(&console.app, &visitor.viewer(), &roster)?;
+    let (not_told, more): (Vec<&String>, Vec<&String>) =
+        report.verdict.more.iter().partition(|said| untold.is_in(said));
     let (coverage, machines) = html::coverage(&report);
     let coverage = without_style(&coverage);
     let heading = match (n_hidden, items.len()) {
@@ -127,9 +134,10 @@ async fn show(State(console): State<Console>, visitor: Visitor) -> Page {
     let page_of_week = WeekPage {
         shell: Shell::new(&console, Some(&visitor), "/", "This week").live(),
         heading,
+        more,
         items,
         undecided,
-        hidden: about_you(n_hidden),
+        hidden: about_you(n_hidden.saturating_add(not_told.len())),
         coverage,
         machines,
         is_set_up: first_page(&console, &visitor.role).await? != "/wizard",

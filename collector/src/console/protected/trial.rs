@@ -1,5 +1,6 @@
 //! Tries a changed table: what it would have said about the past weeks. Nothing is changed by it, so the answer is a
-//! page, and loading it again tries once more.
+//! page, and loading it again tries once more. Whoever may take the table finds the form for it there; it goes to the
+//! settings.
 
 use askama::Template;
 use axum::Router;
@@ -9,10 +10,11 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::super::Console;
+use super::super::parts::{Refused, TablePart};
 use super::super::shell::{Page, Shell, Trouble, Visitor, page_with};
 use crate::admin::policy::{TryRequest, tried};
 use crate::admin::{Failure, blocking};
-use crate::console::form::is_the_forms;
+use crate::console::form::{is_the_forms, may_post};
 use crate::console::words::plain;
 use crate::need_to_know::Judgement;
 use crate::policy::trial::Comparison;
@@ -52,6 +54,10 @@ struct TryPage {
     typed: TryForm,
     weeks: &'static [u16],
     outcome: Option<Outcome>,
+    /// The table in force and who else may adopt, where the one that was tried can be taken from here.
+    take: Option<TablePart>,
+    /// Nothing: what is refused is said where the form leads.
+    refused: Refused,
     wrong: Vec<String>,
 }
 
@@ -69,10 +75,10 @@ async fn form(State(console): State<Console>, visitor: Visitor) -> Page {
     let app = console.app.clone();
     let text = blocking(move || Ok(app.lookup.rule_texts_now()?.1)).await?;
     let typed = TryForm { text, weeks: "4".to_owned() };
-    answer(&console, &visitor, StatusCode::OK, typed, None, Vec::new())
+    answer(&console, &visitor, StatusCode::OK, typed, None, Vec::new()).await
 }
 
-fn answer(
+async fn answer(
     console: &Console,
     visitor: &Visitor,
     status: StatusCode,
@@ -81,7 +87,13 @@ fn answer(
     wrong: Vec<String>,
 ) -> Page {
     let shell = Shell::new(console, Some(visitor), "/protected", "Try a changed table");
-    page_with(status, &TryPage { shell, typed, weeks: WEEKS, outcome, wrong })
+    let can_be_taken = outcome.as_ref().is_some_and(|outcome| outcome.not_delivered.is_empty());
+    let take = match can_be_taken && may_post(&visitor.role, "/settings/table") {
+        true => Some(TablePart::now(console, visitor, "").await?),
+        false => None,
+    };
+    let refused = Refused::default();
+    page_with(status, &TryPage { shell, typed, weeks: WEEKS, outcome, take, refused, wrong })
 }
 
 fn word(judgement: Judgement) -> String {
@@ -118,17 +130,17 @@ async fn attempt(State(console): State<Console>, visitor: Visitor, Form(form): F
     let text = form.text.replace("\r\n", "\n");
     if text.trim().is_empty() {
         let wrong = vec!["Write the table that is to be tried.".to_owned()];
-        return answer(&console, &visitor, StatusCode::BAD_REQUEST, form, None, wrong);
+        return answer(&console, &visitor, StatusCode::BAD_REQUEST, form, None, wrong).await;
     }
     let request = TryRequest { text, experts: Vec::new(), weeks: form.weeks.parse().ok() };
     match tried(&console.app, &visitor.viewer(), request).await.map_err(Failure::into_parts) {
         Ok(tried) => {
             let outcome = Outcome::of(tried.weeks, &tried.comparison, &tried.not_delivered);
-            answer(&console, &visitor, StatusCode::OK, form, Some(outcome), Vec::new())
+            answer(&console, &visitor, StatusCode::OK, form, Some(outcome), Vec::new()).await
         }
         Err((status, sentence)) if is_the_forms(status) => {
             let wrong = sentence.lines().map(plain).collect();
-            answer(&console, &visitor, StatusCode::BAD_REQUEST, form, None, wrong)
+            answer(&console, &visitor, StatusCode::BAD_REQUEST, form, None, wrong).await
         }
         Err((status, sentence)) => Err(Trouble { status, sentence }),
     }
