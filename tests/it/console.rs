@@ -2,10 +2,12 @@
 
 mod breach;
 mod case;
+mod changes;
 mod departure;
 mod doors;
 mod events;
 mod evidence;
+mod kept;
 mod machines;
 mod pages;
 mod people;
