@@ -108,7 +108,7 @@ fn regular_work_of_four_weeks_is_made_a_job_with_the_passphrase_and_explains_wha
         let refused = mary.post("/protected/jobs", &form)?;
         ensure!(refused.status == 400, "{until} {passphrase}: {} {}", refused.status, refused.body);
         ensure!(
-            refused.body.contains("Nothing was changed") && refused.body.contains(&id),
+            refused.body.contains("Nothing was changed") && refused.body.contains("<dd>/usr/bin/restic</dd>"),
             "{}",
             refused.body
         );
