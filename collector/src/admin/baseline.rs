@@ -67,7 +67,7 @@ pub(crate) async fn confirmed(app: &App, request: ConfirmRequest) -> Answer<Valu
         let proposal = baseline.proposals.iter().find(|proposal| proposal.id == request.id);
         let proposal = proposal.ok_or_else(|| {
             Failure::missing(format!(
-                "there is no proposal `{}` now; see `ntk-collector baseline`, because new entries change what is proposed",
+                "there is no proposal `{}` now, because new entries change what is proposed; look at the proposals again",
                 request.id
             ))
         })?;
@@ -87,7 +87,8 @@ pub(crate) async fn confirmed(app: &App, request: ConfirmRequest) -> Answer<Valu
 }
 
 fn day(text: &str) -> Answer<Date> {
-    text.parse().map_err(|_| Failure::bad(format!("`--until {text}` is not a day; write 2027-06-30")))
+    text.parse()
+        .map_err(|_| Failure::bad(format!("`{text}` is not a day; write the last day like 2027-06-30")))
 }
 
 fn survey(app: &App) -> Answer<(Date, Baseline)> {

@@ -194,6 +194,17 @@ fn not_about(pending: &Pending, viewer: &Viewer, roster: &Roster) -> Answer<()> 
     Ok(())
 }
 
+/// Refuses a word about one's own leave date, whichever way it comes: a signature under its end, or the word that ends it.
+fn not_of_signer(pending: &Pending, by: &str) -> Answer<()> {
+    let person = pending.body.get("person").and_then(Value::as_str);
+    if matches!(pending.what, What::Leave | What::LeaveWithdrawn) && person == Some(by) {
+        return Err(Failure::not_theirs(
+            "It is about the one who signs: nobody signs or declines what is about their own leave date. Whoever asked may record it alone, with the reason.",
+        ));
+    }
+    Ok(())
+}
+
 /// The whole text, to be read before it is signed.
 async fn show(State(app): State<App>, viewer: Viewer, Path(id): Path<String>) -> Answer<Json<Value>> {
     let now = moment_now(&app)?;
@@ -269,6 +280,7 @@ async fn give(
     let by = signer(&app, &roster, &request.by, request.passphrase.as_ref()).await?;
     let pending = waiting(&app, &roster, &request.id, Some(&request.sha256), &by.by).await?;
     not_about(&pending, &viewer, &roster)?;
+    not_of_signer(&pending, &by.by)?;
     let step = CosignStep::Signed { id: pending.id.clone(), sha256: request.sha256, by: by.by.clone() };
     let body = serde_json::to_value(step).map_err(|error| Failure::ours(&error))?;
     let mut acts = vec![act::event(act::kind::COSIGN, app.ledger.now(), by.sign(body))];
@@ -360,6 +372,9 @@ async fn decline(
         waiting(&app, &roster, &request.id, None, &by.by).await?
     };
     not_about(&pending, &viewer, &roster)?;
+    if !own {
+        not_of_signer(&pending, &by.by)?;
+    }
     let step = CosignStep::Declined { id: pending.id.clone(), because, by: by.by.clone() };
     let body = serde_json::to_value(step).map_err(|error| Failure::ours(&error))?;
     let mut acts = vec![act::event(act::kind::COSIGN, app.ledger.now(), by.sign(body))];

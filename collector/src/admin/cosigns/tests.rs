@@ -55,6 +55,23 @@ async fn a_leave_date_holds_at_once_and_taking_it_back_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_signs_or_declines_what_is_about_their_own_leave_date() {
+    let rig = with_second().await;
+    let leaves = done(&rig, "/v1/leave", mary(json!({"person": "drchen", "on": "2026-12-24"}))).await;
+    let says = "nobody signs or declines what is about their own leave date";
+    refused(&rig, "/v1/cosign/sign", chen(sign(&leaves)), says).await;
+    let no = json!({"id": id(&leaves), "because": "I stay."});
+    refused(&rig, "/v1/cosign/decline", chen(no), says).await;
+    assert_eq!(leave_of(&rig, "drchen").await, "2026-12-24");
+    let back = done(&rig, "/v1/leave", mary(json!({"person": "drchen", "withdraw": true}))).await;
+    refused(&rig, "/v1/cosign/sign", chen(sign(&back)), says).await;
+    assert_eq!(leave_of(&rig, "drchen").await, "2026-12-24");
+    // Whoever asked may take back what they asked for.
+    done(&rig, "/v1/cosign/decline", mary(json!({"id": id(&back), "because": "Asked too early."}))).await;
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_leave_date_that_is_declined_is_withdrawn_and_one_that_nobody_signs_stays_and_is_said() {
     let rig = with_second().await;
     let body = done(&rig, "/v1/leave", mary(json!({"person": "sam", "on": "2026-12-24"}))).await;
