@@ -27,6 +27,7 @@ use crate::need_to_know::{Access, Decision};
 use crate::protected::common;
 
 pub use maker::Maker;
+pub(crate) use read::put_right;
 
 /// A roll-up covers so many entries, and the rest of its last batch: few enough that the entries after the last one are
 /// read in a moment.

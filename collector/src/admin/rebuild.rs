@@ -63,8 +63,16 @@ fn compare(app: &App) -> Answer<(Value, bool)> {
     if !same && !moved_on {
         app.lookup.store().replace(rebuilt.clone()).map_err(|error| Failure::ours(&error))?;
     }
+    // Of what is right now: the roll-ups are made from these rows.
+    let wrong = if same || !moved_on { crate::rollup::put_right(&app.lookup)? } else { 0 };
+    let rolled = match wrong {
+        0 => String::new(),
+        1 => " One roll-up was not what its entries come to; it has been put right.".to_owned(),
+        n => format!(" {n} roll-ups were not what their entries come to; they have been put right."),
+    };
+    let (sentence, same) = (sentence + &rolled, same && wrong == 0);
     Ok((
-        json!({"same": same, "moved_on": moved_on, "keys": rebuilt.len(), "leaves": reached, "differ": missing.len(), "extra": extra, "sentence": sentence}),
+        json!({"same": same, "rollups_wrong": wrong, "moved_on": moved_on, "keys": rebuilt.len(), "leaves": reached, "differ": missing.len(), "extra": extra, "sentence": sentence}),
         same || !moved_on,
     ))
 }

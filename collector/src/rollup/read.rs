@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Cover, Known, Making, Rolled, made_by};
+use super::{Cover, Known, Making, Rolled, Rollup, made_by};
 use crate::follow::answer::store_error;
 use crate::follow::{Lookup, Rules};
 use crate::ledger::LedgerError;
@@ -43,7 +43,7 @@ impl Lookup {
                         continue;
                     }
                     // Taken out meanwhile, by retention say.
-                    None => (cover.first..cover.end).collect(),
+                    None => (cover.first..cover.end.min(self.reached().0)).collect(),
                 },
             };
             self.events_of(leaves, (from_unix_ns, to_unix_ns), &mut rules, |seen, _| {
@@ -113,28 +113,55 @@ impl Next {
         if self.n_entries < entries {
             return Ok(false);
         }
-        let mut cover = Cover {
-            first: self.first,
-            end: self.counted,
-            from_unix_ns: i64::MAX,
-            to_unix_ns: i64::MIN,
-            made_by: made_by(lookup.zone()),
-        };
-        for leaf in cover.first..cover.end {
-            let Some(record) = store.leaf(leaf).map_err(store_error)? else { return Ok(false) };
-            cover.from_unix_ns = cover.from_unix_ns.min(record.from_unix_ns);
-            cover.to_unix_ns = cover.to_unix_ns.max(record.to_unix_ns);
-        }
-        let (mut making, mut added) = (Making::default(), Ok(()));
-        lookup.events_of(cover.first..cover.end, (i64::MIN, i64::MAX), &mut Rules::new(), |seen, _| {
-            added = making.add(&seen);
-            if added.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        let rollup =
-            added.map(|()| making.finish()).map_err(|error| store_error(StoreError::Value(error)))?;
+        let Some((cover, rollup)) = made_of(lookup, self.first, self.counted)? else { return Ok(false) };
         store.put_rollup(&cover, &rollup).map_err(store_error)?;
         lookup.progress().set_rolled_up(cover.end);
         *self = Self { first: cover.end, counted: cover.end, n_entries: 0 };
         Ok(true)
     }
+}
+
+/// What these leaves come to; none where one of them is not in the store.
+fn made_of(lookup: &Lookup, first: u64, end: u64) -> Result<Option<(Cover, Rollup)>, LedgerError> {
+    let made_by = made_by(lookup.zone());
+    let mut cover = Cover { first, end, from_unix_ns: i64::MAX, to_unix_ns: i64::MIN, made_by };
+    for leaf in first..end {
+        let Some(record) = lookup.store().leaf(leaf).map_err(store_error)? else { return Ok(None) };
+        cover.from_unix_ns = cover.from_unix_ns.min(record.from_unix_ns);
+        cover.to_unix_ns = cover.to_unix_ns.max(record.to_unix_ns);
+    }
+    let (mut making, mut added) = (Making::default(), Ok(()));
+    lookup.events_of(first..end, (i64::MIN, i64::MAX), &mut Rules::new(), |seen, _| {
+        added = making.add(&seen);
+        if added.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    added.map(|()| Some((cover, making.finish()))).map_err(|error| store_error(StoreError::Value(error)))
+}
+
+/// Makes every roll-up again and puts right what is not what its entries come to: how many were not. Whoever writes into
+/// the query store could otherwise leave something out of a review.
+pub(crate) fn put_right(lookup: &Lookup) -> Result<usize, LedgerError> {
+    let store = lookup.store();
+    let (mut n_wrong, mut end) = (0usize, 0);
+    for cover in store.covers().map_err(store_error)? {
+        let is_one = end <= cover.first && cover.first < cover.end && cover.end <= lookup.reached().0;
+        let made = if is_one { made_of(lookup, cover.first, cover.end)? } else { None };
+        // One that does not open is as wrong as one that says something else.
+        let kept = store.rollup(cover.first).ok().flatten();
+        match made {
+            Some((made, rollup)) if made == cover && Some(&rollup) == kept.as_ref() => {}
+            Some((made, rollup)) => {
+                n_wrong = n_wrong.saturating_add(1);
+                store.put_rollup(&made, &rollup).map_err(store_error)?;
+            }
+            None => {
+                n_wrong = n_wrong.saturating_add(1);
+                store.forget_rollups(|other| *other == cover).map_err(store_error)?;
+            }
+        }
+        if is_one {
+            end = cover.end;
+        }
+    }
+    Ok(n_wrong)
 }

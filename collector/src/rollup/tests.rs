@@ -3,8 +3,8 @@
 use ntk_evidence::event::Event;
 use serde_json::{Value, json, to_value};
 
-use super::Cover;
 use super::read::Next;
+use super::{Cover, Rollup, put_right};
 use crate::baseline::Survey;
 use crate::desk::rig::Rig;
 use crate::protected::Places;
@@ -200,13 +200,39 @@ async fn rollups_of_another_version_are_passed_over_and_then_made_again() {
         let n = roll(&rig, 50);
         for mut cover in lookup.store().covers().unwrap() {
             cover.made_by = "0 of another program".to_owned();
-            lookup.store().put_rollup(&cover, &super::Rollup::default()).unwrap();
+            lookup.store().put_rollup(&cover, &Rollup::default()).unwrap();
         }
         assert!(made(&rig) == direct, "empty ones of another version say nothing");
         let mut next = Next::after_kept(lookup).unwrap();
         assert!(lookup.store().covers().unwrap().is_empty());
         while next.make(lookup, 50).unwrap() {}
         assert_eq!(lookup.store().covers().unwrap().len(), n);
+    });
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rollups_that_somebody_changed_or_made_up_are_put_right() {
+    let rig = practice().await;
+    tokio::task::block_in_place(|| {
+        let (lookup, direct) = (&rig.app().lookup, made(&rig));
+        let (store, n) = (lookup.store(), roll(&rig, 50));
+        assert_eq!(put_right(lookup).unwrap(), 0);
+        let covers = store.covers().unwrap();
+        // One says nothing, one says less, one claims what others cover, one what does not exist.
+        store.put_rollup(&covers[1], &Rollup::default()).unwrap();
+        let mut less = store.rollup(covers[2].first).unwrap().unwrap();
+        less.rows.pop();
+        store.put_rollup(&covers[2], &less).unwrap();
+        store.put_rollup(&Cover { end: covers[4].end, ..covers[3].clone() }, &Rollup::default()).unwrap();
+        let last = covers[n - 1].end;
+        store
+            .put_rollup(&Cover { first: last, end: u64::MAX, ..covers[0].clone() }, &Rollup::default())
+            .unwrap();
+        assert!(made(&rig) != direct, "what was changed is told");
+        assert!(put_right(lookup).unwrap() >= 4);
+        assert!(made(&rig) == direct);
+        assert_eq!(put_right(lookup).unwrap(), 0);
     });
     rig.end().await;
 }
