@@ -14,6 +14,9 @@ use crate::follow::Lookup;
 /// How often it is looked whether enough entries have come.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long it waits after a failure.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(60);
+
 /// The running thread. Without it everything is read one by one: slower, and the same.
 #[derive(Debug)]
 pub struct Maker {
@@ -42,15 +45,19 @@ impl Maker {
 }
 
 fn run(lookup: &Lookup, stop: &AtomicBool) {
-    let made = Next::after_kept(lookup).and_then(|mut next| {
-        while !stop.load(Ordering::Acquire) {
-            if !next.make(lookup, ENTRIES)? {
-                std::thread::park_timeout(LOOK_EVERY);
+    while !stop.load(Ordering::Acquire) {
+        let made = Next::after_kept(lookup).and_then(|mut next| {
+            while !stop.load(Ordering::Acquire) {
+                if !next.make(lookup, ENTRIES)? {
+                    std::thread::park_timeout(LOOK_EVERY);
+                }
             }
+            Ok(())
+        });
+        if let Err(error) = made {
+            // Retention may just have taken the segment away that was being read.
+            warn!(reason = %crate::error_chain(&error), "a roll-up could not be made; it is tried again, and until then reviews take longer");
+            std::thread::park_timeout(AFTER_A_FAILURE);
         }
-        Ok(())
-    });
-    if let Err(error) = made {
-        warn!(reason = %crate::error_chain(&error), "no more roll-ups are made until the next start; reviews take longer");
     }
 }
