@@ -143,3 +143,6 @@ fn bounded(text: &str) -> String {
     let end = (0..=FIELD_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     text.get(..end).unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests;

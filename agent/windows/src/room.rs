@@ -189,6 +189,11 @@ impl Room {
             _ if !record.is_security() => return Err(Noise::IdNotNeeded),
             _ => {}
         }
+        // What stands in a 4672 is a session that begins now.
+        if let Some(id) = record.logon_id("SubjectLogonId").filter(|_| record.event_id != 4672) {
+            let subject = logins::account(record, "Subject");
+            self.sessions.learn(&record.computer, id, subject, record.time.moment);
+        }
         match record.event_id {
             4608 => {
                 self.sessions.started(&record.computer);
@@ -289,3 +294,6 @@ fn source_of_log(channel: &str) -> Source {
 fn text_of(stamp: Option<Stamp>) -> Option<String> {
     stamp.map(Stamp::rfc3339)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,16 +8,17 @@ use crate::record::Record;
 use crate::sid::full_name;
 use crate::tally::Noise;
 
-/// LogonType of 4624, as far as it is asked for: at the console or unlocking it, over the network, as a job, as a service,
+/// LogonType of 4624, as far as it is asked for: at the console, over the network, as a job, as a service,
 /// with another account's password for the network only, over remote desktop.
 mod logon_type {
-    pub(super) const NETWORK: u64 = 3;
+    pub(super) use super::super::sessions::NETWORK;
     pub(super) const BATCH: u64 = 4;
     pub(super) const SERVICE: u64 = 5;
     pub(super) const NEW_CREDENTIALS: u64 = 9;
     pub(super) const REMOTE: [u64; 2] = [10, 12];
-    /// Interactive, unlock, cached interactive, cached unlock.
-    pub(super) const AT_THE_CONSOLE: [u64; 4] = [2, 7, 11, 13];
+    /// Interactive, and the same by a password that the machine remembers. Unlocking (7, 13) is not: that may be over
+    /// remote desktop.
+    pub(super) const AT_THE_CONSOLE: [u64; 2] = [2, 11];
 }
 
 /// Elevations by password that are remembered, so that 4648 and 4624 of one are told once.
@@ -49,6 +50,7 @@ impl Room {
             account: target.clone(),
             logon_type,
             stands_as: id,
+            is_seen: true,
             ..Session::default()
         };
         let at = record.time.moment;
@@ -232,7 +234,7 @@ impl Room {
             event
         };
         let event = if subject.is_person_like() { Ok(event()) } else { Err(noise) };
-        if self.sessions.of(&record.computer, id).is_none() {
+        if self.sessions.of(&record.computer, id).is_none_or(|session| !session.is_seen) {
             return Ok(self.hold(record, Waiting::Privileges(id), event));
         }
         self.tally.n_joined = self.tally.n_joined.saturating_add(1);

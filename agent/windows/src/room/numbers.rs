@@ -171,7 +171,7 @@ fn missing((_, channel): &(String, String), log: &Log) -> Option<Event> {
 }
 
 fn hole(record: &Record, log: &Log, lost: u64) -> Event {
-    let detail = format!("{lost} records after {} are missing", log.highest);
+    let detail = format!("numbers missing after {}: {lost}", log.highest);
     let mut event = tampered(record, detail);
     event.gap = Some(Gap {
         cause: "record_gap".to_owned(),

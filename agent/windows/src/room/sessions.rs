@@ -14,6 +14,9 @@ pub const SESSIONS_MAX: usize = 8192;
 /// Sessions that are named where nobody else can be, as the vocabulary says.
 const CANDIDATES_MAX: usize = 16;
 
+/// LogonType of 4624 of a session over the network.
+pub(super) const NETWORK: u64 = 3;
+
 /// An account as a record names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Account {
@@ -45,6 +48,8 @@ pub(super) struct Session {
     pub(super) stands_as: u64,
     /// The account that logged in, where this session was made from within another one with a password (runas).
     pub(super) person: Option<Account>,
+    /// Whether its beginning (4624) was seen; others are known from what was done in them.
+    pub(super) is_seen: bool,
     /// Whether its beginning was told.
     pub(super) is_told: bool,
     /// Whether special privileges were told of it.
@@ -91,6 +96,14 @@ impl Sessions {
         }
     }
 
+    /// A session in which something was done, and of which the beginning was not seen.
+    pub(super) fn learn(&mut self, computer: &str, id: u64, account: Account, at: Moment) {
+        if self.of(computer, id).is_none() && account.is_person_like() && !SYSTEM_LOGONS.contains(&id) {
+            let session = Session { account, stands_as: id, ..Session::default() };
+            self.begins(computer, id, session, at);
+        }
+    }
+
     pub(super) fn begins(&mut self, computer: &str, id: u64, session: Session, at: Moment) {
         let key = (computer.to_owned(), id);
         self.forget(&key);
@@ -130,7 +143,8 @@ impl Sessions {
     pub(super) fn twin_of(&self, computer: &str, session: &Session, at: Moment) -> Option<u64> {
         let range = (computer.to_owned(), 0)..=(computer.to_owned(), u64::MAX);
         let is_twin = |other: &Session| {
-            other.account.sid == session.account.sid
+            other.is_seen
+                && other.account.sid == session.account.sid
                 && other.logon_type == session.logon_type
                 && other.person == session.person
                 && other.since.is_some_and(|since| !is_past(since, at, std::time::Duration::from_millis(100)))
@@ -140,17 +154,21 @@ impl Sessions {
 
     /// Whose act a record is that names this account and logon id.
     pub(super) fn actor(&self, computer: &str, account: &Account, id: Option<u64>) -> Actor {
+        let session = id.and_then(|id| self.of(computer, id));
+        let is_named = account.sid.is_some() || account.name.is_some();
+        let account = session.map(|session| &session.account).filter(|_| !is_named).unwrap_or(account);
         let is_nobody = id.is_some_and(|id| SYSTEM_LOGONS.contains(&id))
             || account
                 .sid
                 .as_deref()
                 .is_some_and(|sid| is_system(sid) || !(is_account(sid) || sid == "S-1-0-0"))
             || (account.sid.is_none() && account.name.is_none());
-        let session = id.and_then(|id| self.of(computer, id));
         if is_nobody {
             return Actor {
                 effective_user: account.name.clone(),
-                from: session.and_then(|session| session.from.clone()),
+                from: session
+                    .filter(|session| session.logon_type == NETWORK)
+                    .and_then(|session| session.from.clone()),
                 confidence: Some(Confidence::Unattributed),
                 because: account.name.as_ref().or(account.sid.as_ref()).map(|_| Because::NoLogin),
                 candidates: self.candidates(computer),
@@ -198,6 +216,11 @@ impl Sessions {
             ..Candidate::default()
         };
         open.map(candidate).take(CANDIDATES_MAX).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.known.len().max(self.by_age.len())
     }
 
     fn forget(&mut self, key: &(String, u64)) {

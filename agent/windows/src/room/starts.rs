@@ -129,7 +129,10 @@ impl Room {
         let is_attributed = !actor.is_nobody() || actor.login_user.is_some();
         let tool = tool.or_else(|| actor.tool.clone());
         let is_console_host = file_name(&exe) == "conhost.exe";
-        let is_told = tool.is_some() || (is_attributed && self.is_privileged_start(record, &actor));
+        // A tool's own programs start each other all day: what counts is one that runs while somebody is connected.
+        let is_sign = self.tools.runs_while_connected(&exe);
+        let is_below = own.is_none() && tool.is_some();
+        let is_told = is_sign || is_below || (is_attributed && self.is_privileged_start(record, &actor));
         if !is_told || is_console_host {
             return Err(Noise::OrdinaryStart);
         }
@@ -145,8 +148,7 @@ impl Room {
             ancestors,
             ..Process::default()
         });
-        let is_sign = self.tools.runs_while_connected(&exe)
-            || (above.is_some() && own.is_none() && is_bare_shell(&exe, command));
+        let is_sign = is_sign || (above.is_some() && own.is_none() && is_bare_shell(&exe, command));
         let begins =
             tool.filter(|_| is_sign).and_then(|tool| self.control_begins(record, pid, &tool, &event));
         Ok([Some(event), begins].into_iter().flatten().collect())
