@@ -54,7 +54,7 @@ fn log_file(path: &Path, room: &mut Room, out: &mut dyn Write) -> Result<(), Rep
             Err(Damaged::Read(source)) => return Err(failed(path, source)),
             Err(Damaged::Record { .. }) => room.damaged(Damage::Record),
             Err(Damaged::Checksum { .. }) => room.damaged(Damage::Checksum),
-            Err(Damaged::FileHeader | Damaged::Chunk { .. } | Damaged::CutOff { .. }) => {
+            Err(Damaged::FileHeader | Damaged::TooLong | Damaged::Chunk { .. } | Damaged::CutOff { .. }) => {
                 room.damaged(Damage::Part)
             }
         }

@@ -59,6 +59,9 @@ pub enum Damaged {
         /// Its place in the file, from 0.
         chunk: u64,
     },
+    /// There is more than [`CHUNKS_MAX`]; the rest is not read.
+    #[error("the file is longer than any log; its end was not read")]
+    TooLong,
     /// The file's storage failed; nothing follows.
     #[error("the file could not be read on")]
     Read(#[source] io::Error),
@@ -99,6 +102,9 @@ impl<R: Read + Seek> Records<R> {
                 found.push((first, n_chunk));
             }
             n_chunk = n_chunk.saturating_add(1);
+        }
+        if offset(n_chunk) < length {
+            ready.push(Err(Damaged::TooLong));
         }
         found.sort_unstable();
         let chunks = found.into_iter().rev().map(|(_, chunk)| chunk).collect();
@@ -196,3 +202,6 @@ fn read_full(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
     }
     Ok(n_read)
 }
+
+#[cfg(test)]
+mod tests;

@@ -296,7 +296,8 @@ fn a_damaged_log_file_gives_what_can_be_read_and_gaps() {
           = 300 records, 6 events; dropped by rule: 300 id_not_needed; 0 of 0 privileged sessions joined to their login
     "#]].assert_eq(&counted(&events, &summary));
     // The same file without its beginning, cut off within a chunk, and as nothing at all.
-    let bytes = std::fs::read(recording("evtx", "mit-new-user-security.evtx").unwrap()).unwrap();
+    let path = recording("evtx", "mit-new-user-security.evtx").unwrap();
+    let bytes = std::fs::read(&path).unwrap();
     let replayed = |bytes: &[u8]| {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
@@ -307,8 +308,11 @@ fn a_damaged_log_file_gives_what_can_be_read_and_gaps() {
     headless.get_mut(..128).unwrap().fill(0xff);
     let cut = bytes.get(..4096 + 30_000).unwrap();
     let mut forged = bytes.clone();
-    // One letter of a name in the records: the checksum says so, the records are told all the same.
-    let at = forged.windows(8).position(|window| window == b"a\0d\0m\0i\0").unwrap_or(20_000);
+    // One letter of a name in a record: the checksum says so, the records are told all the same.
+    let name =
+        records_of(&path).into_iter().find_map(|record| record.field("SubjectUserName").map(str::to_owned));
+    let name: Vec<u8> = name.unwrap().encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let at = forged.windows(name.len()).position(|window| window == name).unwrap();
     forged[at] = b'o';
     expect![[r#"
         3 account_change success attributes
@@ -326,7 +330,8 @@ fn a_damaged_log_file_gives_what_can_be_read_and_gaps() {
         3 account_change success attributes
         1 account_change success create
         1 gap not_in_excerpt
-        = 4 records, 5 events; 0 of 0 privileged sessions joined to their login
+        1 gap wrong_checksum
+        = 4 records, 6 events; 0 of 0 privileged sessions joined to their login
         --
         1 gap damaged_part
         = 0 records, 1 events; 0 of 0 privileged sessions joined to their login
