@@ -69,7 +69,7 @@ impl Room {
             record.field("LogonProcessName").is_some_and(|name| name.eq_ignore_ascii_case("seclogo"));
         let from_within = by.filter(|_| subject.is_person_like());
         if let Some(by) = from_within.filter(|_| is_secondary || logon_type == logon_type::NEW_CREDENTIALS) {
-            return self.from_within(record, session, subject, by, waiting);
+            return self.opened_within(record, session, subject, by, waiting);
         }
         let linked = record.logon_id("TargetLinkedLogonId");
         let linked = linked.and_then(|id| self.sessions.of(&record.computer, id)).map(|twin| twin.stands_as);
@@ -96,7 +96,7 @@ impl Room {
     }
 
     /// A session that was made from within another one: runas, or other credentials for the network only.
-    fn from_within(
+    fn opened_within(
         &mut self,
         record: &Record,
         mut session: Session,
