@@ -44,11 +44,19 @@ impl Damage {
     }
 }
 
-/// Logs that are followed at once; those of further machines are not looked at for holes.
+/// Logs that are followed at once; those of further machines are not looked at for holes and repeats.
 const LOGS_MAX: usize = 1024;
 
-/// Records that are remembered to tell which come again.
-const IDENTITIES_MAX: usize = 65_536;
+/// Records that are remembered to tell which come again: files of one log may overlap by many, a live log does by a few.
+const fn identities_max(numbers: Numbers) -> usize {
+    match numbers {
+        Numbers::Whole => 1024,
+        Numbers::Excerpt => 65_536,
+    }
+}
+
+/// A record: number of its log among those seen, its own number, its time in nanoseconds.
+type Identity = (usize, u64, i64);
 
 /// How much later than the last one a record with a lower number must be. Threads write at the same time, and a record
 /// gets its time before its number.
@@ -70,25 +78,38 @@ struct Log {
 pub(super) struct Sequence {
     numbers: Numbers,
     logs: BTreeMap<(String, String), Log>,
-    seen: BTreeSet<(String, String, u64, i64)>,
-    order: VecDeque<(String, String, u64, i64)>,
+    log_numbers: BTreeMap<(String, String), usize>,
+    seen: BTreeSet<Identity>,
+    order: VecDeque<Identity>,
 }
 
 impl Sequence {
     pub(super) fn new(numbers: Numbers) -> Self {
-        Self { numbers, logs: BTreeMap::new(), seen: BTreeSet::new(), order: VecDeque::new() }
+        Self {
+            numbers,
+            logs: BTreeMap::new(),
+            log_numbers: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            order: VecDeque::new(),
+        }
     }
 
     /// Whether the same record came before: same machine, log, number and time.
     pub(super) fn is_repeated(&mut self, record: &Record) -> bool {
         let Some(id) = record.record_id else { return false };
-        let (computer, channel) = key(record);
-        let identity = (computer, channel, id, record.time.moment.unix_nanos());
-        if !self.seen.insert(identity.clone()) {
+        let n_logs = self.log_numbers.len();
+        let key = key(record);
+        let log = match self.log_numbers.get(&key) {
+            Some(log) => *log,
+            None if n_logs < LOGS_MAX => *self.log_numbers.entry(key).or_insert(n_logs),
+            None => return false,
+        };
+        let identity = (log, id, record.time.moment.unix_nanos());
+        if !self.seen.insert(identity) {
             return true;
         }
         self.order.push_back(identity);
-        if self.order.len() > IDENTITIES_MAX
+        if self.order.len() > identities_max(self.numbers)
             && let Some(oldest) = self.order.pop_front()
         {
             self.seen.remove(&oldest);
