@@ -25,7 +25,6 @@ use crate::replay::{self, Format, ReplayError};
 use crate::run::{self, Part, RunError};
 use crate::spool::SpoolError;
 use crate::status::{self, StatusError, StatusFile};
-use crate::watch_list::{Watch, WatchError, WatchList};
 use crate::whole_file::RealFiles;
 
 #[cfg(target_os = "linux")]
@@ -191,7 +190,8 @@ What is found is proposed by the running agent; a person of the practice confirm
     },
     /// Print the events of recorded records as JSON lines
     #[command(after_help = "Example:
-  ntk-agent replay --format linux-audit audit.log --watch /srv/mail/anna=mailbox:anna")]
+  ntk-agent replay --format linux-audit audit.log --watch /srv/mail/anna=mailbox:anna
+  ntk-agent replay --format evtx Security.evtx --watch 'C:\\Users\\anna\\Documents\\Outlook Files=mailbox:anna'")]
     Replay {
         /// What the files are: linux-audit, evtx, windows-json, auth-log
         #[arg(long)]
@@ -399,18 +399,18 @@ fn kept(place: &Place, out: Option<&Path>) -> Result<u8, Failure> {
 }
 
 fn replay(format: &str, files: &[PathBuf], watches: &[String]) -> Result<u8, Failure> {
-    let usage = |error: WatchError| Failure::new(USAGE, error);
     let code = |error: ReplayError| match error {
-        ReplayError::NotYet(_) | ReplayError::UnknownFormat(_) => Failure::new(USAGE, error),
+        ReplayError::UnknownFormat(_) => Failure::new(USAGE, error),
         ReplayError::Read { .. } | ReplayError::Write(_) | ReplayError::Encode(_) => Failure::new(IO, error),
     };
     let format: Format = format.parse().map_err(code)?;
-    let watches =
-        watches.iter().map(|watch| watch.parse()).collect::<Result<Vec<Watch>, _>>().map_err(usage)?;
-    let watches = WatchList::new(watches).map_err(usage)?;
+    let watched = format.watches(watches).map_err(|error| Failure::new(USAGE, error))?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    replay::replay(format, files, &watches, &mut out).map_err(code)?;
+    let summary = replay::replay(format, files, &watched, &mut out).map_err(code)?;
     out.flush().map_err(|error| code(ReplayError::Write(error)))?;
+    if let Some(summary) = summary {
+        eprintln!("{summary}");
+    }
     Ok(0)
 }
 

@@ -4,6 +4,7 @@
 //! print the same lines.
 
 mod auth_log;
+mod windows;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use ntk_evidence::event::Event;
+use ntk_windows::watch::Watches;
 
 use crate::classify::{ForeignKeys, KeyLearner};
 use crate::coalesce::Coalescer;
@@ -26,18 +28,17 @@ pub enum Format {
     LinuxAudit,
     /// Text of auth.log or `journalctl -o json`, or records of wtmp and btmp; each file by its own first bytes.
     AuthLog,
+    /// Log files of Windows.
+    Evtx,
+    /// Records of Windows as lines of winlogbeat or nxlog.
+    WindowsJson,
 }
 
 /// Why a replay could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// A format that a later version will read.
-    #[error(
-        "recordings in the format `{0}` cannot be replayed by this version yet; it reads linux-audit and auth-log"
-    )]
-    NotYet(String),
     /// A format that does not exist.
-    #[error("`{0}` is no format of recordings; use linux-audit or auth-log")]
+    #[error("`{0}` is no format of recordings; use linux-audit, auth-log, evtx or windows-json")]
     UnknownFormat(String),
     /// A file that cannot be read.
     #[error("could not read the recording `{path}`; check the name and that this account may read it")]
@@ -62,26 +63,71 @@ impl std::str::FromStr for Format {
         match word {
             "linux-audit" => Ok(Self::LinuxAudit),
             "auth-log" => Ok(Self::AuthLog),
-            "evtx" | "windows-json" => Err(ReplayError::NotYet(word.to_owned())),
+            "evtx" => Ok(Self::Evtx),
+            "windows-json" => Ok(Self::WindowsJson),
             _ => Err(ReplayError::UnknownFormat(word.to_owned())),
         }
     }
 }
 
-/// Replays recordings in order, as one stream, and writes one JSON line per event.
+/// What is watched, as the machines write paths that the recordings are of.
+#[derive(Clone, Debug)]
+pub enum Watched {
+    /// Paths of Linux.
+    Linux(WatchList),
+    /// Paths of Windows.
+    Windows(Watches),
+}
+
+/// Why a watch was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WatchedError {
+    /// As a path of Linux.
+    #[error(transparent)]
+    Linux(#[from] crate::watch_list::WatchError),
+    /// As a path of Windows.
+    #[error(transparent)]
+    Windows(#[from] ntk_windows::watch::WatchError),
+}
+
+impl Format {
+    /// Reads watches of the form `PATH=CLASS[:OWNER]`, with the paths of this format's machines.
+    pub fn watches(self, texts: &[String]) -> Result<Watched, WatchedError> {
+        match self {
+            Self::LinuxAudit | Self::AuthLog => {
+                let watches = texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+                Ok(Watched::Linux(WatchList::new(watches)?))
+            }
+            Self::Evtx | Self::WindowsJson => {
+                let watches = texts.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+                Ok(Watched::Windows(Watches::new(watches)?))
+            }
+        }
+    }
+}
+
+/// Replays recordings in order, as one stream, and writes one JSON line per event. Gives a line for people, where there is
+/// something to sum up.
 ///
 /// Every file is opened before the first event is written: a wrong name among them prints nothing.
 pub fn replay(
     format: Format,
     files: &[PathBuf],
-    watches: &WatchList,
+    watched: &Watched,
     out: &mut dyn Write,
-) -> Result<(), ReplayError> {
-    match format {
-        Format::LinuxAudit => linux_audit(files, watches, out)?,
-        Format::AuthLog => auth_log::replay(files, out)?,
-    }
-    out.flush().map_err(ReplayError::Write)
+) -> Result<Option<String>, ReplayError> {
+    let (linux, windows) = match watched {
+        Watched::Linux(watches) => (watches.clone(), Watches::default()),
+        Watched::Windows(watches) => (WatchList::default(), watches.clone()),
+    };
+    let summary = match format {
+        Format::LinuxAudit => linux_audit(files, &linux, out).map(|()| None)?,
+        Format::AuthLog => auth_log::replay(files, out).map(|()| None)?,
+        Format::Evtx => Some(windows::replay(windows::Form::Evtx, files, windows, out)?),
+        Format::WindowsJson => Some(windows::replay(windows::Form::Json, files, windows, out)?),
+    };
+    out.flush().map_err(ReplayError::Write)?;
+    Ok(summary)
 }
 
 fn linux_audit(files: &[PathBuf], watches: &WatchList, out: &mut dyn Write) -> Result<(), ReplayError> {

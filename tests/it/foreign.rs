@@ -85,6 +85,17 @@ fn jsonschema_accepts_what_replay_prints() -> Result<()> {
         text +=
             &program::succeed("ntk-agent", &["replay", "--format", "linux-audit", &path, "--watch", &watch])?;
     }
+    for form in ["evtx", "windows-json"] {
+        let Ok(entries) = fs::read_dir(shared.with_file_name(form)) else {
+            skip::skip("foreign::jsonschema over records of Windows", "shared/data is not here");
+            continue;
+        };
+        for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+            let path = path.to_string_lossy();
+            let watch = r"C:\Users=hr";
+            text += &program::succeed("ntk-agent", &["replay", "--format", form, &path, "--watch", watch])?;
+        }
+    }
     fs::write(&lines, &text)?;
     ensure!(text.lines().count() >= 50, "replay printed events");
     let check = |lines: &Path| {

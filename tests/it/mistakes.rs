@@ -52,6 +52,13 @@ fn wrong_flags_are_named() -> Result<()> {
     check("ntk-collector", &["no-such-command"], USAGE, &["no-such-command"]);
     check("ntk-agent", &["replay", "--format", "linux-audit"], USAGE, &["FILE"]);
     check("ntk-agent", &["replay", "--format", "tea-leaves", "x.log"], USAGE, &["tea-leaves"]);
+    check(
+        "ntk-agent",
+        &["replay", "--format", "evtx", "x.evtx", "--watch", "/srv/mail=mailbox"],
+        USAGE,
+        &["Windows path"],
+    );
+    check("ntk-agent", &["replay", "--format", "evtx", "/nowhere/x.evtx"], IO, &["/nowhere/x.evtx"]);
     check("ntk-collector", &["enroll", "new"], USAGE, &["--machine"]);
     check("ntk-collector", &["--config", "/etc/hostname", "status"], USAGE, &["collector.toml"]);
     Ok(())

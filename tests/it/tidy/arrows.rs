@@ -12,8 +12,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ntk-segment", &[]),
     ("ntk-evidence", &[]),
     ("ntk-verify", &["ntk-evidence"]),
-    ("ntk-agent", &["ntk-proto", "ntk-segment", "ntk-evidence"]),
-    ("ntk-collector", &["ntk-proto", "ntk-segment", "ntk-evidence"]),
+    ("ntk-windows", &["ntk-evidence"]),
+    ("ntk-agent", &["ntk-proto", "ntk-segment", "ntk-evidence", "ntk-windows"]),
+    ("ntk-collector", &["ntk-proto", "ntk-segment", "ntk-evidence", "ntk-windows"]),
     ("ntk-tests", &["ntk-proto", "ntk-segment", "ntk-evidence", "ntk-verify", "ntk-agent", "ntk-collector"]),
 ];
 

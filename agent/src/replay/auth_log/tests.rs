@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::auth_log::tests::record;
 use crate::replay::tests::skipped;
-use crate::replay::{Format, replay as replay_any};
+use crate::replay::{Format, Watched, replay as replay_any};
 use crate::watch_list::WatchList;
 
 /// What bytes under a name replay to; the file was last changed on 2026-11-20.
@@ -24,7 +24,7 @@ fn replayed(files: &[(&str, &[u8])]) -> String {
         paths.push(path);
     }
     let mut out = Vec::new();
-    replay_any(Format::AuthLog, &paths, &WatchList::default(), &mut out).unwrap();
+    replay_any(Format::AuthLog, &paths, &Watched::Linux(WatchList::default()), &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -97,7 +97,8 @@ fn text_journal_and_records_are_one_stream() {
 fn a_wrong_name_prints_nothing() {
     let mut out = Vec::new();
     let files = [PathBuf::from("/nowhere/auth.log")];
-    let error = replay_any(Format::AuthLog, &files, &WatchList::default(), &mut out).unwrap_err();
+    let error =
+        replay_any(Format::AuthLog, &files, &Watched::Linux(WatchList::default()), &mut out).unwrap_err();
     assert_eq!(
         error.to_string(),
         "could not read the recording `/nowhere/auth.log`; check the name and that this account may read it"

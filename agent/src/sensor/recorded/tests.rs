@@ -30,7 +30,13 @@ fn played(after: Option<Position>) -> Vec<Sensed> {
 fn events_are_those_of_a_replay_and_say_that_they_were_recorded() {
     let mut out = Vec::new();
     let one = Recordings { files: recordings(None).files[..1].to_vec(), ..recordings(None) };
-    replay::replay(replay::Format::LinuxAudit, &one.files, &one.watches, &mut out).unwrap();
+    replay::replay(
+        replay::Format::LinuxAudit,
+        &one.files,
+        &replay::Watched::Linux(one.watches.clone()),
+        &mut out,
+    )
+    .unwrap();
     let replayed: Vec<Event> =
         String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (sink, receiver) = queue(1000);

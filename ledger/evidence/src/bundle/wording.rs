@@ -13,13 +13,15 @@ pub fn file_verb(event: &Event) -> &'static str {
     if let Some(verb) = mail::verb(event) {
         return verb;
     }
-    match event.source.as_ref().and_then(|source| source.event_id) {
-        Some(4656) => return "asked for access",
-        Some(4663) => return "used access, first use on this handle",
-        Some(5145) => return "was checked for access over the share",
+    let refused = matches!(event.outcome, Some(Outcome::Denied));
+    match (event.source.as_ref().and_then(|source| source.event_id), refused) {
+        (Some(4656), true) => return "asked for access, refused",
+        (Some(4656), false) => return "asked for access",
+        (Some(4663), _) => return "used access, first use on this handle",
+        (Some(5145), true) => return "was checked for access over the share, refused",
+        (Some(5145), false) => return "was checked for access over the share",
         _ => {}
     }
-    let refused = matches!(event.outcome, Some(Outcome::Denied));
     let failed = matches!(event.outcome, Some(Outcome::Failed));
     match (&event.action, refused, failed) {
         (Some(Action::Read), false, false) => "opened for reading",
@@ -61,7 +63,11 @@ pub fn verb(event: &Event) -> &'static str {
         (Kind::Elevation, Some(Outcome::Denied | Outcome::Failed)) => {
             "asked for another account's rights, refused"
         }
-        (Kind::Elevation, _) => "took on another account's rights",
+        (Kind::Elevation, _) => match event.source.as_ref().and_then(|source| source.event_id) {
+            Some(4672) => "session was given special privileges",
+            Some(4648) => "gave another account's name and password",
+            _ => "took on another account's rights",
+        },
         (Kind::ProcessStart, _) => "process started",
         (Kind::RemoteControl, _) => "session under remote control",
         (Kind::AccountChange, outcome) => mail::change(event.change.as_deref(), outcome.as_ref()),
@@ -182,7 +188,7 @@ mod tests {
                     event.action = Some(Action::from(action));
                     events.push(event.clone());
                 }
-                for number in [4656, 4663, 5145] {
+                for number in [4648, 4656, 4663, 4672, 5145] {
                     event.source = Some(Source { event_id: Some(number), ..Source::default() });
                     events.push(event.clone());
                 }

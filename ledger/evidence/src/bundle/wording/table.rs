@@ -61,6 +61,20 @@ pub const TABLE: &[Line] = &[
         "was checked for access over the share",
         "whether the file was then opened or read",
     ),
+    line(WINDOWS, "4656, refused", "asked for access, refused", REFUSED),
+    line(WINDOWS, "5145, refused", "was checked for access over the share, refused", REFUSED),
+    line(
+        WINDOWS,
+        "4672",
+        "session was given special privileges",
+        "whether they were used, and who sat at the keyboard",
+    ),
+    line(
+        WINDOWS,
+        "4648",
+        "gave another account's name and password",
+        "whether they were accepted, and what was then done with them",
+    ),
     line(
         MAIL,
         "MailItemsAccessed, Bind",
