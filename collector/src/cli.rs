@@ -206,7 +206,7 @@ pub enum Command {
     Finding(findings::FindingArgs),
     /// What an account touched, when
     Events(EventsArgs),
-    /// Take in records that a service or server made itself: Microsoft 365
+    /// Take in records that a service or server made itself: Microsoft 365, Exchange, a health-record system
     Import(import::ImportArgs),
     /// What was imported, newest first
     Imports(Json),

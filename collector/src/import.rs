@@ -11,6 +11,8 @@
 //! - `source.recorded` is true: nobody but the source vouches for its time, and it is judged by it.
 
 pub mod author;
+pub mod ehr;
+pub mod exchange;
 pub mod m365;
 pub mod records;
 mod tally;
@@ -29,6 +31,10 @@ pub use tally::{Damage, Tally};
 pub enum Source {
     /// Microsoft 365: the unified audit log, sign-ins and directory audits.
     M365,
+    /// An Exchange server of the practice's own.
+    Exchange,
+    /// A health-record system.
+    EhrAudit,
 }
 
 impl Source {
@@ -36,6 +42,8 @@ impl Source {
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "m365" => Some(Self::M365),
+            "exchange" => Some(Self::Exchange),
+            "ehr-audit" => Some(Self::EhrAudit),
             _ => None,
         }
     }
@@ -44,13 +52,20 @@ impl Source {
     pub const fn name(self) -> &'static str {
         match self {
             Self::M365 => "m365",
+            Self::Exchange => "exchange",
+            Self::EhrAudit => "ehr-audit",
         }
     }
 
-    /// In words.
-    pub const fn in_words(self) -> &'static str {
+    /// Every source.
+    pub const ALL: &'static [Self] = &[Self::M365, Self::Exchange, Self::EhrAudit];
+
+    /// Name of its sensor in events.
+    pub const fn sensor(self) -> &'static str {
         match self {
-            Self::M365 => "Microsoft 365",
+            Self::M365 => m365::SENSOR,
+            Self::Exchange => exchange::SENSOR,
+            Self::EhrAudit => ehr::SENSOR,
         }
     }
 }
@@ -82,6 +97,30 @@ pub enum NotThis {
         "the first line names no column `AuditData`; export the search with “Download all results” and import the file as it comes (columns found: {0})"
     )]
     NoColumn(String),
+    /// A health-record system's table without its map.
+    #[error(
+        "say which column holds what: give --map FILE (see `ntk-collector import --help`); the columns of this file are {0}"
+    )]
+    NoMap(String),
+    /// A map of another file.
+    #[error("the file has no column {missing}, which the map names; its columns are {found}")]
+    OtherColumns {
+        /// What the map names.
+        missing: String,
+        /// What there is.
+        found: String,
+    },
+    /// Not what Exchange sends.
+    #[error(
+        "the file holds no `SearchResults`; import the SearchResult.xml that New-MailboxAuditLogSearch sends"
+    )]
+    NoSearchResults,
+    /// No log of Windows.
+    #[error("the file is no event log of Windows (.evtx)")]
+    NoEventLog,
+    /// Beyond all bounds.
+    #[error("the file is larger than such a file can be; import it in parts")]
+    TooLarge,
     /// Neither.
     #[error("the file is neither CSV with a first line of column names nor JSON; it begins with `{0}`")]
     Neither(String),

@@ -16,6 +16,7 @@ use super::api::Api;
 use super::{Answer, Failure, blocking, preservation};
 use crate::app::App;
 use crate::import::Source;
+use crate::import::ehr::map::Map;
 use crate::import::task::{Import, ImportAct, ImportError};
 
 /// The largest piece of a file, bytes: as base64 in JSON it fits into a request.
@@ -54,8 +55,11 @@ pub(super) fn routes() -> Api {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BeginRequest {
-    /// Where its records come from: `m365`.
+    /// Where its records come from: `m365`, `exchange`, `ehr-audit`.
     source: String,
+    /// Which column holds what, for a CSV file of a health-record system: the text of the map.
+    #[serde(default)]
+    map: Option<String>,
     /// Its name, without a folder.
     file: String,
     /// Who imports it, as they say themselves.
@@ -93,8 +97,15 @@ impl From<ImportError> for Failure {
 
 async fn begin(State(app): State<App>, Json(request): Json<BeginRequest>) -> Answer<Json<Value>> {
     let source = Source::named(&request.source).ok_or_else(|| {
-        Failure::bad(format!("`{}` is no source of imports; this version reads m365", request.source))
+        let known: Vec<&str> = Source::ALL.iter().map(|source| source.name()).collect();
+        Failure::bad(format!("`{}` is no source of imports; use one of {}", request.source, known.join(", ")))
     })?;
+    let map = request
+        .map
+        .as_deref()
+        .map(Map::parse)
+        .transpose()
+        .map_err(|error| Failure::bad(error.to_string()))?;
     let name = |text: &str, most: usize| {
         let kept: String = text.chars().filter(|letter| !letter.is_control()).take(most).collect();
         kept.trim().to_owned()
@@ -119,7 +130,7 @@ async fn begin(State(app): State<App>, Json(request): Json<BeginRequest>) -> Ans
     }
     let begun = {
         let app = app.clone();
-        blocking(move || Ok(Import::begin(&app, source, file, by)?)).await
+        blocking(move || Ok(Import::begin(&app, source, map, file, by)?)).await
     };
     let mut slot = running.0.lock().unwrap_or_else(PoisonError::into_inner);
     match begun {

@@ -19,18 +19,28 @@ use crate::admin::imports::PART_BYTES_MAX;
 /// `import`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    ntk-collector import m365 AuditLog_2026-11-01_2026-11-30.csv --by mary\n\n\
+    ntk-collector import m365 AuditLog_2026-11-01_2026-11-30.csv --by mary\n  \
+    ntk-collector import exchange SearchResult.xml\n  \
+    ntk-collector import ehr-audit access-log.csv --map our-ehr.toml\n  \
+    ntk-collector import ehr-audit AuditEvent.ndjson\n\n\
 Microsoft 365: in Purview, “Audit”, search the days that are wanted, “Export”, “Download all results”; import the file as \
 it comes. Files of JSON (the Management Activity API, Sentinel, Graph) are read as well. The same file, or one that \
 overlaps it, may be imported again: what is there already is not doubled. Subjects of messages are never kept, nor the \
-file.")]
+file.\n\n\
+Health-record systems: a file of FHIR AuditEvent (NDJSON) as it is; a file of CSV with a map, which says in TOML which \
+column holds what: time = \"Access Time\", user = \"User ID\", and where there are such columns patient, action, what, \
+from, outcome, id; timezone = \"America/New_York\" where its times bear none; [actions] gives words another meaning: \
+\"Chart Review\" = \"read\", \"Login\" = \"login\", \"Heartbeat\" = \"noise\".")]
 pub struct ImportArgs {
-    /// Where the records come from: m365
+    /// Where the records come from: m365, exchange, ehr-audit
     #[arg(value_name = "SOURCE")]
     pub source: String,
     /// The file
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Which column holds what, for a CSV file of a health-record system
+    #[arg(long, value_name = "FILE")]
+    pub map: Option<PathBuf>,
     /// Who imports it [default: the account that runs this command]
     #[arg(long, value_name = "WHO")]
     pub by: Option<String>,
@@ -48,7 +58,8 @@ pub(super) async fn import(client: &Client, args: ImportArgs) -> anyhow::Result<
     let length = file.metadata().with_context(failed)?.len();
     let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let by = args.by.clone().unwrap_or_else(caller);
-    let begun = json!({"source": args.source, "file": name, "by": by});
+    let map = args.map.as_deref().map(crate::home::read_text).transpose()?;
+    let begun = json!({"source": args.source, "file": name, "by": by, "map": map});
     let begun = json(&client.post("/v1/imports/begin", &begun).await?)?;
     let import = text(&begun, "import").to_owned();
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());

@@ -67,6 +67,8 @@ enum Family {
     ShareChecked,
     /// The mail service's own log.
     MailService,
+    /// The health-record system's own log.
+    HealthRecords,
 }
 
 fn family(finding: &Finding) -> Family {
@@ -75,6 +77,7 @@ fn family(finding: &Finding) -> Family {
         (Some(4663), _) => Family::HandleUsed,
         (Some(5145), _) => Family::ShareChecked,
         (_, Some("notify")) => Family::Unattributed,
+        (_, Some("ehr-audit")) => Family::HealthRecords,
         (_, Some(sensor)) if sensor.contains("m365") || sensor.contains("exchange") => Family::MailService,
         _ => Family::Audit,
     }
@@ -151,6 +154,7 @@ fn file(finding: &Finding) -> String {
         Family::MailService => {
             return service::mail(finding, deed);
         }
+        Family::HealthRecords => return service::health_records(finding, deed),
         Family::Audit => {}
     }
     if is_refused || is_failed {

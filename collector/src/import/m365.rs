@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::records::{CELL_CHARS_MAX, Content, Record};
 use super::{Found, NotThis};
 use fields::Fields;
+pub(super) use fields::civil;
 
 /// Name of the sensor in events.
 pub const SENSOR: &str = "m365-audit";

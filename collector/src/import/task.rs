@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::author::Writer;
+use super::ehr::map::Map;
 use super::records::{Content, Record, Records};
-use super::{Found, NotThis, Source, Tally, m365};
+use super::{Found, NotThis, Source, Tally, ehr, exchange, m365};
 use crate::app::App;
 use crate::home::HomeError;
 use crate::ledger::LedgerError;
@@ -96,14 +97,21 @@ impl Span {
     }
 }
 
+/// How a file is cut into records.
+enum Form {
+    Records(Records),
+    Exchange(exchange::Records),
+}
+
 /// An import at work.
 pub struct Import {
+    map: Option<Map>,
     source: Source,
     file: String,
     by: String,
     writer: Writer,
     first_number: u64,
-    records: Records,
+    form: Form,
     is_checked: bool,
     hash: Sha256,
     bytes: u64,
@@ -118,7 +126,13 @@ pub struct Import {
 
 impl Import {
     /// Begins one. From a thread that may wait.
-    pub fn begin(app: &App, source: Source, file: String, by: String) -> Result<Self, ImportError> {
+    pub fn begin(
+        app: &App,
+        source: Source,
+        map: Option<Map>,
+        file: String,
+        by: String,
+    ) -> Result<Self, ImportError> {
         app.lookup.up_to_date()?;
         let writer = Writer::open(app, source)?;
         let first_number =
@@ -129,7 +143,11 @@ impl Import {
             by,
             writer,
             first_number,
-            records: Records::default(),
+            form: match source {
+                Source::M365 | Source::EhrAudit => Form::Records(Records::default()),
+                Source::Exchange => Form::Exchange(exchange::Records::default()),
+            },
+            map,
             is_checked: false,
             hash: Sha256::new(),
             bytes: 0,
@@ -156,13 +174,26 @@ impl Import {
     pub fn part(&mut self, app: &App, bytes: &[u8]) -> Result<(), ImportError> {
         self.hash.update(bytes);
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        let records = self.records.push(bytes)?;
+        let records = match &mut self.form {
+            Form::Records(records) => records.push(bytes)?,
+            Form::Exchange(whole) => {
+                whole.push(bytes)?;
+                return Ok(());
+            }
+        };
         self.take(app, records)
     }
 
     /// The file ends here: the rest is durable, and the act says what came of all of it.
     pub fn end(mut self, app: &App) -> Result<ImportAct, ImportError> {
-        let rest = std::mem::take(&mut self.records).finish()?;
+        let records = std::mem::replace(&mut self.form, Form::Records(Records::default()));
+        let rest = match records {
+            Form::Records(records) => {
+                self.check(records.columns())?;
+                records.finish()?
+            }
+            Form::Exchange(whole) => whole.finish()?,
+        };
         self.take(app, rest)?;
         let sha256 = hex(&self.hash.clone().finalize());
         for gap in self.gaps(&sha256) {
@@ -191,14 +222,27 @@ impl Import {
     }
 
     fn take(&mut self, app: &App, records: Vec<Record>) -> Result<(), ImportError> {
-        if !self.is_checked
-            && let Some(columns) = self.records.columns()
-        {
-            m365::fits(columns)?;
-            self.is_checked = true;
+        if let Form::Records(known) = &self.form {
+            let columns = known.columns().map(<[String]>::to_vec);
+            self.check(columns.as_deref())?;
         }
         for record in records {
             self.record(app, &record)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the columns of a CSV file are those that are needed, once they are known.
+    fn check(&mut self, columns: Option<&[String]>) -> Result<(), ImportError> {
+        if !self.is_checked
+            && let Some(columns) = columns
+        {
+            match self.source {
+                Source::M365 => m365::fits(columns)?,
+                Source::EhrAudit => ehr::fits(columns, self.map.as_ref())?,
+                Source::Exchange => {}
+            }
+            self.is_checked = true;
         }
         Ok(())
     }
@@ -209,6 +253,8 @@ impl Import {
             Content::Damaged(what) => (Found::Damaged(what.clone()), false),
             _ => match self.source {
                 Source::M365 => m365::read(record),
+                Source::Exchange => (exchange::read(record), false),
+                Source::EhrAudit => (ehr::read(record, self.map.as_ref()), false),
             },
         };
         match found {
@@ -283,7 +329,7 @@ impl Import {
             let at = to.or(from).or(self.span.last).map(|at| at.to_string());
             let mut event = Event::new(Kind::Gap, at.unwrap_or_default());
             event.source = Some(EventSource {
-                sensor: Some(m365::SENSOR.to_owned()),
+                sensor: Some(self.source.sensor().to_owned()),
                 record: Some(format!("file:{sha256}/{cause}")),
                 recorded: Some(true),
                 ..EventSource::default()

@@ -31,6 +31,9 @@ pub fn not_shown(finding: &Finding) -> Vec<String> {
             Family::MailService => {
                 say("The record is the mail service’s own; it does not show that anyone read the message.")
             }
+            Family::HealthRecords => say(
+                "The record is the health-record system’s own; it does not show what of it was looked at.",
+            ),
         }
     } else if finding.asset.area == Area::Login {
         say("The record shows the account, not who sat at the keyboard.");

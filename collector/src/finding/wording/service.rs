@@ -31,6 +31,27 @@ pub(super) fn mail(finding: &Finding, deed: &Deed) -> String {
     )
 }
 
+/// What was done with health records, and that it is the system that says so.
+pub(super) fn health_records(finding: &Finding, deed: &Deed) -> String {
+    let records = |what: &str| match deed.count {
+        1 => format!("a health record was {what}"),
+        n => format!("{} {what}", count(n, "health record was", "health records were")),
+    };
+    let what = match deed.action {
+        Some(Action::Create) => "entries were made in health records".to_owned(),
+        Some(Action::Delete) => "entries of health records were removed".to_owned(),
+        Some(Action::List) => "health records were listed".to_owned(),
+        Some(Action::Write) => records("changed"),
+        _ => records("opened"),
+    };
+    let ending = match deed.outcome {
+        Some(Outcome::Denied | Outcome::Failed) => "; it was refused or failed",
+        _ => "",
+    };
+    let from = finding.way.from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
+    format!("{what} by {}{from}, as the health-record system recorded{ending}.", account_and_way(finding))
+}
+
 /// Whether it is about signing in to a service, not about messages.
 pub(super) fn is_sign_in(finding: &Finding) -> bool {
     !finding.deeds.is_empty() && finding.deeds.iter().all(|deed| deed.action.is_none())

@@ -104,10 +104,12 @@ pub(super) fn moment(text: &str) -> Option<Timestamp> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(at);
     }
-    let there = text.parse::<DateTime>().ok().or_else(|| {
-        ["%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %H:%M:%S"]
-            .iter()
-            .find_map(|form| DateTime::strptime(form, text).ok())
-    })?;
-    TimeZone::UTC.to_timestamp(there).ok()
+    TimeZone::UTC.to_timestamp(civil(text)?).ok()
+}
+
+/// A date and time without a zone: ISO 8601, or as a spreadsheet in American English writes it.
+pub(in crate::import) fn civil(text: &str) -> Option<DateTime> {
+    const AMERICAN: [&str; 3] = ["%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %H:%M:%S"];
+    let iso = text.parse::<DateTime>().ok();
+    iso.or_else(|| AMERICAN.iter().find_map(|form| DateTime::strptime(form, text).ok()))
 }

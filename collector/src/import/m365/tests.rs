@@ -266,14 +266,14 @@ fn the_directory_tells_of_applications_roles_passwords_and_second_factors() {
     ];
     let lines: Vec<String> = cases.iter().map(in_short).collect();
     expect![[r#"
-        application -> Mail Helper [] of 
+        application -> Mail Helper ["Mail.Read", "User.Read"] of 
         application -> Mail Helper ["Mail.Read"] of 
         application_credential -> Mail Helper [] of 
         password_reset -> - [] of dana@practice.example
         account -> - [] of dana@practice.example
         second_factor -> - [] of dana@practice.example
         account -> - [] of dana@practice.example
-        role -> - ["Global Administrator"] of 
+        role -> sam@practice.example ["Global Administrator"] of 
         sign_in_rules -> - [] of 
         account -> - [] of dana@practice.example"#]]
     .assert_eq(&lines.join("\n"));

@@ -196,7 +196,13 @@ mod tests {
                     event.source = Some(Source { operation: Some((*operation).into()), ..Source::default() });
                     events.push(event.clone());
                 }
-                event.source = None;
+                for action in Action::WORDS {
+                    event.source =
+                        Some(Source { sensor: Some(mail::HEALTH_RECORDS.into()), ..Source::default() });
+                    event.action = Some(Action::from((*action).to_owned()));
+                    events.push(event.clone());
+                }
+                (event.source, event.action) = (None, None);
             }
             for what in with_other(ChangeWhat::WORDS) {
                 let mut event = Event::new(Kind::AccountChange, "2026-11-20T20:00:00Z");

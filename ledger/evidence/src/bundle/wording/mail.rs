@@ -1,6 +1,6 @@
 //! Verbs of what mail and directory services record: by the service's own name of the operation.
 
-use crate::event::{Change, ChangeWhat, Event, Outcome};
+use crate::event::{Action, Change, ChangeWhat, Event, Outcome};
 
 /// Names of operations that have a verb of their own.
 #[cfg(test)]
@@ -24,7 +24,11 @@ pub(super) const OPERATIONS: &[&str] = &[
 
 /// The verb of a mailbox operation, where the record names one.
 pub(super) fn verb(event: &Event) -> Option<&'static str> {
-    let operation = event.source.as_ref()?.operation.as_deref()?;
+    let source = event.source.as_ref()?;
+    if source.sensor.as_deref() == Some(HEALTH_RECORDS) {
+        return Some(health_record(event));
+    }
+    let operation = source.operation.as_deref()?;
     let verb = match operation {
         "Bind" => "message accessed",
         "Sync" => "folder synchronised, items unknown",
@@ -40,6 +44,22 @@ pub(super) fn verb(event: &Event) -> Option<&'static str> {
     };
     let is_refused = matches!(event.outcome, Some(Outcome::Denied | Outcome::Failed));
     Some(if is_refused { "asked the mail service, refused or failed" } else { verb })
+}
+
+/// Sensor of what health-record systems record themselves.
+pub(super) const HEALTH_RECORDS: &str = "ehr-audit";
+
+fn health_record(event: &Event) -> &'static str {
+    if matches!(event.outcome, Some(Outcome::Denied | Outcome::Failed)) {
+        return "asked for a health record, refused or failed";
+    }
+    match event.action {
+        Some(Action::Write) => "health record changed",
+        Some(Action::Create) => "entry of a health record made",
+        Some(Action::Delete) => "entry of a health record removed",
+        Some(Action::List) => "health records listed",
+        _ => "health record opened",
+    }
 }
 
 /// The verb of a change of accounts and rights.

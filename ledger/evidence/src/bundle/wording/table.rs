@@ -28,6 +28,7 @@ const AUDIT: &str = "Linux kernel audit";
 const WINDOWS: &str = "Windows security log";
 const MAIL: &str = "Microsoft 365 audit log";
 const DIRECTORY: &str = "Microsoft 365 or Exchange administration log";
+const RECORDS: &str = "Health-record system's own log";
 const AGENT: &str = "agent";
 const COLLECTOR: &str = "collector";
 const ANY: &str = "any sensor";
@@ -44,6 +45,7 @@ const MEANS: &str =
 const GIVEN: &str = "whether it was used: that is in other records, if in any; and why it was given";
 const PASSED: &str = "which messages it applied to, and why it was made";
 const TAKEN: &str = "what was in it, where it went, and who asked for it";
+const VIEWED: &str = "who sat at the keyboard, and what of the record was looked at";
 const STATE: &str = "anything about a person";
 
 /// The table.
@@ -116,6 +118,12 @@ pub const TABLE: &[Line] = &[
     ),
     line(MAIL, "Create, Update", "message made or changed", "what was written, and who typed it"),
     line(MAIL, "mailbox operation, refused or failed", "asked the mail service, refused or failed", REFUSED),
+    line(RECORDS, "view, print, export", "health record opened", VIEWED),
+    line(RECORDS, "update", "health record changed", VIEWED),
+    line(RECORDS, "create", "entry of a health record made", VIEWED),
+    line(RECORDS, "delete", "entry of a health record removed", VIEWED),
+    line(RECORDS, "list", "health records listed", VIEWED),
+    line(RECORDS, "refused or failed", "asked for a health record, refused or failed", REFUSED),
     line(AUDIT, "open for reading", "opened for reading", OPENED),
     line(AUDIT, "open for reading, denied", "asked to open for reading, refused", REFUSED),
     line(AUDIT, "open for reading, failed", "asked to open for reading, failed", REFUSED),
