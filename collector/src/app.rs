@@ -104,6 +104,8 @@ pub struct App {
     pub job: Arc<Job>,
     /// The import at work.
     pub importing: Arc<Importing>,
+    /// Whose turn it is to ask Microsoft 365.
+    pub polling: Arc<tokio::sync::Mutex<()>>,
     /// What runs in the background for the pages about evidence.
     pub works: Arc<Works>,
     /// Rounds of witnessing with the agents that are connected.
@@ -201,6 +203,7 @@ impl Working {
             refusals: Refusals::default(),
             job: Arc::default(),
             importing: Arc::default(),
+            polling: Arc::default(),
             works: Arc::default(),
             address: Arc::default(),
             at_rest,

@@ -208,6 +208,8 @@ pub enum Command {
     Events(EventsArgs),
     /// Take in records that a service or server made itself: Microsoft 365, Exchange, a health-record system
     Import(import::ImportArgs),
+    /// Ask Microsoft 365 for its audit log now, through the application of [m365] in collector.toml
+    Poll(import::PollArgs),
     /// What was imported, newest first
     Imports(Json),
     /// Write the weekly access review

@@ -5,6 +5,7 @@
 
 pub mod console;
 pub mod delivery;
+pub mod m365;
 pub mod reload;
 pub mod time_stamps;
 
@@ -17,6 +18,7 @@ use crate::home::{HomeError, read_text};
 use crate::off_site::target::{RawOffSite, Target};
 use console::{ConsoleAt, RawConsole};
 use delivery::{Delivery, MailSection, NoticesSection, ReportSection};
+use m365::{M365, M365Section};
 use time_stamps::{TimeStampSection, TimeStamps};
 
 /// The configuration as it stands in the file.
@@ -78,6 +80,9 @@ pub struct RawConfig {
     /// Who is told at once; nobody where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notices: Option<NoticesSection>,
+    /// The practice's own application in Microsoft 365; nobody is asked where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub m365: Option<M365Section>,
 }
 
 /// `[retention]`.
@@ -142,6 +147,8 @@ pub struct Config {
     pub console: Option<ConsoleAt>,
     /// Reviews on schedule, mails, notices.
     pub delivery: Delivery,
+    /// Through which application Microsoft 365 is asked.
+    pub m365: Option<M365>,
 }
 
 /// What a footer names.
@@ -236,8 +243,9 @@ impl Config {
         let console = raw.console.as_ref().and_then(|section| section.check(&mut faults));
         let delivery =
             delivery::check(raw.report.as_ref(), raw.mail.as_ref(), raw.notices.as_ref(), &mut faults);
+        let m365 = raw.m365.as_ref().and_then(|section| section.check(&mut faults));
         match zone {
-            Ok(zone) if faults.is_empty() => Ok(Self { raw, time_stamps, zone, off_site, console, delivery }),
+            Ok(zone) if faults.is_empty() => Ok(Self { raw, time_stamps, zone, off_site, console, delivery, m365 }),
             _ => Err(ConfigError::Values { path: path.into(), faults }),
         }
     }

@@ -50,6 +50,7 @@ pub mod on_site;
 pub mod outside;
 pub mod people;
 pub mod policy;
+pub mod poll;
 pub mod practice;
 pub mod private;
 pub mod proposals;

@@ -153,6 +153,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     let rounds = tokio::spawn(witness::rounds::run(app.clone(), stop.clone()));
     let stamps = tokio::spawn(time_stamp::ask::run(app.clone(), stop.clone()));
     let deliveries = tokio::spawn(crate::delivery::task::run(app.clone(), stop.clone()));
+    let polls = tokio::spawn(crate::poll::run(app.clone(), stop.clone()));
     let silences = tokio::spawn(silence::task::run(app.clone(), ear, stop.clone()));
     let mut agents =
         tokio::spawn(async move { listener::serve(agents, service, &server, &authority_pem).await });
@@ -185,6 +186,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         copies.abort_handle(),
         stamps.abort_handle(),
         deliveries.abort_handle(),
+        polls.abort_handle(),
     ];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     running.extend(console.as_ref().map(JoinHandle::abort_handle));
@@ -208,6 +210,7 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         let _ = copies.await;
         let _ = stamps.await;
         let _ = deliveries.await;
+        let _ = polls.await;
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());

@@ -153,7 +153,7 @@ fn places(settings: &Delivery) -> Vec<Place> {
 }
 
 async fn set_secret(State(app): State<App>, Json(request): Json<Secret>) -> Answer<Json<Value>> {
-    let known = [secret::MAIL, secret::PASSPHRASE, secret::WEBHOOK, secret::NTFY];
+    let known = [secret::MAIL, secret::PASSPHRASE, secret::WEBHOOK, secret::NTFY, crate::poll::SECRET];
     let Some(name) = known.into_iter().find(|name| *name == request.what) else {
         return Err(Failure::bad(format!(
             "there is no secret of that name; it is one of {}",

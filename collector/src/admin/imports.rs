@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::import::Source;
 use crate::import::ehr::map::Map;
 use crate::import::task::{Import, ImportAct, ImportError};
+use crate::poll::PollError;
 
 /// The largest piece of a file, bytes: as base64 in JSON it fits into a request.
 pub(crate) const PART_BYTES_MAX: usize = 512 << 10;
@@ -48,6 +49,7 @@ pub(super) fn routes() -> Api {
         .get("/v1/imports", "What was imported, newest first", list)
         .post("/v1/imports/begin", "Begin to import a file of a mail service's or server's own log", begin)
         .post("/v1/imports/part", "The next piece of the file", part)
+        .post("/v1/poll", "Ask Microsoft 365 for its audit log now", poll_now)
         .post("/v1/imports/end", "The file is whole: say what came of it", end)
 }
 
@@ -205,6 +207,35 @@ async fn end(State(app): State<App>, Json(request): Json<EndRequest>) -> Answer<
     let act = done?;
     let sentence = act.tally.in_words();
     let mut answer = serde_json::to_value(&act).map_err(|error| Failure::ours(&error))?;
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("sentence".into(), sentence.into());
+    }
+    Ok(Json(answer))
+}
+
+/// What is to be asked for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PollRequest {
+    /// How far back, hours, at most 168; since the last time where absent.
+    #[serde(default)]
+    lookback_hours: Option<u32>,
+    /// Who asks, as they say themselves.
+    by: String,
+}
+
+async fn poll_now(State(app): State<App>, Json(request): Json<PollRequest>) -> Answer<Json<Value>> {
+    let hours = request.lookback_hours;
+    if hours.is_some_and(|hours| !(1..=168).contains(&hours)) {
+        return Err(Failure::bad("the service keeps 7 days: `lookback_hours` is a number from 1 to 168"));
+    }
+    let lookback = hours.map(|hours| jiff::SignedDuration::from_hours(i64::from(hours)));
+    let polled = crate::poll::poll(&app, lookback, &request.by).await.map_err(|error| match error {
+        PollError::NotSetUp | PollError::NoSecret | PollError::Busy => Failure::bad(error.to_string()),
+        other => Failure::ours(&other),
+    })?;
+    let sentence = polled.import.as_ref().map(|import| import.tally.in_words());
+    let mut answer = serde_json::to_value(&polled).map_err(|error| Failure::ours(&error))?;
     if let Some(answer) = answer.as_object_mut() {
         answer.insert("sentence".into(), sentence.into());
     }

@@ -10,7 +10,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::answer::{json, text};
+use super::answer::{Usage, json, text, with_bar};
 use super::exit;
 use super::print::number;
 use crate::admin::client::Client;
@@ -87,6 +87,71 @@ pub(super) async fn import(client: &Client, args: ImportArgs) -> anyhow::Result<
         told(&done);
     }
     Ok(if number(&done, "/tally/damaged") > 0 { exit::NO } else { 0 })
+}
+
+/// `poll`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    ntk-collector poll m365 --set-secret\n  \
+    ntk-collector poll m365 --lookback 7d\n\n\
+Once: in Microsoft Entra, signed in as a Global Administrator whom the practice owns (not the watched person), register an \
+application, give it the application permissions ActivityFeed.Read (Office 365 Management APIs), AuditLog.Read.All and \
+Directory.Read.All (Microsoft Graph), grant consent, and make a client secret. Then in collector.toml: [m365] with tenant and \
+client_id. All permissions only read.")]
+pub struct PollArgs {
+    /// Which service: m365
+    #[arg(value_name = "SERVICE", value_parser = ["m365"])]
+    pub service: String,
+    /// How far back, such as 12h or 7d, which is all that the service keeps [default: since the last time]
+    #[arg(long, value_name = "TIME")]
+    pub lookback: Option<String>,
+    /// Set the application's secret, and ask nothing
+    #[arg(long, conflicts_with = "lookback")]
+    pub set_secret: bool,
+    /// File with the secret [default: a prompt, or the variable NTK_M365_SECRET]
+    #[arg(long, value_name = "FILE", requires = "set_secret")]
+    pub secret_file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Asks now, and says what came.
+pub(super) async fn poll(client: &Client, args: PollArgs) -> anyhow::Result<u8> {
+    if args.set_secret {
+        let value = super::passphrase::read(args.secret_file.as_deref(), "NTK_M365_SECRET", "Client secret")?;
+        client.post("/v1/delivery/secret", &json!({"what": crate::poll::SECRET, "value": value})).await?;
+        println!("The secret is kept below private/. Ask with: ntk-collector poll m365");
+        return Ok(0);
+    }
+    let hours = args.lookback.as_deref().map(hours).transpose()?;
+    let body = json!({"lookback_hours": hours, "by": caller()});
+    let body = json(&with_bar(client, "asking Microsoft 365", client.post("/v1/poll", &body)).await?)?;
+    if args.json {
+        println!("{body}");
+        return Ok(0);
+    }
+    match body.get("sentence").and_then(Value::as_str) {
+        Some(sentence) => println!("Microsoft 365: {sentence}."),
+        None => println!("Microsoft 365: nothing new."),
+    }
+    for note in body.get("notes").and_then(Value::as_array).into_iter().flatten() {
+        println!("  note  {}", note.as_str().unwrap_or_default());
+    }
+    Ok(0)
+}
+
+/// `12h`, `7d`.
+fn hours(text: &str) -> Result<u32, Usage> {
+    let wrong = || Usage(format!("`{text}` is no time such as 12h or 7d; the service keeps 7d"));
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    let hours = match unit {
+        "h" => number,
+        "d" => number.saturating_mul(24),
+        _ => return Err(wrong()),
+    };
+    if (1..=168).contains(&hours) { Ok(hours) } else { Err(wrong()) }
 }
 
 /// `imports`.

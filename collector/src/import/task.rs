@@ -101,6 +101,8 @@ impl Span {
 enum Form {
     Records(Records),
     Exchange(exchange::Records),
+    /// No file: answers of a service, each whole.
+    Answers,
 }
 
 /// An import at work.
@@ -160,6 +162,11 @@ impl Import {
         })
     }
 
+    /// Begins one of answers that a service gives to questions ([`crate::poll`]).
+    pub(crate) fn of_answers(app: &App, source: Source, what: String, by: String) -> Result<Self, ImportError> {
+        Ok(Self { form: Form::Answers, ..Self::begin(app, source, None, what, by)? })
+    }
+
     /// Bytes that came so far.
     pub const fn bytes(&self) -> u64 {
         self.bytes
@@ -168,6 +175,16 @@ impl Import {
     /// What came of it so far.
     pub const fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Takes in an answer of a service, whole: a JSON array.
+    pub(crate) fn whole(&mut self, app: &App, bytes: &[u8]) -> Result<(), ImportError> {
+        self.hash.update(bytes);
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let mut records = Records::default();
+        let mut found = records.push(bytes)?;
+        found.extend(records.finish()?);
+        found.iter().try_for_each(|record| self.record(app, record))
     }
 
     /// Takes in the next bytes of the file. Entries wait for its end, so that they come in the order of their times.
@@ -180,14 +197,16 @@ impl Import {
                 whole.push(bytes)?;
                 return Ok(());
             }
+            Form::Answers => return self.whole(app, bytes),
         };
         self.take(app, records)
     }
 
     /// The file ends here: the rest is durable, and the act says what came of all of it.
     pub fn end(mut self, app: &App) -> Result<ImportAct, ImportError> {
-        let records = std::mem::replace(&mut self.form, Form::Records(Records::default()));
-        let rest = match records {
+        let form = std::mem::replace(&mut self.form, Form::Records(Records::default()));
+        let rest = match form {
+            Form::Answers => Vec::new(),
             Form::Records(records) => {
                 self.check(records.columns())?;
                 records.finish()?
@@ -284,7 +303,7 @@ impl Import {
         Ok(())
     }
 
-    fn event(&mut self, app: &App, event: Event) -> Result<(), ImportError> {
+    pub(crate) fn event(&mut self, app: &App, event: Event) -> Result<(), ImportError> {
         let id = event.source.as_ref().and_then(|source| source.record.clone()).unwrap_or_default();
         let is_new =
             self.seen.insert(mark(&id)) && !app.lookup.store().is_imported(self.source.name(), &id)?;

@@ -139,6 +139,7 @@ pub const WITHHELD: &[(&str, &str)] = &[
         "in somebody else's name by whoever runs the collector; people have their link",
     ),
     ("POST /v1/delivery/secret", "passwords and tokens are set on the collector"),
+    ("POST /v1/poll", "says in whose name; the collector asks by itself"),
     ("POST /v1/imports/begin", "says in whose name; in the console the page Evidence takes files"),
     ("POST /v1/imports/part", "says in whose name; in the console the page Evidence takes files"),
     ("POST /v1/imports/end", "says in whose name; in the console the page Evidence takes files"),
