@@ -12,6 +12,7 @@ mod delivery;
 pub(crate) mod departure;
 pub(crate) mod events;
 pub mod findings;
+pub(crate) mod imports;
 pub(crate) mod inventory;
 pub(crate) mod links;
 pub(crate) mod machines;
@@ -150,6 +151,7 @@ pub fn api() -> Api {
         .merge(off_site::routes())
         .merge(proposals::routes())
         .merge(protected::routes())
+        .merge(imports::routes())
         .merge(inventory::routes())
         .merge(links::routes())
         .merge(staff_notices::routes())

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::account::Accounts;
 use crate::account::session::Sessions;
+use crate::admin::imports::Importing;
 use crate::at_rest::{self, AtRestError, convert};
 use crate::bundles::work::Works;
 use crate::clock::Clock;
@@ -101,6 +102,8 @@ pub struct App {
     pub refusals: Refusals,
     /// The long job that runs now.
     pub job: Arc<Job>,
+    /// The import at work.
+    pub importing: Arc<Importing>,
     /// What runs in the background for the pages about evidence.
     pub works: Arc<Works>,
     /// Rounds of witnessing with the agents that are connected.
@@ -197,6 +200,7 @@ impl Working {
             liveness: Liveness::default(),
             refusals: Refusals::default(),
             job: Arc::default(),
+            importing: Arc::default(),
             works: Arc::default(),
             address: Arc::default(),
             at_rest,

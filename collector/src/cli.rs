@@ -10,6 +10,7 @@ mod delivery;
 mod departure;
 mod encrypted;
 mod findings;
+mod import;
 mod inventory;
 mod off_site;
 pub mod passphrase;
@@ -205,6 +206,10 @@ pub enum Command {
     Finding(findings::FindingArgs),
     /// What an account touched, when
     Events(EventsArgs),
+    /// Take in records that a service or server made itself: Microsoft 365
+    Import(import::ImportArgs),
+    /// What was imported, newest first
+    Imports(Json),
     /// Write the weekly access review
     Report(ReportArgs),
     /// Say that a week's review was gone through; it cannot be taken back

@@ -18,7 +18,7 @@ pub(crate) mod way;
 pub mod wording;
 
 use jiff::Timestamp;
-use ntk_evidence::event::{Action, Confidence, Outcome, TamperKind, Via};
+use ntk_evidence::event::{ActingAs, Action, ChangeWhat, Confidence, Outcome, TamperKind, Via};
 use serde::{Deserialize, Serialize};
 
 pub use aggregate::{Findings, QUIET_AFTER_MINUTES};
@@ -153,6 +153,15 @@ pub struct Way {
     /// What was done to the recording.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tamper: Option<TamperKind>,
+    /// What was changed about who may reach mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeWhat>,
+    /// Who or what it was given to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// In what capacity a mail service let the account in, where it was not as the owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acting_as: Option<ActingAs>,
 }
 
 /// One kind of access, counted.
@@ -216,6 +225,15 @@ impl FindingStep {
 }
 
 impl Finding {
+    /// Where its entries are none that were seen live: what they are, as a tag.
+    pub fn source_tag(&self) -> Option<&'static str> {
+        match () {
+            () if self.author.starts_with("import/") => Some("collected afterwards"),
+            () if self.recorded => Some("from a recording"),
+            () => None,
+        }
+    }
+
     /// How many accesses ended in this way.
     pub fn n_with(&self, outcome: &Outcome) -> u64 {
         self.deeds.iter().filter(|deed| deed.outcome.as_ref() == Some(outcome)).map(|deed| deed.count).sum()

@@ -37,6 +37,7 @@ use crate::engine::{Effect, Engine, Entry, Snapshot};
 use crate::finding::step::StepAct;
 use crate::finding::{Finding, FindingStep};
 use crate::ledger::{LedgerError, LedgerHandle, from_frame, from_pruned};
+use crate::need_to_know::host_of;
 use crate::on_site::{self, Facts};
 use crate::policy::Policy;
 use crate::roster::Roster;
@@ -297,14 +298,18 @@ impl Follower {
         changes: &mut Changes,
     ) -> Result<Vec<FindingStep>, FollowError> {
         let author = batch.author.to_string();
-        let host = batch.author.machine().unwrap_or(&author).to_owned();
         let mut steps = Vec::new();
         let mut used = BTreeSet::new();
         for (number, entry) in batch.numbered() {
             let Ok(event) = entry.event() else { continue };
             self.mark(&author, number, &event, received, changes)?;
             told.observe(record, &event)?;
-            let seen = Entry { author: &author, host: &host, number, event: &event, received };
+            let id = event.source.as_ref().and_then(|source| source.record.as_deref());
+            if let (Some(source), Some(id)) = (batch.author.source(), id) {
+                changes.imported(source, id);
+            }
+            let host = host_of(&batch.author, &event);
+            let seen = Entry { author: &author, host, number, event: &event, received };
             let decided = self.engine.entry(seen);
             if record.around(number) != decided.around {
                 record.around.insert(number, decided.around);

@@ -18,7 +18,7 @@ mod weeks;
 
 use std::collections::BTreeMap;
 
-use ntk_evidence::event::{Action, Actor, Kind, Outcome};
+use ntk_evidence::event::{Action, Actor, ChangeWhat, Kind, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::need_to_know::job::file_name;
@@ -274,7 +274,10 @@ impl History {
     fn account_changed(&mut self, access: &Access<'_>, roster: &Roster, at: i64) {
         let event = access.event;
         let is_done = event.outcome.as_ref().is_none_or(|outcome| *outcome == Outcome::Success);
-        let target = event.object.as_ref().and_then(|object| object.owner.as_deref());
+        // Whose rights are wider now is who was given something; of a password, whose it is.
+        let change = event.change.as_ref().filter(|change| !change.is_removal);
+        let given = change.and_then(|change| change.to.as_deref());
+        let target = given.or(event.object.as_ref().and_then(|object| object.owner.as_deref()));
         let (Some(target), true) = (target, is_done && event.action != Some(Action::Delete)) else { return };
         let Some(holder) = holder_of(target, access.host, roster).map(|person| person.id.clone()) else {
             return;
@@ -313,7 +316,9 @@ fn changed(access: &Access<'_>) -> Changed {
     let event = access.event;
     let program = event.process.as_ref().and_then(|process| process.exe.as_deref()).map(file_name);
     let event_id = event.source.as_ref().and_then(|source| source.event_id);
-    let is_password = matches!(program, Some("passwd" | "chpasswd" | "smbpasswd" | "kpasswd"))
+    let by_service = event.change.as_ref().map(|change| &change.what);
+    let is_password = matches!(by_service, Some(ChangeWhat::PasswordReset | ChangeWhat::SecondFactor))
+        || matches!(program, Some("passwd" | "chpasswd" | "smbpasswd" | "kpasswd"))
         || event_id.is_some_and(|id| WINDOWS_PASSWORD.contains(&id));
     if is_password { Changed::Password } else { Changed::Rights }
 }

@@ -30,6 +30,7 @@ pub mod follow;
 pub mod history;
 pub mod hold;
 pub mod home;
+pub mod import;
 pub mod ingest;
 pub mod init;
 pub mod inventory;

@@ -18,7 +18,7 @@ mod weigh;
 
 use ntk_evidence::event::{Action, Actor, Kind};
 
-pub use access::{Access, LocalTime};
+pub use access::{Access, LocalTime, host_of};
 pub use decision::{Asset, Decision, Judgement, Reason, Who};
 pub use verdicts::Verdicts;
 

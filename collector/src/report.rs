@@ -188,6 +188,9 @@ pub struct WeeklyReport {
     pub not_evaluated: Vec<Counted>,
     /// Entries of the week that were played from recordings.
     pub n_recorded: u64,
+    /// Entries that a service recorded itself, and that were collected afterwards.
+    #[serde(default)]
+    pub n_imported: u64,
     /// Whether it is of some entries only, those of one case.
     #[serde(default)]
     pub is_extract: bool,

@@ -150,6 +150,7 @@ pub fn review(
         previous_opens: pass.looks.notes(),
         medians: pass.usual.medians(),
         earlier: earlier(&pass.usual, &records, &zone, from),
+        imported: published.registry.imported.in_words(&zone),
         is_extract: only.is_some(),
         footer: Footer {
             log_size: published.checkpoint.checkpoint.size,

@@ -13,6 +13,7 @@
 //! | `h` author | [`InventoryRecord`]: what the accounts of a machine hold |
 //! | `w` author 0 id | [`ProposalRecord`]: what a machine proposed to watch |
 //! | `Q` leaf, `q` leaf | [`crate::rollup`]: which leaves one covers, and its rows, of the leaves from this one on |
+//! | `i` source 0 mark | nothing: a record of that source is an entry; the mark is 16 bytes of SHA-256 of its id |
 //! | `version` | [`VERSION`] of the rows: a store of another one is read anew from the first leaf |
 //! | `R` leaf, `P` leaf | roster and policy that came into force with an act in that leaf |
 //!
@@ -23,6 +24,7 @@
 //! at most 64 keys; it is opened under `catch_unwind` and moved aside when it does not open. Writes are
 //! idempotent by leaf and the cursor is written last, so a crash anywhere repeats work and changes nothing.
 
+mod imported;
 mod record;
 mod rollups;
 
@@ -40,6 +42,7 @@ use crate::engine::Snapshot;
 use crate::on_site::Mark;
 use crate::ticket::items::Usage;
 
+pub use imported::mark;
 pub use record::{
     Cursor, FindingRecord, HealthRecord, InventoryRecord, LeafRecord, ProposalRecord, RollOverRecord,
     TicketAct,

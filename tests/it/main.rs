@@ -23,6 +23,7 @@ mod findings;
 mod foreign;
 mod hold;
 mod holdings;
+mod imports;
 mod install;
 mod ladder;
 mod live;

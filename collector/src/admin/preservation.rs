@@ -276,7 +276,7 @@ async fn custody(
 }
 
 /// The kinds of acts that [`acts_of`] tells.
-const TOLD: &[&str] = &[act::kind::CUSTODY, act::kind::EXPORT, act::kind::PRESERVED];
+const TOLD: &[&str] = &[act::kind::CUSTODY, act::kind::EXPORT, act::kind::PRESERVED, act::kind::IMPORT];
 
 /// All acts of these kinds among [`TOLD`], oldest first.
 pub(super) fn acts_of(app: &App, kinds: &[&str]) -> Answer<Vec<Line>> {

@@ -368,6 +368,8 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Preserve(args) => super::preservation::preserve(client, args).await,
         Command::Prune(args) => super::preservation::prune(client, args).await,
         Command::Custody { what } => super::preservation::custody(client, what).await,
+        Command::Import(args) => super::import::import(client, args).await,
+        Command::Imports(args) => super::import::imports(client, args).await,
         Command::OffSite { what } => super::off_site::off_site(client, what).await,
         Command::SetUp { what } => super::set_up::set_up(client, what).await,
         Command::Mail { what } => super::delivery::mail(client, what).await,

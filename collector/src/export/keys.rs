@@ -26,7 +26,7 @@ pub(super) fn of_author(
 ) -> Result<Vec<ListedKey>, ExportError> {
     let name = author.to_string();
     let registry = ledger.published().registry;
-    let Some(machine) = registry.machines.get(&name) else { return Ok(Vec::new()) };
+    let Some(machine) = registry.enrolled(author) else { return Ok(Vec::new()) };
     let first = machine.enrolment.epoch;
     let key = VerifierKey::parse(&machine.enrolment.key).map_err(LedgerError::from)?;
     let mut keys = vec![ListedKey::enrolled(author, first, &key, machine.act)];

@@ -188,7 +188,7 @@ impl PageOne {
                         part.author,
                         row.number(),
                         event.time,
-                        wording::message(&event, part.author.machine())
+                        wording::message(&event, super::preview::computer(&part.author))
                     )
                 };
                 let is_clock =

@@ -105,6 +105,11 @@ pub fn preview(
     Ok(preview)
 }
 
+/// The computer or service that a sentence about an entry names; the collector's own acts name none.
+pub(super) fn computer(name: &Author) -> Option<&str> {
+    (*name != Author::Collector).then(|| name.place())
+}
+
 fn line(author: &str, name: &Author, number: u64, event: &Event, question: &Question) -> Line {
     let mut event = event.clone();
     if question.redact_paths
@@ -116,6 +121,6 @@ fn line(author: &str, name: &Author, number: u64, event: &Event, question: &Ques
         author: author.to_owned(),
         number,
         time: event.time.clone(),
-        sentence: wording::message(&event, name.machine()),
+        sentence: wording::message(&event, computer(name)),
     }
 }

@@ -16,6 +16,7 @@ use crate::engine::Entry;
 use crate::follow::answer::{read, store_error};
 use crate::follow::{Lookup, Rules};
 use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint};
+use crate::need_to_know::host_of;
 use crate::store::LeafRecord;
 
 /// What a walk through an author's entries meets.
@@ -56,7 +57,7 @@ pub(super) fn walk(
         for (number, entry) in batch.numbered() {
             let event = entry.event().ok();
             let is_shown = event.as_ref().is_some_and(|event| {
-                let host = name.machine().unwrap_or(author);
+                let host = host_of(name, event);
                 let around = record.around(number);
                 let received = record.received();
                 let access = around.access(Entry { author, host, number, event, received }, lookup.zone());

@@ -1,5 +1,7 @@
 //! How an account worked, taken from the first record of a finding.
 
+use ntk_evidence::event::ActingAs;
+
 use super::Way;
 use crate::need_to_know::Access;
 
@@ -23,6 +25,9 @@ impl Way {
             program,
             via: event.object.as_ref().and_then(|object| object.via.clone()),
             tamper: event.tamper.as_ref().map(|tamper| tamper.what.clone()),
+            change: event.change.as_ref().map(|change| change.what.clone()),
+            to: event.change.as_ref().and_then(|change| change.to.clone()),
+            acting_as: actor.acting_as.filter(|acting_as| *acting_as != ActingAs::Owner),
         }
     }
 }

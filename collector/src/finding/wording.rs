@@ -4,8 +4,9 @@
 //! action and outcome; beside it stands what the record does not show.
 
 mod limits;
+mod service;
 
-use ntk_evidence::event::{Action, Outcome, TamperKind, Via};
+use ntk_evidence::event::{ActingAs, Action, Outcome, TamperKind, Via};
 
 pub(super) use limits::innocent_causes;
 pub use limits::not_shown;
@@ -111,6 +112,8 @@ pub fn headline(finding: &Finding) -> String {
                 deeds.len() > 0 && deeds.all(|deed| matches!(deed.outcome, Some(Outcome::Denied)));
             format!("{}.", recording(finding.way.tamper.as_ref(), is_refused, &finding.host, &by))
         }
+        Area::AccessRights => service::change(finding),
+        area if area.class() == Area::Mailbox && service::is_sign_in(finding) => service::sign_in(finding),
         _ => file(finding),
     };
     capitalise(&sentence)
@@ -146,14 +149,7 @@ fn file(finding: &Finding) -> String {
             );
         }
         Family::MailService => {
-            let what = match deed.action {
-                Some(Action::List) => "a folder was synchronised, items unknown",
-                _ => "a message was accessed",
-            };
-            return format!(
-                "In {asset} {what}, by {}, as the mail service recorded.",
-                account_and_way(finding)
-            );
+            return service::mail(finding, deed);
         }
         Family::Audit => {}
     }
@@ -264,10 +260,12 @@ fn login(finding: &Finding) -> String {
 
 /// What was done to the means of recording, or was asked for and refused; `by` stands behind it.
 pub(crate) fn recording(what: Option<&TamperKind>, is_refused: bool, host: &str, by: &str) -> String {
+    // A service is no computer.
+    let at = if host.contains(' ') || host == "Exchange" { "in" } else { "on" };
     if is_refused {
-        format!("{} on {host} was asked for{by}, and refused", recording_asked(what))
+        format!("{} {at} {host} was asked for{by}, and refused", recording_asked(what))
     } else {
-        format!("{} on {host}{by}", recording_done(what))
+        format!("{} {at} {host}{by}", recording_done(what))
     }
 }
 
@@ -355,6 +353,12 @@ pub fn way(finding: &Finding) -> Option<String> {
     if let Some(tool) = &finding.way.tool {
         parts.push(format!("in a session driven through {tool}"));
     }
+    match &finding.way.acting_as {
+        Some(ActingAs::Admin) => parts.push("as an administrator".to_owned()),
+        Some(ActingAs::Delegate) => parts.push("as a delegate".to_owned()),
+        Some(ActingAs::Application) => parts.push("an application with rights of its own".to_owned()),
+        Some(ActingAs::Owner | ActingAs::Service | ActingAs::Other(_)) | None => {}
+    }
     match &finding.way.via {
         Some(Via::RawDisk) => parts.push("through the raw disk".to_owned()),
         Some(Via::ShadowCopy) => parts.push("through a shadow copy".to_owned()),
@@ -379,6 +383,7 @@ pub fn what(finding: &Finding) -> String {
         .iter()
         .map(|deed| {
             let verb = match (&deed.action, finding.asset.area) {
+                (_, Area::AccessRights) => "change of who may reach mail",
                 (Some(Action::Read), _) => "opened for reading",
                 (Some(Action::Write), _) => "opened for writing",
                 (Some(Action::List), _) => "listed",
@@ -393,6 +398,7 @@ pub fn what(finding: &Finding) -> String {
                 (None, Area::Elevation) => "rights taken on",
                 (None, Area::Recording) => "change to the recording",
                 (None, Area::RemoteControl) => "remote control",
+                (None, area) if area.class() == Area::Mailbox => "sign-in",
                 (None, _) => "recorded",
             };
             let ending = match deed.outcome {

@@ -15,7 +15,7 @@ use ntk_segment::reader::{Kept, Reader};
 use super::{Progress, Rules};
 use crate::engine::Entry;
 use crate::ledger::{LedgerError, LedgerHandle, from_frame, from_pruned};
-use crate::need_to_know::{Access, Decision};
+use crate::need_to_know::{Access, Decision, host_of};
 use crate::policy::Policy;
 use crate::roster::Roster;
 use crate::store::{LeafRecord, Store, StoreError};
@@ -143,9 +143,9 @@ impl Lookup {
             let batch = read(&reader, &record)?;
             rules.at(&self.store, record.leaf)?;
             let author = record.author.as_str();
-            let host = batch.author.machine().unwrap_or(author);
             for (number, entry) in batch.numbered() {
                 let Ok(event) = entry.event() else { continue };
+                let host = host_of(&batch.author, &event);
                 let around = record.around(number);
                 let received = record.received();
                 let access =

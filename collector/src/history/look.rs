@@ -309,6 +309,8 @@ fn after_reset(past: &Past, s: &Sighting<'_>) -> Option<Draft> {
     // Somebody new has no usual computer: the first password is always set by somebody else.
     let has_usual = past.computers.values().any(|reach| reach.first < change.at);
     let place = match (is_known, has_usual) {
+        (true, _) if s.access.is_imported() => "this is from an address that it was used from before",
+        (false, true) if s.access.is_imported() => "this is from an address that it was not used from before",
         (true, _) => "this is from a computer that it was used from before",
         (false, true) => "this is from a computer that it was not used from before",
         (false, false) => "it was not used before",
@@ -318,7 +320,9 @@ fn after_reset(past: &Past, s: &Sighting<'_>) -> Option<Draft> {
         ago(s.at - change.at),
         change.by
     );
-    let raises = is_own && has_usual && !is_known && s.decision.outcome == Judgement::Explained;
+    // A whole office has one address to a service outside: there whoever set the password may sit at the next desk.
+    let is_question = (has_usual && !is_known) || s.access.is_imported();
+    let raises = is_own && is_question && s.decision.outcome == Judgement::Explained;
     Some(Draft::note(SignalKind::AfterReset, sentence).raise_if(raises, Again::NextDay))
 }
 

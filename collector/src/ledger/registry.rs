@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::delivery::Deliveries;
 use crate::hold::Holds;
+use crate::import::Reached;
 use crate::inventory::Asked;
 use crate::off_site::Recorded;
 use crate::people::Shared;
@@ -73,6 +74,12 @@ pub struct Registry {
     pub offers: BTreeMap<String, Offer>,
     /// Machines by author.
     pub machines: BTreeMap<String, Machine>,
+    /// Authors of imports. Nobody waits for them, and none can be silent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub imports: BTreeMap<String, Machine>,
+    /// How far imports reach, as far as acts say.
+    #[serde(default, skip_serializing_if = "Reached::is_empty")]
+    pub imported: Reached,
     /// Since when machines are silent, RFC 3339, for as long as they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub silent: BTreeMap<String, String>,
@@ -159,8 +166,8 @@ impl Registry {
             act::kind::ENROLMENT => {
                 let enrolment: Enrolment = serde_json::from_value(body).ok()?;
                 let author = Author::parse(&enrolment.author).ok()?;
-                let machine = author.machine().unwrap_or_default();
-                self.offers.retain(|_, offer| offer.machine != machine);
+                let machine = author.machine();
+                self.offers.retain(|_, offer| Some(offer.machine.as_str()) != machine);
                 let entry = Machine {
                     enrolment: enrolment.clone(),
                     enrolled: event.time.clone(),
@@ -168,7 +175,8 @@ impl Registry {
                     revoked: None,
                     revoked_by: None,
                 };
-                self.machines.insert(enrolment.author.clone(), entry);
+                let known = if author.source().is_some() { &mut self.imports } else { &mut self.machines };
+                known.insert(enrolment.author.clone(), entry);
                 // The word passes from the earlier author to this one in one act: there is no moment of both.
                 let replaced = enrolment.replaced();
                 let revoked = replaced.and_then(|before| self.revoke(before, number, event));
@@ -204,6 +212,10 @@ impl Registry {
                 self.deliveries.apply(&body, &event.time);
                 None
             }
+            act::kind::IMPORT => {
+                self.imported.apply(&body, &event.time);
+                None
+            }
             act::kind::WATCH => {
                 self.watch_decisions.apply(&body);
                 None
@@ -235,7 +247,7 @@ impl Registry {
     fn revoke(&mut self, author: String, number: u64, event: &Event) -> Option<Change> {
         self.silent.remove(&author);
         self.inventory_asked.forget(&author);
-        let machine = self.machines.get_mut(&author)?;
+        let machine = self.machines.get_mut(&author).or_else(|| self.imports.get_mut(&author))?;
         if machine.revoked.is_none() {
             (machine.revoked, machine.revoked_by) = (Some(event.time.clone()), Some(number));
         }
@@ -252,10 +264,25 @@ impl Registry {
         newest
     }
 
+    /// An author as enrolled, machine or import, revoked or not.
+    pub fn enrolled(&self, author: &Author) -> Option<&Machine> {
+        let name = author.to_string();
+        self.machines.get(&name).or_else(|| self.imports.get(&name))
+    }
+
+    /// The author of a source's imports that was enrolled last, revoked or not.
+    pub fn newest_import(&self, source: &str) -> Option<(Author, &Machine)> {
+        let (mut author, mut newest) = (Author::import(source).ok()?, None);
+        while let Some(found) = self.imports.get(&author.to_string()) {
+            newest = Some((author.clone(), found));
+            author = author.successor()?;
+        }
+        newest
+    }
+
     /// What stands before the first entry that is known of an author, in a ledger that was filled again.
     pub fn begins(&self, author: &Author) -> Option<CompactRange> {
-        let machine = self.machines.get(&author.to_string())?;
-        machine.enrolment.begins.as_ref()?.compact_range().ok()
+        self.enrolled(author)?.enrolment.begins.as_ref()?.compact_range().ok()
     }
 
     /// The machine that holds this certificate, revoked or not.

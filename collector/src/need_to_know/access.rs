@@ -4,6 +4,7 @@ use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use ntk_evidence::event::Event;
+use ntk_evidence::name::Author;
 
 /// How far a machine's clock may be off before its claims are not believed.
 pub(super) const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(2);
@@ -33,6 +34,15 @@ pub struct Access<'a> {
     pub remote_tool: Option<&'a str>,
     /// Entries that it stands for: one, unless it is a row of a [`crate::rollup`].
     pub entries: u64,
+}
+
+/// Where it happened: the author's machine, or the service or computer that an import tells of.
+pub fn host_of<'a>(author: &'a Author, event: &'a Event) -> &'a str {
+    let computer = || event.source.as_ref().and_then(|source| source.computer.as_deref());
+    match author.source() {
+        Some(_) => computer().unwrap_or_else(|| author.place()),
+        None => author.place(),
+    }
 }
 
 /// A moment and what the clock on the wall showed.
@@ -116,7 +126,7 @@ impl<'a> Access<'a> {
     /// Whether the claimed time fits the receipt: the entry came as it was made, so what follows it is younger.
     pub fn is_live(&self) -> bool {
         let fits = |(at, received): (Timestamp, Timestamp)| at.duration_since(received).abs() <= CLOCK_SLACK;
-        !self.is_recorded() && self.last().zip(self.received).is_some_and(fits)
+        !self.is_recorded() && !self.is_imported() && self.last().zip(self.received).is_some_and(fits)
     }
 
     /// How far the machine's clock is from what can be true; absent where it fits.
@@ -137,8 +147,13 @@ impl<'a> Access<'a> {
         self.event.count.unwrap_or(1).max(1)
     }
 
-    /// Whether the entry was played from a recording.
+    /// Whether the entry was imported: its author speaks for a service, not for a machine of the practice.
+    pub fn is_imported(&self) -> bool {
+        self.author.starts_with("import/")
+    }
+
+    /// Whether the entry was played from a recording of an agent. Imports are the service's own records, collected afterwards.
     pub fn is_recorded(&self) -> bool {
-        self.event.source.as_ref().and_then(|source| source.recorded).unwrap_or(false)
+        !self.is_imported() && self.event.source.as_ref().and_then(|source| source.recorded).unwrap_or(false)
     }
 }

@@ -1,6 +1,6 @@
 //! Which area of the table an event belongs to, and how that is said.
 
-use ntk_evidence::event::{Actor, Kind, TamperKind};
+use ntk_evidence::event::{Actor, ChangeWhat, Kind, TamperKind};
 
 use super::{Access, Asset, Reason};
 use crate::policy::Area;
@@ -16,6 +16,8 @@ pub(super) struct Place {
     /// Id of that person, where the roster knows them.
     pub(super) owner_person: Option<String>,
     owner_name: Option<String>,
+    /// What was changed, where the area is access rights.
+    change: Option<ChangeWhat>,
 }
 
 /// The place of an event; otherwise why it is not judged (nothing to say for what is no access at all).
@@ -23,7 +25,13 @@ pub(super) fn of(access: &Access<'_>, roster: &Roster) -> Result<Place, Option<R
     let event = access.event;
     let area = match &event.kind {
         Kind::FileAccess => return file(access, roster),
+        // Whoever signs in to a mail service is at their own mailbox; what computers are used when is another question.
+        Kind::Login if access.is_imported() && signs_in(access).is_some() => {
+            let owner = signs_in(access).map(ToOwned::to_owned);
+            return Ok(Place::of_mailbox(access, owner, roster));
+        }
         Kind::Login => Area::Login,
+        Kind::AccountChange => return rights(access, roster).ok_or(None),
         Kind::Elevation => Area::Elevation,
         Kind::RemoteControl => Area::RemoteControl,
         Kind::Tamper => match event.tamper.as_ref().map(|tamper| &tamper.what) {
@@ -44,7 +52,6 @@ pub(super) fn of(access: &Access<'_>, roster: &Roster) -> Result<Place, Option<R
         },
         Kind::Logout
         | Kind::ProcessStart
-        | Kind::AccountChange
         | Kind::Gap
         | Kind::Health
         | Kind::Inventory
@@ -56,7 +63,30 @@ pub(super) fn of(access: &Access<'_>, roster: &Roster) -> Result<Place, Option<R
             return Err(Some(Reason::new("unknown-kind", sentence)));
         }
     };
-    Ok(Place { area, owner: None, owner_person: None, owner_name: None })
+    Ok(Place { area, owner: None, owner_person: None, owner_name: None, change: None })
+}
+
+/// The account that signs in to a service: as it was let in, or as it was typed.
+fn signs_in<'a>(access: &Access<'a>) -> Option<&'a str> {
+    let actor = access.event.actor.as_ref()?;
+    actor.upn.as_deref().or_else(|| actor.claims.as_deref().filter(|name| name.contains('@')))
+}
+
+/// A change that lets somebody reach mail or act as somebody else from then on; nothing for any other.
+fn rights(access: &Access<'_>, roster: &Roster) -> Option<Place> {
+    let change = access.event.change.as_deref()?;
+    if !change.what.opens_a_way() || change.is_removal {
+        return None;
+    }
+    let owner = access.event.object.as_ref().and_then(|object| object.owner.clone());
+    let person = owner_of(access, roster);
+    Some(Place {
+        area: Area::AccessRights,
+        owner_person: person.map(|person| person.id.clone()),
+        owner_name: person.map(|person| person.name.clone()),
+        owner,
+        change: Some(change.what.clone()),
+    })
 }
 
 fn file(access: &Access<'_>, roster: &Roster) -> Result<Place, Option<Reason>> {
@@ -80,6 +110,7 @@ fn file(access: &Access<'_>, roster: &Roster) -> Result<Place, Option<Reason>> {
         owner_person: person.map(|person| person.id.clone()),
         owner_name: person.map(|person| person.name.clone()),
         owner,
+        change: None,
     })
 }
 
@@ -90,10 +121,25 @@ fn owner_of<'r>(access: &Access<'_>, roster: &'r Roster) -> Option<&'r Person> {
 }
 
 impl Place {
+    /// Somebody's mailbox, before it is known who acts.
+    fn of_mailbox(access: &Access<'_>, owner: Option<String>, roster: &Roster) -> Self {
+        let person = owner.as_deref().and_then(|owner| roster.owner(access.host, owner));
+        let is_managers = person.is_some_and(|person| person.has_role("manager"));
+        Self {
+            area: if is_managers { Area::ManagersMailbox } else { Area::Mailbox },
+            owner_person: person.map(|person| person.id.clone()),
+            owner_name: person.map(|person| person.name.clone()),
+            owner,
+            change: None,
+        }
+    }
+
     /// The action as policies name it.
     pub(super) fn action_word(&self, access: &Access<'_>) -> String {
         match self.area {
-            Area::Login | Area::Elevation | Area::RemoteControl | Area::Recording => self.area.to_string(),
+            Area::Login | Area::Elevation | Area::RemoteControl | Area::Recording | Area::AccessRights => {
+                self.area.to_string()
+            }
             _ => access.event.action.as_ref().map_or("read", |action| action.as_str()).to_owned(),
         }
     }
@@ -140,7 +186,8 @@ impl Place {
             _ => self.label(false),
         };
         if !self.area.is_files() {
-            label = format!("{label} on {}", access.host);
+            let at = if access.is_imported() { "in" } else { "on" };
+            label = format!("{label} {at} {}", access.host);
         }
         Asset { area: self.area, owner: self.owner.clone(), label }
     }
@@ -149,6 +196,13 @@ impl Place {
     pub(super) fn label(&self, is_own: bool) -> String {
         let owner = self.owner_name.as_ref().or(self.owner.as_ref());
         match (self.area, owner) {
+            (Area::AccessRights, Some(owner)) => match self.change {
+                Some(ChangeWhat::PasswordReset | ChangeWhat::SecondFactor) => {
+                    format!("who may sign in as {owner}")
+                }
+                Some(ChangeWhat::SendAs) => format!("who may send mail as {owner}"),
+                _ => format!("who may reach the mailbox of {owner}"),
+            },
             (Area::Mailbox | Area::ManagersMailbox, _) if is_own => "their own mailbox".to_owned(),
             (Area::ManagersMailbox, _) => "the manager’s mailbox".to_owned(),
             (Area::Mailbox | Area::OwnMailbox, Some(owner)) => format!("the mailbox of {owner}"),
@@ -181,6 +235,7 @@ impl Place {
             Area::Elevation => "taking on another account’s rights",
             Area::RemoteControl => "remote control",
             Area::Recording => "the recording",
+            Area::AccessRights => "who may reach mail",
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum Area {
     RemoteControl,
     /// The means of recording.
     Recording,
+    /// Who may reach mail, or sign in as whom: rights, forwarding, searches, applications, passwords set by others.
+    AccessRights,
 }
 
 impl Area {
@@ -61,6 +63,7 @@ impl Area {
         Self::Elevation,
         Self::RemoteControl,
         Self::Recording,
+        Self::AccessRights,
     ];
 
     /// The word as it stands in the file.
@@ -82,6 +85,7 @@ impl Area {
             Self::Elevation => "elevation",
             Self::RemoteControl => "remote_control",
             Self::Recording => "recording",
+            Self::AccessRights => "access_rights",
         }
     }
 
@@ -132,7 +136,10 @@ impl Area {
 
     /// Whether the area is files, which a watched folder stands for.
     pub fn is_files(self) -> bool {
-        !matches!(self, Self::Login | Self::Elevation | Self::RemoteControl | Self::Recording)
+        !matches!(
+            self,
+            Self::Login | Self::Elevation | Self::RemoteControl | Self::Recording | Self::AccessRights
+        )
     }
 
     /// The column's heading.
@@ -154,6 +161,7 @@ impl Area {
             Self::Elevation => "Raised rights",
             Self::RemoteControl => "Remote control",
             Self::Recording => "The recording itself",
+            Self::AccessRights => "Access to mail",
         }
     }
 }

@@ -253,7 +253,7 @@ mod tests {
             - tickets.days (line 11): unknown; use hours_max, mailbox_needs_two and approvers
             - table.itadmin.ehr (line 18): `own` is for mailbox, voicemail and hr, which belong to one person
             - table.itadmin.hr (line 19): the sentence is empty
-            - table.itadmin.letters (line 16): no such area; use one of mailbox, own_mailbox, managers_mailbox, voicemail, own_voicemail, ehr, export, hr, own_hr, backup, system, self, login, elevation, remote_control, recording
+            - table.itadmin.letters (line 16): no such area; use one of mailbox, own_mailbox, managers_mailbox, voicemail, own_voicemail, ehr, export, hr, own_hr, backup, system, self, login, elevation, remote_control, recording, access_rights
             - table.itadmin.login (line 17): write a word, or { is = "never", sentence = "..." } (unknown field `sentance`, expected `is` or `sentence`)
             - table.itadmin.mailbox (line 15): `nevver` is none of never, with_ticket, in_hours, always, own
             - table.vendor (line 13): write it as a section, [table.vendor]

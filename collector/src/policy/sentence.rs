@@ -54,5 +54,6 @@ fn deed(area: Area) -> &'static str {
         Area::Elevation => "take on another account’s rights",
         Area::RemoteControl => "drive a session by remote control",
         Area::Recording => "change what is recorded",
+        Area::AccessRights => "change who may reach mail or sign in as others",
     }
 }

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use ntk_evidence::act;
 use ntk_evidence::event::Event;
+use ntk_evidence::name::Author;
 use serde_json::Value;
 
 use super::Note;
 use super::text::{capitalise, times};
 use crate::departure::{DepartureStep, checklist};
+use crate::import::task::ImportAct;
 use crate::people::told;
 use crate::proposals::{Step, WatchAct};
 use crate::roster::Roster;
@@ -44,6 +46,21 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
         act::kind::ROSTER => signed(&roster_sentence(body), body, roster),
         act::kind::POLICY => policy_sentence(body, roster),
         act::kind::ENROLMENT => {
+            if let Some(author) =
+                Author::parse(text("author")).ok().filter(|author| author.source().is_some())
+            {
+                let sentence = match text("replaces") {
+                    "" => format!(
+                        "A first import: what {} recorded has a log of its own from here on.",
+                        author.place()
+                    ),
+                    _ => format!(
+                        "The key of what is imported from {} was lost or replaced; a new log takes the place of the earlier one.",
+                        author.place()
+                    ),
+                };
+                return Some(Note { at, is_prominent: !text("replaces").is_empty(), sentence });
+            }
             let name = text("author").trim_start_matches("agent/");
             match (name.split_once('.'), text("replaces")) {
                 (Some((machine, _)), replaces) if !replaces.is_empty() => format!(
@@ -79,6 +96,17 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
         }
         act::kind::DEPARTURE => departure_sentence(body, roster)?,
         act::kind::WATCH => watch_sentence(event, body, roster)?,
+        act::kind::IMPORT => {
+            let act: ImportAct = serde_json::from_value(body.clone()).ok()?;
+            let place =
+                Author::parse(&act.author).map_or(act.source.clone(), |author| author.place().to_owned());
+            format!(
+                "Records of {place} were imported by {} from {}: {}.",
+                name(&act.by, roster),
+                act.file,
+                act.tally.in_words()
+            )
+        }
         act::kind::INVENTORY_ASKED => {
             let authors = body.get("authors").and_then(Value::as_array).into_iter().flatten();
             let names = authors.filter_map(Value::as_str).map(|author| author.trim_start_matches("agent/"));

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::coverage::{self, Interval, MachineCoverage, MachineInput, State};
 use super::item::{item, settled};
-use super::tally::GapSeen;
+use super::tally::{GapSeen, WeekTally};
 use super::text::{count, duration, list_of, moment, period, times};
 use super::trend::{Covered, TrendWeek};
 use super::verdict::{Parts, verdict};
@@ -52,7 +52,7 @@ pub fn build(input: WeekInput) -> WeeklyReport {
         changes: lines(&input.changes),
         previous_opens: lines(&input.previous_opens),
         could_not_see: could_not_see(&input, &machines),
-        rights: lines(&tally.rights),
+        rights: rights(tally, &input.zone),
         areas: areas(&input),
         heat: tally.heat_rows(HEAT_ROWS_MAX),
         trend: trend(&input, &machines),
@@ -63,11 +63,24 @@ pub fn build(input: WeekInput) -> WeeklyReport {
         unknown: counted(&tally.unknown),
         not_evaluated: counted(&tally.not_evaluated),
         n_recorded: tally.n_recorded,
+        n_imported: tally.n_imported,
         is_extract: input.is_extract,
         footer: input.footer.clone(),
         items,
         machines,
     }
+}
+
+/// Changes of rights, one by one; small ones that services tell of are counted.
+fn rights(tally: &WeekTally, zone: &TimeZone) -> Vec<Line> {
+    let mut told = lines(&tally.rights, zone);
+    if tally.n_small_changes > 0 {
+        let n = count(tally.n_small_changes, "other change", "other changes");
+        let sentence =
+            format!("{n} of accounts and settings: they open no way to mail, and stand among the entries.");
+        told.push(Line { when: String::new(), sentence, is_prominent: false });
+    }
+    told
 }
 
 fn machines(input: &WeekInput, from: Timestamp, to: Timestamp) -> Vec<MachineCoverage> {
@@ -173,6 +186,14 @@ pub(crate) fn cause_in_words(cause: &str) -> String {
         "enobufs" => "the receive buffer was full".to_owned(),
         "sensor_unfinished" => "the agent ended before a sensor had told everything".to_owned(),
         "damaged" | "damaged_input" => "damaged records could not be read".to_owned(),
+        "export_truncated" => {
+            "the file that was imported ends at the largest number of rows that an export has".to_owned()
+        }
+        "cells_cut" => "a spreadsheet had cut cells of the file that was imported".to_owned(),
+        "import_damaged" => "records of the file that was imported could not be read".to_owned(),
+        "mailbox_throttled" => {
+            "the mail service stopped recording what was opened in a mailbox, for a day".to_owned()
+        }
         other => other.replace('_', " "),
     }
 }
@@ -186,6 +207,7 @@ fn could_not_see(input: &WeekInput, machines: &[MachineCoverage]) -> Vec<String>
         }
     }
     sentences.extend(hosts_of.iter().map(|(sentence, hosts)| format!("{}: {sentence}", list_of(hosts))));
+    sentences.extend(input.imported.iter().cloned());
     if machines.is_empty() {
         sentences.push("No machine is enrolled, so nothing was seen.".to_owned());
     }

@@ -55,6 +55,8 @@ pub struct WeekInput {
     pub medians: BTreeMap<Area, u64>,
     /// The weeks before, the oldest first; empty where none was whole.
     pub earlier: Vec<TrendWeek>,
+    /// How far what was imported reaches, a sentence each source.
+    pub imported: Vec<String>,
     /// Whether it is of some entries only, those of one case.
     pub is_extract: bool,
     /// What the ledger says of itself.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use ntk_evidence::bundle::wording::verb;
 use ntk_evidence::event::{Event, Kind, Outcome, TamperKind};
 
 use super::coverage::Beat;
+use super::text::capitalise;
 use super::week::Week;
 use super::{HeatRow, Note};
 use crate::finding::wording;
@@ -32,6 +34,8 @@ pub struct WeekTally {
     pub(super) beats: BTreeMap<String, Vec<Beat>>,
     pub(super) cannot_see: BTreeMap<String, Vec<String>>,
     pub(super) n_recorded: u64,
+    pub(super) n_imported: u64,
+    pub(super) n_small_changes: u64,
     pub(super) n_entries: u64,
 }
 
@@ -66,6 +70,8 @@ impl WeekTally {
             beats: BTreeMap::new(),
             cannot_see: BTreeMap::new(),
             n_recorded: 0,
+            n_imported: 0,
+            n_small_changes: 0,
             n_entries: 0,
         }
     }
@@ -83,6 +89,7 @@ impl WeekTally {
         }
         self.n_entries += access.entries;
         self.n_recorded += if access.is_recorded() { access.entries } else { 0 };
+        self.n_imported += if access.is_imported() { access.entries } else { 0 };
         for name in access.event.unknown() {
             *self.unknown.entry(name).or_default() += access.entries;
         }
@@ -91,6 +98,8 @@ impl WeekTally {
         }
         self.judged(access, decision);
         match &access.event.kind {
+            // A service tells of every small change of an account; those that open a way to mail are told one by one.
+            Kind::AccountChange if is_small_change(access.event) => self.n_small_changes += access.entries,
             Kind::AccountChange => self.rights.push(Note::new(at, rights_sentence(access))),
             Kind::Tamper => self.recording_changes.push(Note::new(at, recording_sentence(access))),
             Kind::Gap => self.gap(access),
@@ -209,6 +218,12 @@ fn short(account: &str) -> &str {
     account.split(" (").next().unwrap_or(account)
 }
 
+/// A change that a service or log names, and that opens no way to mail.
+fn is_small_change(event: &Event) -> bool {
+    let is_service = event.source.as_ref().is_some_and(|source| source.operation.is_some());
+    is_service && event.change.as_ref().is_some_and(|change| !change.what.opens_a_way())
+}
+
 fn by_account(event: &Event) -> String {
     match event.actor.as_ref().and_then(account_text) {
         Some(account) => format!("by account {account}"),
@@ -218,6 +233,22 @@ fn by_account(event: &Event) -> String {
 
 /// The details of a change in rights, as the record's own words.
 fn rights_sentence(access: &Access<'_>) -> String {
+    if let Some(change) = &access.event.change {
+        let owner = access.event.object.as_ref().and_then(|object| object.owner.as_deref());
+        let of = owner.map(|owner| format!(" of {owner}")).unwrap_or_default();
+        let to = change.to.as_ref().map(|to| format!(", to {to}")).unwrap_or_default();
+        let rights =
+            if change.rights.is_empty() { String::new() } else { format!(" ({})", change.rights.join(", ")) };
+        let taken = if change.is_removal { ", taken away" } else { "" };
+        let at = if access.is_imported() { "in" } else { "on" };
+        let sentence = format!(
+            "{}{of}{to}{rights}{taken}, {at} {}, {}.",
+            verb(access.event),
+            access.host,
+            by_account(access.event)
+        );
+        return capitalise(&sentence);
+    }
     let details: Vec<_> = access
         .event
         .other

@@ -103,6 +103,7 @@ fn input(events: &[(&str, Event)], made_at: &str) -> WeekInput {
         undecided: Vec::new(),
         medians: BTreeMap::new(),
         earlier: Vec::new(),
+        imported: Vec::new(),
         is_extract: false,
         footer: footer(&policy, &roster),
         names: roster,

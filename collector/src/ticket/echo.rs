@@ -82,6 +82,7 @@ fn what(request: &Request, roster: &Roster) -> String {
         Area::Elevation => "take on other accounts’ rights".to_owned(),
         Area::RemoteControl => "drive sessions through remote-support tools".to_owned(),
         Area::Recording => "change the recording itself".to_owned(),
+        Area::AccessRights => "change who may reach mail and sign in as others".to_owned(),
         Area::OwnMailbox | Area::ManagersMailbox | Area::OwnVoicemail | Area::OwnHr => {
             "open what is their own".to_owned()
         }

@@ -103,6 +103,8 @@ pub mod kind {
     pub const REFILLED: &str = "act_refilled";
     /// Finished segments were copied off-site, encrypted to the recovery key; or that has failed for a day, or is over.
     pub const OFF_SITE: &str = "act_off_site";
+    /// Records of another system were imported: from which file or service, its hash, what came of it.
+    pub const IMPORT: &str = "act_import";
     /// A review or notice was queued to be sent, taken by somebody's server, or not; or whom they go to changed.
     pub const DELIVERY: &str = "act_delivery";
 }
@@ -159,10 +161,11 @@ impl Enrolment {
     pub fn replaced(&self) -> Option<String> {
         let key = VerifierKey::parse(self.replaces.as_deref()?).ok()?;
         let author = Author::parse(key.name().split_once('/')?.1).ok()?;
-        // No act takes the word from anybody but the machine's own earlier key.
+        // No act takes the word from anybody but the machine's or source's own earlier key.
         let own = Author::parse(&self.author).ok()?;
-        (author != own && author.machine().is_some() && author.machine() == own.machine())
-            .then(|| author.to_string())
+        let is_machines = author.machine().is_some() && author.machine() == own.machine();
+        let is_sources = author.source().is_some() && author.source() == own.source();
+        (author != own && (is_machines || is_sources)).then(|| author.to_string())
     }
 }
 

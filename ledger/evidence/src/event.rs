@@ -59,10 +59,13 @@ macro_rules! vocabulary {
     };
 }
 
+mod change;
 pub mod commission;
 mod health;
 pub mod inventory;
+mod unknown;
 
+pub use change::{ActingAs, Change, ChangeWhat};
 pub use commission::{Commission, CommissionOutcome, CommissionStep, CommissionWhat};
 pub use health::Health;
 pub use inventory::{Holding, HoldingKind, Inventory, InventoryReason};
@@ -283,6 +286,9 @@ pub struct Event {
     /// Details of a `commission` event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commission: Option<Box<Commission>>,
+    /// Details of an `account_change` event, where its source tells them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Box<Change>>,
     /// Fields of a newer version.
     #[serde(flatten)]
     pub other: OtherFields,
@@ -297,7 +303,7 @@ pub struct Actor {
     /// Windows security identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
-    /// Microsoft 365 user principal name.
+    /// Microsoft 365 user principal name; `app:<application id>` where an application acted by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upn: Option<String>,
     /// Account in the health-record system.
@@ -324,6 +330,9 @@ pub struct Actor {
     /// An identity that was claimed but not verified, or forged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<String>,
+    /// In what capacity a mail service let the account in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acting_as: Option<ActingAs>,
     /// How sure the actor is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<Confidence>,
@@ -432,6 +441,12 @@ pub struct Source {
     /// Windows event id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<u32>,
+    /// What the service calls it, where its records have names for what was done: `Bind`, `Add-MailboxPermission`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// The computer that an imported record names: its author speaks for many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computer: Option<String>,
     /// True when the record was played from a recording, not sensed live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<bool>,
@@ -507,90 +522,8 @@ impl Event {
             epoch: None,
             inventory: None,
             commission: None,
+            change: None,
             other: OtherFields::new(),
         }
-    }
-
-    /// Names of the fields and words that this version does not know, dotted, sorted.
-    pub fn unknown(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut fields = |prefix: &str, other: &OtherFields| {
-            found.extend(
-                other.keys().filter(|key| *key != crate::act::FIELD).map(|key| format!("{prefix}{key}")),
-            );
-        };
-        fields("", &self.other);
-        if let Some(actor) = &self.actor {
-            fields("actor.", &actor.other);
-            actor.candidates.iter().for_each(|candidate| fields("actor.candidates.", &candidate.other));
-        }
-        if let Some(process) = &self.process {
-            fields("process.", &process.other);
-        }
-        if let Some(object) = &self.object {
-            fields("object.", &object.other);
-        }
-        if let Some(source) = &self.source {
-            fields("source.", &source.other);
-        }
-        if let Some(tamper) = &self.tamper {
-            fields("tamper.", &tamper.other);
-        }
-        if let Some(gap) = &self.gap {
-            fields("gap.", &gap.other);
-        }
-        if let Some(health) = &self.health {
-            fields("health.", &health.other);
-        }
-        if let Some(epoch) = &self.epoch {
-            fields("epoch.", &epoch.other);
-        }
-        if let Some(inventory) = &self.inventory {
-            fields("inventory.", &inventory.other);
-        }
-        if let Some(commission) = &self.commission {
-            fields("commission.", &commission.other);
-        }
-        let mut word = |name: &str, known: bool, word: &str| {
-            if !known {
-                found.push(format!("{name}={word}"));
-            }
-        };
-        word("kind", self.kind.is_known() || crate::act::is_act(&self.kind), self.kind.as_str());
-        if let Some(outcome) = &self.outcome {
-            word("outcome", outcome.is_known(), outcome.as_str());
-        }
-        if let Some(action) = &self.action {
-            word("action", action.is_known(), action.as_str());
-        }
-        if let Some(confidence) = self.actor.as_ref().and_then(|actor| actor.confidence.as_ref()) {
-            word("actor.confidence", confidence.is_known(), confidence.as_str());
-        }
-        if let Some(because) = self.actor.as_ref().and_then(|actor| actor.because.as_ref()) {
-            word("actor.because", because.is_known(), because.as_str());
-        }
-        if let Some(object) = &self.object {
-            if let Some(class) = &object.class {
-                word("object.class", class.is_known(), class.as_str());
-            }
-            if let Some(via) = &object.via {
-                word("object.via", via.is_known(), via.as_str());
-            }
-        }
-        if let Some(tamper) = &self.tamper {
-            word("tamper.what", tamper.what.is_known(), tamper.what.as_str());
-        }
-        if let Some(inventory) = &self.inventory {
-            word("inventory.reason", inventory.reason.is_known(), inventory.reason.as_str());
-            for holding in inventory.holdings.iter().chain(&inventory.gone) {
-                word("inventory.what", holding.what.is_known(), holding.what.as_str());
-            }
-        }
-        for step in self.commission.iter().flat_map(|commission| &commission.steps) {
-            word("commission.what", step.what.is_known(), step.what.as_str());
-            word("commission.outcome", step.outcome.is_known(), step.outcome.as_str());
-        }
-        found.sort();
-        found
     }
 }

@@ -110,7 +110,7 @@ pub enum Author {
     Agent(String),
     /// The collector: everything that people and the collector itself decide or change.
     Collector,
-    /// Records imported from a source that has no agent.
+    /// Records imported from a source that has no agent: its name, and `.2`, `.3` ... after its key was lost.
     Import(String),
 }
 
@@ -124,29 +124,34 @@ impl Author {
     pub fn parse(text: &str) -> Result<Self, NameError> {
         match text.split_once('/') {
             None if text == "collector" => Ok(Self::Collector),
-            Some(("agent", id)) => Self::generation(id),
-            Some(("import", source)) => Ok(Self::Import(word(source)?.to_owned())),
+            Some(("agent", id)) => Self::generation(id, Self::Agent),
+            Some(("import", source)) => Self::generation(source, Self::Import),
             _ => Err(NameError::Author(text.to_owned())),
         }
     }
 
-    /// The agent of a machine, or one that was enrolled in place of an earlier one.
-    fn generation(id: &str) -> Result<Self, NameError> {
-        let Some((machine, number)) = id.split_once('.') else { return Self::agent(id) };
-        let counts = number.parse::<u32>().is_ok_and(|n| n >= 2 && n.to_string() == number);
-        if counts {
-            word(machine).map(|_| Self::Agent(id.to_owned()))
-        } else {
-            Err(NameError::Author(id.to_owned()))
-        }
+    /// The author of imports from a source.
+    pub fn import(source: &str) -> Result<Self, NameError> {
+        Ok(Self::Import(word(source)?.to_owned()))
     }
 
-    /// The author that comes after this one on the same machine: `agent/ws-01` -> `agent/ws-01.2`.
+    /// An author by its id, or one that was enrolled in place of an earlier one.
+    fn generation(id: &str, make: impl Fn(String) -> Self) -> Result<Self, NameError> {
+        let Some((first, number)) = id.split_once('.') else { return Ok(make(word(id)?.to_owned())) };
+        let counts = number.parse::<u32>().is_ok_and(|n| n >= 2 && n.to_string() == number);
+        if counts { word(first).map(|_| make(id.to_owned())) } else { Err(NameError::Author(id.to_owned())) }
+    }
+
+    /// The author that comes after this one, of the same machine or source: `agent/ws-01` -> `agent/ws-01.2`.
     pub fn successor(&self) -> Option<Self> {
-        let Self::Agent(id) = self else { return None };
-        let (machine, number) = id.split_once('.').unwrap_or((id, "1"));
+        let (id, make): (_, fn(String) -> Self) = match self {
+            Self::Agent(id) => (id, Self::Agent),
+            Self::Import(id) => (id, Self::Import),
+            Self::Collector => return None,
+        };
+        let (first, number) = id.split_once('.').unwrap_or((id, "1"));
         let next = number.parse::<u32>().ok()?.checked_add(1)?;
-        Some(Self::Agent(format!("{machine}.{next}")))
+        Some(make(format!("{first}.{next}")))
     }
 
     /// The machine's name, where the author is an agent; the same for all that were enrolled there.
@@ -154,6 +159,26 @@ impl Author {
         match self {
             Self::Agent(id) => Some(id.split_once('.').map_or(id.as_str(), |(machine, _)| machine)),
             Self::Collector | Self::Import(_) => None,
+        }
+    }
+
+    /// The source of an import; the same for all that were enrolled for it.
+    pub fn source(&self) -> Option<&str> {
+        match self {
+            Self::Import(id) => Some(id.split_once('.').map_or(id.as_str(), |(source, _)| source)),
+            Self::Agent(_) | Self::Collector => None,
+        }
+    }
+
+    /// Where its events happened, in words: the machine, or the service that an import comes from.
+    pub fn place(&self) -> &str {
+        match self.source() {
+            Some("m365") => "Microsoft 365",
+            Some("exchange") => "Exchange",
+            Some("evtx") => "a copied Windows log",
+            Some("ehr-audit") => "the health-record system",
+            Some(source) => source,
+            None => self.machine().unwrap_or("the collector"),
         }
     }
 
@@ -179,13 +204,28 @@ mod tests {
 
     #[test]
     fn authors_read_back_and_odd_ones_are_refused() {
-        for text in ["agent/ws-01", "agent/ws-01.2", "collector", "import/m365"] {
+        for text in ["agent/ws-01", "agent/ws-01.2", "collector", "import/m365", "import/m365.2"] {
             assert_eq!(Author::parse(text).unwrap().to_string(), text);
         }
         let second = Author::agent("ws-01").unwrap().successor().unwrap();
         assert_eq!((second.to_string().as_str(), second.machine()), ("agent/ws-01.2", Some("ws-01")));
         assert_eq!(second.successor().unwrap().to_string(), "agent/ws-01.3");
-        for wrong in ["agent/a.1", "agent/a.02", "agent/a.", "agent/a.b", "agent/.2", "agent/a.2.3"] {
+        let lost = Author::import("m365").unwrap().successor().unwrap();
+        assert_eq!(
+            (lost.to_string().as_str(), lost.source(), lost.place()),
+            ("import/m365.2", Some("m365"), "Microsoft 365")
+        );
+        assert_eq!(lost.machine(), None);
+        for wrong in [
+            "import/m365.1",
+            "import/.2",
+            "agent/a.1",
+            "agent/a.02",
+            "agent/a.",
+            "agent/a.b",
+            "agent/.2",
+            "agent/a.2.3",
+        ] {
             assert!(Author::parse(wrong).is_err(), "{wrong}");
         }
         for wrong in ["", "agent/", "agent/../x", "agent/A", "Collector", "agent/a/b", "import/é", "agent/-a"]

@@ -133,6 +133,11 @@ fn of_the_area(finding: &Finding) -> Vec<String> {
         Area::Login => &["a call-out", "work at another hour that was agreed", "a shift that was swapped"],
         Area::Elevation => &["maintenance that was agreed", "an update that needs an administrator"],
         Area::RemoteControl => &["a support call that somebody here asked for"],
+        Area::AccessRights => &[
+            "a colleague whose work was taken over during an absence",
+            "a shared mailbox that was set up for a team",
+            "help with a forgotten password or a lost telephone",
+        ],
         Area::Recording => &[
             "an update of the system or of the agent",
             "a repair that was agreed",

@@ -204,7 +204,7 @@ fn headlines_say_what_the_record_proves() {
         Account itadmin1 (held by Northwind IT), working as root after sudo, asked for access to the manager’s mailbox on ws-01.
         Account itadmin1 (held by Northwind IT), working as root after sudo, used read access to the manager’s mailbox on ws-01, first use on this handle.
         Account itadmin1 (held by Northwind IT), working as root after sudo, was checked for access to the manager’s mailbox over the share on ws-01.
-        In the manager’s mailbox a message was accessed, by account itadmin1 (held by Northwind IT), working as root after sudo, as the mail service recorded.
+        In the manager’s mailbox a message was accessed, by account itadmin1 (held by Northwind IT), working as root after sudo, as ws-01 recorded.
         Opening the manager’s mailbox for reading on ws-01 was refused to account itadmin1 (held by Northwind IT), working as root after sudo. [1 × opened for reading: refused]
         A file was removed from the manager’s mailbox on ws-01 by account helpdesk2 (uid 1044), which is not in the roster, in a session driven through AnyDesk. [1 × removed]
         Opening the health-record exports on ws-01 was refused to account helpdesk2 (uid 1044), which is not in the roster, in a session driven through AnyDesk. [1 × opened, for what is not recorded: refused]

@@ -322,7 +322,7 @@ const fn kind_of(area: Area) -> &'static str {
         Area::Backup => "Backup",
         Area::System => "System",
         Area::SelfFiles => "SelfFiles",
-        Area::Login | Area::Elevation | Area::RemoteControl | Area::Recording => "Host",
+        Area::Login | Area::Elevation | Area::RemoteControl | Area::Recording | Area::AccessRights => "Host",
     }
 }
 

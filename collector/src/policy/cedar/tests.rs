@@ -210,7 +210,7 @@ fn a_wrong_policy_of_an_expert_is_refused_with_its_line() {
         "@id(\"a\") @plain(\"A.\") permit (principal, action, resource) when { context.colour == \"red\" };",
         expect![[r#"
             the policy has 1 thing to mend:
-            - expert.house (line 6): in line 1 of the policies: policy `expert:a`: attribute `colour` in context for Practice::Action::"attributes" not found; `ntk-collector policy schema` says what there is"#]],
+            - expert.house (line 6): in line 1 of the policies: policy `expert:a`: attribute `colour` in context for Practice::Action::"access_rights" not found; `ntk-collector policy schema` says what there is"#]],
     );
     refused(
         "@id(\"a\") @plain(\"A.\") permit (principal, action == Practice::Action::\"fly\", resource);",

@@ -114,6 +114,12 @@ impl Sheet<'_, '_> {
                 number(report.n_recorded)
             ));
         }
+        if report.n_imported > 0 {
+            sentences.push(format!(
+                "Collected afterwards: {} of this week’s entries are records of a mail service or server itself. Items made of them are marked.",
+                number(report.n_imported)
+            ));
+        }
         let style = self.body();
         self.flow.list(&sentences, style, self.gap(4.0));
     }
@@ -148,8 +154,8 @@ impl Sheet<'_, '_> {
             if item.incident.outcome == Judgement::Never {
                 what = format!("{what} ({})", item.tag);
             }
-            if item.finding.recorded {
-                what.push_str(" (from a recording)");
+            if let Some(tag) = item.finding.source_tag() {
+                what.push_str(&format!(" ({tag})"));
             }
             let what = cut(&what, self.room.letters.min(220));
             let n = number(item.incident.n_accesses);
@@ -198,9 +204,7 @@ impl Sheet<'_, '_> {
         if item.state != FindingState::Open {
             tags.push(item.state.in_words().to_owned());
         }
-        if item.finding.recorded {
-            tags.push("from a recording".to_owned());
-        }
+        tags.extend(item.finding.source_tag().map(ToOwned::to_owned));
         let ink = if is_never { Ink::Red } else { Ink::Amber };
         let (tag, headline) = (self.style(7.8, Face::Strong, ink), self.style(9.8, Face::Strong, Ink::Text));
         let (body, soft) = (self.small(), self.style(7.4, Face::Regular, Ink::Soft));

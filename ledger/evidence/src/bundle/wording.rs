@@ -2,6 +2,7 @@
 //!
 //! No sentence here says that a person did something, and no verb says more than the sensor can know.
 
+mod mail;
 pub mod table;
 
 use crate::act;
@@ -9,11 +10,8 @@ use crate::event::{Action, Event, Kind, Outcome, TamperKind};
 
 /// The verb that the record of a file access proves.
 pub fn file_verb(event: &Event) -> &'static str {
-    let operation = event.source.as_ref().and_then(|source| source.other.get("operation")?.as_str());
-    match operation {
-        Some("Bind") => return "message accessed",
-        Some("Sync") => return "folder synchronised, items unknown",
-        _ => {}
+    if let Some(verb) = mail::verb(event) {
+        return verb;
     }
     let refused = matches!(event.outcome, Some(Outcome::Denied));
     match (event.source.as_ref().and_then(|source| source.event_id), refused) {
@@ -72,7 +70,7 @@ pub fn verb(event: &Event) -> &'static str {
         },
         (Kind::ProcessStart, _) => "process started",
         (Kind::RemoteControl, _) => "session under remote control",
-        (Kind::AccountChange, _) => "account, group or right changed",
+        (Kind::AccountChange, outcome) => mail::change(event.change.as_deref(), outcome.as_ref()),
         (Kind::Tamper, Some(Outcome::Denied)) => "asked to change the means of recording, refused",
         (Kind::Tamper, _) => {
             event.tamper.as_ref().map_or("recording touched", |tamper| tamper_words(&tamper.what))
@@ -172,7 +170,7 @@ pub fn message(event: &Event, computer: Option<&str>) -> String {
 mod tests {
     use super::table::{ACCUSING_WORDS, TABLE, of_verb};
     use super::*;
-    use crate::event::{Source, Tamper};
+    use crate::event::{ChangeWhat, Source, Tamper};
 
     /// Every event that the vocabulary allows, as far as the verb depends on it.
     fn every_event() -> Vec<Event> {
@@ -194,12 +192,18 @@ mod tests {
                     event.source = Some(Source { event_id: Some(number), ..Source::default() });
                     events.push(event.clone());
                 }
-                for operation in ["Bind", "Sync"] {
-                    let mut source = Source::default();
-                    source.other.insert("operation".to_owned(), operation.into());
-                    event.source = Some(source);
+                for operation in mail::OPERATIONS {
+                    event.source = Some(Source { operation: Some((*operation).into()), ..Source::default() });
                     events.push(event.clone());
                 }
+                event.source = None;
+            }
+            for what in with_other(ChangeWhat::WORDS) {
+                let mut event = Event::new(Kind::AccountChange, "2026-11-20T20:00:00Z");
+                event.change = serde_json::from_value(serde_json::json!({"what": what})).ok();
+                events.push(event.clone());
+                event.outcome = Some(Outcome::Failed);
+                events.push(event);
             }
         }
         for what in with_other(TamperKind::WORDS) {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use ntk_evidence::entry::{Entry, Part};
 use ntk_evidence::event::{
-    Action, Actor, Because, Candidate, Class, Commission, CommissionOutcome, CommissionStep, CommissionWhat,
-    Confidence, Epoch, Event, Gap, Health, Holding, HoldingKind, Inventory, InventoryReason, Kind, Object,
-    OtherFields, Outcome, Process, Source, Tamper, TamperKind, Via,
+    ActingAs, Action, Actor, Because, Candidate, Change, ChangeWhat, Class, Commission, CommissionOutcome,
+    CommissionStep, CommissionWhat, Confidence, Epoch, Event, Gap, Health, Holding, HoldingKind, Inventory,
+    InventoryReason, Kind, Object, OtherFields, Outcome, Process, Source, Tamper, TamperKind, Via,
 };
 use serde_json::Value;
 
@@ -36,6 +36,7 @@ fn filled() -> Event {
             session: Some(1),
             from: text(),
             claims: text(),
+            acting_as: Some(ActingAs::Delegate),
             confidence: Some(Confidence::Kernel),
             candidates: vec![Candidate {
                 login_uid: Some(1),
@@ -73,6 +74,8 @@ fn filled() -> Event {
             sensor: text(),
             record: text(),
             event_id: Some(1),
+            operation: text(),
+            computer: text(),
             recorded: Some(true),
             other: OtherFields::new(),
         }),
@@ -112,6 +115,13 @@ fn filled() -> Event {
             memory_bytes: Some(1),
             processes: Some(1),
             sessions: vec!["x".into()],
+            other: OtherFields::new(),
+        })),
+        change: Some(Box::new(Change {
+            what: ChangeWhat::MailboxPermission,
+            to: text(),
+            rights: vec!["x".into()],
+            is_removal: true,
             other: OtherFields::new(),
         })),
         epoch: Some(Box::new(Epoch {
@@ -219,6 +229,8 @@ fn every_word_of_the_types_stands_in_the_schema_and_no_other() {
     assert_eq!(words(&at(&["object", "class"])), Class::WORDS);
     assert_eq!(words(&at(&["object", "via"])), Via::WORDS);
     assert_eq!(words(&at(&["tamper", "what"])), TamperKind::WORDS);
+    assert_eq!(words(&at(&["change", "what"])), ChangeWhat::WORDS);
+    assert_eq!(words(&at(&["actor", "acting_as"])), ActingAs::WORDS);
     assert_eq!(words(&at(&["inventory", "reason"])), InventoryReason::WORDS);
     assert_eq!(words(&schema["$defs"]["holding"]["properties"]["what"]), HoldingKind::WORDS);
     let step = &schema["$defs"]["commission_step"]["properties"];

@@ -27,6 +27,7 @@ const fn line(
 const AUDIT: &str = "Linux kernel audit";
 const WINDOWS: &str = "Windows security log";
 const MAIL: &str = "Microsoft 365 audit log";
+const DIRECTORY: &str = "Microsoft 365 or Exchange administration log";
 const AGENT: &str = "agent";
 const COLLECTOR: &str = "collector";
 const ANY: &str = "any sensor";
@@ -40,6 +41,9 @@ const SESSION: &str = "who sat at the keyboard, and what was looked at without o
 const RIGHTS: &str = "what was then done with those rights: that is in other records, if in any";
 const MEANS: &str =
     "why, and whether by a person or by maintenance; what was not recorded meanwhile is unknown";
+const GIVEN: &str = "whether it was used: that is in other records, if in any; and why it was given";
+const PASSED: &str = "which messages it applied to, and why it was made";
+const TAKEN: &str = "what was in it, where it went, and who asked for it";
 const STATE: &str = "anything about a person";
 
 /// The table.
@@ -83,6 +87,35 @@ pub const TABLE: &[Line] = &[
         "folder synchronised, items unknown",
         "which messages, and whether any was read",
     ),
+    line(
+        MAIL,
+        "FolderBind",
+        "folder of a mailbox opened",
+        "which messages were looked at, and whether by a person or a program",
+    ),
+    line(
+        MAIL,
+        "MessageBind",
+        "message opened or previewed",
+        "whether it was read by a person: a program may have opened it",
+    ),
+    line(MAIL, "SearchQueryInitiated", "mailbox searched", "what was found, and whether it was opened"),
+    line(MAIL, "Send, SendAs, SendOnBehalf", "message sent", "what was written, and who typed it"),
+    line(MAIL, "Copy", "message copied", "whether it was read, and by whom"),
+    line(
+        MAIL,
+        "Move, MoveToDeletedItems",
+        "message moved",
+        "whether by a person or by a rule of the mailbox",
+    ),
+    line(
+        MAIL,
+        "SoftDelete, HardDelete",
+        "message removed",
+        "whether by a person or by a retention rule, and whether copies remain",
+    ),
+    line(MAIL, "Create, Update", "message made or changed", "what was written, and who typed it"),
+    line(MAIL, "mailbox operation, refused or failed", "asked the mail service, refused or failed", REFUSED),
     line(AUDIT, "open for reading", "opened for reading", OPENED),
     line(AUDIT, "open for reading, denied", "asked to open for reading, refused", REFUSED),
     line(AUDIT, "open for reading, failed", "asked to open for reading, failed", REFUSED),
@@ -137,6 +170,28 @@ pub const TABLE: &[Line] = &[
         "who held the other end, and which of both moved the mouse",
     ),
     line(ANY, "account change", "account, group or right changed", "why, and whether it was asked for"),
+    line(DIRECTORY, "Add-MailboxPermission", "access to a mailbox changed", GIVEN),
+    line(DIRECTORY, "Add-MailboxFolderPermission", "access to a folder of a mailbox changed", GIVEN),
+    line(DIRECTORY, "Add-RecipientPermission", "right to send in another name changed", GIVEN),
+    line(DIRECTORY, "New-InboxRule, Set-Mailbox", "forwarding of mail changed", PASSED),
+    line(DIRECTORY, "New-TransportRule", "rule for everybody's mail changed", PASSED),
+    line(DIRECTORY, "New-JournalRule", "copying of mail to an address changed", PASSED),
+    line(DIRECTORY, "New-OutboundConnector", "server that mail passes through changed", PASSED),
+    line(DIRECTORY, "New-MailboxExportRequest", "export of a mailbox asked for", TAKEN),
+    line(DIRECTORY, "New-ComplianceSearch", "search through mailboxes made, looked at or taken out", TAKEN),
+    line(DIRECTORY, "New-ManagementRoleAssignment", "right to act as others changed", GIVEN),
+    line(DIRECTORY, "Consent to application", "application's rights changed", GIVEN),
+    line(DIRECTORY, "application credentials", "application's key or password changed", GIVEN),
+    line(DIRECTORY, "Add member to role", "administrator's role changed", GIVEN),
+    line(DIRECTORY, "Reset user password", "password set by another account", GIVEN),
+    line(DIRECTORY, "security info", "second factor of an account changed", GIVEN),
+    line(DIRECTORY, "conditional access", "rules of signing in changed", GIVEN),
+    line(
+        DIRECTORY,
+        "change, refused or failed",
+        "asked for a change of who may reach mail, refused or failed",
+        REFUSED,
+    ),
     line(AGENT, "tamper", "recording touched", MEANS),
     line(AGENT, "tamper, refused", "asked to change the means of recording, refused", REFUSED),
     line(AGENT, "audit off", "kernel audit was switched off", MEANS),
