@@ -91,6 +91,10 @@ fn shown(event: &Event) -> String {
         process.parent.iter().for_each(|parent| write!(text, " < {parent}").unwrap());
         process.ancestors.iter().for_each(|parent| write!(text, " < {parent}").unwrap());
     }
+    if let Some(change) = &event.change {
+        let word = if change.is_removal { "no longer" } else { "now" };
+        write!(text, " | {word} {}", change.rights.join(" ")).unwrap();
+    }
     if let Some(tamper) = &event.tamper {
         write!(text, " | {}: {}", tamper.what, word(tamper.detail.as_deref())).unwrap();
     }
@@ -440,9 +444,9 @@ fn accounts_and_groups_are_told_by_identifier_in_any_language() {
         ",
         expect![[r#"
             08:00:00.1Z account_change success | PRACTICE\itadmin ses 9a (kernel) | create [system] of PRACTICE\sam (S-1-5-21-1-2-3-1200)
-            08:00:01.1Z account_change success | PRACTICE\itadmin ses 9a (kernel) | attributes [system] of S-1-5-21-1-2-3-1200 in Administrators (S-1-5-32-544)
-            08:00:02.1Z account_change success | PRACTICE\itadmin ses 9a (kernel) | attributes [system] of Sam (S-1-5-21-1-2-3-1200) in Domain Admins (S-1-5-21-1-2-3-512)
-            08:00:03.1Z account_change success | PRACTICE\itadmin ses 9a (kernel) | attributes [system] of S-1-5-21-1-2-3-1200 no longer in Backup Operators (S-1-5-32-551)
+            08:00:01.1Z account_change success | PRACTICE\itadmin ses 9a (kernel) | attributes [system] of S-1-5-21-1-2-3-1200 | now Administrators (S-1-5-32-544)
+            08:00:02.1Z account_change success | PRACTICE\itadmin ses 9a (kernel) | attributes [system] of Sam (S-1-5-21-1-2-3-1200) | now Domain Admins (S-1-5-21-1-2-3-512)
+            08:00:03.1Z account_change success | PRACTICE\itadmin ses 9a (kernel) | attributes [system] of S-1-5-21-1-2-3-1200 | no longer Backup Operators (S-1-5-32-551)
             08:00:04.1Z account_change success | PRACTICE\itadmin ses 9a (kernel) | attributes [system] of PRACTICE\anna (S-1-5-21-1-2-3-1001)
             08:00:05.1Z account_change success | PRACTICE\itadmin ses 9a (kernel) | delete [system] of PRACTICE\sam (S-1-5-21-1-2-3-1200)
             08:00:06.1Z account_change failed | PRACTICE\itadmin ses 9a (kernel) | attributes [system] of PRACTICE\anna (S-1-5-21-1-2-3-1001)
