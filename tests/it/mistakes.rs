@@ -10,6 +10,7 @@ use ntk_tests::program;
 
 const NO: i32 = 1;
 const USAGE: i32 = 64;
+const IO: i32 = 74;
 const CONFIG: i32 = 78;
 
 /// Every file below a folder with its content, the cache and lock files left out.

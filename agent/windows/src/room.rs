@@ -63,6 +63,8 @@ pub struct Room {
     passwords: Vec<(String, u64, String, Moment)>,
     tally: Tally,
     is_recorded: bool,
+    /// This agent's own process, where it runs on the machine whose records these are.
+    own: Option<u32>,
 }
 
 /// An event that waits for another record.
@@ -96,6 +98,7 @@ impl Room {
             passwords: Vec::new(),
             tally: Tally::default(),
             is_recorded: false,
+            own: None,
         }
     }
 
@@ -106,6 +109,21 @@ impl Room {
         room.is_recorded = true;
         room.damage.set_fallback_time(time);
         room
+    }
+
+    /// Other watches from now on.
+    pub fn set_watches(&mut self, watches: Watches) {
+        self.watches = watches;
+    }
+
+    /// What this process opens and starts is not told: it is the agent's own.
+    pub fn set_own(&mut self, pid: u32) {
+        self.own = Some(pid);
+    }
+
+    /// The last record of a log that was taken before a restart: what is missing since then is told.
+    pub fn resume(&mut self, computer: &str, channel: &str, record_id: u64, time: Stamp) {
+        self.numbers.resume(computer, channel, record_id, time);
     }
 
     /// The time of gaps in the next recording, where that has no whole record.
@@ -233,6 +251,12 @@ impl Room {
         let parent = pid.and_then(|pid| self.starts.parent_of(&record.computer, pid));
         let process = Process { pid, exe, parent, ..Process::default() };
         Some(process).filter(|process| *process != Process::default())
+    }
+
+    /// Whether a record names the agent's own process as who acted.
+    fn is_by_own(&self, record: &Record) -> bool {
+        let pid = record.number("ProcessId").and_then(|pid| u32::try_from(pid).ok());
+        self.own.is_some() && pid == self.own
     }
 
     fn hold(&mut self, record: &Record, what: Waiting, event: Result<Event, Noise>) -> Vec<Event> {

@@ -14,6 +14,8 @@ pub enum Noise {
     NotAFile,
     /// A file that lies below no watch.
     NotWatched,
+    /// What the agent itself opened or started.
+    Own,
     /// An access that asks only for attributes, the access list, or to wait: neither contents nor a change.
     AttributesOnly,
     /// A handle was asked for and given: its first use is a record of its own (4663).
@@ -48,6 +50,7 @@ impl Noise {
             Self::Repeated => "repeated",
             Self::NotAFile => "not_a_file",
             Self::NotWatched => "not_watched",
+            Self::Own => "own",
             Self::AttributesOnly => "attributes_only",
             Self::AskedAndGranted => "asked_and_granted",
             Self::SystemSession => "system_session",

@@ -38,6 +38,9 @@ impl Room {
         let place = if is_share { shared(record) } else { record.field("ObjectName").and_then(Place::parse) };
         let place = place.ok_or(Noise::NotWatched)?;
         let object = self.object(&place, is_share).ok_or(Noise::NotWatched)?;
+        if self.is_by_own(record) {
+            return Err(Noise::Own);
+        }
         if record.event_id == 4656 && !is_refused {
             return Err(Noise::AskedAndGranted);
         }

@@ -1,9 +1,9 @@
 //! Accounts and groups that were made, changed or removed, by security identifier: names of groups are localised.
 //!
-//! The account is the object's owner, as on Linux. Where a group got or lost a member, the owner says both: the member,
-//! and the group with its identifier. Well-known groups are named in English by their identifier.
+//! The account or group is the object's owner, as on Linux, by name and identifier. Where a group got or lost a member, the
+//! member is the owner, and the group is the right that was given or taken. Well-known groups are named in English.
 
-use ntk_evidence::event::{Action, Class, Kind, Object, Outcome};
+use ntk_evidence::event::{Action, Change, ChangeWhat, Class, Kind, Object, Outcome};
 
 use super::{Found, Room};
 use crate::record::Record;
@@ -49,29 +49,40 @@ impl Room {
         event.action = Some(action);
         event.actor = Some(self.subject(record));
         event.object = Some(Object { owner: owner(record), class: Some(Class::System), ..Object::default() });
+        event.change = membership(record);
         Ok(vec![event])
     }
 }
 
+/// Whose account or which group it is: where a group got or lost a member, that member.
 fn owner(record: &Record) -> Option<String> {
-    let target = named(
-        record.field("TargetSid").or_else(|| record.field("TargetUserSid")),
-        full_name(
-            record.field("TargetDomainName"),
-            record.field("NewTargetUserName").or_else(|| record.field("TargetUserName")),
-        ),
-    );
-    let is_member = MEMBER_ADDED.contains(&record.event_id) || MEMBER_REMOVED.contains(&record.event_id);
-    if !is_member {
-        return target;
+    if is_membership(record) {
+        return named(record.field("MemberSid"), record.field("MemberName").map(common_name));
     }
-    let member = named(record.field("MemberSid"), record.field("MemberName").map(common_name));
-    let word = if MEMBER_ADDED.contains(&record.event_id) { "in" } else { "no longer in" };
-    Some(format!(
-        "{} {word} {}",
-        member.unwrap_or_else(|| "?".to_owned()),
-        target.unwrap_or_else(|| "?".to_owned())
-    ))
+    target(record)
+}
+
+/// The group that got or lost a member.
+fn membership(record: &Record) -> Option<Box<Change>> {
+    is_membership(record).then(|| {
+        Box::new(Change {
+            what: ChangeWhat::Account,
+            to: None,
+            rights: target(record).into_iter().collect(),
+            is_removal: MEMBER_REMOVED.contains(&record.event_id),
+            other: Default::default(),
+        })
+    })
+}
+
+fn is_membership(record: &Record) -> bool {
+    MEMBER_ADDED.contains(&record.event_id) || MEMBER_REMOVED.contains(&record.event_id)
+}
+
+fn target(record: &Record) -> Option<String> {
+    let name = record.field("NewTargetUserName").or_else(|| record.field("TargetUserName"));
+    let sid = record.field("TargetSid").or_else(|| record.field("TargetUserSid"));
+    named(sid, full_name(record.field("TargetDomainName"), name))
 }
 
 /// `name (SID)`, with the English name of a well-known group.

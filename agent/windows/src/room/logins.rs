@@ -16,6 +16,8 @@ mod logon_type {
     pub(super) const SERVICE: u64 = 5;
     pub(super) const NEW_CREDENTIALS: u64 = 9;
     pub(super) const REMOTE: [u64; 2] = [10, 12];
+    /// Those that make two sessions under User Account Control.
+    pub(super) const BY_A_PERSON: [u64; 6] = [2, 7, 10, 11, 12, 13];
     /// Interactive, and the same by a password that the machine remembers. Unlocking (7, 13) is not: that may be over
     /// remote desktop.
     pub(super) const AT_THE_CONSOLE: [u64; 2] = [2, 11];
@@ -73,7 +75,9 @@ impl Room {
         }
         let linked = record.logon_id("TargetLinkedLogonId");
         let linked = linked.and_then(|id| self.sessions.of(&record.computer, id)).map(|twin| twin.stands_as);
-        let has_twins = logon_type != logon_type::NETWORK;
+        // Version 2 names the twin, or says that there is none.
+        let is_told_of_twins = record.fields().any(|(name, _)| name == "TargetLinkedLogonId");
+        let has_twins = !is_told_of_twins && logon_type::BY_A_PERSON.contains(&logon_type);
         let twin = || self.sessions.twin_of(&record.computer, &session, at).filter(|_| has_twins);
         if let Some(twin) = linked.or_else(twin) {
             session.stands_as = twin;

@@ -74,6 +74,20 @@ struct Log {
     latest: Stamp,
 }
 
+impl Log {
+    const fn begins(id: u64, time: Stamp) -> Self {
+        Self {
+            first: id,
+            highest: id,
+            n_records: 1,
+            before_hole: None,
+            after_hole: None,
+            last: time,
+            latest: time,
+        }
+    }
+}
+
 /// Record numbers by machine and log.
 pub(super) struct Sequence {
     numbers: Numbers,
@@ -117,19 +131,18 @@ impl Sequence {
         false
     }
 
+    /// A log goes on after this record.
+    pub(super) fn resume(&mut self, computer: &str, channel: &str, id: u64, time: Stamp) {
+        if self.logs.len() < LOGS_MAX {
+            self.logs.insert((computer.to_lowercase(), channel.to_lowercase()), Log::begins(id, time));
+        }
+    }
+
     /// Takes a record's number; gives what it shows to be missing.
     pub(super) fn take(&mut self, record: &Record) -> Vec<Event> {
         let Some(id) = record.record_id else { return Vec::new() };
         let key = key(record);
-        let new = Log {
-            first: id,
-            highest: id,
-            n_records: 1,
-            before_hole: None,
-            after_hole: None,
-            last: record.time,
-            latest: record.time,
-        };
+        let new = Log::begins(id, record.time);
         let n_logs = self.logs.len();
         let Some(log) = self.logs.get_mut(&key) else {
             if n_logs < LOGS_MAX {

@@ -125,6 +125,9 @@ impl Room {
             pid,
             Started { exe: exe.clone(), parent: parent.clone().zip(creator), tool: tool.clone(), number: 0 },
         );
+        if self.is_by_own(record) {
+            return Err(Noise::Own);
+        }
         let actor = self.actor_of_start(record);
         let is_attributed = !actor.is_nobody() || actor.login_user.is_some();
         let tool = tool.or_else(|| actor.tool.clone());
