@@ -245,7 +245,9 @@ impl Config {
             delivery::check(raw.report.as_ref(), raw.mail.as_ref(), raw.notices.as_ref(), &mut faults);
         let m365 = raw.m365.as_ref().and_then(|section| section.check(&mut faults));
         match zone {
-            Ok(zone) if faults.is_empty() => Ok(Self { raw, time_stamps, zone, off_site, console, delivery, m365 }),
+            Ok(zone) if faults.is_empty() => {
+                Ok(Self { raw, time_stamps, zone, off_site, console, delivery, m365 })
+            }
             _ => Err(ConfigError::Values { path: path.into(), faults }),
         }
     }

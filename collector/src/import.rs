@@ -129,6 +129,9 @@ pub enum NotThis {
     Empty,
 }
 
+/// Mailboxes that one sentence names.
+const MAILBOXES_NAMED: usize = 8;
+
 /// How far the imports of one source reach, as the acts say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reach {
@@ -140,6 +143,9 @@ pub struct Reach {
     /// Time of the latest event of any of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<String>,
+    /// Mailboxes that records named, and whether any told what was opened there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mailboxes: BTreeMap<String, bool>,
 }
 
 /// How far imports reach, by source.
@@ -163,6 +169,11 @@ impl Reached {
         let (first, last) = (at(&act.tally.first), at(&act.tally.last));
         reach.first = [at(&reach.first), first].into_iter().flatten().min().map(|at| at.to_string());
         reach.last = at(&reach.last).max(last).map(|at| at.to_string());
+        for (mailbox, tells) in act.tally.mailboxes {
+            if reach.mailboxes.len() < tally::MAILBOXES_MAX || reach.mailboxes.contains_key(&mailbox) {
+                *reach.mailboxes.entry(mailbox).or_default() |= tells;
+            }
+        }
     }
 
     /// What is not told, a sentence each: RP-1.
@@ -181,6 +192,20 @@ impl Reached {
                 _ => format!("{name}: what was imported holds no entry."),
             }
         };
-        self.0.iter().map(line).collect()
+        let unopened = |reach: &Reach| {
+            let names: Vec<String> =
+                reach.mailboxes.iter().filter(|(_, tells)| !**tells).map(|(name, _)| name.clone()).collect();
+            let more = names.len().saturating_sub(MAILBOXES_NAMED);
+            let shown = names.get(..names.len().min(MAILBOXES_NAMED)).unwrap_or_default().join(", ");
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            (!shown.is_empty()).then(|| {
+                format!("No record of what was opened (MailItemsAccessed) has come of the mailboxes {shown}{more}: their licence may not have it, or it is switched off.")
+            })
+        };
+        self.0
+            .iter()
+            .flat_map(|(source, reach)| [Some(line((source, reach))), unopened(reach)])
+            .flatten()
+            .collect()
     }
 }

@@ -192,6 +192,7 @@ pub(crate) fn configuration(home: &Home, options: &InitOptions) -> Result<String
         report: None,
         mail: None,
         notices: None,
+        m365: None,
     };
     let text = format!(
         "# Need-to-Know collector. Changes are read while it runs.\n{}{}",

@@ -52,7 +52,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 #[derive(Debug, thiserror::Error)]
 pub enum PollError {
     /// No section.
-    #[error("Microsoft 365 is not set up; add the section [m365] with `tenant` and `client_id` to collector.toml")]
+    #[error(
+        "Microsoft 365 is not set up; add the section [m365] with `tenant` and `client_id` to collector.toml"
+    )]
     NotSetUp,
     /// No secret.
     #[error("the application has no secret here; run `ntk-collector poll m365 --set-secret`")]
@@ -61,10 +63,14 @@ pub enum PollError {
     #[error("it is being asked just now; try again in a moment")]
     Busy,
     /// No token.
-    #[error("Microsoft 365 gave no token ({0}); compare `m365.tenant` and `m365.client_id`, and make a new secret where that has ended")]
+    #[error(
+        "Microsoft 365 gave no token ({0}); compare `m365.tenant` and `m365.client_id`, and make a new secret where that has ended"
+    )]
     NoToken(String),
     /// A token that does not help.
-    #[error("Microsoft 365 did not let the application in ({0}); give it the permissions ActivityFeed.Read, AuditLog.Read.All and Directory.Read.All, with an administrator’s consent")]
+    #[error(
+        "Microsoft 365 did not let the application in ({0}); give it the permissions ActivityFeed.Read, AuditLog.Read.All and Directory.Read.All, with an administrator’s consent"
+    )]
     NotLetIn(String),
     /// A refusal.
     #[error("Microsoft 365 refused {what} ({said})")]
@@ -111,22 +117,27 @@ pub enum PollError {
     Inside,
 }
 
-/// What was had already. Working memory: without it content is asked for again, and known.
+/// What was had already, times in seconds since 1970. Working memory: without it content is asked for again, and known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
-    /// Up to when content was asked for, RFC 3339.
-    through: Option<Timestamp>,
+    /// Up to when content was asked for.
+    through: Option<i64>,
     /// When a record last came.
-    heard: Option<Timestamp>,
+    heard: Option<i64>,
     /// When the last act about a poll was written.
-    told: Option<Timestamp>,
+    told: Option<i64>,
     /// When the applications were last compared.
-    compared: Option<Timestamp>,
+    compared: Option<i64>,
     /// Content that was had, with when it was made.
-    had: BTreeMap<String, Timestamp>,
+    had: BTreeMap<String, i64>,
     /// Rights to mail of applications, as they were last: right by application.
     rights: BTreeMap<String, String>,
+}
+
+/// Whether so much time has gone by since then; true where it never was.
+fn is_over(since: Option<i64>, span: SignedDuration, now: Timestamp) -> bool {
+    since.is_none_or(|since| now.as_second().saturating_sub(since) >= span.as_secs())
 }
 
 const MEMORY: &str = "m365.json";
@@ -138,7 +149,7 @@ impl Memory {
     }
 
     fn keep(&mut self, app: &App, now: Timestamp) -> Result<(), PollError> {
-        let oldest = now.checked_sub(LOOKBACK_MAX).unwrap_or(now);
+        let oldest = now.as_second().saturating_sub(LOOKBACK_MAX.as_secs());
         self.had.retain(|_, made| *made >= oldest);
         let bytes = serde_json::to_vec(self).map_err(ImportError::Act)?;
         Ok(write_file(&app.practice.home.cache().join(MEMORY), &bytes, 0o600)?)
@@ -147,7 +158,9 @@ impl Memory {
     /// From when on to ask.
     fn from(&self, now: Timestamp, lookback: Option<SignedDuration>) -> Timestamp {
         let back = |by: SignedDuration| now.checked_sub(by.min(LOOKBACK_MAX)).unwrap_or(now);
-        let resumed = self.through.and_then(|through| through.checked_sub(OVERLAP).ok());
+        let resumed = self
+            .through
+            .and_then(|through| Timestamp::from_second(through.saturating_sub(OVERLAP.as_secs())).ok());
         match (lookback, resumed) {
             (Some(lookback), _) => back(lookback),
             (None, Some(resumed)) => resumed.max(back(LOOKBACK_MAX)),
@@ -196,7 +209,8 @@ impl Feed<'_> {
 /// Asks now. What was had up to a fault is kept, and the fault is told.
 pub async fn poll(app: &App, lookback: Option<SignedDuration>, by: &str) -> Result<Polled, PollError> {
     let settings = app.practice.config.m365.as_ref().ok_or(PollError::NotSetUp)?;
-    let secret = zeroize::Zeroizing::new(app.practice.home.read_secret(SECRET).map_err(|_| PollError::NoSecret)?);
+    let secret =
+        zeroize::Zeroizing::new(app.practice.home.read_secret(SECRET).map_err(|_| PollError::NoSecret)?);
     let _turn = app.polling.try_lock().map_err(|_| PollError::Busy)?;
     let now: Timestamp = app.ledger.now().parse().map_err(|_| PollError::Inside)?;
     let mut memory = Memory::read(app);
@@ -211,22 +225,23 @@ pub async fn poll(app: &App, lookback: Option<SignedDuration>, by: &str) -> Resu
     let mut notes = Vec::new();
     let asked = everything(settings, secret.trim(), &mut feed, &mut memory, &mut notes, (from, now)).await;
     if feed.n_records() > 0 {
-        memory.heard = Some(now);
+        memory.heard = Some(now.as_second());
     }
-    for gap in silent(&memory, now) {
+    if let Some(gap) = silent(&memory, now) {
         feed.event(gap).await?;
     }
-    memory.heard = Some(memory.heard.unwrap_or(now));
+    memory.heard.get_or_insert(now.as_second());
     if asked.is_ok() {
-        memory.through = Some(now);
+        memory.through = Some(now.as_second());
     }
     let import = feed.import.take().ok_or(PollError::Inside)?;
     let is_news = import.tally().entries > 0 || import.tally().damaged > 0;
-    let is_due = memory.told.is_none_or(|told| now.duration_since(told) >= NOTHING_IS_AN_ACT_AFTER);
+    let is_due = is_over(memory.told, NOTHING_IS_AN_ACT_AFTER, now);
     let import = if is_news || is_due || lookback.is_some() {
         let app = app.clone();
-        let done = tokio::task::spawn_blocking(move || import.end(&app)).await.map_err(|_| PollError::Inside)??;
-        memory.told = Some(now);
+        let done =
+            tokio::task::spawn_blocking(move || import.end(&app)).await.map_err(|_| PollError::Inside)??;
+        memory.told = Some(now.as_second());
         Some(done)
     } else {
         None
@@ -248,17 +263,17 @@ async fn everything(
     let is_directory_told = graph::lists(&mut graph, feed, notes, from).await?;
     let mut activity = Session::new(settings, &settings.activity, secret);
     activity::contents(&mut activity, settings, feed, memory, (from, now), !is_directory_told).await?;
-    if memory.compared.is_none_or(|compared| now.duration_since(compared) >= COMPARE_EVERY)
+    if is_over(memory.compared, COMPARE_EVERY, now)
         && applications::compare(&mut graph, feed, memory, notes, now).await?
     {
-        memory.compared = Some(now);
+        memory.compared = Some(now.as_second());
     }
     Ok(())
 }
 
 /// A gap for each whole day since a record last came.
 fn silent(memory: &Memory, now: Timestamp) -> Option<Event> {
-    let heard = memory.heard?;
+    let heard = Timestamp::from_second(memory.heard?).ok()?;
     let for_so_long = now.duration_since(heard);
     if for_so_long < SILENT_AFTER {
         return None;

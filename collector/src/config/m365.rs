@@ -78,7 +78,8 @@ impl M365Section {
                 (url.is_https || is_here) && url.path == "/"
             });
             if parsed.is_none() {
-                faults.push(format!("`m365.{key}`: `{value}` is not an address such as `{}`", default_graph()));
+                faults
+                    .push(format!("`m365.{key}`: `{value}` is not an address such as `{}`", default_graph()));
             }
             parsed
         };
@@ -108,7 +109,10 @@ mod tests {
         let section: M365Section = toml::from_str("tenant = 't.example'\nclient_id = 'c-1'").unwrap();
         let mut faults = Vec::new();
         let checked = section.check(&mut faults).unwrap();
-        assert_eq!((checked.every_seconds, checked.login.host.as_str()), (Some(3600), "login.microsoftonline.com"));
+        assert_eq!(
+            (checked.every_seconds, checked.login.host.as_str()),
+            (Some(3600), "login.microsoftonline.com")
+        );
         let section: M365Section = toml::from_str(
             "tenant = 'a/b'\nclient_id = ''\nevery_minutes = 9999\nlogin = 'http://login.example'\nactivity = 'http://127.0.0.1:8'\ngraph = 'https://g.example/x'",
         )

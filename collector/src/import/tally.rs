@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ntk_evidence::event::{Class, Event, Kind};
 use serde::{Deserialize, Serialize};
 
 /// Damaged records that are named; all are counted.
@@ -43,6 +44,9 @@ pub struct Tally {
     /// Entries that were made, by what they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, u64>,
+    /// Mailboxes that records name, and whether any tells what was opened there (Bind or Sync): not every licence has that.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mailboxes: BTreeMap<String, bool>,
     /// Time of the first event, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
@@ -57,7 +61,23 @@ const fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
+/// Mailboxes that are told apart.
+pub(super) const MAILBOXES_MAX: usize = 1000;
+
 impl Tally {
+    /// Takes in an event of a mailbox.
+    pub(super) fn mailbox(&mut self, event: &Event) {
+        let object = event.object.as_ref().filter(|_| event.kind == Kind::FileAccess);
+        let object = object.filter(|object| object.class == Some(Class::Mailbox));
+        let Some(owner) = object.and_then(|object| object.owner.as_ref()) else { return };
+        let operation = event.source.as_ref().and_then(|source| source.operation.as_deref());
+        let tells = matches!(operation, Some("Bind" | "Sync" | "MailItemsAccessed"));
+        let owner = owner.to_ascii_lowercase();
+        if self.mailboxes.len() < MAILBOXES_MAX || self.mailboxes.contains_key(&owner) {
+            *self.mailboxes.entry(owner).or_default() |= tells;
+        }
+    }
+
     pub(super) fn damage(&mut self, row: u64, what: &str) {
         self.damaged = self.damaged.saturating_add(1);
         if self.damaged_rows.len() < DAMAGED_NAMED_MAX {

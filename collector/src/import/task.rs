@@ -163,7 +163,12 @@ impl Import {
     }
 
     /// Begins one of answers that a service gives to questions ([`crate::poll`]).
-    pub(crate) fn of_answers(app: &App, source: Source, what: String, by: String) -> Result<Self, ImportError> {
+    pub(crate) fn of_answers(
+        app: &App,
+        source: Source,
+        what: String,
+        by: String,
+    ) -> Result<Self, ImportError> {
         Ok(Self { form: Form::Answers, ..Self::begin(app, source, None, what, by)? })
     }
 
@@ -287,6 +292,9 @@ impl Import {
                     self.tally.cut = self.tally.cut.saturating_add(1);
                 }
                 for event in events {
+                    if self.source == Source::M365 {
+                        self.tally.mailbox(&event);
+                    }
                     if let Ok(at) = event.time.parse() {
                         self.span.add(at);
                         if is_cut {

@@ -99,7 +99,7 @@ async fn take(
         return Ok(());
     }
     feed.take(done(answer, "content")?.body).await?;
-    let made = text("contentCreated").and_then(|made| made.parse().ok()).unwrap_or(now);
-    memory.had.insert(id.to_owned(), made);
+    let made: Option<Timestamp> = text("contentCreated").and_then(|made| made.parse().ok());
+    memory.had.insert(id.to_owned(), made.unwrap_or(now).as_second());
     Ok(())
 }

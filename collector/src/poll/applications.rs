@@ -24,7 +24,9 @@ const RESOURCES: [&str; 2] = ["00000003-0000-0000-c000-000000000000", "00000002-
 fn reaches_mail(right: &str) -> bool {
     let right = right.to_ascii_lowercase();
     right.starts_with("mail")
-        || ["full_access_as_app", "ews.", "imap.", "pop.", "exchange.manage"].iter().any(|part| right.contains(part))
+        || ["full_access_as_app", "ews.", "imap.", "pop.", "exchange.manage"]
+            .iter()
+            .any(|part| right.contains(part))
 }
 
 fn text<'v>(value: &'v Value, name: &str) -> &'v str {
@@ -45,7 +47,10 @@ pub(super) async fn compare(
         let path = format!("/v1.0/servicePrincipals?$filter={filter}&$select=id,appId,appRoles");
         let answer = session.ask(&Asked::get(path)).await?;
         if matches!(answer.status, 400 | 403 | 404) {
-            notes.push(format!("Which applications have rights to mail could not be asked ({}).", said(&answer)));
+            notes.push(format!(
+                "Which applications have rights to mail could not be asked ({}).",
+                said(&answer)
+            ));
             return Ok(false);
         }
         for principal in pages(session, answer, |_| ()).await?.0 {
@@ -56,7 +61,10 @@ pub(super) async fn compare(
                 .flatten()
                 .map(|role| (text(role, "id"), text(role, "value")))
                 .collect();
-            let path = format!("/v1.0/servicePrincipals/{}/appRoleAssignedTo?$top=500", encoded(text(&principal, "id")));
+            let path = format!(
+                "/v1.0/servicePrincipals/{}/appRoleAssignedTo?$top=500",
+                encoded(text(&principal, "id"))
+            );
             let answer = session.ask(&Asked::get(path)).await?;
             for given in pages(session, answer, |_| ()).await?.0 {
                 let right = roles.get(text(&given, "appRoleId")).copied().unwrap_or_default();
@@ -75,7 +83,8 @@ pub(super) async fn compare(
             let name = match names.get(&client) {
                 Some(name) => name.clone(),
                 None => {
-                    let path = format!("/v1.0/servicePrincipals/{}?$select=displayName,appId", encoded(&client));
+                    let path =
+                        format!("/v1.0/servicePrincipals/{}?$select=displayName,appId", encoded(&client));
                     let answer = session.ask(&Asked::get(path)).await?;
                     let body = answer.json("an application").unwrap_or_default();
                     let name = text(&body, "displayName").to_owned();
@@ -83,7 +92,8 @@ pub(super) async fn compare(
                     name
                 }
             };
-            let whose = if text(&grant, "consentType") == "AllPrincipals" { "everybody" } else { "one person" };
+            let whose =
+                if text(&grant, "consentType") == "AllPrincipals" { "everybody" } else { "one person" };
             rights.insert(format!("{client}/{right} in the name of {whose}"), name);
         }
     }

@@ -24,10 +24,14 @@ pub(super) async fn lists(
         ("sign-ins", "signIns", "createdDateTime"),
     ] {
         let filter = encoded(&format!("{time} ge {from}"));
-        let first = session.ask(&Asked::get(format!("/v1.0/auditLogs/{list}?$filter={filter}&$top=500"))).await?;
+        let first =
+            session.ask(&Asked::get(format!("/v1.0/auditLogs/{list}?$filter={filter}&$top=500"))).await?;
         // A tenant without a licence for it is told 403; then the activity log has the same events, more tersely.
         if matches!(first.status, 400 | 403 | 404) {
-            notes.push(format!("Microsoft Graph gave no {what} ({}); the activity log is asked instead.", said(&first)));
+            notes.push(format!(
+                "Microsoft Graph gave no {what} ({}); the activity log is asked instead.",
+                said(&first)
+            ));
             is_whole = false;
             continue;
         }

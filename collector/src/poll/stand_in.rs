@@ -23,16 +23,17 @@ pub(super) struct Manner {
     pub(super) throttle: u32,
     /// Seconds that it then asks to wait.
     pub(super) wait: u64,
-    /// Tokens that end at once, so many.
-    pub(super) short_tokens: u32,
+    /// After so many requests a token has ended; 0 for never.
+    pub(super) token_uses: u32,
+    pub(super) used: u32,
     /// A next page at another server.
     pub(super) leads_away: bool,
     /// Secret that is right.
     pub(super) secret: String,
     /// What was asked, method and path.
     pub(super) asked: Vec<String>,
-    tokens: u32,
-    subscribed: Vec<String>,
+    pub(super) tokens: u32,
+    pub(super) subscribed: Vec<String>,
 }
 
 type Shared = Arc<Mutex<Manner>>;
@@ -65,11 +66,14 @@ async fn token(State(shared): State<Shared>, RawForm(form): RawForm) -> Response
     let form = String::from_utf8(form.to_vec()).unwrap();
     let mut manner = shared.lock().unwrap();
     manner.asked.push("token".into());
-    if !form.contains(&format!("client_secret={}&", manner.secret)) || !form.contains("grant_type=client_credentials") {
+    if !form.contains(&format!("client_secret={}&", manner.secret))
+        || !form.contains("grant_type=client_credentials")
+    {
         let body = json!({"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided.\nTrace ID: 7"});
         return (StatusCode::UNAUTHORIZED, body.to_string()).into_response();
     }
     manner.tokens += 1;
+    manner.used = 0;
     let token = format!("token-{}", manner.tokens);
     json!({"token_type": "Bearer", "expires_in": 3599, "access_token": token}).to_string().into_response()
 }
@@ -79,7 +83,8 @@ fn let_in(manner: &mut Manner, headers: &HeaderMap, what: String) -> Option<Resp
     manner.asked.push(what);
     let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let number: u32 = bearer.strip_prefix("Bearer token-").and_then(|n| n.parse().ok()).unwrap_or(0);
-    if number == 0 || number <= manner.short_tokens.min(manner.tokens) && number < manner.tokens + 1 && manner.short_tokens >= number {
+    manner.used += 1;
+    if number != manner.tokens || (manner.token_uses > 0 && manner.used > manner.token_uses) {
         return Some(refusal(401, "AF10001", "The access token has expired."));
     }
     if manner.throttle > 0 {
@@ -123,9 +128,14 @@ async fn list(
         return refusal(400, "AF20022", "No subscription found for the specified content type.");
     }
     let span = (&query["startTime"], &query["endTime"]);
-    let times: Vec<jiff::civil::DateTime> = [span.0, span.1].iter().map(|text| text.parse().unwrap()).collect();
+    let times: Vec<jiff::civil::DateTime> =
+        [span.0, span.1].iter().map(|text| text.parse().unwrap()).collect();
     if times[1].duration_since(times[0]) > jiff::SignedDuration::from_hours(24) {
-        return refusal(400, "AF20030", "Start time and end time must both be specified and must be less than or equal to 24 hours apart.");
+        return refusal(
+            400,
+            "AF20030",
+            "Start time and end time must both be specified and must be less than or equal to 24 hours apart.",
+        );
     }
     let host = headers["host"].to_str().unwrap().to_owned();
     let in_span = |records: &Vec<Value>| {
@@ -137,23 +147,35 @@ async fn list(
     let of_type = manner.content.iter().filter(|(_, (kind, records))| *kind == wanted && in_span(records));
     let ids: Vec<String> = of_type.map(|(id, _)| id.clone()).collect();
     let page: usize = query.get("nextPage").and_then(|n| n.parse().ok()).unwrap_or(0);
-    let rows: Vec<Value> = ids.get(page).into_iter().map(|id| json!({
-        "contentType": wanted, "contentId": id, "contentCreated": "2026-11-20T09:00:00.000Z",
-        "contentUri": format!("http://{host}/api/v1.0/t/activity/feed/audit/{id}"),
-    })).collect();
+    let rows: Vec<Value> = ids
+        .get(page)
+        .into_iter()
+        .map(|id| {
+            json!({
+                "contentType": wanted, "contentId": id, "contentCreated": "2026-11-28T09:00:00.000Z",
+                "contentUri": format!("http://{host}/api/v1.0/t/activity/feed/audit/{id}"),
+            })
+        })
+        .collect();
     let mut answer = Value::Array(rows).to_string().into_response();
     if page + 1 < ids.len() {
         let away = if manner.leads_away { "elsewhere.example".to_owned() } else { host };
         let next = format!(
             "http://{away}/api/v1.0/t/activity/feed/subscriptions/content?contentType={wanted}&startTime={}&endTime={}&nextPage={}",
-            span.0, span.1, page + 1
+            span.0,
+            span.1,
+            page + 1
         );
         answer.headers_mut().insert("nextpageuri", next.parse().unwrap());
     }
     answer
 }
 
-async fn content(State(shared): State<Shared>, Path((_, id)): Path<(String, String)>, headers: HeaderMap) -> Response {
+async fn content(
+    State(shared): State<Shared>,
+    Path((_, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
     let mut manner = shared.lock().unwrap();
     if let Some(no) = let_in(&mut manner, &headers, format!("content {id}")) {
         return no;
@@ -164,20 +186,30 @@ async fn content(State(shared): State<Shared>, Path((_, id)): Path<(String, Stri
     }
 }
 
-async fn audit_logs(State(shared): State<Shared>, Path(list): Path<String>, Query(query): Query<BTreeMap<String, String>>, headers: HeaderMap) -> Response {
+async fn audit_logs(
+    State(shared): State<Shared>,
+    Path(list): Path<String>,
+    Query(query): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
     let mut manner = shared.lock().unwrap();
     if let Some(no) = let_in(&mut manner, &headers, format!("graph {list}")) {
         return no;
     }
     let Some((sign_ins, audits)) = &manner.graph else {
-        return refusal(403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", "Neither tenant is B2C or tenant doesn't have premium license");
+        return refusal(
+            403,
+            "Authentication_RequestFromNonPremiumTenantOrB2CTenant",
+            "Neither tenant is B2C or tenant doesn't have premium license",
+        );
     };
     let all = if list == "signIns" { sign_ins } else { audits };
     let page: usize = query.get("$skiptoken").and_then(|n| n.parse().ok()).unwrap_or(0);
     let mut body = json!({"value": all.get(page).into_iter().collect::<Vec<_>>()});
     if page + 1 < all.len() {
         let host = headers["host"].to_str().unwrap();
-        body["@odata.nextLink"] = format!("http://{host}/v1.0/auditLogs/{list}?$skiptoken={}", page + 1).into();
+        body["@odata.nextLink"] =
+            format!("http://{host}/v1.0/auditLogs/{list}?$skiptoken={}", page + 1).into();
     }
     body.to_string().into_response()
 }

@@ -84,7 +84,11 @@ pub(super) fn path_at(base: &AuthorityUrl, named: &str) -> Result<String, PollEr
 }
 
 /// Sends a request until it has an answer that is none of "later"; a 401 is the caller's to answer.
-pub(super) async fn ask(base: &AuthorityUrl, asked: &Asked, token: Option<&str>) -> Result<Answer, PollError> {
+pub(super) async fn ask(
+    base: &AuthorityUrl,
+    asked: &Asked,
+    token: Option<&str>,
+) -> Result<Answer, PollError> {
     let mut nth = 0;
     loop {
         nth += 1;
@@ -131,7 +135,10 @@ async fn once(base: &AuthorityUrl, asked: &Asked, token: Option<&str>) -> Result
     talk(connector.connect(name, stream).await.map_err(tls)?, request).await.map_err(http)
 }
 
-async fn talk<S>(stream: S, request: Request<Body>) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>>
+async fn talk<S>(
+    stream: S,
+    request: Request<Body>,
+) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
