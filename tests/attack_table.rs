@@ -12,11 +12,12 @@ use anyhow::Result;
 mod console;
 mod lines;
 mod linux;
+mod mail;
 mod people;
 
 /// Every line, in the order in which SECURITY.md holds them.
 pub fn table() -> impl Iterator<Item = &'static Attack> {
-    lines::TABLE.iter().chain(linux::LINUX).chain(people::PEOPLE).chain(console::CONSOLE)
+    lines::TABLE.iter().chain(linux::LINUX).chain(mail::MAIL).chain(people::PEOPLE).chain(console::CONSOLE)
 }
 
 /// One line.

@@ -306,7 +306,7 @@ impl Follower {
             told.observe(record, &event)?;
             let id = event.source.as_ref().and_then(|source| source.record.as_deref());
             if let (Some(source), Some(id)) = (batch.author.source(), id) {
-                changes.imported(source, id);
+                changes.imported(source, id, &event);
             }
             let host = host_of(&batch.author, &event);
             let seen = Entry { author: &author, host, number, event: &event, received };

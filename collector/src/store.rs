@@ -13,7 +13,7 @@
 //! | `h` author | [`InventoryRecord`]: what the accounts of a machine hold |
 //! | `w` author 0 id | [`ProposalRecord`]: what a machine proposed to watch |
 //! | `Q` leaf, `q` leaf | [`crate::rollup`]: which leaves one covers, and its rows, of the leaves from this one on |
-//! | `i` source 0 mark | nothing: a record of that source is an entry; the mark is 16 bytes of SHA-256 of its id |
+//! | `i` source 0 mark | a record of that source is an entry: marks (16 bytes of SHA-256) of its id and of what it says |
 //! | `version` | [`VERSION`] of the rows: a store of another one is read anew from the first leaf |
 //! | `R` leaf, `P` leaf | roster and policy that came into force with an act in that leaf |
 //!
@@ -42,7 +42,7 @@ use crate::engine::Snapshot;
 use crate::on_site::Mark;
 use crate::ticket::items::Usage;
 
-pub use imported::mark;
+pub use imported::{content, mark};
 pub use record::{
     Cursor, FindingRecord, HealthRecord, InventoryRecord, LeafRecord, ProposalRecord, RollOverRecord,
     TicketAct,

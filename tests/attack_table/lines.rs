@@ -455,13 +455,6 @@ pub(super) const TABLE: &[Attack] = &[
         ),
     },
     Attack {
-        id: "mail-app",
-        what: "an application registration, new secret or reset password that reads mail as its owner",
-        ends: NotYet(
-            "comes with the Microsoft 365 importers; a reset password that reads as its owner is a signal already",
-        ),
-    },
-    Attack {
         id: "offline",
         what: "read an offline disk, another boot medium, a photograph of a screen",
         ends: Unseen("no sensor runs"),

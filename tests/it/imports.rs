@@ -317,6 +317,28 @@ fn what_is_no_export_is_refused_in_a_sentence_and_nothing_is_stored() -> Result<
 }
 
 #[test]
+fn a_record_that_was_edited_before_its_import_is_named_when_the_original_comes() -> Result<()> {
+    let practice = practice_with(PEOPLE)?;
+    let edited = |record: Value| {
+        serde_json::from_str(&record.to_string().replace("it@practice.example", "bea@practice.example"))
+    };
+    let edited = a_morning().into_iter().map(edited).collect::<Result<Vec<Value>, _>>()?;
+    import(&practice, &put(&practice, "edited.csv", &csv_of(&edited)?)?)?;
+    let (_, answer) = import(&practice, &put(&practice, "original.csv", &csv_of(&a_morning())?)?)?;
+    assert_eq!((count(&answer, "entries"), count(&answer, "known"), count(&answer, "differ")), (0, 7, 5), "{answer}");
+    let out = practice.folder().join("out");
+    practice.collector(&["report", "--out", &out.to_string_lossy()])?;
+    let page = fs::read_to_string(out.join("report.html"))?;
+    ensure!(page.contains("5 that say something else than their entries"), "the review says so");
+    // The twin: the same twice differs nowhere.
+    let other = practice_with(PEOPLE)?;
+    import(&other, &put(&other, "a.csv", &csv_of(&a_morning())?)?)?;
+    let (_, answer) = import(&other, &put(&other, "b.csv", &csv_of(&a_morning())?)?)?;
+    assert_eq!((count(&answer, "known"), count(&answer, "differ")), (7, 0));
+    Ok(())
+}
+
+#[test]
 fn where_its_key_is_gone_the_next_author_takes_over_and_nothing_is_doubled_or_lost() -> Result<()> {
     let practice = practice_with(PEOPLE)?;
     let morning = a_morning();

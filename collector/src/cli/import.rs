@@ -199,6 +199,12 @@ fn told(done: &Value) {
     if usize::try_from(damaged).is_ok_and(|damaged| damaged > named) {
         println!("  damaged   … and {} more", damaged.saturating_sub(u64::try_from(named).unwrap_or(0)));
     }
+    for id in tally.get("differ_ids").and_then(Value::as_array).into_iter().flatten() {
+        println!(
+            "  differs   {}: the entry under this id says something else; it stays as it is",
+            id.as_str().unwrap_or_default()
+        );
+    }
     println!("sha256 {} is recorded; the file itself is not kept here.", text(done, "sha256"));
 }
 

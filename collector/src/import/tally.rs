@@ -26,6 +26,12 @@ pub struct Tally {
     pub entries: u64,
     /// Events that stood in the ledger already.
     pub known: u64,
+    /// Of those, what says something else than the entry under the same id.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub differ: u64,
+    /// Ids of the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differ_ids: Vec<String>,
     /// Records that were left out, by rule.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub noise: BTreeMap<String, u64>,
@@ -85,6 +91,13 @@ impl Tally {
         }
     }
 
+    pub(super) fn differs(&mut self, id: &str) {
+        self.differ = self.differ.saturating_add(1);
+        if self.differ_ids.len() < DAMAGED_NAMED_MAX {
+            self.differ_ids.push(id.to_owned());
+        }
+    }
+
     /// In one sentence, for people.
     pub fn in_words(&self) -> String {
         use crate::report::text::count;
@@ -96,6 +109,7 @@ impl Tally {
             }
         };
         more(self.known, "there already", "there already");
+        more(self.differ, "that says something else than its entry", "that say something else than their entries");
         more(self.noise.values().sum(), "left out by rule", "left out by rule");
         more(self.cut, "cut off by a spreadsheet", "cut off by a spreadsheet");
         more(self.damaged, "that could not be read", "that could not be read");

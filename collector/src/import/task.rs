@@ -19,7 +19,7 @@ use super::{Found, NotThis, Source, Tally, ehr, exchange, m365};
 use crate::app::App;
 use crate::home::HomeError;
 use crate::ledger::LedgerError;
-use crate::store::{StoreError, mark};
+use crate::store::{StoreError, content, mark};
 
 /// An import could not go on. What was appended before stays, and is known when it is done again.
 #[derive(Debug, thiserror::Error)]
@@ -313,10 +313,17 @@ impl Import {
 
     pub(crate) fn event(&mut self, app: &App, event: Event) -> Result<(), ImportError> {
         let id = event.source.as_ref().and_then(|source| source.record.clone()).unwrap_or_default();
-        let is_new =
-            self.seen.insert(mark(&id)) && !app.lookup.store().is_imported(self.source.name(), &id)?;
-        if !is_new {
+        let known = match self.seen.insert(mark(&id)) {
+            true => app.lookup.store().imported(self.source.name(), &id)?,
+            // Twice in one file: the first one counts.
+            false => Some(content(&event).to_vec()),
+        };
+        if let Some(known) = known {
             self.tally.known = self.tally.known.saturating_add(1);
+            // The same record through two ways says the same: what does not was changed on one of them.
+            if known != content(&event) {
+                self.tally.differs(&id);
+            }
             return Ok(());
         }
         let kind = self.tally.kinds.entry(event.kind.to_string()).or_default();

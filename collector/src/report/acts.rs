@@ -98,6 +98,7 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
         act::kind::WATCH => watch_sentence(event, body, roster)?,
         act::kind::IMPORT => {
             let act: ImportAct = serde_json::from_value(body.clone()).ok()?;
+            is_prominent = act.tally.differ > 0;
             let place =
                 Author::parse(&act.author).map_or(act.source.clone(), |author| author.place().to_owned());
             format!(
