@@ -16,12 +16,11 @@ use windows_service::service::{
     ServiceStartType, ServiceState, ServiceStatus, ServiceType,
 };
 use windows_service::service_control_handler::{ServiceControlHandlerResult, ServiceStatusHandle, register};
+use windows_service::service_dispatcher;
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 
 use super::Sign;
 use crate::run::{self, Part};
-
-mod entry_ffi;
 
 /// Its name among services.
 pub const NAME: &str = "ntk-agent";
@@ -116,9 +115,11 @@ impl Service {
 /// the program.
 pub fn serve(dir: &Path) -> Result<u8, windows_service::Error> {
     let _ = SERVED.set(dir.to_owned());
-    entry_ffi::dispatch()?;
+    service_dispatcher::start(NAME, entry)?;
     Ok(ENDED.load(Ordering::Acquire))
 }
+
+windows_service::define_windows_service!(entry, service_main);
 
 /// What the system calls, on a thread of its own.
 fn service_main(_: Vec<OsString>) {
