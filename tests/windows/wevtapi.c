@@ -1,6 +1,5 @@
-/* Test only: an event log for Wine, whose own has none. Records are files NUMBER.xml in the folder that %NTK_EVENT_LOG%
-   names, one folder for each channel below it (`/` in a channel's name is `%4`, as in the names of the log's own files).
-   Each file holds one record as EvtRender writes it; NUMBER is its EventRecordID.
+/* Test only: an event log for Wine, whose own has none. Records are files NUMBER.xml below C:\\event-log, in one folder
+   for each channel (`/` in a channel's name is `%4`, as in the names of the log's own files). Each file holds one record as EvtRender writes it; NUMBER is its EventRecordID.
 
    The contracts are those of winevt.h: EvtNext fails with 259 (ERROR_NO_MORE_ITEMS) when there is nothing now; EvtRender
    fails with 122 (ERROR_INSUFFICIENT_BUFFER) and says how many bytes it wants; a channel that is not there is 15007
@@ -29,14 +28,13 @@ static BOOL fail(DWORD code) {
 }
 
 static BOOL folder_of(LPCWSTR channel, WCHAR *folder) {
-    WCHAR root[MAX_PATH], name[MAX_PATH];
+    WCHAR name[MAX_PATH];
     size_t i = 0;
-    if (!GetEnvironmentVariableW(L"NTK_EVENT_LOG", root, MAX_PATH)) return fail(ERROR_EVT_CHANNEL_NOT_FOUND);
     for (; *channel && i + 3 < MAX_PATH; channel++)
         if (*channel == L'/') name[i++] = L'%', name[i++] = L'4';
         else name[i++] = *channel;
     name[i] = 0;
-    if (_snwprintf(folder, MAX_PATH, L"%ls\\%ls", root, name) < 0) return fail(ERROR_INVALID_PARAMETER);
+    if (_snwprintf(folder, MAX_PATH, L"C:\\event-log\\%ls", name) < 0) return fail(ERROR_INVALID_PARAMETER);
     DWORD attributes = GetFileAttributesW(folder);
     if (attributes == INVALID_FILE_ATTRIBUTES || !(attributes & FILE_ATTRIBUTE_DIRECTORY))
         return fail(ERROR_EVT_CHANNEL_NOT_FOUND);

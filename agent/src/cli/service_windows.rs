@@ -1,11 +1,11 @@
 //! `install`, `uninstall` and `serve` on Windows.
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{CONFIG, Failure, IO, UNAVAILABLE};
 use crate::config;
+use crate::error_chain;
 use crate::identity::IdentityFiles;
 use crate::service::windows as service;
 use crate::whole_file::{Files as _, Readable, RealFiles, create_private_folder};
@@ -59,7 +59,8 @@ pub(super) fn install(arguments: Install) -> Result<u8, Failure> {
         let program = std::fs::read(&from).map_err(io)?;
         RealFiles.replace(&to, &program, Readable::ByAllToRun).map_err(io)?;
     }
-    service::install(&to, &dir).map_err(|error| refused("make the service", error))?;
+    let missing = service::install(&to, &dir).map_err(|error| refused("make the service", error))?;
+    missing.iter().for_each(|sentence| println!("{sentence}"));
     println!("the service runs; `ntk-agent status` says how it fares");
     Ok(0)
 }
@@ -100,7 +101,6 @@ fn guard(dir: &Path) -> Result<(), Failure> {
 }
 
 fn refused(what: &str, error: windows_service::Error) -> Failure {
-    let why = error.source().map(|source| format!(": {source}")).unwrap_or_default();
-    let text = format!("could not {what}; run this as an administrator ({error}{why})");
+    let text = format!("could not {what} ({}); run this as an administrator", error_chain(&error));
     Failure::new(UNAVAILABLE, std::io::Error::other(text))
 }

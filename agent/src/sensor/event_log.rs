@@ -44,6 +44,9 @@ pub const CHANNELS: &[&str] = &[
     "Microsoft-Windows-TerminalServices-LocalSessionManager/Operational",
 ];
 
+/// Those that only machines with that program have: their absence is no blindness.
+pub const IF_THERE: &[&str] = &["MSExchange Management"];
+
 /// Records of one channel that are read again at a start: some hours of a busy machine, seconds of reading.
 pub const REREAD_MAX: u32 = 20_000;
 /// Records of one channel before the next one has its turn.
@@ -81,7 +84,7 @@ pub struct Passed {
 
 /// The system's event log, as far as this sensor needs it.
 pub trait Log: Send {
-    /// The newest record of a channel; none in an empty one.
+    /// The newest record of a channel; none in an empty one. A channel that does not exist is [`io::ErrorKind::NotFound`].
     fn newest(&self, channel: &str) -> io::Result<Option<String>>;
     /// Records in their order, from at most so many before this one on.
     fn from_before(&self, channel: &str, record: u64, n_max: u32) -> io::Result<Box<dyn Records>>;
@@ -147,6 +150,8 @@ impl EventLogSensor {
             let place = after.remove(&name);
             match sensor.resume(&name, place) {
                 Ok(channel) => sensor.channels.push(channel),
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound && IF_THERE.contains(&name.as_str()) => {}
                 Err(error) => sensor.cannot_see.push(unread(&name, &error)),
             }
         }
@@ -293,6 +298,9 @@ impl EventLogSensor {
 }
 
 fn unread(name: &str, error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::NotFound {
+        return format!("this machine has no event log `{name}`; what it would tell is not seen");
+    }
     format!("the event log `{name}` cannot be read ({error}); what it would tell is not seen")
 }
 

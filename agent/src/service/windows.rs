@@ -151,8 +151,9 @@ fn service_main(_: Vec<OsString>) {
     service.state(ServiceState::Stopped, code);
 }
 
-/// Makes the agent a service that runs this program with this folder, or changes the one that is there, and starts it.
-pub fn install(program: &Path, dir: &Path) -> Result<(), windows_service::Error> {
+/// Makes the agent a service that runs this program with this folder, or changes the one that is there, and starts it. A
+/// sentence about what this system does not do for it.
+pub fn install(program: &Path, dir: &Path) -> Result<Option<String>, windows_service::Error> {
     let access = ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE;
     let manager = ServiceManager::local_computer(None::<&OsStr>, access)?;
     let info = ServiceInfo {
@@ -183,12 +184,17 @@ pub fn install(program: &Path, dir: &Path) -> Result<(), windows_service::Error>
         command: None,
         actions: Some(AGAIN_AFTER.into_iter().map(again).collect()),
     })?;
-    // An end with an error of its own counts, too, not only a crash.
-    service.set_failure_actions_on_non_crash_failures(true)?;
+    // An end with an error of its own counts, too, not only a crash. Every Windows since Vista knows this, Wine does not.
+    let unknown = service.set_failure_actions_on_non_crash_failures(true).err();
     if service.query_status()?.current_state == ServiceState::Stopped {
         service.start::<&OsStr>(&[])?;
     }
-    Ok(())
+    Ok(unknown.map(|error| {
+        format!(
+            "this system starts the service again after a crash only, not after an end with an error ({})",
+            crate::error_chain(&error)
+        )
+    }))
 }
 
 /// Stops the service and takes it off this machine. Whether it had ended in time.

@@ -10,7 +10,9 @@ use std::io;
 use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle};
 use std::ptr::null;
 
-use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, ERROR_NO_MORE_ITEMS, ERROR_TIMEOUT};
+use windows_sys::Win32::Foundation::{
+    ERROR_EVT_CHANNEL_NOT_FOUND, ERROR_INSUFFICIENT_BUFFER, ERROR_NO_MORE_ITEMS, ERROR_TIMEOUT,
+};
 use windows_sys::Win32::System::EventLog::{
     EVT_HANDLE, EvtClose, EvtCreateBookmark, EvtNext, EvtQuery, EvtQueryChannelPath,
     EvtQueryForwardDirection, EvtQueryReverseDirection, EvtRender, EvtRenderEventXml, EvtSeek,
@@ -100,7 +102,12 @@ struct Handle(EVT_HANDLE);
 
 impl Handle {
     fn new(handle: EVT_HANDLE) -> io::Result<Self> {
-        if handle == 0 { Err(io::Error::last_os_error()) } else { Ok(Self(handle)) }
+        if handle != 0 {
+            return Ok(Self(handle));
+        }
+        let error = io::Error::last_os_error();
+        let is_no_channel = code_of(&error) == Some(ERROR_EVT_CHANNEL_NOT_FOUND);
+        Err(if is_no_channel { io::Error::from(io::ErrorKind::NotFound) } else { error })
     }
 }
 
@@ -109,6 +116,10 @@ impl Drop for Handle {
         // SAFETY: the handle is open and ours, and not used after this.
         unsafe { EvtClose(self.0) };
     }
+}
+
+fn code_of(error: &io::Error) -> Option<u32> {
+    error.raw_os_error().and_then(|code| u32::try_from(code).ok())
 }
 
 /// A query's or a subscription's records.
@@ -135,7 +146,7 @@ impl Found {
             unsafe { EvtNext(self.handle.0, n_max, handles.as_mut_ptr(), WITHIN_MS, 0, &raw mut n_handles) };
         if found == 0 {
             let error = io::Error::last_os_error();
-            return match error.raw_os_error().and_then(|code| u32::try_from(code).ok()) {
+            return match code_of(&error) {
                 Some(ERROR_NO_MORE_ITEMS | ERROR_TIMEOUT) => {
                     if let Some(signal) = &self.signal {
                         // SAFETY: the event is open and ours.
