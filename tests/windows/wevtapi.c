@@ -1,5 +1,6 @@
-/* Test only: an event log for Wine, whose own has none. Records are files NUMBER.xml below C:\\event-log, in one folder
-   for each channel (`/` in a channel's name is `%4`, as in the names of the log's own files). Each file holds one record as EvtRender writes it; NUMBER is its EventRecordID.
+/* Test only: an event log for Wine, whose own has none. Records are files NUMBER.xml below C:/event-log, in one folder for
+   each channel (`/` in a channel's name is `%4`, as in the names of the log's own files). Each holds one record as EvtRender
+   writes it; NUMBER is its EventRecordID.
 
    The contracts are those of winevt.h: EvtNext fails with 259 (ERROR_NO_MORE_ITEMS) when there is nothing now; EvtRender
    fails with 122 (ERROR_INSUFFICIENT_BUFFER) and says how many bytes it wants; a channel that is not there is 15007
