@@ -187,7 +187,7 @@ pub fn install(program: &Path, dir: &Path) -> Result<Option<String>, windows_ser
     // An end with an error of its own counts, too, not only a crash. Every Windows since Vista knows this, Wine does not.
     let unknown = service.set_failure_actions_on_non_crash_failures(true).err();
     if service.query_status()?.current_state == ServiceState::Stopped {
-        service.start::<&OsStr>(&[])?;
+        start(&service)?;
     }
     Ok(unknown.map(|error| {
         format!(
@@ -196,6 +196,25 @@ pub fn install(program: &Path, dir: &Path) -> Result<Option<String>, windows_ser
         )
     }))
 }
+
+/// Starts it; a manager that is busy starting others (as after a boot) is asked again.
+fn start(service: &windows_service::service::Service) -> Result<(), windows_service::Error> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match service.start::<&OsStr>(&[]) {
+            Err(windows_service::Error::Winapi(error))
+                if error.raw_os_error() == Some(ERROR_SERVICE_DATABASE_LOCKED) && waited < PENDING_MAX =>
+            {
+                std::thread::park_timeout(LOOK_EVERY);
+                waited = waited.saturating_add(LOOK_EVERY);
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Of winerror.h.
+const ERROR_SERVICE_DATABASE_LOCKED: i32 = 1055;
 
 /// Stops the service and takes it off this machine. Whether it had ended in time.
 pub fn uninstall() -> Result<bool, windows_service::Error> {
