@@ -46,6 +46,9 @@ impl Windows {
         let this = Self { prefix, agent: folder.join("ntk-agent.exe") };
         let ended = this.command("wineboot", &["-i"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
         ensure!(ended.success(), "wineboot ended with {ended}");
+        // Until its own programs have ended: a service manager that still makes the machine starts nothing of ours in time.
+        let waited = Command::new(SERVER).arg("-w").env("WINEPREFIX", this.prefix.path()).status()?;
+        ensure!(waited.success(), "wineserver ended with {waited}");
         for name in LIBRARIES {
             let place = this.drive().join("windows/system32").join(name);
             // Wine's own is a link to a file that is not ours.

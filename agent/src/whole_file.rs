@@ -45,7 +45,7 @@ impl Files for RealFiles {
             _ => {}
         }
         let mut file = create(&beside, readable)?;
-        file.write_all(&on_disk(content, readable)?)?;
+        file.write_all(on_disk(content, readable)?.as_ref())?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
         sync_folder_of(path)

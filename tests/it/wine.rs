@@ -126,24 +126,37 @@ fn it_is_installed_as_a_service_and_removed() -> Result<()> {
         return Ok(());
     }
     let (practice, windows) = enrolled()?;
+    std::fs::create_dir_all(windows.drive().join("Exports"))?;
+    let config = std::fs::read_to_string(windows.file("agent.toml"))?;
+    let watch = "\n[[watch]]\npath = 'c:/exports/'\nclass = \"export\"\n";
+    std::fs::write(windows.file("agent.toml"), config + watch)?;
     let _up = windows.keep_up()?;
     let said = windows.succeed(&["install", "--dry-run"])?;
     ensure!(said.contains("nothing was changed"), "{said}");
-    for _ in 0..2 {
-        let said = windows.succeed(&["install"])?;
-        ensure!(said.contains("the service runs"), "{said}");
-    }
+    let said = windows.succeed(&["install"])?;
+    ensure!(said.contains("the service runs"), "{said}");
     let health = |reason: &str| -> Result<usize> {
         Ok(events(&practice, "health")?.iter().filter(|event| event["health"]["reason"] == reason).count())
     };
     wait::until_so("the service to record", WITHIN, || Ok(health("start")? == 1))?;
     let status = windows.succeed(&["status"])?;
-    ensure!(status.contains("is running since") && status.contains("event-log"), "{status}");
+    ensure!(status.contains("is running since") && status.contains("event-log, notify"), "{status}");
     windows.write("Security", 1, &login(1))?;
     wait::until_so("a login to be there", WITHIN, || Ok(logins(&practice)?.len() == 1))?;
+    // A program of the machine writes: Wine, like Windows, tells only of what passes through it.
+    let copied =
+        windows.command("cmd.exe", &["/c", r"copy C:\windows\win.ini C:\Exports\patients.csv"]).output()?;
+    ensure!(copied.status.success(), "{copied:?}");
+    wait::until_so("the copy to be there", WITHIN, || {
+        let touched = events(&practice, "file_access")?;
+        Ok(touched.iter().any(|event| event["object"]["path"] == r"C:\exports\patients.csv"))
+    })?;
+    // Over the one that runs, as an update does.
+    windows.succeed(&["install"])?;
+    wait::until_so("the service to record again", WITHIN, || Ok(health("start")? == 2))?;
     let said = windows.succeed(&["uninstall"])?;
     ensure!(said.contains(DIR), "{said}");
-    wait::until_so("the last entry", WITHIN, || Ok(health("stop")? == 1))?;
+    wait::until_so("the last entry", WITHIN, || Ok(health("stop")? == 2))?;
     ensure!(windows.file("agent.toml").is_file(), "what was recorded stays");
     let again = windows.agent(&["uninstall"]).output()?;
     ensure!(again.status.code() == Some(69), "there is no service any more: {again:?}");

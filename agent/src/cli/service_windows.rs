@@ -54,6 +54,10 @@ pub(super) fn install(arguments: Install) -> Result<u8, Failure> {
     }
     guard(&dir)?;
     if from != to {
+        if !service::stop().map_err(|error| refused("stop the service", error))? {
+            let text = "the service does not end; stop it with `sc stop ntk-agent`, then run this again";
+            return Err(Failure::new(UNAVAILABLE, std::io::Error::other(text)));
+        }
         // What the service runs lies where only administrators write.
         to.parent().map_or(Ok(()), create_private_folder).map_err(io)?;
         let program = std::fs::read(&from).map_err(io)?;

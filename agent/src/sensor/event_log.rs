@@ -87,7 +87,7 @@ pub trait Log: Send {
     /// The newest record of a channel; none in an empty one. A channel that does not exist is [`io::ErrorKind::NotFound`].
     fn newest(&self, channel: &str) -> io::Result<Option<String>>;
     /// Records in their order, from at most so many before this one on.
-    fn from_before(&self, channel: &str, record: u64, n_max: u32) -> io::Result<Box<dyn Records>>;
+    fn reread(&self, channel: &str, record: u64, n_max: u32) -> io::Result<Box<dyn Records>>;
     /// Records as they come: those that are there, then new ones.
     fn follow(&self, channel: &str, start: Start) -> io::Result<Box<dyn Records>>;
 }
@@ -218,7 +218,7 @@ impl EventLogSensor {
 
     /// Reads what lies before a place, for the sessions in it; whether its record is still there and the same.
     fn reread(&mut self, name: &str, place: &Place) -> io::Result<bool> {
-        let mut records = self.log.from_before(name, place.record, REREAD_MAX)?;
+        let mut records = self.log.reread(name, place.record, REREAD_MAX)?;
         while let Some(xml) = records.next()? {
             let Some(head) = Head::of(&xml) else { continue };
             if head.record > place.record {

@@ -221,6 +221,29 @@ pub fn uninstall() -> Result<bool, windows_service::Error> {
     let manager = ServiceManager::local_computer(None::<&OsStr>, ServiceManagerAccess::CONNECT)?;
     let access = ServiceAccess::STOP | ServiceAccess::QUERY_STATUS | ServiceAccess::DELETE;
     let service = manager.open_service(NAME, access)?;
+    let has_ended = end(&service)?;
+    service.delete()?;
+    Ok(has_ended)
+}
+
+/// Stops the service where there is one: Windows lets nobody replace a program that runs. Whether it ended in time.
+pub fn stop() -> Result<bool, windows_service::Error> {
+    let manager = ServiceManager::local_computer(None::<&OsStr>, ServiceManagerAccess::CONNECT)?;
+    match manager.open_service(NAME, ServiceAccess::STOP | ServiceAccess::QUERY_STATUS) {
+        Ok(service) => end(&service),
+        Err(windows_service::Error::Winapi(error))
+            if error.raw_os_error() == Some(ERROR_SERVICE_DOES_NOT_EXIST) =>
+        {
+            Ok(true)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Of winerror.h.
+const ERROR_SERVICE_DOES_NOT_EXIST: i32 = 1060;
+
+fn end(service: &windows_service::service::Service) -> Result<bool, windows_service::Error> {
     if service.query_status()?.current_state != ServiceState::Stopped {
         service.stop()?;
     }
@@ -229,9 +252,7 @@ pub fn uninstall() -> Result<bool, windows_service::Error> {
         std::thread::park_timeout(LOOK_EVERY);
         waited = waited.saturating_add(LOOK_EVERY);
     }
-    let has_ended = service.query_status()?.current_state == ServiceState::Stopped;
-    service.delete()?;
-    Ok(has_ended)
+    Ok(service.query_status()?.current_state == ServiceState::Stopped)
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);

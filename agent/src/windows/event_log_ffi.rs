@@ -40,7 +40,7 @@ impl Log for SystemLog {
         query(channel, EvtQueryReverseDirection)?.next()
     }
 
-    fn from_before(&self, channel: &str, record: u64, n_max: u32) -> io::Result<Box<dyn Records>> {
+    fn reread(&self, channel: &str, record: u64, n_max: u32) -> io::Result<Box<dyn Records>> {
         let found = query(channel, EvtQueryForwardDirection)?;
         let bookmark = bookmark(channel, record)?;
         let back = i64::from(n_max).wrapping_neg();

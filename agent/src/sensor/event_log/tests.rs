@@ -59,7 +59,7 @@ impl Log for FakeLog {
         Ok(self.0.lock().unwrap().records.last().map(|(_, xml)| xml.clone()))
     }
 
-    fn from_before(&self, _: &str, record: u64, n_max: u32) -> io::Result<Box<dyn Records>> {
+    fn reread(&self, _: &str, record: u64, n_max: u32) -> io::Result<Box<dyn Records>> {
         let state = self.0.lock().unwrap();
         let place = state.records.iter().position(|(number, _)| *number >= record).unwrap_or_default();
         let next = place.saturating_sub(usize::try_from(n_max).unwrap());
