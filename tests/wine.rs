@@ -116,6 +116,16 @@ impl Windows {
         self.prefix.path().join("agent.log")
     }
 
+    /// The installer's package, where one was built; copied onto the machine, as the machine names it.
+    pub fn package(&self) -> Result<Option<String>> {
+        let package = self.agent.with_file_name("ntk-agent.msi");
+        if !package.is_file() {
+            return Ok(None);
+        }
+        fs::copy(package, self.drive().join("ntk-agent.msi"))?;
+        Ok(Some(r"C:\ntk-agent.msi".to_owned()))
+    }
+
     /// Keeps the machine up: Wine ends its services when the last program that is none has ended.
     pub fn keep_up(&self) -> Result<Up> {
         let mut command = self.command("cmd.exe", &[]);

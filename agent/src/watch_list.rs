@@ -373,10 +373,14 @@ mod tests {
         );
         refused(
             "srv=ehr",
-            "`srv` is not an absolute path; write it from the root, for example /srv/practice/exports",
+            "`srv` is not an absolute path; write it from the root, for example /srv/practice/exports or D:\\Exports",
         );
         refused(
             "/../=ehr",
+            "the root or a whole drive cannot be watched; name the folders that hold the practice's data",
+        );
+        refused(
+            r"D:\=ehr",
             "the root or a whole drive cannot be watched; name the folders that hold the practice's data",
         );
         refused(

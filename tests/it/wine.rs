@@ -162,3 +162,31 @@ fn it_is_installed_as_a_service_and_removed() -> Result<()> {
     ensure!(again.status.code() == Some(69), "there is no service any more: {again:?}");
     Ok(())
 }
+
+/// The package, without a word: enrolled with the token, recording as a service, gone again; what was recorded stays.
+#[test]
+fn the_package_enrols_starts_and_removes_without_a_question() -> Result<()> {
+    if let Some(why) = wine::missing() {
+        skip::skip("wine::package", &why);
+        return Ok(());
+    }
+    let (practice, windows) = (Practice::start()?, Windows::new(&["Security", "System"])?);
+    let Some(package) = windows.package()? else {
+        skip::skip("wine::package", "no ntk-agent.msi was built (wixl is not installed)");
+        return Ok(());
+    };
+    let _up = windows.keep_up()?;
+    let token = format!("TOKEN={}", practice.token(MACHINE)?);
+    let ran = windows.command("msiexec.exe", &["/i", &package, "/qn", &token]).output()?;
+    ensure!(ran.status.success(), "{ran:?}");
+    wait::until_so("the service to deliver", WITHIN, || Ok(practice.size_of(MACHINE)? > 0))?;
+    let dir = windows.drive().join("ProgramData/Need-to-Know/agent");
+    let program = windows.drive().join("Program Files/Need-to-Know/ntk-agent.exe");
+    ensure!(program.is_file() && dir.join("spool").is_dir());
+    let ran = windows.command("msiexec.exe", &["/x", &package, "/qn"]).output()?;
+    ensure!(ran.status.success(), "{ran:?}");
+    ensure!(!program.exists() && dir.join("identity/agent.key").is_file());
+    let stopped = |event: &Value| event["health"]["reason"] == "stop";
+    wait::until_so("the last entry", WITHIN, || Ok(events(&practice, "health")?.iter().any(stopped)))?;
+    Ok(())
+}
