@@ -244,15 +244,22 @@ pub fn stop() -> Result<bool, windows_service::Error> {
 const ERROR_SERVICE_DOES_NOT_EXIST: i32 = 1060;
 
 fn end(service: &windows_service::service::Service) -> Result<bool, windows_service::Error> {
-    if service.query_status()?.current_state != ServiceState::Stopped {
-        service.stop()?;
-    }
     let mut waited = Duration::ZERO;
-    while service.query_status()?.current_state != ServiceState::Stopped && waited < PENDING_MAX {
+    let mut is_asked = false;
+    while waited < PENDING_MAX.saturating_mul(2) {
+        match service.query_status()?.current_state {
+            ServiceState::Stopped => return Ok(true),
+            // One that still starts takes no wishes.
+            ServiceState::Running if !is_asked => {
+                service.stop()?;
+                is_asked = true;
+            }
+            _ => {}
+        }
         std::thread::park_timeout(LOOK_EVERY);
         waited = waited.saturating_add(LOOK_EVERY);
     }
-    Ok(service.query_status()?.current_state == ServiceState::Stopped)
+    Ok(false)
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
