@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
@@ -100,10 +100,18 @@ impl Windows {
 
     /// Runs the agent's program to its end, which must be good; what it printed.
     pub fn succeed(&self, arguments: &[&str]) -> Result<String> {
-        let output: Output = self.agent(arguments).output()?;
-        let (said, complained) = (text(&output.stdout), text(&output.stderr));
-        ensure!(output.status.success(), "{arguments:?} ended with {}: {said}{complained}", output.status);
+        let (status, said) = self.end_of(self.agent(arguments))?;
+        ensure!(status.success(), "{arguments:?} ended with {status}: {said}");
         Ok(said)
+    }
+
+    /// Runs a program to its end: how it ended, and everything that it said. Through a file: what Wine starts beside it would
+    /// hold a pipe open for as long as the machine is up.
+    pub fn end_of(&self, mut command: Command) -> Result<(ExitStatus, String)> {
+        let path = self.prefix.path().join("said.txt");
+        let file = fs::File::create(&path)?;
+        let status = command.stdout(file.try_clone()?).stderr(file).status()?;
+        Ok((status, text(&fs::read(path)?)))
     }
 
     /// The agent as a process in the foreground.
