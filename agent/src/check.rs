@@ -185,7 +185,11 @@ fn sensors(lines: &mut Vec<Finding>, config: &Config) {
         }
     }
     lock(lines, config);
-    stand_ins(lines, config);
+    if cfg!(windows) {
+        event_log(lines, config);
+    } else {
+        stand_ins(lines, config);
+    }
     if config.watches.is_empty() {
         say(lines, Verdict::Attention, "watches: none; logins are recorded, files are not".to_owned());
     }
@@ -265,6 +269,36 @@ fn stand_ins(lines: &mut Vec<Finding>, config: &Config) {
         }
     }
 }
+
+/// Windows: which channels can be read by this account.
+#[cfg(windows)]
+fn event_log(lines: &mut Vec<Finding>, config: &Config) {
+    use crate::sensor::event_log::{IF_THERE, Log as _};
+    if !config.sensor.logs {
+        let text = "event log: switched off; logins and who opened files are not seen";
+        return say(lines, Verdict::Attention, text.to_owned());
+    }
+    for channel in &config.sensor.channels {
+        match crate::windows::event_log_ffi::SystemLog.newest(channel) {
+            Ok(_) => say(lines, Verdict::Good, format!("event log: `{channel}` can be read")),
+            Err(error) => {
+                let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+                if !(is_missing && IF_THERE.contains(&channel.as_str())) {
+                    let text = format!(
+                        "event log: `{channel}` cannot be read ({error}); run this as an administrator, and check the name"
+                    );
+                    say(lines, Verdict::Attention, text);
+                }
+            }
+        }
+    }
+    let text =
+        "event log: what it holds depends on the machine's audit policy, which this agent does not look at";
+    say(lines, Verdict::Attention, text.to_owned());
+}
+
+#[cfg(not(windows))]
+fn event_log(_lines: &mut Vec<Finding>, _config: &Config) {}
 
 #[cfg(unix)]
 fn log_source() -> Option<String> {

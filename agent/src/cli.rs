@@ -23,6 +23,7 @@ use crate::kept::{self, KeptError};
 use crate::receipt::{self, ReceiptError};
 use crate::replay::{self, Format, ReplayError};
 use crate::run::{self, Part, RunError};
+use crate::service::Service;
 use crate::spool::SpoolError;
 use crate::status::{self, StatusError, StatusFile};
 use crate::whole_file::RealFiles;
@@ -31,7 +32,7 @@ use crate::whole_file::RealFiles;
 mod commission;
 #[cfg(target_os = "linux")]
 mod holdings;
-#[cfg(target_os = "linux")]
+#[cfg_attr(windows, path = "cli/service_windows.rs")]
 mod service;
 
 /// Where an observer keeps everything, unless `--dir` says otherwise.
@@ -110,6 +111,19 @@ Example:
   sudo ntk-agent install --sealed
   sudo ntk-agent install --root /mnt/image")]
     Install(service::Install),
+    /// Make the agent a service of this machine; can be run again
+    #[cfg(windows)]
+    #[command(after_help = "Example, as an administrator:
+  ntk-agent install --dry-run
+  ntk-agent install")]
+    Install(service::Install),
+    /// Be the service: for the service control manager
+    #[cfg(windows)]
+    #[command(hide = true)]
+    Serve(service::Serve),
+    /// Take the service off this machine; what was recorded stays
+    #[cfg(windows)]
+    Uninstall(service::Uninstall),
     /// Take the service off this machine, and put back what was there before
     #[cfg(target_os = "linux")]
     #[command(after_help = "Example:
@@ -290,10 +304,10 @@ impl Command {
                 );
                 Ok(0)
             }
-            Self::Run { place } => run::run(&place.dir, Part::Agent)
+            Self::Run { place } => run::run(&place.dir, Part::Agent, &Service::from_environment())
                 .map(|()| 0)
                 .map_err(|error| Failure::new(run_code(&error), error)),
-            Self::Observe { dir } => run::run(&dir, Part::Observer)
+            Self::Observe { dir } => run::run(&dir, Part::Observer, &Service::from_environment())
                 .map(|()| 0)
                 .map_err(|error| Failure::new(run_code(&error), error)),
             Self::Check { place } => {
@@ -307,10 +321,10 @@ impl Command {
                     Some(Verdict::Good | Verdict::Attention) | None => 0,
                 })
             }
-            #[cfg(target_os = "linux")]
             Self::Install(arguments) => service::install(arguments),
-            #[cfg(target_os = "linux")]
             Self::Uninstall(arguments) => service::uninstall(arguments),
+            #[cfg(windows)]
+            Self::Serve(arguments) => service::serve(&arguments),
             Self::Status { place, json } => status(&place, json),
             Self::Receipt { place, out } => {
                 let written = receipt::write(&place.dir, &out, &RealFiles)
@@ -448,7 +462,7 @@ fn receipt_code(error: &ReceiptError) -> u8 {
     }
 }
 
-fn run_code(error: &RunError) -> u8 {
+pub(crate) fn run_code(error: &RunError) -> u8 {
     match error {
         RunError::Spool(SpoolError::Segment { source: SegmentError::Locked { .. }, .. }) => UNAVAILABLE,
         RunError::Spool(

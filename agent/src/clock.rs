@@ -41,14 +41,14 @@ impl Clock for RealClock {
         of_kernel(rustix::time::ClockId::Monotonic)
     }
 
-    #[cfg(not(target_os = "linux"))]
-    fn monotonic(&self) -> Duration {
-        self.uptime()
+    #[cfg(windows)]
+    fn uptime(&self) -> Duration {
+        crate::windows::system_ffi::uptime()
     }
 
-    #[cfg(not(target_os = "linux"))]
-    fn uptime(&self) -> Duration {
-        Duration::from_secs(sysinfo::System::uptime())
+    #[cfg(windows)]
+    fn monotonic(&self) -> Duration {
+        crate::windows::system_ffi::monotonic()
     }
 }
 

@@ -16,10 +16,18 @@ mod section;
 pub(crate) use read::{EPOCH_HOURS_DEFAULT, is_address};
 
 /// What `enroll` writes where there is no configuration yet; the comments are the manual.
+#[cfg(not(windows))]
 pub const TEMPLATE: &str = include_str!("config/template.toml");
+/// What `enroll` writes where there is no configuration yet; the comments are the manual.
+#[cfg(windows)]
+pub const TEMPLATE: &str = include_str!("config/template-windows.toml");
 
 /// Where the agent keeps everything, unless `--dir` says otherwise.
+#[cfg(not(windows))]
 pub const DEFAULT_DIR: &str = "/var/lib/ntk-agent";
+/// Where the agent keeps everything, unless `--dir` says otherwise.
+#[cfg(windows)]
+pub const DEFAULT_DIR: &str = r"C:\ProgramData\Need-to-Know\agent";
 
 /// The smallest byte cap: the reserve for gaps and health, and room to hold at least something else.
 pub const SPOOL_BYTES_MIN: u64 = 4 << 20;
@@ -64,6 +72,8 @@ pub struct SensorChoice {
     pub logs: bool,
     /// Files to follow in place of the usual logs; wtmp and btmp by name, the others text.
     pub log_files: Vec<PathBuf>,
+    /// Channels of the event log (Windows).
+    pub channels: Vec<String>,
     /// The notify fallback, which can name no person.
     pub notify: bool,
     /// Recordings to play, in this order.

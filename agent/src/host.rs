@@ -40,8 +40,17 @@ pub use sessions::{Session, sessions};
 const ACCOUNTS_EVERY: Duration = Duration::from_secs(30);
 
 /// The kernel's random id of this boot; empty where it cannot be read.
+#[cfg(not(windows))]
 pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// An id of this boot, which the first run of the agent in it made; empty where it cannot be kept.
+#[cfg(windows)]
+pub fn boot_id() -> String {
+    let mut random = [0; 16];
+    let new = getrandom::fill(&mut random).map(|()| hex(&random));
+    new.ok().and_then(|new| crate::windows::system_ffi::boot_id(&new).ok()).unwrap_or_default()
 }
 
 /// The build of the operating system: what it says of itself, and Debian's point release, which stands elsewhere.
@@ -231,16 +240,12 @@ impl Folders for OpenFolders {
         mounts(pid)
     }
 
+    #[cfg(target_os = "linux")]
     fn is_overlay(&self, pid: u32, descriptor: i32) -> Option<bool> {
         /// `OVERLAYFS_SUPER_MAGIC` of linux/magic.h.
         const OVERLAY: u64 = 0x794c_7630;
-        #[cfg(target_os = "linux")]
-        {
-            let system = rustix::fs::statfs(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
-            Some(u64::try_from(system.f_type).ok() == Some(OVERLAY))
-        }
-        #[cfg(not(target_os = "linux"))]
-        None
+        let system = rustix::fs::statfs(format!("/proc/{pid}/fd/{descriptor}")).ok()?;
+        Some(u64::try_from(system.f_type).ok() == Some(OVERLAY))
     }
 }
 
@@ -296,6 +301,7 @@ pub fn own_hand(pid: u32) -> OwnHand {
 }
 
 /// The agent that records on this machine, as any account can see it: root's process of this name that was told to run.
+#[cfg(target_os = "linux")]
 pub fn agent_process() -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
     let entries = std::fs::read_dir("/proc").ok()?.flatten();

@@ -10,6 +10,7 @@
 //!   authority.pem                 the practice's certificate authority, the only one that is believed
 //!   identity.toml                 slug, author, epoch, log_key, collector, server_name
 //! ```
+//! On Windows the three keys are sealed to the machine (DPAPI), and the folder's list of rights takes the place of modes.
 //! Enrolment writes the secret keys first and `identity.toml` last: without it the identity is incomplete,
 //! and enrolling again goes on with the same keys.
 //!
@@ -255,7 +256,7 @@ impl IdentityFiles {
             (epoch_key, first_text.as_str()),
             (self.witness_key(), witness.as_str()),
         ] {
-            files.replace(&path, content.as_bytes(), Readable::ByOwner).map_err(write(path))?;
+            files.replace(&path, content.as_bytes(), Readable::Secret).map_err(write(path))?;
         }
         Ok((secrets, first))
     }

@@ -36,6 +36,8 @@ pub mod uplink;
 pub mod vigil;
 pub mod watch_list;
 pub mod whole_file;
+#[cfg(windows)]
+pub mod windows;
 
 /// An error and its causes on one line.
 pub fn error_chain(error: &dyn std::error::Error) -> String {

@@ -1,6 +1,10 @@
 //! The agent's own log: fields on stderr, for people or as JSON lines. Ids only, never paths or names (PR-1).
 
+use std::fs::File;
+use std::sync::Arc;
+
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -28,18 +32,20 @@ impl LogFormat {
     }
 }
 
-/// Starts logging to stderr; `NTK_LOG` chooses the level (default `info`), or one for each part: `info,h2=debug`. Does
+/// Starts logging to stderr, or to this file; `NTK_LOG` chooses the level (default `info`), or one for each part: `info,h2=debug`. Does
 /// nothing when called again.
-pub fn start(format: LogFormat) {
+pub fn start(format: LogFormat, file: Option<File>) {
     let chosen = std::env::var("NTK_LOG").ok().filter(|text| !text.is_empty());
     let chosen = chosen.and_then(|text| text.parse::<Targets>().ok());
     let levels = chosen.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
+    let is_terminal = file.is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let out = match file {
+        Some(file) => BoxMakeWriter::new(Arc::new(file)),
+        None => BoxMakeWriter::new(std::io::stderr),
+    };
+    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(out);
     let _ = match format {
-        LogFormat::Human => {
-            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            builder.with_ansi(is_terminal).finish().with(levels).try_init()
-        }
+        LogFormat::Human => builder.with_ansi(is_terminal).finish().with(levels).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).finish().with(levels).try_init(),
     };
 }

@@ -113,14 +113,18 @@ pub enum Part {
     Observer,
 }
 
-/// Runs until a signal says to stop.
-pub fn run(dir: &Path, part: Part) -> Result<(), RunError> {
+/// Runs until a signal or the service manager says to stop.
+pub fn run(dir: &Path, part: Part, service: &Service) -> Result<(), RunError> {
     let mut config = config::load(&config::path_in(dir))?;
     config.sensor.observe = part == Part::Observer;
-    log_output::start(config.log_format);
+    log_output::start(config.log_format, service.log_file(dir));
     // Signals first: whoever asks a starting agent to end gets an orderly end, not a dead process.
     let (control, controls) = mpsc::channel();
     let runtime = runtime(control.clone())?;
+    let stop = control.clone();
+    service.on_stop(move || {
+        let _ = stop.send(Control::Stop);
+    });
     let identity = IdentityFiles::of(dir).load(&RealFiles)?;
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let run = host::Run::begin(clock.now());
@@ -192,9 +196,8 @@ pub fn run(dir: &Path, part: Part) -> Result<(), RunError> {
     }
     agent.start_sensors();
     let holdings = start_holdings(&agent, control, decisions, inventory_asked);
-    let service = Service::from_environment();
     service.tell(Sign::Ready);
-    agent.wait(&controls, &service);
+    agent.wait(&controls, service);
     service.tell(Sign::Stopping);
 
     info!("stopping");

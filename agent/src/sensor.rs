@@ -4,6 +4,7 @@
 //! kernel audit (audit)  \
 //! recordings (recorded)  > pipeline: coalesce -> attribute -> classify -> Sink -> spool
 //! fanotify, auth-log, notify (watch): events of their own, and only of what audit does not tell
+//! event-log (event_log): the records of Windows, on Windows in place of all of these but notify
 //! ```
 //! A ladder: audit as its owner, audit beside another owner, fanotify for files and the logs for logins, notify for
 //! files without any person. [`standing`] carries down it what audit tells at the moment, so that the rung below
@@ -14,10 +15,13 @@
 pub mod audit;
 #[cfg(target_os = "linux")]
 mod cross_check;
+pub mod event_log;
 #[cfg(target_os = "linux")]
 pub mod fanotify;
 pub mod fingerprints;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
 pub mod logs;
 mod pipeline;
 pub mod recorded;
@@ -25,7 +29,10 @@ mod sink;
 pub mod standing;
 mod stop;
 pub mod watch;
+#[cfg(windows)]
+mod windows;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -38,7 +45,11 @@ use crate::clock::Clock;
 use crate::watch_list::WatchList;
 
 use fingerprints::Fingerprints;
+#[cfg(target_os = "linux")]
+use linux as machine;
 use standing::Standing;
+#[cfg(windows)]
+use windows as machine;
 
 pub use pipeline::Pipeline;
 pub use recorded::{Position, Recordings};
@@ -61,10 +72,14 @@ pub struct SensorConfig {
     pub sealed: bool,
     /// fanotify may be used: the fallback for files, and a comparison beside audit.
     pub fanotify: bool,
-    /// The logs of login programs may be followed.
+    /// The logs of login programs may be followed; on Windows its event log.
     pub logs: bool,
     /// Files to follow in place of the usual logs.
     pub log_files: Vec<PathBuf>,
+    /// The channels of the event log that are followed (Windows).
+    pub channels: Vec<String>,
+    /// How far each was told.
+    pub channels_after: BTreeMap<String, event_log::Place>,
     /// The notify fallback may be used.
     pub notify: bool,
     /// Recordings to play.
@@ -177,7 +192,7 @@ impl Running {
 pub fn start(config: SensorConfig, sink: &Sink, stop: &Stop) -> Started {
     let mut started = Started { running: Vec::new(), cannot_see: Vec::new() };
     if config.observe {
-        started_or_said(&mut started, observe(&config, sink.clone(), stop.clone()));
+        started_or_said(&mut started, machine::observe(&config, sink.clone(), stop.clone()));
         return started;
     }
     if let Some(recordings) = config.recordings.clone().filter(|recordings| !recordings.files.is_empty()) {
@@ -190,13 +205,13 @@ pub fn start(config: SensorConfig, sink: &Sink, stop: &Stop) -> Started {
     let fingerprints = Arc::<Fingerprints>::default();
     // The logs are opened first: a login that audit tells of waits for them only where they are read. They and the
     // others that stand in for audit say what is not seen after it was taken: what it tells is known only then.
-    let logs = config.logs.then(|| open_logs(&config, &standing, &fingerprints));
+    let logs = config.logs.then(|| machine::open_logs(&config, &standing, &fingerprints));
     if config.audit {
-        let result = sense_audit(&config, &standing, fingerprints, sink.clone(), stop.clone());
+        let result = machine::sense_audit(&config, &standing, fingerprints, sink.clone(), stop.clone());
         started_or_said(&mut started, result);
     }
     if let Some(logs) = logs {
-        let result = logs.and_then(|logs| follow_logs(logs, sink.clone(), stop.clone()));
+        let result = logs.and_then(|logs| machine::follow_logs(logs, sink.clone(), stop.clone()));
         started_or_said(&mut started, result);
     }
     if config.watches.is_empty() {
@@ -204,7 +219,7 @@ pub fn start(config: SensorConfig, sink: &Sink, stop: &Stop) -> Started {
     }
     let mut stands_in = false;
     if config.fanotify {
-        let result = sense_fanotify(&config, &standing, sink.clone(), stop.clone());
+        let result = machine::sense_fanotify(&config, &standing, sink.clone(), stop.clone());
         stands_in = result.is_ok();
         started_or_said(&mut started, result);
     }
@@ -231,123 +246,6 @@ fn play(recordings: Recordings, sink: Sink, stop: Stop) -> Result<Running, Strin
     };
     let running = Running::spawn("recorded", run).map_err(|error| not_started("recordings", &error))?;
     Ok(Running { cannot_see: told, ..running })
-}
-
-#[cfg(target_os = "linux")]
-fn observe(config: &SensorConfig, sink: Sink, stop: Stop) -> Result<Running, String> {
-    let names = Box::new(crate::host::Accounts::default());
-    let observer = audit::observe::Observer::start(names, Arc::clone(&config.clock));
-    let observer = observer.map_err(|unavailable| unavailable.to_string())?;
-    let cannot_see = observer.cannot_see();
-    let running = Running::spawn(audit::observe::OBSERVER, move || observer.run(&sink, &stop));
-    let running = running.map_err(|error| not_started("the agent's end", &error))?;
-    Ok(Running { cannot_see, ..running })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn observe(_config: &SensorConfig, _sink: Sink, _stop: Stop) -> Result<Running, String> {
-    Err("an agent is observed on Linux only".to_owned())
-}
-
-#[cfg(target_os = "linux")]
-fn sense_audit(
-    config: &SensorConfig,
-    standing: &Arc<Standing>,
-    fingerprints: Arc<Fingerprints>,
-    sink: Sink,
-    stop: Stop,
-) -> Result<Running, String> {
-    let sensor = audit::AuditSensor::take(audit::AuditConfig {
-        watches: config.watches.clone(),
-        sealed: config.sealed,
-        state_file: config.state_file.clone(),
-        names: Box::new(crate::host::Accounts::default()),
-        clock: Arc::clone(&config.clock),
-        standing: Arc::clone(standing),
-        fingerprints,
-    });
-    let sensor = sensor.map_err(|unavailable| unavailable.to_string())?;
-    let (status, cannot_see) = (sensor.status(), sensor.cannot_see());
-    let running = Running::spawn(crate::classify::SENSOR, move || sensor.run(&sink, &stop));
-    let running = running.map_err(|error| not_started("kernel audit", &error))?;
-    Ok(Running { audit: Some(status), cannot_see, ..running })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sense_audit(
-    _config: &SensorConfig,
-    _standing: &Arc<Standing>,
-    _fingerprints: Arc<Fingerprints>,
-    _sink: Sink,
-    _stop: Stop,
-) -> Result<Running, String> {
-    Err("kernel audit exists on Linux only".to_owned())
-}
-
-#[cfg(target_os = "linux")]
-fn sense_fanotify(
-    config: &SensorConfig,
-    standing: &Arc<Standing>,
-    sink: Sink,
-    stop: Stop,
-) -> Result<Running, String> {
-    let sensor = fanotify::FanotifySensor::start(fanotify::FanotifyConfig {
-        watches: config.watches.clone(),
-        standing: Arc::clone(standing),
-        names: Box::new(crate::host::Accounts::default()),
-        clock: Arc::clone(&config.clock),
-    })?;
-    let cannot_see = sensor.cannot_see();
-    let running = Running::spawn(fanotify::SENSOR, move || sensor.run(&sink, &stop));
-    let running = running.map_err(|error| not_started("fanotify", &error))?;
-    Ok(Running { cannot_see, ..running })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sense_fanotify(
-    _config: &SensorConfig,
-    _standing: &Arc<Standing>,
-    _sink: Sink,
-    _stop: Stop,
-) -> Result<Running, String> {
-    Err("fanotify exists on Linux only".to_owned())
-}
-
-#[cfg(unix)]
-fn open_logs(
-    config: &SensorConfig,
-    standing: &Arc<Standing>,
-    fingerprints: &Arc<Fingerprints>,
-) -> Result<logs::LogsSensor, String> {
-    logs::LogsSensor::start(logs::LogsConfig {
-        files: config.log_files.clone(),
-        standing: Arc::clone(standing),
-        fingerprints: Arc::clone(fingerprints),
-        clock: Arc::clone(&config.clock),
-    })
-}
-
-#[cfg(unix)]
-fn follow_logs(sensor: logs::LogsSensor, sink: Sink, stop: Stop) -> Result<Running, String> {
-    sensor.say();
-    let cannot_see = sensor.cannot_see();
-    let running = Running::spawn(crate::auth_log::SENSOR, move || sensor.run(&sink, &stop));
-    let running = running.map_err(|error| not_started("the logs of login programs", &error))?;
-    Ok(Running { cannot_see, ..running })
-}
-
-#[cfg(not(unix))]
-fn open_logs(
-    _config: &SensorConfig,
-    _standing: &Arc<Standing>,
-    _fingerprints: &Arc<Fingerprints>,
-) -> Result<std::convert::Infallible, String> {
-    Err("logs of login programs are followed on Linux only".to_owned())
-}
-
-#[cfg(not(unix))]
-fn follow_logs(none: std::convert::Infallible, _sink: Sink, _stop: Stop) -> Result<Running, String> {
-    match none {}
 }
 
 fn sense_notify(

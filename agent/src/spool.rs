@@ -3,8 +3,8 @@
 //! # Format
 //! Frames of `ntk_segment` below `DIR/spool`, with one author. BATCH holds the entries with the author's signed
 //! note; STATE the author's size and range. What the segment crate leaves open is used so: the COMMIT's
-//! checkpoint field and the STATE's `decided` field hold the [`Bookmark`] as JSON (how far recordings are
-//! durable), and `decided` also the time at which its segment began. `position.json` beside the
+//! checkpoint field and the STATE's `decided` field hold the [`Bookmark`] as JSON (how far recordings
+//! and channels of the event log are durable), and `decided` also the time at which its segment began. `position.json` beside the
 //! segments says how far the collector acknowledged ([`position`]).
 //!
 //! # Operation
@@ -19,7 +19,8 @@
 //! # Exactly once for recordings
 //! Recordings are played by a pure pipeline, so the event at a position is always the same. The position of the
 //! last durable event stands in the same COMMIT as that event: both are on disk or neither is. A restart plays
-//! the recordings again and hands over only what lies behind it.
+//! the recordings again and hands over only what lies behind it. The event log of Windows goes the same way:
+//! [`crate::sensor::event_log`].
 //!
 //! # What a crash leaves
 //! Before the fdatasync: nothing that anyone was told of; the segment log cuts the torn tail. After it: the whole

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use ntk_evidence::event::{Class, Event, Kind};
 use ntk_evidence::hash::Hash;
 
+mod drive;
+
 /// Prefix of the keys that our audit rules bear, so that they are told from everyone else's.
 pub const KEY_PREFIX: &str = "ntk-";
 
@@ -71,10 +73,12 @@ pub enum WatchError {
         known: String,
     },
     /// A relative path.
-    #[error("`{0}` is not an absolute path; write it from the root, for example /srv/practice/exports")]
+    #[error(
+        "`{0}` is not an absolute path; write it from the root, for example /srv/practice/exports or D:\\Exports"
+    )]
     Relative(String),
-    /// The root itself.
-    #[error("`/` cannot be watched as a whole; name the folders that hold the practice's data")]
+    /// The root itself, or that of a drive.
+    #[error("the root or a whole drive cannot be watched; name the folders that hold the practice's data")]
     Root,
     /// The same path twice.
     #[error("`{0}` is watched twice; keep one of the two entries")]
@@ -84,10 +88,12 @@ pub enum WatchError {
 impl Watch {
     /// A watch of an absolute path.
     pub fn new(path: &str, class: Class, owner: Option<String>) -> Result<Self, WatchError> {
-        if !path.starts_with('/') {
-            return Err(WatchError::Relative(path.to_owned()));
-        }
-        let path = normalise(path);
+        let path = match drive::normalise(path) {
+            Some(path) if path.ends_with(':') => return Err(WatchError::Root),
+            Some(path) => path,
+            None if !path.starts_with('/') => return Err(WatchError::Relative(path.to_owned())),
+            None => normalise(path),
+        };
         if path == "/" {
             return Err(WatchError::Root);
         }
@@ -130,6 +136,7 @@ impl Watch {
     /// Whether a normalised path is this folder or below it.
     pub fn holds(&self, path: &str) -> bool {
         path.strip_prefix(self.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            || drive::holds(&self.path, path)
     }
 }
 
@@ -242,6 +249,11 @@ impl WatchList {
     pub fn is_empty(&self) -> bool {
         self.watches.is_empty()
     }
+}
+
+/// A path of this machine's own file system, as watches name theirs.
+pub fn normalise_local(path: &str) -> String {
+    if cfg!(windows) { drive::normalise(path).unwrap_or_else(|| path.to_owned()) } else { normalise(path) }
 }
 
 /// An absolute path without `.`, `..`, double and trailing slashes: by text alone, links are not followed.
@@ -361,11 +373,15 @@ mod tests {
         );
         refused(
             "srv=ehr",
-            "`srv` is not an absolute path; write it from the root, for example /srv/practice/exports",
+            "`srv` is not an absolute path; write it from the root, for example /srv/practice/exports or D:\\Exports",
         );
         refused(
             "/../=ehr",
-            "`/` cannot be watched as a whole; name the folders that hold the practice's data",
+            "the root or a whole drive cannot be watched; name the folders that hold the practice's data",
+        );
+        refused(
+            r"D:\=ehr",
+            "the root or a whole drive cannot be watched; name the folders that hold the practice's data",
         );
         refused(
             "/srv=mail",

@@ -7,11 +7,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use ntk_segment::disk::{Disk as _, RealDisk};
+
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readable {
     /// Its owner only: 0600.
     ByOwner,
+    /// Its owner only, and a secret: where the system can seal it to this machine, it is sealed on the disk.
+    Secret,
     /// Everyone: 0644.
     ByAll,
     /// Everyone, who may run it, too: 0755.
@@ -41,7 +45,7 @@ impl Files for RealFiles {
             _ => {}
         }
         let mut file = create(&beside, readable)?;
-        file.write_all(content)?;
+        file.write_all(on_disk(content, readable)?.as_ref())?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
         sync_folder_of(path)
@@ -49,7 +53,7 @@ impl Files for RealFiles {
 
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         match fs::read(path) {
-            Ok(content) => Ok(Some(content)),
+            Ok(content) => from_disk(content).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -81,11 +85,21 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
         fs::create_dir_all(parent)?;
     }
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)?;
+    private_folder().create(path)?;
     sync_folder_of(path)
+}
+
+#[cfg(unix)]
+fn private_folder() -> fs::DirBuilder {
+    let mut builder = fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+/// Windows: what lies in the agent's folder inherits the list of rights that installing gave it.
+#[cfg(not(unix))]
+fn private_folder() -> fs::DirBuilder {
+    fs::DirBuilder::new()
 }
 
 fn beside(path: &Path) -> PathBuf {
@@ -101,7 +115,7 @@ fn create(path: &Path, readable: Readable) -> io::Result<File> {
     std::os::unix::fs::OpenOptionsExt::mode(
         &mut options,
         match readable {
-            Readable::ByOwner => 0o600,
+            Readable::ByOwner | Readable::Secret => 0o600,
             Readable::ByAll => 0o644,
             Readable::ByAllToRun => 0o755,
         },
@@ -117,8 +131,39 @@ pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    // Windows cannot sync a folder; NTFS keeps names in its own journal.
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    RealDisk.sync_folder(folder)
+}
+
+/// On Linux the permission bits are what keeps a secret.
+#[cfg(not(windows))]
+fn on_disk(content: &[u8], _readable: Readable) -> io::Result<&[u8]> {
+    Ok(content)
+}
+
+#[cfg(not(windows))]
+fn from_disk(content: Vec<u8>) -> io::Result<Vec<u8>> {
+    Ok(content)
+}
+
+/// What stands before a secret that Windows sealed.
+#[cfg(windows)]
+const SEALED: &[u8] = b"ntk sealed by DPAPI\n";
+
+#[cfg(windows)]
+fn on_disk(content: &[u8], readable: Readable) -> io::Result<std::borrow::Cow<'_, [u8]>> {
+    if readable != Readable::Secret {
+        return Ok(content.into());
+    }
+    let sealed = crate::windows::system_ffi::seal(content)?;
+    Ok([SEALED, sealed.as_slice()].concat().into())
+}
+
+#[cfg(windows)]
+fn from_disk(content: Vec<u8>) -> io::Result<Vec<u8>> {
+    match content.strip_prefix(SEALED) {
+        Some(sealed) => crate::windows::system_ffi::open(sealed),
+        None => Ok(content),
+    }
 }
 
 #[cfg(test)]

@@ -51,4 +51,5 @@ mod tickets;
 mod tidy;
 mod time_stamps;
 mod vm;
+mod wine;
 mod witness;

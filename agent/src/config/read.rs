@@ -9,6 +9,7 @@ use toml::Table;
 use super::section::Section;
 use super::{Config, Fault, KeptChoice, SPOOL_BYTES_MIN, SensorChoice, SpoolChoice};
 use crate::log_output::LogFormat;
+use crate::sensor::event_log::CHANNELS;
 use crate::watch_list::{Watch, WatchList};
 
 const SPOOL_BYTES_DEFAULT: u64 = 1 << 30;
@@ -38,11 +39,12 @@ pub(super) fn config(table: Table) -> Result<Config, Vec<Fault>> {
     let watches = watches(&mut section);
     let sensor = section.below("sensor", |sensor| SensorChoice {
         observe: false,
-        audit: sensor.flag("audit", true),
+        audit: sensor.flag("audit", cfg!(not(windows))),
         sealed: sensor.flag("sealed", false),
-        fanotify: sensor.flag("fanotify", true),
+        fanotify: sensor.flag("fanotify", cfg!(not(windows))),
         logs: sensor.flag("logs", true),
         log_files: log_files(sensor),
+        channels: channels(sensor),
         notify: sensor.flag("notify", true),
         recorded: sensor.texts("recorded").into_iter().map(PathBuf::from).collect(),
         recorded_rate: sensor
@@ -96,6 +98,11 @@ fn log_files(section: &mut Section<'_>) -> Vec<PathBuf> {
         section.fault("log_files", "must be paths from the root, such as [\"/var/log/auth.log\"]");
     }
     files
+}
+
+fn channels(section: &mut Section<'_>) -> Vec<String> {
+    let channels = section.texts("channels");
+    if channels.is_empty() { CHANNELS.iter().map(|name| (*name).to_owned()).collect() } else { channels }
 }
 
 fn watches(section: &mut Section<'_>) -> WatchList {

@@ -74,7 +74,7 @@ impl EpochKeys {
         getrandom::fill(&mut *seed).map_err(IdentityError::Random)?;
         let path = self.identity.epoch_key(epoch);
         self.files
-            .replace(&path, written(&seed).as_bytes(), Readable::ByOwner)
+            .replace(&path, written(&seed).as_bytes(), Readable::Secret)
             .map_err(|source| IdentityError::Write { path: path.clone(), source })?;
         self.named(&seed, path)
     }

@@ -18,7 +18,7 @@ use crate::spool::thread::Intake;
 pub(super) struct Sensing {
     stop: Stop,
     started: Started,
-    /// Ends when every sensor did; gives the bookmark of the last recorded event.
+    /// Ends when every sensor did; gives the last bookmark.
     carrier: Option<JoinHandle<Option<Bookmark>>>,
 }
 
@@ -47,6 +47,8 @@ impl Sensing {
             fanotify: config.sensor.fanotify,
             logs: config.sensor.logs,
             log_files: config.sensor.log_files.clone(),
+            channels: config.sensor.channels.clone(),
+            channels_after: bookmark.map(|bookmark| bookmark.channels.clone()).unwrap_or_default(),
             notify: config.sensor.notify,
             recordings: Some(recordings),
             state_file: dir.join(sensor::STATE_FILE),
@@ -54,12 +56,20 @@ impl Sensing {
         };
         let intake = intake.clone();
         let watches = config.watches.clone();
+        let mut reached = bookmark.cloned().unwrap_or_default();
         let carry = move || {
             let mut last = None;
-            for Sensed { mut event, position } in sensed {
+            for Sensed { mut event, position, passed } in sensed {
                 watches.mark_decoy(&mut event);
-                let bookmark = position.map(|position| Bookmark::new(&files, position));
-                if bookmark.is_some() {
+                let moves = position.is_some() || passed.is_some();
+                if let Some(position) = position {
+                    reached.pass_recorded(&files, position);
+                }
+                if let Some(passed) = passed {
+                    reached.pass_channel(*passed);
+                }
+                let bookmark = moves.then(|| reached.clone());
+                if moves {
                     last.clone_from(&bookmark);
                 }
                 if intake.observed(*event, bookmark).is_err() {

@@ -90,6 +90,7 @@ impl Pipeline {
     }
 
     /// Tells the comparison with fanotify which inodes the records speak of.
+    #[cfg(target_os = "linux")]
     pub(crate) fn tell(&mut self, standing: Arc<Standing>) {
         self.told = Some(standing);
     }

@@ -82,7 +82,8 @@ impl Player<'_> {
                 continue;
             }
             event.source.get_or_insert_with(Source::default).recorded = Some(true);
-            let sent = self.sink.send(Sensed { event: Box::new(event), position: Some(position) });
+            let sent =
+                self.sink.send(Sensed { event: Box::new(event), position: Some(position), passed: None });
             if sent == Err(Closed) {
                 return ControlFlow::Break(());
             }

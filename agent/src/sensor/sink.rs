@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ntk_evidence::event::Event;
 
+use super::event_log::Passed;
 use super::pipeline::gap;
 use super::recorded::Position;
 use crate::clock::{self, Clock};
@@ -23,6 +24,15 @@ pub struct Sensed {
     pub event: Box<Event>,
     /// For events from recordings: from here on a restarted agent plays on.
     pub position: Option<Position>,
+    /// For events from the event log of Windows: how far its channel is told with this one.
+    pub passed: Option<Box<Passed>>,
+}
+
+impl Sensed {
+    /// An event of a record that the system keeps.
+    pub fn of_record(event: Event, passed: Passed) -> Self {
+        Self { event: Box::new(event), position: None, passed: Some(Box::new(passed)) }
+    }
 }
 
 /// The other end of the queue is gone.
@@ -60,7 +70,7 @@ impl Sink {
             self.count(&mut overflow);
             return Ok(());
         }
-        match self.sender.try_send(Sensed { event: Box::new(event), position: None }) {
+        match self.sender.try_send(Sensed { event: Box::new(event), position: None, passed: None }) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => {
                 self.count(&mut overflow);
@@ -100,7 +110,7 @@ impl Sink {
         if let Some(gap) = &mut event.gap {
             gap.lost = Some(overflow.n_lost);
         }
-        match self.sender.try_send(Sensed { event: Box::new(event), position: None }) {
+        match self.sender.try_send(Sensed { event: Box::new(event), position: None, passed: None }) {
             Ok(()) => *overflow = Overflow::default(),
             Err(TrySendError::Full(_)) => {}
             Err(TrySendError::Disconnected(_)) => return Err(Closed),

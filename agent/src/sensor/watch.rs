@@ -20,7 +20,7 @@ use super::standing::Standing;
 use super::stop::Stop;
 use crate::clock::{self, Clock};
 use crate::coalesce::Runs;
-use crate::watch_list::{WatchList, normalise};
+use crate::watch_list::{WatchList, normalise_local};
 
 /// Name of this sensor in events.
 pub const SENSOR: &str = "notify";
@@ -119,7 +119,7 @@ impl WatchSensor {
             return vec![lost("notify_rescan", time, None)];
         }
         let Some(action) = action_of(&hint.kind) else { return Vec::new() };
-        let mut paths = hint.paths.iter().map(|path| normalise(&path.to_string_lossy()));
+        let mut paths = hint.paths.iter().map(|path| normalise_local(&path.to_string_lossy()));
         let (mut path, mut to) = (paths.next(), paths.next());
         if hint.kind == EventKind::Modify(ModifyKind::Name(RenameMode::To)) {
             to = path.take();

@@ -34,6 +34,8 @@ const WALLS: &[Wall] = &[
     only("lettre", &["collector/src/mail"]),
     only("hickory_resolver", &["collector/src/mail/lookup.rs"]),
     only("rustls_native_certs", &["collector/src/outside.rs"]),
+    only("windows_sys", &["agent/src/windows/"]),
+    only("windows_service", &["agent/src/service/windows.rs", "agent/src/cli/service_windows.rs"]),
     only(
         "notify::",
         &[

@@ -112,6 +112,8 @@ impl Practice {
     fn config(&self) -> SensorConfig {
         let watch = format!("{}=export:anna", self.root.display()).parse().unwrap();
         SensorConfig {
+            channels: Vec::new(),
+            channels_after: Default::default(),
             watches: WatchList::new(vec![watch]).unwrap(),
             observe: false,
             audit: true,

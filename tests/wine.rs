@@ -1,0 +1,165 @@
+//! A Windows of our own in a folder: Wine, the agent built for Windows, and an event log that the tests write.
+//!
+//! `$NTK_WINDOWS` names the folder in which `tests/run` put `ntk-agent.exe` and the two libraries of `tests/windows`. Each
+//! machine has a prefix of its own, so that tests do not meet; it ends, with all of its processes, when it is dropped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
+
+use crate::program::{Running, text};
+
+/// Where Debian puts it; other places come first in PATH.
+const WINE: &str = "/usr/lib/wine/wine64";
+const SERVER: &str = "/usr/lib/wine/wineserver64";
+/// The agent's folder, as the machine names it.
+pub const DIR: &str = r"C:\ntk";
+/// Libraries that stand in for what Wine lacks.
+const LIBRARIES: [&str; 2] = ["bcryptprimitives.dll", "wevtapi.dll"];
+
+/// Why no such machine can be had here, if it cannot.
+pub fn missing() -> Option<String> {
+    let Some(folder) = std::env::var_os("NTK_WINDOWS").map(PathBuf::from) else {
+        return Some("no agent for Windows was built ($NTK_WINDOWS is not set)".to_owned());
+    };
+    let all =
+        LIBRARIES.iter().map(|name| folder.join(name)).chain([folder.join("ntk-agent.exe"), WINE.into()]);
+    let gone = all.into_iter().find(|path| !path.is_file());
+    gone.map(|path| format!("{} is not there", path.display()))
+}
+
+/// One machine.
+#[derive(Debug)]
+pub struct Windows {
+    prefix: TempDir,
+    agent: PathBuf,
+}
+
+impl Windows {
+    /// Starts one for the first time, with empty logs of these channels.
+    pub fn new(channels: &[&str]) -> Result<Self> {
+        let folder = PathBuf::from(std::env::var_os("NTK_WINDOWS").context("$NTK_WINDOWS is set")?);
+        let prefix = tempfile::Builder::new().prefix("ntk-wine-").tempdir()?;
+        let this = Self { prefix, agent: folder.join("ntk-agent.exe") };
+        let ended = this.command("wineboot", &["-i"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+        ensure!(ended.success(), "wineboot ended with {ended}");
+        // Until its own programs have ended: a service manager that still makes the machine starts nothing of ours in time.
+        let waited = Command::new(SERVER).arg("-w").env("WINEPREFIX", this.prefix.path()).status()?;
+        ensure!(waited.success(), "wineserver ended with {waited}");
+        for name in LIBRARIES {
+            let place = this.drive().join("windows/system32").join(name);
+            // Wine's own is a link to a file that is not ours.
+            let _ = fs::remove_file(&place);
+            fs::copy(folder.join(name), place)?;
+        }
+        for channel in channels {
+            fs::create_dir_all(this.channel(channel))?;
+        }
+        Ok(this)
+    }
+
+    /// Its drive C, from here.
+    pub fn drive(&self) -> PathBuf {
+        self.prefix.path().join("drive_c")
+    }
+
+    fn channel(&self, channel: &str) -> PathBuf {
+        self.drive().join("event-log").join(channel.replace('/', "%4"))
+    }
+
+    /// Puts a record into a channel's log, whole at once.
+    pub fn write(&self, channel: &str, record: u64, xml: &str) -> Result<()> {
+        let folder = self.channel(channel);
+        let beside = folder.join("next.tmp");
+        fs::write(&beside, xml)?;
+        Ok(fs::rename(beside, folder.join(format!("{record}.xml")))?)
+    }
+
+    /// Clears a channel's log.
+    pub fn clear(&self, channel: &str) -> Result<()> {
+        fs::remove_dir_all(self.channel(channel))?;
+        Ok(fs::create_dir_all(self.channel(channel))?)
+    }
+
+    /// Any program of the machine.
+    pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(WINE);
+        command.arg(program).args(arguments).stdin(Stdio::null());
+        command.env("WINEPREFIX", self.prefix.path()).env("WINEDEBUG", "-all").env("WINEARCH", "win64");
+        command.env("WINEDLLOVERRIDES", "mscoree=;mshtml=;wevtapi=n;bcryptprimitives=n");
+        command
+    }
+
+    /// The agent's program with these arguments and its folder.
+    pub fn agent(&self, arguments: &[&str]) -> Command {
+        self.command(&self.agent.to_string_lossy(), &[arguments, &["--dir", DIR]].concat())
+    }
+
+    /// Runs the agent's program to its end, which must be good; what it printed.
+    pub fn succeed(&self, arguments: &[&str]) -> Result<String> {
+        let (status, said) = self.end_of(self.agent(arguments))?;
+        ensure!(status.success(), "{arguments:?} ended with {status}: {said}");
+        Ok(said)
+    }
+
+    /// Runs a program to its end: how it ended, and everything that it said. Through a file: what Wine starts beside it would
+    /// hold a pipe open for as long as the machine is up.
+    pub fn end_of(&self, mut command: Command) -> Result<(ExitStatus, String)> {
+        let path = self.prefix.path().join("said.txt");
+        let file = fs::File::create(&path)?;
+        let status = command.stdout(file.try_clone()?).stderr(file).status()?;
+        Ok((status, text(&fs::read(path)?)))
+    }
+
+    /// The agent as a process in the foreground.
+    pub fn run(&self) -> Result<Running> {
+        Running::spawn("ntk-agent.exe", self.agent(&["run"]), &self.log())
+    }
+
+    /// Where what it says goes.
+    pub fn log(&self) -> PathBuf {
+        self.prefix.path().join("agent.log")
+    }
+
+    /// The installer's package, where one was built; copied onto the machine, as the machine names it.
+    pub fn package(&self) -> Result<Option<String>> {
+        let package = self.agent.with_file_name("ntk-agent.msi");
+        if !package.is_file() {
+            return Ok(None);
+        }
+        fs::copy(package, self.drive().join("ntk-agent.msi"))?;
+        Ok(Some(r"C:\ntk-agent.msi".to_owned()))
+    }
+
+    /// Keeps the machine up: Wine ends its services when the last program that is none has ended.
+    pub fn keep_up(&self) -> Result<Up> {
+        let mut command = self.command("cmd.exe", &[]);
+        Ok(Up(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?))
+    }
+
+    /// A file of the agent's folder.
+    pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.drive().join("ntk").join(name)
+    }
+}
+
+impl Drop for Windows {
+    fn drop(&mut self) {
+        let mut server = Command::new(SERVER);
+        let _ = server.arg("-k").env("WINEPREFIX", self.prefix.path()).status();
+    }
+}
+
+/// A program that waits for somebody to type.
+#[derive(Debug)]
+pub struct Up(Child);
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
