@@ -325,7 +325,11 @@ fn a_record_that_was_edited_before_its_import_is_named_when_the_original_comes()
     let edited = a_morning().into_iter().map(edited).collect::<Result<Vec<Value>, _>>()?;
     import(&practice, &put(&practice, "edited.csv", &csv_of(&edited)?)?)?;
     let (_, answer) = import(&practice, &put(&practice, "original.csv", &csv_of(&a_morning())?)?)?;
-    assert_eq!((count(&answer, "entries"), count(&answer, "known"), count(&answer, "differ")), (0, 7, 5), "{answer}");
+    assert_eq!(
+        (count(&answer, "entries"), count(&answer, "known"), count(&answer, "differ")),
+        (0, 7, 5),
+        "{answer}"
+    );
     let out = practice.folder().join("out");
     practice.collector(&["report", "--out", &out.to_string_lossy()])?;
     let page = fs::read_to_string(out.join("report.html"))?;

@@ -109,7 +109,11 @@ impl Tally {
             }
         };
         more(self.known, "there already", "there already");
-        more(self.differ, "that says something else than its entry", "that say something else than their entries");
+        more(
+            self.differ,
+            "that says something else than its entry",
+            "that say something else than their entries",
+        );
         more(self.noise.values().sum(), "left out by rule", "left out by rule");
         more(self.cut, "cut off by a spreadsheet", "cut off by a spreadsheet");
         more(self.damaged, "that could not be read", "that could not be read");

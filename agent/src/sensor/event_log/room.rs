@@ -1,54 +1,49 @@
 //! Where records of the event log become events: the only place of the agent that knows what a record says.
 
-use ntk_evidence::event::{Actor, Confidence, Event, Kind, Outcome};
+use ntk_evidence::event::Event;
+use ntk_windows::record::Record;
+use ntk_windows::room::{Damage, Numbers};
+use ntk_windows::watch;
 
-use super::head::Head;
 use crate::watch_list::WatchList;
 
 /// Makes events of records. Records come in the order of their channel, one at a time; the same records in the same order
 /// make the same events.
 pub trait Room: Send {
-    /// The events of one record, as the system rendered it.
+    /// The events that are finished with one record, as the system rendered it.
     fn feed(&mut self, xml: &str) -> Vec<Event>;
 }
 
-/// The room of this agent.
-pub fn room(_watches: &WatchList) -> Box<dyn Room> {
-    Box::new(LoginsOnly)
+/// The room of this agent: that of replayed recordings, for a log of which every record is read.
+///
+/// Events that wait for others (a run of accesses, privileges of a login) are told with a later record and never by the
+/// clock: so a restart, which reads the same records again, tells each of them once.
+pub fn room(watches: &WatchList) -> Box<dyn Room> {
+    let mut room = ntk_windows::room::Room::new(of_windows(watches), Numbers::Whole);
+    room.set_own(std::process::id());
+    Box::new(Following(room))
 }
 
-/// Logins at the machine and over remote desktop, 4624 and 4625 of the types 2, 7, 10 and 11 (Microsoft, "4624(S): An account
-/// was successfully logged on"), without sessions.
-#[derive(Clone, Copy, Debug, Default)]
-struct LoginsOnly;
+/// The watches as the room of Windows has them; guards of our own folder are told by other sensors.
+fn of_windows(watches: &WatchList) -> watch::Watches {
+    let of = |own: &crate::watch_list::Watch| {
+        let made = watch::Watch::new(&own.path, own.class.clone(), own.owner.clone()).ok()?;
+        Some(if own.decoy().is_some() { made.as_decoy() } else { made })
+    };
+    let assets = watches.iter().filter(|watch| watch.is_asset());
+    watch::Watches::new(assets.filter_map(of).collect()).unwrap_or_default()
+}
 
-impl Room for LoginsOnly {
+struct Following(ntk_windows::room::Room);
+
+impl Room for Following {
     fn feed(&mut self, xml: &str) -> Vec<Event> {
-        let Some(head) = Head::of(xml) else { return Vec::new() };
-        let outcome = match head.id {
-            4624 => Outcome::Success,
-            4625 => Outcome::Denied,
-            _ => return Vec::new(),
-        };
-        if !matches!(data(xml, "LogonType"), Some("2" | "7" | "10" | "11")) {
-            return Vec::new();
+        match Record::from_xml(xml) {
+            Ok(record) => self.0.feed(&record),
+            Err(_) => {
+                self.0.damaged(Damage::Record);
+                Vec::new()
+            }
         }
-        let mut event = Event::new(Kind::Login, head.at);
-        event.outcome = Some(outcome);
-        event.actor = Some(Actor {
-            sid: data(xml, "TargetUserSid").map(str::to_owned),
-            login_user: data(xml, "TargetUserName").map(str::to_owned),
-            from: data(xml, "IpAddress").filter(|from| *from != "-").map(str::to_owned),
-            confidence: Some(Confidence::Kernel),
-            ..Actor::default()
-        });
-        vec![event]
     }
-}
-
-fn data<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
-    ['\'', '"'].iter().find_map(|quote| {
-        let (_, rest) = xml.split_once(&format!("<Data Name={quote}{name}{quote}>"))?;
-        rest.split_once("</Data>").map(|(text, _)| text).filter(|text| !text.is_empty())
-    })
 }
