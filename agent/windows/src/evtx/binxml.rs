@@ -6,7 +6,7 @@
 //!
 //! # Bounds
 //! Offsets are whatever the file says, so templates may hold themselves and lists may be of any length. Nothing is
-//! followed but downward, at most [`DEPTH_MAX`] deep, and every token, value and written byte of a chunk is paid from
+//! followed but downward, at most [`DEPTH_MAX`] deep, and every token, byte of a value and written byte of a chunk is paid from
 //! one account of [`WORK_MAX`]. Who runs out of it gets no more records of that chunk, which is told as damage.
 
 use std::ops::Range;
@@ -14,7 +14,7 @@ use std::ops::Range;
 use super::value::{self, BIN_XML, Value};
 use crate::record::{FIELDS_MAX, xml::XML_BYTES_MAX};
 
-/// Tokens, values and bytes of text that the records of one chunk may come to. A chunk of 64 KiB in real logs comes to
+/// Tokens, bytes of values and bytes of text that the records of one chunk may come to. A chunk of 64 KiB in real logs comes to
 /// less than a million.
 pub(super) const WORK_MAX: usize = 16 * 1024 * 1024;
 
@@ -362,8 +362,9 @@ impl<'c> Text<'c, '_> {
             let end = value.at.checked_add(value.bytes.len())?;
             return self.stream(Cursor { bytes: self.chunk.get(..end)?, at: value.at }, None, depth?);
         }
+        // Also what is read and comes to no text, such as zeros.
+        self.pays(value.bytes.len())?;
         let Some(items) = value.items() else { return self.push_escaped(&value.text()?) };
-        self.pays(items.len())?;
         // A record keeps no more fields than that.
         turn.of = turn.of.max(items.len().min(FIELDS_MAX));
         // An array of one is that one; a shorter one beside a longer has no more.

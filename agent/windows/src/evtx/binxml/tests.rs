@@ -179,6 +179,12 @@ fn what_holds_itself_or_unfolds_without_end_is_bounded() {
             "{kind}"
         );
     }
+    // What is read is paid, though it comes to nothing.
+    let zeros = vec![0; 30_000];
+    let chunk = Chunk::default().instance(template, &[(0, b""), (2, &zeros), (4, b"\x01")]);
+    let mut work = WORK_MAX;
+    assert_eq!(xml(&chunk.0, 0..chunk.0.len(), &mut work).as_deref(), Some("<R><E></E></R>"));
+    assert!(WORK_MAX - work > zeros.len());
     // The account of a chunk is that of all its records.
     let chunk = Chunk::default().instance(template, &[(1, &long), (0, b""), (4, b"\x01")]);
     let mut work = WORK_MAX;
