@@ -1,17 +1,19 @@
 //! Log files (.evtx) to records, a chunk of 64 KiB at a time: a file of many gigabytes is never held in memory.
 //!
-//! The binary XML is read by the crate `evtx`, which renders it as Windows does; what comes out goes the way of
-//! [`crate::record::xml`]. Chunks are read in the order of their record numbers, which in a log that wrapped round is not
-//! their order in the file. What a damaged chunk still gives is given, and the damage is told beside it.
+//! A chunk's records are found by `chunk`, `binxml` writes each as the XML that Windows would hand out, and that goes the
+//! way of [`crate::record::xml`]. Chunks are read in the order of their record numbers, which in a log that wrapped round
+//! is not their order in the file. What a damaged chunk still gives is given, and the damage is told beside it.
+//!
+//! The format is that of MS-EVEN6 2.2.12 to 2.2.18, in the files that Windows writes since Vista.
 //!
 //! # What it does not read
 //! Records that were overwritten or cleared, in the unused space of chunks: whoever wants those needs a forensic tool.
 
-use std::io::{self, Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+mod binxml;
+mod chunk;
+mod value;
 
-use ::evtx::{EvtxChunkData, ParserSettings};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::record::Record;
 
@@ -74,7 +76,6 @@ pub struct Records<R> {
     chunks: Vec<u64>,
     /// What the last chunk gave, in reverse.
     ready: Vec<Result<Record, Damaged>>,
-    settings: Arc<ParserSettings>,
 }
 
 impl<R: Read + Seek> Records<R> {
@@ -108,8 +109,7 @@ impl<R: Read + Seek> Records<R> {
         }
         found.sort_unstable();
         let chunks = found.into_iter().rev().map(|(_, chunk)| chunk).collect();
-        let settings = Arc::new(ParserSettings::new().indent(false));
-        Ok(Self { file, chunks, ready, settings })
+        Ok(Self { file, chunks, ready })
     }
 
     fn read(&mut self, chunk: u64) -> Vec<Result<Record, Damaged>> {
@@ -121,7 +121,7 @@ impl<R: Read + Seek> Records<R> {
                 // The rest of it is as if unused: records before the cut are whole.
                 bytes.get_mut(n_read..).unwrap_or_default().fill(0);
                 let mut given: Vec<_> =
-                    self.records(chunk, bytes).into_iter().filter(Result::is_ok).collect();
+                    chunk::records(chunk, &bytes).into_iter().filter(Result::is_ok).collect();
                 given.push(Err(Damaged::CutOff { chunk }));
                 return given;
             }
@@ -130,16 +130,7 @@ impl<R: Read + Seek> Records<R> {
                 return vec![Err(Damaged::Read(error))];
             }
         }
-        self.records(chunk, bytes)
-    }
-
-    fn records(&self, chunk: u64, bytes: Vec<u8>) -> Vec<Result<Record, Damaged>> {
-        let settings = Arc::clone(&self.settings);
-        // The crate is fuzzed by its authors and by us, and no input is known that makes it panic. Our programs are
-        // built with overflow checks, where its own are not: should one ever fire, it costs this chunk and not the agent.
-        // Nothing outlives the call but what it returns.
-        catch_unwind(AssertUnwindSafe(|| records_of(chunk, bytes, settings)))
-            .unwrap_or_else(|_| vec![Err(Damaged::Chunk { chunk })])
+        chunk::records(chunk, &bytes)
     }
 }
 
@@ -156,26 +147,6 @@ impl<R: Read + Seek> Iterator for Records<R> {
             self.ready.reverse();
         }
     }
-}
-
-fn records_of(chunk: u64, bytes: Vec<u8>, settings: Arc<ParserSettings>) -> Vec<Result<Record, Damaged>> {
-    let Ok(mut data) = EvtxChunkData::new(bytes, false) else { return vec![Err(Damaged::Chunk { chunk })] };
-    let is_sound = data.validate_checksum();
-    let mut given = Vec::new();
-    match data.parse(settings) {
-        Ok(mut parsed) => {
-            for record in parsed.iter() {
-                let record = record.ok().and_then(|record| record.into_xml().ok());
-                let record = record.and_then(|record| Record::from_xml(&record.data).ok());
-                given.push(record.ok_or(Damaged::Record { chunk }));
-            }
-        }
-        Err(_) => given.push(Err(Damaged::Chunk { chunk })),
-    }
-    if !is_sound {
-        given.push(Err(Damaged::Checksum { chunk }));
-    }
-    given
 }
 
 const fn offset(chunk: u64) -> u64 {

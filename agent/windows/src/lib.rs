@@ -7,6 +7,8 @@
 //! [`path`] made them comparable, counts repeated accesses once, and drops what says nothing by rules that a
 //! [`tally::Tally`] counts.
 //!
+//! Apart from that, [`exchange`] reads what Exchange writes of commands of its administrators.
+//!
 //! Everything is told by event ids, identifiers and numbers, never by texts: a German or Japanese Windows gives the
 //! same events. Ids and fields are those of Microsoft's documentation of the security log (Advanced security audit
 //! policy settings, one page for each event id).
@@ -20,6 +22,7 @@
 
 pub mod command;
 pub mod evtx;
+pub mod exchange;
 pub mod path;
 pub mod record;
 pub mod room;

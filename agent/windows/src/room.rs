@@ -102,7 +102,7 @@ impl Room {
         }
     }
 
-    /// The same for a recording: events say that they were played and not sensed. `time` is that of gaps in a recording
+    /// The same for a recording: events say that they were played and not sensed, and on which computer. `time` is that of gaps in a recording
     /// without any whole record, RFC 3339.
     pub fn recorded(watches: Watches, numbers: Numbers, time: String) -> Self {
         let mut room = Self::new(watches, numbers);
@@ -184,8 +184,13 @@ impl Room {
 
     fn given(&mut self, mut events: Vec<Event>) -> Vec<Event> {
         for event in &mut events {
-            if let Some(source) = event.source.as_mut().filter(|_| self.is_recorded) {
-                source.recorded = Some(true);
+            if let Some(source) = event.source.as_mut() {
+                // Live, the author of an entry is the computer; a recording may hold those of many.
+                if self.is_recorded {
+                    source.recorded = Some(true);
+                } else {
+                    source.computer = None;
+                }
             }
         }
         let n_events = u64::try_from(events.len()).unwrap_or(u64::MAX);
@@ -304,14 +309,15 @@ fn source(record: &Record) -> Source {
         sensor: Some(sensor.to_owned()),
         record: record.record_id.map(|id| id.to_string()),
         event_id: Some(record.event_id),
+        computer: Some(record.computer.clone()),
         ..Source::default()
     }
 }
 
 /// Source of an event that several records amount to.
-fn source_of_log(channel: &str) -> Source {
+fn source_of_log(computer: &str, channel: &str) -> Source {
     let sensor = if channel.eq_ignore_ascii_case("security") { "windows-security" } else { "windows-system" };
-    Source { sensor: Some(sensor.to_owned()), ..Source::default() }
+    Source { sensor: Some(sensor.to_owned()), computer: Some(computer.to_owned()), ..Source::default() }
 }
 
 /// The moment of a stamp as text, where there is one.

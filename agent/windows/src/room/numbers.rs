@@ -64,6 +64,8 @@ const FALL_AFTER: Duration = Duration::from_secs(60);
 
 /// One log of one machine since the last fall.
 struct Log {
+    /// The machine as it calls itself; keys are in lower case.
+    computer: String,
     first: u64,
     highest: u64,
     n_records: u64,
@@ -75,8 +77,9 @@ struct Log {
 }
 
 impl Log {
-    const fn begins(id: u64, time: Stamp) -> Self {
+    fn begins(computer: &str, id: u64, time: Stamp) -> Self {
         Self {
+            computer: computer.to_owned(),
             first: id,
             highest: id,
             n_records: 1,
@@ -134,7 +137,8 @@ impl Sequence {
     /// A log goes on after this record.
     pub(super) fn resume(&mut self, computer: &str, channel: &str, id: u64, time: Stamp) {
         if self.logs.len() < LOGS_MAX {
-            self.logs.insert((computer.to_lowercase(), channel.to_lowercase()), Log::begins(id, time));
+            self.logs
+                .insert((computer.to_lowercase(), channel.to_lowercase()), Log::begins(computer, id, time));
         }
     }
 
@@ -142,7 +146,7 @@ impl Sequence {
     pub(super) fn take(&mut self, record: &Record) -> Vec<Event> {
         let Some(id) = record.record_id else { return Vec::new() };
         let key = key(record);
-        let new = Log::begins(id, record.time);
+        let new = Log::begins(&record.computer, id, record.time);
         let n_logs = self.logs.len();
         let Some(log) = self.logs.get_mut(&key) else {
             if n_logs < LOGS_MAX {
@@ -193,7 +197,7 @@ fn missing((_, channel): &(String, String), log: &Log) -> Option<Event> {
     let lost = n_all.checked_sub(log.n_records).filter(|lost| *lost > 0)?;
     let time = log.before_hole.unwrap_or(log.last);
     let mut event = Event::new(Kind::Gap, time.rfc3339());
-    event.source = Some(source_of_log(channel));
+    event.source = Some(source_of_log(&log.computer, channel));
     event.gap = Some(Gap {
         cause: "not_in_excerpt".to_owned(),
         from: text_of(log.before_hole),

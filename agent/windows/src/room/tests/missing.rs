@@ -47,6 +47,26 @@ fn what_cannot_be_read_is_a_gap_between_its_neighbours() {
 }
 
 #[test]
+fn events_of_a_recording_name_their_computer_as_it_calls_itself() {
+    let computers = |mut room: Room| {
+        // A session, then a hole: of which a recording tells at its end.
+        let mut events = room.feed(&record(1, "4672 08:00:00.1 $ADMIN"));
+        events.extend(room.feed(&record(9, "1102 08:00:09.1")));
+        events.extend(room.finish());
+        let named = |event: Event| (event.kind, event.source.and_then(|source| source.computer));
+        events.into_iter().map(named).collect::<Vec<_>>()
+    };
+    let computer = Some(record(1, "1102 08:00:00.1").computer);
+    for (room, computer) in [
+        (Room::recorded(watches(), Numbers::Excerpt, String::new()), computer),
+        (Room::new(watches(), Numbers::Excerpt), None),
+    ] {
+        let kinds = [Kind::Elevation, Kind::Tamper, Kind::Gap];
+        assert_eq!(computers(room), kinds.map(|kind| (kind, computer.clone())));
+    }
+}
+
+#[test]
 fn what_waits_for_another_record_is_told_when_time_passes() {
     let mut room = Room::new(watches(), Numbers::Whole);
     assert_eq!(room.feed(&record(1, "4672 08:00:00.1 $ADMIN")), []);
