@@ -43,8 +43,10 @@ fn events(practice: &Practice, kind: &str) -> Result<Vec<Value>> {
 fn logins(practice: &Practice) -> Result<BTreeMap<String, u32>> {
     let mut counted = BTreeMap::new();
     for event in events(practice, "login")? {
-        *counted.entry(event["actor"]["login_user"].as_str().unwrap_or_default().to_owned()).or_default() +=
-            1;
+        // `WS-09\u7`: the domain, here the machine, and the account.
+        let account = event["actor"]["login_user"].as_str().unwrap_or_default();
+        let name = account.rsplit('\\').next().unwrap_or(account);
+        *counted.entry(name.to_owned()).or_default() += 1;
     }
     Ok(counted)
 }
