@@ -117,7 +117,7 @@ fn csv_of(records: &[Value]) -> Result<Vec<u8>> {
         let cells = [text("Id"), text("CreationTime"), String::new(), text("Operation"), text("UserId")];
         writer.write_record(cells.iter().chain([&record.to_string()]))?;
     }
-    Ok(writer.into_inner().map_err(|error| anyhow::anyhow!("{error}"))?)
+    writer.into_inner().map_err(|error| anyhow::anyhow!("{error}"))
 }
 
 fn put(practice: &Practice, name: &str, bytes: &[u8]) -> Result<PathBuf> {
