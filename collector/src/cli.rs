@@ -206,7 +206,7 @@ pub enum Command {
     Finding(findings::FindingArgs),
     /// What an account touched, when
     Events(EventsArgs),
-    /// Take in records that a service or server made itself: Microsoft 365, Exchange, a health-record system
+    /// Take in records that a service, server or computer made itself: Microsoft 365, Exchange, a health-record system, Windows
     Import(import::ImportArgs),
     /// Ask Microsoft 365 for its audit log now, through the application of [m365] in collector.toml
     Poll(import::PollArgs),

@@ -36,6 +36,7 @@ use tracing::{error, info, warn};
 use crate::engine::{Effect, Engine, Entry, Snapshot};
 use crate::finding::step::StepAct;
 use crate::finding::{Finding, FindingStep};
+use crate::import::identity;
 use crate::ledger::{LedgerError, LedgerHandle, from_frame, from_pruned};
 use crate::need_to_know::host_of;
 use crate::on_site::{self, Facts};
@@ -304,9 +305,10 @@ impl Follower {
             let Ok(event) = entry.event() else { continue };
             self.mark(&author, number, &event, received, changes)?;
             told.observe(record, &event)?;
-            let id = event.source.as_ref().and_then(|source| source.record.as_deref());
-            if let (Some(source), Some(id)) = (batch.author.source(), id) {
-                changes.imported(source, id, &event);
+            if let Some(source) = batch.author.source()
+                && let Some(id) = identity(source, &event)
+            {
+                changes.imported(source, &id, &event);
             }
             let host = host_of(&batch.author, &event);
             let seen = Entry { author: &author, host, number, event: &event, received };

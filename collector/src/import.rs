@@ -17,6 +17,7 @@ pub mod m365;
 pub mod records;
 mod tally;
 pub mod task;
+pub mod windows;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +36,8 @@ pub enum Source {
     Exchange,
     /// A health-record system.
     EhrAudit,
+    /// Event logs of Windows machines without an agent.
+    Evtx,
 }
 
 impl Source {
@@ -44,6 +47,7 @@ impl Source {
             "m365" => Some(Self::M365),
             "exchange" => Some(Self::Exchange),
             "ehr-audit" => Some(Self::EhrAudit),
+            "evtx" => Some(Self::Evtx),
             _ => None,
         }
     }
@@ -54,11 +58,12 @@ impl Source {
             Self::M365 => "m365",
             Self::Exchange => "exchange",
             Self::EhrAudit => "ehr-audit",
+            Self::Evtx => "evtx",
         }
     }
 
     /// Every source.
-    pub const ALL: &'static [Self] = &[Self::M365, Self::Exchange, Self::EhrAudit];
+    pub const ALL: &'static [Self] = &[Self::M365, Self::Exchange, Self::EhrAudit, Self::Evtx];
 
     /// Name of its sensor in events.
     pub const fn sensor(self) -> &'static str {
@@ -66,6 +71,7 @@ impl Source {
             Self::M365 => m365::SENSOR,
             Self::Exchange => exchange::SENSOR,
             Self::EhrAudit => ehr::SENSOR,
+            Self::Evtx => windows::SENSOR,
         }
     }
 }
@@ -79,6 +85,29 @@ pub enum Found {
     Noise(&'static str),
     /// It cannot be read.
     Damaged(String),
+    /// No record: what earlier ones amount to, told at the end.
+    Rest(Vec<Event>),
+}
+
+/// What tells a record of a source from every other one: the id that the source gave it; of a copied event log, whose
+/// numbers are unique in one log only, its computer, log, number, time and what it is.
+pub(crate) fn identity(source: &str, event: &Event) -> Option<String> {
+    let from = event.source.as_ref()?;
+    let record = from.record.as_deref()?;
+    if source != Source::Evtx.name() || record.starts_with("file:") {
+        return Some(record.to_owned());
+    }
+    let object = event.object.as_ref();
+    let parts = [
+        from.computer.as_deref().unwrap_or_default(),
+        from.sensor.as_deref().unwrap_or_default(),
+        record,
+        &event.time,
+        event.kind.as_str(),
+        event.action.as_ref().map_or("", |action| action.as_str()),
+        object.and_then(|object| object.path.as_deref()).unwrap_or_default(),
+    ];
+    Some(parts.join("\n"))
 }
 
 /// A file is not what it was said to be: nothing of it was taken.

@@ -17,7 +17,8 @@ use super::{Answer, Failure, blocking, preservation};
 use crate::app::App;
 use crate::import::Source;
 use crate::import::ehr::map::Map;
-use crate::import::task::{Import, ImportAct, ImportError};
+use crate::import::task::{Beside, Import, ImportAct, ImportError};
+use crate::import::windows;
 use crate::poll::PollError;
 
 /// The largest piece of a file, bytes: as base64 in JSON it fits into a request.
@@ -57,9 +58,10 @@ pub(super) fn routes() -> Api {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BeginRequest {
-    /// Where its records come from: `m365`, `exchange`, `ehr-audit`.
+    /// Where its records come from: `m365`, `exchange`, `ehr-audit`, `evtx`.
     source: String,
-    /// Which column holds what, for a CSV file of a health-record system: the text of the map.
+    /// The text of the map: which column of a health-record system's CSV holds what, or what is watched on the machine of an
+    /// event log.
     #[serde(default)]
     map: Option<String>,
     /// Its name, without a folder.
@@ -102,12 +104,7 @@ async fn begin(State(app): State<App>, Json(request): Json<BeginRequest>) -> Ans
         let known: Vec<&str> = Source::ALL.iter().map(|source| source.name()).collect();
         Failure::bad(format!("`{}` is no source of imports; use one of {}", request.source, known.join(", ")))
     })?;
-    let map = request
-        .map
-        .as_deref()
-        .map(Map::parse)
-        .transpose()
-        .map_err(|error| Failure::bad(error.to_string()))?;
+    let beside = beside(source, request.map.as_deref()).map_err(Failure::bad)?;
     let name = |text: &str, most: usize| {
         let kept: String = text.chars().filter(|letter| !letter.is_control()).take(most).collect();
         kept.trim().to_owned()
@@ -132,7 +129,7 @@ async fn begin(State(app): State<App>, Json(request): Json<BeginRequest>) -> Ans
     }
     let begun = {
         let app = app.clone();
-        blocking(move || Ok(Import::begin(&app, source, map, file, by)?)).await
+        blocking(move || Ok(Import::begin(&app, source, beside, file, by)?)).await
     };
     let mut slot = running.0.lock().unwrap_or_else(PoisonError::into_inner);
     match begun {
@@ -143,6 +140,21 @@ async fn begin(State(app): State<App>, Json(request): Json<BeginRequest>) -> Ans
         Err(failure) => {
             *slot = None;
             Err(failure)
+        }
+    }
+}
+
+/// What a text beside the file says, by the source.
+fn beside(source: Source, text: Option<&str>) -> Result<Beside, String> {
+    let Some(text) = text else { return Ok(Beside::default()) };
+    match source {
+        Source::EhrAudit => {
+            let map = Map::parse(text).map_err(|error| error.to_string())?;
+            Ok(Beside { map: Some(map), ..Beside::default() })
+        }
+        Source::Evtx => Ok(Beside { watches: windows::watches(text)?, ..Beside::default() }),
+        Source::M365 | Source::Exchange => {
+            Err(format!("files of {} need no --map; leave it out", source.name()))
         }
     }
 }

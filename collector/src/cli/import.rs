@@ -22,7 +22,8 @@ use crate::admin::imports::PART_BYTES_MAX;
     ntk-collector import m365 AuditLog_2026-11-01_2026-11-30.csv --by mary\n  \
     ntk-collector import exchange SearchResult.xml\n  \
     ntk-collector import ehr-audit access-log.csv --map our-ehr.toml\n  \
-    ntk-collector import ehr-audit AuditEvent.ndjson\n\n\
+    ntk-collector import ehr-audit AuditEvent.ndjson\n  \
+    ntk-collector import evtx Security.evtx --map watched.toml\n\n\
 Microsoft 365: in Purview, “Audit”, search the days that are wanted, “Export”, “Download all results”; import the file as \
 it comes. Files of JSON (the Management Activity API, Sentinel, Graph) are read as well. The same file, or one that \
 overlaps it, may be imported again: what is there already is not doubled. Subjects of messages are never kept, nor the \
@@ -30,15 +31,17 @@ file.\n\n\
 Health-record systems: a file of FHIR AuditEvent (NDJSON) as it is; a file of CSV with a map, which says in TOML which \
 column holds what: time = \"Access Time\", user = \"User ID\", and where there are such columns patient, action, what, \
 from, outcome, id; timezone = \"America/New_York\" where its times bear none; [actions] gives words another meaning: \
-\"Chart Review\" = \"read\", \"Login\" = \"login\", \"Heartbeat\" = \"noise\".")]
+\"Chart Review\" = \"read\", \"Login\" = \"login\", \"Heartbeat\" = \"noise\".\n\n\
+Event logs (.evtx) copied from a Windows machine without an agent: logins and changes are told; file access only below what \
+a map names, in TOML: [[watch]] with path = 'C:\\Exports', class = \"export\", and owner where it is somebody's.")]
 pub struct ImportArgs {
-    /// Where the records come from: m365, exchange, ehr-audit
+    /// Where the records come from: m365, exchange, ehr-audit, evtx
     #[arg(value_name = "SOURCE")]
     pub source: String,
     /// The file
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Which column holds what, for a CSV file of a health-record system
+    /// Which column holds what, for a CSV file of a health-record system; what is watched there, for an event log
     #[arg(long, value_name = "FILE")]
     pub map: Option<PathBuf>,
     /// Who imports it [default: the account that runs this command]

@@ -9,13 +9,15 @@ use ntk_evidence::author_log::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 use ntk_evidence::entry::{Entry, EntryError};
 use ntk_evidence::event::{Event, Gap, Kind, Source as EventSource};
 use ntk_evidence::hash::hex;
+use ntk_windows::watch::Watches;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::author::Writer;
 use super::ehr::map::Map;
 use super::records::{Content, Record, Records};
-use super::{Found, NotThis, Source, Tally, ehr, exchange, m365};
+use super::windows::Waiting;
+use super::{Found, NotThis, Source, Tally, ehr, exchange, identity, m365};
 use crate::app::App;
 use crate::home::HomeError;
 use crate::ledger::LedgerError;
@@ -97,10 +99,21 @@ impl Span {
     }
 }
 
+/// What somebody gives beside a file.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// Which column holds what.
+    pub map: Option<Map>,
+    /// What is watched on the machine that a log is of.
+    pub watches: Watches,
+}
+
 /// How a file is cut into records.
 enum Form {
     Records(Records),
     Exchange(exchange::Records),
+    /// A log of Windows, on disk until it is whole.
+    Log(Waiting),
     /// No file: answers of a service, each whole.
     Answers,
 }
@@ -108,6 +121,8 @@ enum Form {
 /// An import at work.
 pub struct Import {
     map: Option<Map>,
+    /// What is watched on the machine that a log is of.
+    watches: Watches,
     source: Source,
     file: String,
     by: String,
@@ -131,11 +146,12 @@ impl Import {
     pub fn begin(
         app: &App,
         source: Source,
-        map: Option<Map>,
+        beside: Beside,
         file: String,
         by: String,
     ) -> Result<Self, ImportError> {
         app.lookup.up_to_date()?;
+        let Beside { map, watches } = beside;
         let writer = Writer::open(app, source)?;
         let first_number =
             app.ledger.published().authors.get(writer.author()).map_or(0, |known| known.log.size());
@@ -148,8 +164,10 @@ impl Import {
             form: match source {
                 Source::M365 | Source::EhrAudit => Form::Records(Records::default()),
                 Source::Exchange => Form::Exchange(exchange::Records::default()),
+                Source::Evtx => Form::Log(Waiting::new(&app.practice.home.cache())?),
             },
             map,
+            watches,
             is_checked: false,
             hash: Sha256::new(),
             bytes: 0,
@@ -169,7 +187,7 @@ impl Import {
         what: String,
         by: String,
     ) -> Result<Self, ImportError> {
-        Ok(Self { form: Form::Answers, ..Self::begin(app, source, None, what, by)? })
+        Ok(Self { form: Form::Answers, ..Self::begin(app, source, Beside::default(), what, by)? })
     }
 
     /// Bytes that came so far.
@@ -202,6 +220,10 @@ impl Import {
                 whole.push(bytes)?;
                 return Ok(());
             }
+            Form::Log(waiting) => {
+                waiting.push(bytes)??;
+                return Ok(());
+            }
             Form::Answers => return self.whole(app, bytes),
         };
         self.take(app, records)
@@ -211,6 +233,11 @@ impl Import {
     pub fn end(mut self, app: &App) -> Result<ImportAct, ImportError> {
         let form = std::mem::replace(&mut self.form, Form::Records(Records::default()));
         let rest = match form {
+            Form::Log(waiting) => {
+                let (watches, now) = (std::mem::take(&mut self.watches), app.ledger.now());
+                waiting.read(watches, &now, |row, found| self.found(app, row, found, false))???;
+                Vec::new()
+            }
             Form::Answers => Vec::new(),
             Form::Records(records) => {
                 self.check(records.columns())?;
@@ -264,7 +291,7 @@ impl Import {
             match self.source {
                 Source::M365 => m365::fits(columns)?,
                 Source::EhrAudit => ehr::fits(columns, self.map.as_ref())?,
-                Source::Exchange => {}
+                Source::Exchange | Source::Evtx => {}
             }
             self.is_checked = true;
         }
@@ -272,22 +299,30 @@ impl Import {
     }
 
     fn record(&mut self, app: &App, record: &Record) -> Result<(), ImportError> {
-        self.tally.records = self.tally.records.saturating_add(1);
         let (found, is_cut) = match &record.content {
             Content::Damaged(what) => (Found::Damaged(what.clone()), false),
             _ => match self.source {
                 Source::M365 => m365::read(record),
                 Source::Exchange => (exchange::read(record), false),
                 Source::EhrAudit => (ehr::read(record, self.map.as_ref()), false),
+                Source::Evtx => (Found::Damaged("it is no event log".to_owned()), false),
             },
         };
+        self.found(app, record.row, found, is_cut)
+    }
+
+    /// Takes in what one record comes to.
+    fn found(&mut self, app: &App, row: u64, found: Found, is_cut: bool) -> Result<(), ImportError> {
+        if !matches!(found, Found::Rest(_)) {
+            self.tally.records = self.tally.records.saturating_add(1);
+        }
         match found {
-            Found::Damaged(what) => self.tally.damage(record.row, &what),
+            Found::Damaged(what) => self.tally.damage(row, &what),
             Found::Noise(rule) => {
                 let n = self.tally.noise.entry(rule.to_owned()).or_default();
                 *n = n.saturating_add(1);
             }
-            Found::Events(events) => {
+            Found::Events(events) | Found::Rest(events) => {
                 if is_cut {
                     self.tally.cut = self.tally.cut.saturating_add(1);
                 }
@@ -312,7 +347,7 @@ impl Import {
     }
 
     pub(crate) fn event(&mut self, app: &App, event: Event) -> Result<(), ImportError> {
-        let id = event.source.as_ref().and_then(|source| source.record.clone()).unwrap_or_default();
+        let id = identity(self.source.name(), &event).unwrap_or_default();
         let known = match self.seen.insert(mark(&id)) {
             true => app.lookup.store().imported(self.source.name(), &id)?,
             // Twice in one file: the first one counts.
@@ -389,7 +424,8 @@ impl Import {
         if self.tally.cut > 0 {
             gap("cells_cut", self.cut.first, self.cut.last, Some(self.tally.cut));
         }
-        if self.tally.damaged > 0 && span.first.is_some() {
+        // The room of Windows tells damage itself, between the records on both sides of it.
+        if self.tally.damaged > 0 && span.first.is_some() && self.source != Source::Evtx {
             gap("import_damaged", span.first, span.last, Some(self.tally.damaged));
         }
         gaps

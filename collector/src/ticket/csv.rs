@@ -164,9 +164,9 @@ mod tests {
                 nothing was imported; the file has 10 things to mend:
                 - line 3, column hours: `x` is not a whole number of hours
                 - line 3, column for: `nobody` is not in the roster; use an id that `ntk-collector roster export` shows
-                - line 3, column class: `tea` is none of mailbox, voicemail, ehr, export, hr, backup, system, self, login, elevation, remote_control, recording; name exactly one
+                - line 3, column class: `tea` is none of mailbox, voicemail, ehr, export, hr, backup, system, self, login, elevation, remote_control, recording, access_rights; name exactly one
                 - line 3, column reason: is empty; say why in a few words
-                - line 4, column class: `tea` is none of mailbox, voicemail, ehr, export, hr, backup, system, self, login, elevation, remote_control, recording; name exactly one
+                - line 4, column class: `tea` is none of mailbox, voicemail, ehr, export, hr, backup, system, self, login, elevation, remote_control, recording, access_rights; name exactly one
                 - line 4, column to: `soon` is not a time; write 2026-11-20, 2026-11-20T18:30 or 2026-11-20T18:30:00Z
                 - line 4, column hours: give an end or a number of hours, not both
                 - line 4, column hours: is a number from 1 to 72

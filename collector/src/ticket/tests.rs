@@ -151,8 +151,8 @@ fn a_request_is_read_or_every_fault_of_it_is_named() {
     reads(
         json!({"class": "mailbox, ehr"}),
         expect![[r#"
-        class: `mailbox, ehr` is none of mailbox, voicemail, ehr, export, hr, backup, system, self, login, elevation, remote_control, recording; name exactly one
-    "#]],
+            class: `mailbox, ehr` is none of mailbox, voicemail, ehr, export, hr, backup, system, self, login, elevation, remote_control, recording, access_rights; name exactly one
+        "#]],
     );
     reads(
         json!({"from": "2026-11-27T14:00", "to": "2026-11-30T14:01"}),

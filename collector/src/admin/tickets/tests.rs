@@ -156,10 +156,10 @@ async fn a_file_is_imported_whole_or_not_at_all() {
     said(
         rig.post("/v1/tickets/request", wrong).await,
         expect![[r#"
-        400 --for: `nobody` is not in the roster; use an id that `ntk-collector roster export` shows
-        --class: `tea` is none of mailbox, voicemail, ehr, export, hr, backup, system, self, login, elevation, remote_control, recording; name exactly one
-        --hours: is a number from 1 to 72
-        --reason: is empty; say why in a few words"#]],
+            400 --for: `nobody` is not in the roster; use an id that `ntk-collector roster export` shows
+            --class: `tea` is none of mailbox, voicemail, ehr, export, hr, backup, system, self, login, elevation, remote_control, recording, access_rights; name exactly one
+            --hours: is a number from 1 to 72
+            --reason: is empty; say why in a few words"#]],
     );
     said(
         rig.post("/v1/tickets/decline", json!({"id": "T-1", "by": "mary"})).await,

@@ -28,7 +28,7 @@ fn told(found: &Found) -> String {
     match found {
         Found::Noise(rule) => format!("noise: {rule}"),
         Found::Damaged(what) => format!("damaged: {what}"),
-        Found::Events(events) => {
+        Found::Events(events) | Found::Rest(events) => {
             events.iter().map(|event| serde_json::to_string(event).unwrap()).collect::<Vec<_>>().join("\n")
         }
     }

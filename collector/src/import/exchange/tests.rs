@@ -23,7 +23,7 @@ fn all(text: &str) -> Result<Vec<Record>, NotThis> {
 
 fn told(records: &[Record]) -> String {
     let line = |record: &Record| match read(record) {
-        Found::Events(events) => serde_json::to_string(&events[0]).unwrap(),
+        Found::Events(events) | Found::Rest(events) => serde_json::to_string(&events[0]).unwrap(),
         Found::Noise(rule) => format!("noise: {rule}"),
         Found::Damaged(what) => format!("damaged: {what}"),
     };

@@ -132,6 +132,8 @@ const TABLE: &[(&str, Does)] = &[
     ("newinboundconnector", Opens(Way::Connector)),
     ("setinboundconnector", Opens(Way::Connector)),
     ("newsendconnector", Opens(Way::Connector)),
+    ("installtransportagent", Opens(Way::Connector)),
+    ("enabletransportagent", Opens(Way::Connector)),
     ("newmailboxexportrequest", Opens(Way::MailboxExport)),
     ("newmailboxsearch", Opens(Way::ContentSearch)),
     ("searchmailbox", Opens(Way::ContentSearch)),
