@@ -195,7 +195,10 @@ impl EventLogSensor {
             Some(place) => place,
             None => self.newest(name)?,
         };
-        let is_there = place.record == 0 || self.reread(name, &place)?;
+        let is_there = place.record == 0 || self.is_there(name, &place)?;
+        if is_there && place.record > 0 {
+            self.reread(name, &place)?;
+        }
         let (place, start) = match (is_there, place.record) {
             (true, 0) => (place, Start::Oldest),
             (true, record) => (place, Start::Behind(record)),
@@ -216,8 +219,21 @@ impl EventLogSensor {
         Ok(head.map(|head| Place { record: head.record, at: head.at, more: 0 }).unwrap_or_default())
     }
 
-    /// Reads what lies before a place, for the sessions in it; whether its record is still there and the same.
-    fn reread(&mut self, name: &str, place: &Place) -> io::Result<bool> {
+    /// Whether the record of a place is still there and the same. Looked at before anything is read again: of a cleared log
+    /// that counts anew nothing was told, and the room must not take it for what it knows.
+    fn is_there(&self, name: &str, place: &Place) -> io::Result<bool> {
+        let mut records = self.log.reread(name, place.record, 1)?;
+        while let Some(xml) = records.next()? {
+            let Some(head) = Head::of(&xml) else { continue };
+            if head.record >= place.record {
+                return Ok(head.record == place.record && head.at == place.at);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads what lies before a place again, for the sessions in it.
+    fn reread(&mut self, name: &str, place: &Place) -> io::Result<()> {
         let mut records = self.log.reread(name, place.record, REREAD_MAX)?;
         while let Some(xml) = records.next()? {
             let Some(head) = Head::of(&xml) else { continue };
@@ -226,11 +242,8 @@ impl EventLogSensor {
             }
             // What it tells was told.
             let _ = self.room.feed(&xml);
-            if head.record == place.record {
-                return Ok(head.at == place.at);
-            }
         }
-        Ok(false)
+        Ok(())
     }
 
     /// Reads some records of a channel; whether there may be more at once.
