@@ -220,6 +220,8 @@ fn a_morning_of_microsoft_365_becomes_findings_a_review_and_a_bundle_that_verifi
     ] {
         ensure!(page.contains(said), "`{said}` is not on the page");
     }
+    // Two messages were accessed after the account was given access: that is said once, with the first of them.
+    assert_eq!(page.matches("Rights of this account were changed").count(), 1);
     // That somebody imported is told in the review of the week in which they did.
     let now = practice.folder().join("now");
     practice.collector(&["report", "--out", &now.to_string_lossy()])?;

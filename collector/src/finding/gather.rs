@@ -6,7 +6,7 @@ use super::aggregate::Key;
 use super::severity::{is_break_glass, severity};
 use super::{CANDIDATES_MAX, Deed, Finding, NUMBERS_MAX, SIGNALS_MAX, Severity, Way, wording};
 use crate::need_to_know::{Access, Asset, Decision, Judgement, Who};
-use crate::signal::{Signal, Weight};
+use crate::signal::{Signal, SignalKind, Weight};
 
 /// One judged access with everything that stands beside it.
 pub(super) struct Seen<'a> {
@@ -130,7 +130,8 @@ impl Finding {
     /// Takes a signal once, and says whether it did; where there is no more room, one that asks for a look takes
     /// the place of one that does not.
     fn take_signal(&mut self, signal: &Signal) -> bool {
-        if self.signals.iter().any(|have| have.kind == signal.kind && have.sentence == signal.sentence) {
+        if let Some(have) = self.signals.iter_mut().find(|have| is_same(have, signal)) {
+            have.weight = have.weight.max(signal.weight);
             return false;
         }
         if self.signals.len() >= SIGNALS_MAX {
@@ -154,6 +155,19 @@ impl Finding {
             }
         }
     }
+}
+
+/// Whether two signals say the same. How long ago rights or a password were changed differs with each access of a session:
+/// the first of them says it, and the others would crowd out what else is unusual.
+fn is_same(one: &Signal, other: &Signal) -> bool {
+    let what = |signal: &Signal| match signal.kind {
+        SignalKind::AfterRightsChange | SignalKind::AfterReset => {
+            signal.sentence.split_once(" before, ").map(|(_, by)| by.to_owned())
+        }
+        _ => None,
+    };
+    one.kind == other.kind
+        && (one.sentence == other.sentence || (what(one).is_some() && what(one) == what(other)))
 }
 
 fn weakness(confidence: Option<&Confidence>) -> u8 {

@@ -388,6 +388,7 @@ pub fn what(finding: &Finding) -> String {
         .map(|deed| {
             let verb = match (&deed.action, finding.asset.area) {
                 (_, Area::AccessRights) => "change of who may reach mail",
+                (Some(action), _) if matches!(family(finding), Family::MailService) => service::deed(action),
                 (Some(Action::Read), _) => "opened for reading",
                 (Some(Action::Write), _) => "opened for writing",
                 (Some(Action::List), _) => "listed",

@@ -31,6 +31,18 @@ pub(super) fn mail(finding: &Finding, deed: &Deed) -> String {
     )
 }
 
+/// One kind of deed in a mailbox, where it is counted.
+pub(super) fn deed(action: &Action) -> &'static str {
+    match action {
+        Action::List => "folder synchronised",
+        Action::Create => "message made, copied or sent",
+        Action::Write => "message changed",
+        Action::Delete => "message removed",
+        Action::Rename => "message moved",
+        _ => "message accessed",
+    }
+}
+
 /// What was done with health records, and that it is the system that says so.
 pub(super) fn health_records(finding: &Finding, deed: &Deed) -> String {
     let records = |what: &str| match deed.count {
