@@ -171,13 +171,15 @@ async fn a_review_made_of_rollups_is_the_one_made_of_entries() {
 async fn a_rollup_is_smaller_than_its_entries_and_names_no_path() {
     let rig = practice().await;
     tokio::task::block_in_place(|| {
-        assert!(roll(&rig, 400) > 0);
+        // Small ones: where the last one ends, so that the folder that is read whole lies in none, depends on how acts fall
+        // between batches.
+        assert!(roll(&rig, 50) > 0);
         let store = rig.app().lookup.store();
         let of = |cover: &Cover| store.rollup(cover.first).unwrap().unwrap();
         let rollups: Vec<_> = store.covers().unwrap().iter().map(of).collect();
         let n: u64 = rollups.iter().flat_map(|rollup| &rollup.rows).map(|row| row.entries).sum();
         let n_rows: usize = rollups.iter().map(|rollup| rollup.rows.len()).sum();
-        assert!(n_rows + 250 < usize::try_from(n).unwrap(), "{n_rows} rows of {n} entries");
+        assert!(n_rows + 150 < usize::try_from(n).unwrap(), "{n_rows} rows of {n} entries");
         let text = serde_json::to_string(&rollups).unwrap();
         assert!(text.contains("/srv/mailbox"), "the folder");
         let file = |event: &Event| event.object.as_ref().and_then(|object| object.path.clone());
