@@ -100,8 +100,13 @@ impl Classifier {
             events.push(event);
         }
         for record in &observation.records {
-            events.extend(account_change(record, actor));
-            events.extend(daemon_stopped(record));
+            // Not `extend`: it would move an event that is none for each record.
+            if let Some(event) = account_change(record, actor) {
+                events.push(event);
+            }
+            if let Some(event) = daemon_stopped(record) {
+                events.push(event);
+            }
         }
     }
 

@@ -253,6 +253,8 @@ struct Place {
 
 /// Does what the command line asks.
 pub fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    crate::footprint::begin();
     // One provider of cryptography, named here; a second one in the program would be refused.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match Arguments::try_parse() {

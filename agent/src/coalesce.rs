@@ -4,7 +4,8 @@
 //! not run backwards: the machine's monotonic one when live, the records' own when played.
 //!
 //! An event is complete at its EOE record, or at PROCTITLE, the last one before it (auditd's files have no
-//! EOE). Types that are an event by themselves are complete at once. What stays unfinished for
+//! EOE, and live the kernel keeps it back: `sensor::audit::filter_ffi`); an io_uring event, which has no PROCTITLE, when as
+//! many PATH records are here as it announces. Types that are an event by themselves are complete at once. What stays unfinished for
 //! [`PATIENCE`] is given out with what it has, and says what is missing. A LOGIN is given out before any
 //! later event, because it says whose session that event belongs to.
 //!
@@ -103,6 +104,14 @@ impl Observation {
     }
 }
 
+/// Whether these are an io_uring event with every PATH that it announces: nothing of it comes after the last one but EOE. It
+/// has to go out then: it names no person but its process, and that may be gone soon.
+fn is_whole_of_io_uring(records: &[Record]) -> bool {
+    let Some(first) = records.first().filter(|first| first.kind() == kind::URINGOP) else { return false };
+    let n_paths = records.iter().filter(|record| record.kind() == kind::PATH).count();
+    n_paths > 0 && first.number("items") == u64::try_from(n_paths).ok()
+}
+
 /// The machine and the event that a record belongs to.
 type Key = (Stamp, Option<Box<str>>);
 
@@ -136,7 +145,7 @@ impl Coalescer {
             self.finish(key, Observation::new(stamp, vec![record]), &mut out);
             return out;
         }
-        let ends = matches!(record.kind(), kind::EOE | kind::PROCTITLE);
+        let mut ends = matches!(record.kind(), kind::EOE | kind::PROCTITLE);
         let bytes = record.size_bytes();
         let pending = self.pending.entry(key.clone()).or_insert_with(|| Pending {
             // SYSCALL, CWD, PATH, PROCTITLE, and one more.
@@ -146,6 +155,7 @@ impl Coalescer {
         });
         if record.kind() != kind::EOE {
             pending.records.push(record);
+            ends |= is_whole_of_io_uring(&pending.records);
             pending.bytes = pending.bytes.saturating_add(bytes);
             self.pending_bytes = self.pending_bytes.saturating_add(bytes);
         }

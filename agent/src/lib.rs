@@ -15,6 +15,8 @@ pub mod decoy;
 #[cfg(target_os = "linux")]
 pub mod discover;
 pub mod enroll;
+#[cfg(target_os = "linux")]
+pub mod footprint;
 pub mod host;
 pub mod identity;
 #[cfg(target_os = "linux")]

@@ -24,6 +24,9 @@ pub use stamp::{Stamp, rfc3339};
 /// Longest record that is read. The kernel's own bound is 8,970 bytes; auditd adds names to it.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 
+/// Room that [`RawRecords`] begins with.
+const FIRST_BYTES: usize = 4096;
+
 /// Login uid and session that the kernel writes for "none".
 pub const UNSET: u32 = u32::MAX;
 
@@ -46,6 +49,10 @@ pub struct RawRecords {
 impl RawRecords {
     /// Adds one.
     pub fn push(&mut self, raw: RawRecord<'_>) {
+        if self.ends.is_empty() {
+            // A few records; under load it grows from here and not from nothing.
+            self.bytes.reserve(FIRST_BYTES);
+        }
         self.bytes.extend_from_slice(raw.payload);
         self.ends.push((raw.kind, self.bytes.len()));
     }

@@ -369,6 +369,8 @@ struct Agent {
 
 impl Agent {
     fn wait(&mut self, controls: &mpsc::Receiver<Control>, service: &Service) {
+        #[cfg(target_os = "linux")]
+        let mut footprint = crate::footprint::Footprint::default();
         self.tell_health("start");
         self.write_status(status::Life::Running);
         loop {
@@ -387,6 +389,8 @@ impl Agent {
             #[cfg(target_os = "linux")]
             self.seal_a_test();
             self.write_status(status::Life::Running);
+            #[cfg(target_os = "linux")]
+            footprint.look();
         }
     }
 

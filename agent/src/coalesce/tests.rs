@@ -56,6 +56,21 @@ fn without_eoe_an_event_ends_with_its_command_line_and_late_records_are_dropped(
 }
 
 #[test]
+fn an_io_uring_event_ends_with_the_last_path_that_it_announces() {
+    check(
+        "type=URINGOP msg=audit(1.000:1): uring_op=18 items=2 pid=7
+         type=CWD msg=audit(1.000:1): cwd=\"/\"
+         type=PATH msg=audit(1.000:1): item=0
+         type=URINGOP msg=audit(1.000:2): uring_op=26 items=0 pid=7
+         type=PATH msg=audit(1.000:1): item=1",
+        expect![[r#"
+            1302: 1 [1336, 1307, 1302, 1302] Complete
+            end: 2 [1336] Complete
+        "#]],
+    );
+}
+
+#[test]
 fn what_is_missing_is_said() {
     check(
         "type=SYSCALL msg=audit(1.000:1): items=2

@@ -39,7 +39,7 @@ pub(super) fn split(text: &[u8]) -> Option<Parts<'_>> {
 
 /// The first value of a name.
 pub(super) fn find<'a>(text: &'a [u8], name: &str) -> Option<Value<'a>> {
-    Fields { text, at: 0 }.find(|slot| slot.name(text) == name.as_bytes())?.value(text)
+    Fields::of(text).find(|slot| slot.name(text) == name.as_bytes())?.value(text)
 }
 
 /// Where one field stands in its part: positions of its name and its value.
@@ -81,13 +81,18 @@ impl Indexed {
             _ => 28,
         };
         let mut slots = Vec::with_capacity(n_fields);
-        slots.extend(Fields { text, at: 0 });
+        slots.extend(Fields::of(text));
         Self { text: text.into(), slots }
     }
 
     /// The first value of a name.
     pub(super) fn find(&self, name: &str) -> Option<Value<'_>> {
-        let is_it = |slot: &&Slot| slot.name(&self.text) == name.as_bytes();
+        let (name, first) = (name.as_bytes(), name.as_bytes().first());
+        // Many names are as long as many others: the first letter keeps most of them from being compared.
+        let is_it = |slot: &&Slot| {
+            let found = slot.name(&self.text);
+            found.first() == first && found == name
+        };
         self.slots.iter().find(is_it)?.value(&self.text)
     }
 
@@ -100,39 +105,52 @@ impl Indexed {
 /// The fields of a part, in order. A record has less than 65,536 bytes ([`super::RECORD_BYTES_MAX`]), so that 16 bits
 /// hold a position; what would lie beyond is none.
 struct Fields<'a> {
-    text: &'a [u8],
-    at: usize,
+    n_bytes: usize,
+    rest: std::slice::Iter<'a, u8>,
 }
 
-impl Fields<'_> {
-    /// From here to the next byte of a kind, or to the end.
-    fn until(&self, from: usize, is_it: impl Fn(u8) -> bool) -> usize {
-        let rest = self.text.get(from..).unwrap_or_default();
-        rest.iter().position(|byte| is_it(*byte)).map_or(self.text.len(), |at| from.saturating_add(at))
+impl<'a> Fields<'a> {
+    fn of(text: &'a [u8]) -> Self {
+        Self { n_bytes: text.len(), rest: text.iter() }
     }
 
-    fn byte(&self, at: usize) -> Option<u8> {
-        self.text.get(at).copied()
+    /// Position of the byte that comes next.
+    fn at(&self) -> usize {
+        self.n_bytes.saturating_sub(self.rest.len())
+    }
+
+    /// Goes past the end of a value; its position.
+    fn end(&mut self, mark: u8) -> usize {
+        let at = self.at();
+        self.rest.position(|byte| *byte == mark).map_or(self.n_bytes, |n| at.saturating_add(n))
     }
 }
 
 impl Iterator for Fields<'_> {
     type Item = Slot;
 
+    /// Each byte is looked at once: a sixth of what an event costs was once spent here.
     fn next(&mut self) -> Option<Slot> {
         loop {
-            let from = self.until(self.at, |byte| !byte.is_ascii_whitespace());
-            let to = self.until(from, |byte| matches!(byte, b'=' | b' '));
-            if self.byte(to)? != b'=' {
-                // A word without a value, as in `op=adding user to group`.
-                self.at = to;
+            let mut byte = *self.rest.next()?;
+            if byte.is_ascii_whitespace() {
                 continue;
             }
-            let start = to.saturating_add(1);
-            let is_quoted = self.byte(start) == Some(b'"');
-            let start = if is_quoted { start.saturating_add(1) } else { start };
-            let end = self.until(start, |byte| byte == if is_quoted { b'"' } else { b' ' });
-            self.at = if is_quoted { end.saturating_add(1) } else { end };
+            let from = self.at().saturating_sub(1);
+            while !matches!(byte, b'=' | b' ') {
+                byte = *self.rest.next()?;
+            }
+            if byte == b' ' {
+                // A word without a value, as in `op=adding user to group`.
+                continue;
+            }
+            let to = self.at().saturating_sub(1);
+            let is_quoted = self.rest.as_slice().first() == Some(&b'"');
+            if is_quoted {
+                self.rest.next();
+            }
+            let start = self.at();
+            let end = self.end(if is_quoted { b'"' } else { b' ' });
             let place = |from: usize, to: usize| Some((u16::try_from(from).ok()?, u16::try_from(to).ok()?));
             return Some(Slot { name: place(from, to)?, value: place(start, end)?, is_quoted });
         }
@@ -192,7 +210,7 @@ impl<'a> Value<'a> {
 
     /// A decimal number.
     pub fn number(self) -> Option<u64> {
-        std::str::from_utf8(self.bytes()).ok()?.parse().ok()
+        decimal(self.bytes())
     }
 
     /// A decimal number that may be negative.
@@ -207,8 +225,22 @@ impl<'a> Value<'a> {
 
     /// A hexadecimal number without prefix.
     pub fn hexadecimal(self) -> Option<u64> {
-        u64::from_str_radix(std::str::from_utf8(self.bytes()).ok()?, 16).ok()
+        let digits = self.bytes();
+        let digit = |byte: &u8| char::from(*byte).to_digit(16);
+        let number = digits
+            .iter()
+            .try_fold(0_u64, |number, byte| number.checked_mul(16)?.checked_add(digit(byte)?.into()));
+        number.filter(|_| !digits.is_empty())
     }
+}
+
+/// A number of decimal digits, and nothing else: a record bears a dozen of them, so not by way of text.
+pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| byte.wrapping_sub(b'0'));
+    let number = digits
+        .iter()
+        .try_fold(0_u64, |number, byte| number.checked_mul(10)?.checked_add(digit(byte)?.into()));
+    number.filter(|_| !digits.is_empty())
 }
 
 /// Text of bytes: UTF-8 as it is, anything else byte by byte as `\xNN`, so that no two names become one.

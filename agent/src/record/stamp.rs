@@ -93,7 +93,7 @@ pub fn rfc3339(since_epoch: Duration) -> String {
 fn digits(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let end = bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len());
     let (number, rest) = bytes.split_at_checked(end)?;
-    Some((std::str::from_utf8(number).ok()?.parse().ok()?, rest))
+    Some((super::field::decimal(number)?, rest))
 }
 
 #[cfg(test)]

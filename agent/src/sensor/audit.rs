@@ -11,6 +11,7 @@
 
 mod canary;
 mod drain;
+mod filter_ffi;
 mod follow;
 mod guards;
 mod hold;

@@ -169,7 +169,9 @@ impl Pipeline {
             }
         };
         let stamp = record.stamp();
-        events.extend(self.damage_ends(Some(stamp)));
+        if self.damage.n_records > 0 {
+            events.extend(self.damage_ends(Some(stamp)));
+        }
         self.last = Some(stamp);
         let observations = self.coalescer.take(record, now);
         self.observations(observations, now, events);

@@ -68,15 +68,24 @@ fn cpu_of(pids: &[u32]) -> Result<(Duration, u64, u64)> {
     Ok(sum)
 }
 
-/// Waits until processes rest: their CPU time does not grow for a second.
+/// Waits until processes rest: for two seconds they use less than a hundredth of the time.
 fn at_rest(pids: &[u32]) -> Result<()> {
+    at_rest_for(pids, Duration::from_secs(2))
+}
+
+/// The same for as long as it takes to be what an office sees all day, for figures of memory.
+fn long_at_rest(pids: &[u32]) -> Result<()> {
+    at_rest_for(pids, Duration::from_secs(12))
+}
+
+fn at_rest_for(pids: &[u32], pause: Duration) -> Result<()> {
     let mut last = (Duration::ZERO, Instant::now());
     wait::until_so("the readers to rest", WITHIN, || {
         let now = cpu_of(pids)?.0;
-        if now > last.0 + Duration::from_millis(20) {
+        if now > last.0 + pause / 100 {
             last = (now, Instant::now());
         }
-        Ok(last.1.elapsed() > Duration::from_secs(2))
+        Ok(last.1.elapsed() > pause)
     })
 }
 
@@ -108,7 +117,7 @@ pub(crate) fn measure() -> Result<Table> {
         Ok(audit_state::read()?.owner == machine.agent()?.id() && practice.size_of("bench")? > 0)
     })?;
     let agent = machine.agent()?.id();
-    at_rest(&[agent])?;
+    long_at_rest(&[agent])?;
     let rest = usage::of(agent)?;
     table.row("agent at rest, resident", float(rest.resident) / 1048576.0, "MiB");
     table.row("agent at rest, of that its own memory", float(rest.own) / 1048576.0, "MiB");
@@ -198,7 +207,7 @@ fn peers(table: &mut Table, folder: &Path, script: &Path, watched: &Path, other:
             readers.push(wait::until("laurel", WITHIN, || Ok(named("laurel")))?);
         }
         let name = if laurel.is_some() { "auditd + laurel" } else { "auditd" };
-        at_rest(&readers)?;
+        long_at_rest(&readers)?;
         let rest = cpu_of(&readers)?;
         table.row(format!("{name} at rest, resident"), float(rest.1) / 1048576.0, "MiB");
         table.row(format!("{name} at rest, of that its own memory"), float(rest.2) / 1048576.0, "MiB");

@@ -1,6 +1,6 @@
 //! The audit netlink socket: requests with their answers, and the records of the owner.
 //!
-//! Every call goes through rustix or nix, so that no line of our own is `unsafe`.
+//! Every call but one ([`super::filter_ffi`]) goes through rustix or nix.
 //!
 //! ```text
 //! header: length u32, type u16, flags u16, sequence u32, port u32; then the payload; all in host order
@@ -108,6 +108,7 @@ impl Kernel for AuditSocket {
     fn owner(&mut self, change: &[u8]) -> io::Result<AuditSocket> {
         let mut owner = Self::open()?;
         owner.widen(RECEIVE_BYTES);
+        owner.keep_ends_away();
         owner.request(SET, change)?;
         Ok(owner)
     }
@@ -115,6 +116,7 @@ impl Kernel for AuditSocket {
     fn listener(&mut self) -> io::Result<AuditSocket> {
         let listener = Self::listen()?;
         listener.widen(RECEIVE_BYTES);
+        listener.keep_ends_away();
         Ok(listener)
     }
 }
@@ -169,6 +171,11 @@ impl AuditSocket {
         if sockopt::set_socket_recv_buffer_size_force(&self.socket, bytes).is_err() {
             let _ = sockopt::set_socket_recv_buffer_size(&self.socket, bytes);
         }
+    }
+
+    /// Has the kernel keep back what the coalescer would only throw away; where that fails, it throws it away.
+    fn keep_ends_away(&self) {
+        let _ = super::filter_ffi::keep_ends_away(&self.socket);
     }
 
     /// Waits a moment for one message.
