@@ -38,6 +38,8 @@ pub enum Kind {
     NewAdministrator,
     /// Mail goes on to another address.
     MailForward,
+    /// Nothing came of a mail service's log for a day.
+    ServiceSilent,
 }
 
 /// Whether a notice waits for the end of quiet hours.
@@ -60,7 +62,9 @@ impl Kind {
             | Self::SelfCheck
             | Self::Stopped
             | Self::OutboxRemoved => InQuietHours::Comes,
-            Self::Silent | Self::NewAdministrator | Self::MailForward => InQuietHours::Waits,
+            Self::Silent | Self::NewAdministrator | Self::MailForward | Self::ServiceSilent => {
+                InQuietHours::Waits
+            }
         }
     }
 
@@ -101,6 +105,10 @@ impl Kind {
             Self::MailForward => {
                 ("Mail is now sent on to another address", "Mail is now sent on to other addresses")
             }
+            Self::ServiceSilent => (
+                "No record came from the mail service for a day",
+                "No records came from the mail service for days",
+            ),
         }
     }
 
@@ -120,7 +128,12 @@ impl Kind {
             Self::Stopped => "the collector’s own log; then start it again",
             Self::OutboxRemoved => "Reports (ntk-collector mail check)",
             Self::Silent => "Machines (ntk-collector status); ask whether the power or the network was off",
-            Self::NewAdministrator | Self::MailForward => "People (ntk-collector inventory --all)",
+            Self::NewAdministrator | Self::MailForward => {
+                "Findings and People (ntk-collector findings, ntk-collector inventory --all)"
+            }
+            Self::ServiceSilent => {
+                "whether its audit log is still switched on and the application still let in (ntk-collector poll m365)"
+            }
         }
     }
 }

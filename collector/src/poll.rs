@@ -41,6 +41,8 @@ const LOOKBACK: SignedDuration = SignedDuration::from_hours(24);
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 /// After so long without a record it is said.
 const SILENT_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// The cause of the gap that this is.
+pub(crate) const SILENT: &str = "service_silent";
 /// How often the applications with mail rights are compared.
 const COMPARE_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// An import that brought nothing is an act once a day.
@@ -286,7 +288,7 @@ fn silent(memory: &Memory, now: Timestamp) -> Option<Event> {
         ..EventSource::default()
     });
     event.gap = Some(Gap {
-        cause: "service_silent".to_owned(),
+        cause: SILENT.to_owned(),
         from: Some(heard.to_string()),
         to: Some(now.to_string()),
         lost: None,

@@ -32,3 +32,61 @@
   events.addEventListener("error", () => tell("The connection is gone for now; load this page again to see what came since."));
   if (follow) follow.setAttribute("role", "status");
 })();
+// A file goes in pieces, each when the one before was taken, so that how far it is can be shown and nothing lies here whole.
+(() => {
+  const send = async (form, path, body) => {
+    const answer = await fetch(path, { method: "POST", credentials: "same-origin", body: JSON.stringify(body),
+      headers: { "content-type": "application/json", "x-csrf-token": form.dataset.csrf } });
+    const said = await answer.json().catch(() => ({ error: "The collector’s answer could not be read." }));
+    if (!answer.ok) throw new Error(said.error || "The collector refused it.");
+    return said;
+  };
+  const tell = (at, text, isWrong) => {
+    at.hidden = false;
+    at.className = isWrong ? "alert" : "note";
+    at.textContent = text;
+  };
+  const base64 = (blob) => new Promise((done, failed) => {
+    const reader = new FileReader();
+    reader.onload = () => done(reader.result.slice(reader.result.indexOf(",") + 1));
+    reader.onerror = () => failed(new Error("The file could not be read any more. Choose it again."));
+    reader.readAsDataURL(blob);
+  });
+  const work = (form, said, doing) => {
+    const button = form.querySelector("button");
+    button.disabled = false;
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      button.disabled = true;
+      try { tell(said, await doing()); } catch (error) { tell(said, error.message, true); }
+      button.disabled = false;
+    });
+  };
+  const form = document.getElementById("import");
+  if (form) {
+    const [far, bar, count] = ["import-far", "import-done", "import-count"].map((id) => document.getElementById(id));
+    work(form, document.getElementById("import-said"), async () => {
+      const file = form.elements.file.files[0], map = form.elements.map.value.trim();
+      const begun = await send(form, "/api/v1/imports/begin",
+        { source: form.elements.source.value, file: file.name, by: form.dataset.by, map: map || null });
+      far.hidden = false;
+      bar.max = Math.max(file.size, 1);
+      for (let at = 0; at < file.size; at += begun.part_bytes) {
+        const data = await base64(file.slice(at, at + begun.part_bytes));
+        const now = await send(form, "/api/v1/imports/part", { import: begun.import, at, data });
+        bar.value = now.bytes;
+        count.textContent = `${now.tally.records} records`;
+      }
+      const end = await send(form, "/api/v1/imports/end", { import: begun.import });
+      return `${end.sentence} What it shows stands in the findings as soon as it is decided. SHA-256 of the file: ${end.sha256}`;
+    });
+  }
+  const poll = document.getElementById("poll");
+  if (poll) {
+    work(poll, document.getElementById("poll-said"), async () => {
+      const hours = poll.elements.week.checked ? 168 : null;
+      const said = await send(poll, "/api/v1/poll", { by: poll.dataset.by, lookback_hours: hours });
+      return said.sentence || "The service was asked, and had nothing new.";
+    });
+  }
+})();

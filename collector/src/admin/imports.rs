@@ -26,7 +26,7 @@ pub(crate) const PART_BYTES_MAX: usize = 512 << 10;
 /// So long nothing may come before another import may begin in its place.
 const IDLE_AT_MOST: Duration = Duration::from_secs(10);
 /// Imports that are listed.
-const LISTED_MAX: usize = 100;
+pub(crate) const LISTED_MAX: usize = 100;
 
 /// The import at work.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! Evidence: a bundle asked for, looked through, built, kept, checked, handed on; preserving now; holds.
 
 pub(super) mod form;
+mod imports;
 pub(super) mod steps;
 pub(super) mod words;
 
@@ -34,6 +35,7 @@ use words::{Card, Hand, Preserved, card, hands, preserved};
 pub(super) fn routes() -> Router<Console> {
     Router::new()
         .route("/evidence", get(show))
+        .route("/evidence/imports", get(imports::show))
         .route("/evidence/preview", get(preview))
         .route("/evidence/build", post(steps::build))
         .route("/evidence/preserve", post(steps::preserve))

@@ -135,6 +135,7 @@ pub const PAGES: &[Row] = &[
     post("/breach/{id}", DECIDE),
     // Evidence.
     get("/evidence", DECIDE),
+    get("/evidence/imports", DECIDE),
     get("/evidence/preview", DECIDE),
     post("/evidence/build", DECIDE),
     post("/evidence/preserve", DECIDE),

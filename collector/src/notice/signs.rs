@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use ntk_evidence::act;
-use ntk_evidence::event::{Event, HoldingKind, InventoryReason, Kind as EventKind, Outcome, TamperKind};
+use ntk_evidence::event::{
+    Change, ChangeWhat, Event, HoldingKind, InventoryReason, Kind as EventKind, Outcome, TamperKind,
+};
+use ntk_windows::sid::powerful_group;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,6 +20,10 @@ use crate::silence::{Silence, Step};
 const AT_ONCE_SECONDS: i64 = 300;
 /// Groups whose members administer the machine, on the systems that there are agents for.
 const ADMIN_GROUPS: [&str; 6] = ["sudo", "wheel", "admin", "adm", "root", "administrators"];
+
+/// What somebody else recorded is told at once only if it happened within so many seconds before it came: an import of half a
+/// year is history, and stands in the review.
+const NEWS_SECONDS: i64 = 48 * 3600;
 
 /// What is remembered between entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +66,7 @@ impl Signs {
             let Some(body) = act::body(event) else { return Vec::new() };
             return self.act(place, event.kind.as_str(), body, silent_machines);
         }
-        of_entry(event).into_iter().map(|kind| place.own(kind)).collect()
+        of_entry(event, place.at).into_iter().map(|kind| place.own(kind)).collect()
     }
 
     /// The signs of a finding as it stands; asked again while it is open.
@@ -108,7 +115,14 @@ impl Signs {
     }
 }
 
-fn of_entry(event: &Event) -> Vec<Kind> {
+fn of_entry(event: &Event, received: Timestamp) -> Vec<Kind> {
+    let is_old = || {
+        let at = event.time.parse::<Timestamp>();
+        at.is_ok_and(|at| received.as_second().saturating_sub(at.as_second()) > NEWS_SECONDS)
+    };
+    if event.source.as_ref().is_some_and(|source| source.recorded == Some(true)) && is_old() {
+        return Vec::new();
+    }
     let is_done = !matches!(event.outcome, Some(Outcome::Denied | Outcome::Failed));
     match &event.kind {
         EventKind::Tamper if is_done => {
@@ -118,6 +132,13 @@ fn of_entry(event: &Event) -> Vec<Kind> {
                 Some(TamperKind::LogCleared | TamperKind::AuditDisabled | TamperKind::AuditPolicyChanged)
             );
             if is_told { vec![Kind::Recording] } else { Vec::new() }
+        }
+        EventKind::Gap => {
+            let cause = event.gap.as_ref().map(|gap| gap.cause.as_str());
+            if cause == Some(crate::poll::SILENT) { vec![Kind::ServiceSilent] } else { Vec::new() }
+        }
+        EventKind::AccountChange if is_done && event.change.is_some() => {
+            event.change.as_deref().and_then(of_change).into_iter().collect()
         }
         EventKind::AccountChange if is_done => {
             let texts = event.other.values().filter_map(Value::as_str);
@@ -144,6 +165,21 @@ fn of_entry(event: &Event) -> Vec<Kind> {
             kinds
         }
         _ => Vec::new(),
+    }
+}
+
+fn of_change(change: &Change) -> Option<Kind> {
+    // `Administrators (S-1-5-32-544)`: the number is the same in every language.
+    let administers = |right: &String| {
+        let sid = right.trim_end_matches(')').rsplit('(').next();
+        sid.and_then(powerful_group).is_some_and(|group| group.contains("Admin"))
+    };
+    match change.what {
+        _ if change.is_removal => None,
+        ChangeWhat::Role => Some(Kind::NewAdministrator),
+        ChangeWhat::Account if change.rights.iter().any(administers) => Some(Kind::NewAdministrator),
+        ChangeWhat::Forwarding | ChangeWhat::JournalRule => Some(Kind::MailForward),
+        _ => None,
     }
 }
 
@@ -190,6 +226,17 @@ mod tests {
                 json!({"kind": "account_change", "time": time, "outcome": "success", "account": "helpdesk2", "group": group}),
             )
         };
+        let changing = |what: &str, right: &str, is_removal: bool| {
+            entry(json!({"kind": "account_change", "time": time, "outcome": "success",
+                "change": {"what": what, "rights": [right], "is_removal": is_removal}}))
+        };
+        let gap = |cause: &str| entry(json!({"kind": "gap", "time": time, "gap": {"cause": cause}}));
+        let recorded = |at: &str| {
+            entry(
+                json!({"kind": "account_change", "time": at, "outcome": "success", "source": {"recorded": true},
+                "change": {"what": "forwarding"}}),
+            )
+        };
         let acted = |kind: &str, body: Value| act::event(kind, time, body);
         let table = [
             (tamper("log_cleared", "success"), vec![Kind::Recording]),
@@ -202,6 +249,20 @@ mod tests {
             (holds("change", "scheduled_job"), vec![]),
             (changed("sudo"), vec![Kind::NewAdministrator]),
             (changed("printers"), vec![]),
+            (changing("account", "Administrators (S-1-5-32-544)", false), vec![Kind::NewAdministrator]),
+            (
+                changing("account", "Administratoren (S-1-5-21-1-2-3-512)", false),
+                vec![Kind::NewAdministrator],
+            ),
+            (changing("account", "Administrators (S-1-5-32-544)", true), vec![]),
+            (changing("account", "Administrators of printers (S-1-5-21-1-2-3-1107)", false), vec![]),
+            (changing("role", "Global Administrator", false), vec![Kind::NewAdministrator]),
+            (changing("forwarding", "x@example.org", false), vec![Kind::MailForward]),
+            (changing("password_reset", "", false), vec![]),
+            (gap("service_silent"), vec![Kind::ServiceSilent]),
+            (gap("queue_full"), vec![]),
+            (recorded("2026-11-28T01:40:00Z"), vec![Kind::MailForward]),
+            (recorded("2026-06-28T01:40:00Z"), vec![]),
             (acted(act::kind::DISAGREEMENT, json!({"author": "agent/ws-01"})), vec![Kind::Disagreement]),
             (acted(act::kind::SELF_CHECK, json!({"passed": false})), vec![Kind::SelfCheck]),
             (acted(act::kind::SELF_CHECK, json!({"passed": true})), vec![]),
