@@ -292,9 +292,15 @@ fn event_log(lines: &mut Vec<Finding>, config: &Config) {
             }
         }
     }
-    let text =
-        "event log: what it holds depends on the machine's audit policy, which this agent does not look at";
-    say(lines, Verdict::Attention, text.to_owned());
+    let missing =
+        crate::sensor::audit_policy::to_do(&crate::windows::audit_policy_ffi::SystemPolicy, &config.watches);
+    if missing.is_empty() {
+        let text = "event log: audit policy, entries for auditing and the Security log are as they should be";
+        say(lines, Verdict::Good, text.to_owned());
+    }
+    for line in missing {
+        say(lines, Verdict::Attention, format!("event log: {line}"));
+    }
 }
 
 #[cfg(not(windows))]

@@ -15,6 +15,7 @@ pub mod decoy;
 #[cfg(target_os = "linux")]
 pub mod discover;
 pub mod enroll;
+pub mod generation;
 pub mod host;
 pub mod identity;
 #[cfg(target_os = "linux")]

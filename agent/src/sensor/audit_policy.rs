@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ntk_evidence::event::{Event, Kind, Object, OtherFields, Source, Tamper, TamperKind};
-use ntk_windows::audit_policy::{Difference, Found, Wanted, sentences, worse};
+use ntk_windows::audit_policy::{Difference, Found, SCRIPT, Wanted, sentences, worse};
 
 use super::sink::{Sensed, Sink};
 use super::standing::Standing;
@@ -45,6 +45,20 @@ pub trait System: Send {
 /// Paths whose accesses the event log is to tell: decoys too, guards of our own folder not.
 pub fn watched(watches: &WatchList) -> Vec<String> {
     watches.iter().filter(|watch| watch.is_asset()).map(|watch| watch.path.clone()).collect()
+}
+
+/// What a machine does not record, each with what to do about it, or nothing.
+pub fn to_do(system: &dyn System, watches: &WatchList) -> Vec<String> {
+    let there: Vec<String> = watched(watches).into_iter().filter(|path| Path::new(path).exists()).collect();
+    let differences = Wanted::built_in().differences(&system.look(&there));
+    let (unread, known): (BTreeSet<_>, BTreeSet<_>) =
+        differences.into_iter().partition(|one| matches!(one, Difference::Unread(..)));
+    let with = |differences: &BTreeSet<Difference>, what: &str| -> Vec<String> {
+        sentences(differences).into_iter().map(|sentence| format!("{sentence}; {what}")).collect()
+    };
+    let mut lines = with(&known, &format!("run {SCRIPT} as an administrator"));
+    lines.extend(with(&unread, "ask again as an administrator"));
+    lines
 }
 
 /// Compares the machine with the list.
@@ -239,6 +253,22 @@ mod tests {
         assert_eq!(events, []);
         assert_eq!(sentences.len(), 4);
         assert!(sentences.iter().all(|sentence| sentence.contains("could not be read (not here)")));
+    }
+
+    #[test]
+    fn each_line_of_a_check_says_what_to_do() {
+        let watches = WatchList::new(Vec::new()).unwrap();
+        let mut found = in_order();
+        found.is_subcategory_forced = Ok(false);
+        found.log = Err("access is denied".to_owned());
+        let lines = to_do(&FakeSystem(Arc::new(Mutex::new(found))), &watches);
+        assert!(
+            lines[0].ends_with("is not 1; run deploy/windows/audit-policy.ps1 as an administrator"),
+            "{lines:?}"
+        );
+        assert!(lines[1].ends_with("(access is denied); ask again as an administrator"), "{lines:?}");
+        let lines = to_do(&FakeSystem(Arc::new(Mutex::new(in_order()))), &watches);
+        assert_eq!(lines, Vec::<String>::new());
     }
 
     #[test]
