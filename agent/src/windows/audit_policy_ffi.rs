@@ -27,8 +27,9 @@ use windows_sys::Win32::Security::Authorization::{
     SE_FILE_OBJECT,
 };
 use windows_sys::Win32::Security::{
-    AdjustTokenPrivileges, LUID_AND_ATTRIBUTES, LookupPrivilegeValueW, PSECURITY_DESCRIPTOR,
-    SACL_SECURITY_INFORMATION, SE_PRIVILEGE_ENABLED, TOKEN_ADJUST_PRIVILEGES, TOKEN_PRIVILEGES, TOKEN_QUERY,
+    AdjustTokenPrivileges, DACL_SECURITY_INFORMATION, LUID_AND_ATTRIBUTES, LookupPrivilegeValueW,
+    PSECURITY_DESCRIPTOR, SACL_SECURITY_INFORMATION, SE_PRIVILEGE_ENABLED, TOKEN_ADJUST_PRIVILEGES,
+    TOKEN_PRIVILEGES, TOKEN_QUERY,
 };
 use windows_sys::Win32::System::Registry::{
     HKEY_LOCAL_MACHINE, RRF_RT_REG_DWORD, RRF_RT_REG_SZ, RegGetValueW,
@@ -147,6 +148,17 @@ fn guid(text: &str) -> Option<GUID> {
 
 /// The system's part of a descriptor: entries for auditing.
 fn descriptor(path: &str) -> io::Result<Descriptor> {
+    let text = text_of(path, SACL_SECURITY_INFORMATION)?;
+    Ok(Descriptor { text, is_folder: Path::new(path).is_dir() })
+}
+
+/// The part of a descriptor that says who may use a file or folder, as SDDL.
+pub fn rights_of(path: &Path) -> io::Result<String> {
+    let path = path.to_str().ok_or_else(|| io::Error::other("its name is no text"))?;
+    text_of(path, DACL_SECURITY_INFORMATION)
+}
+
+fn text_of(path: &str, part: u32) -> io::Result<String> {
     let name = wide(path);
     let mut found: PSECURITY_DESCRIPTOR = null_mut();
     // SAFETY: the name ends with 0 and outlives the call; only the descriptor is asked for, and is ours to free.
@@ -154,7 +166,7 @@ fn descriptor(path: &str) -> io::Result<Descriptor> {
         GetNamedSecurityInfoW(
             name.as_ptr(),
             SE_FILE_OBJECT,
-            SACL_SECURITY_INFORMATION,
+            part,
             null_mut(),
             null_mut(),
             null_mut(),
@@ -171,7 +183,7 @@ fn descriptor(path: &str) -> io::Result<Descriptor> {
         ConvertSecurityDescriptorToStringSecurityDescriptorW(
             found,
             SDDL_REVISION_1,
-            SACL_SECURITY_INFORMATION,
+            part,
             &raw mut text,
             &raw mut n_letters,
         )
@@ -189,8 +201,7 @@ fn descriptor(path: &str) -> io::Result<Descriptor> {
         LocalFree(text.cast());
         letters
     };
-    let text = String::from_utf16_lossy(&letters);
-    Ok(Descriptor { text: text.trim_end_matches('\0').to_owned(), is_folder: Path::new(path).is_dir() })
+    Ok(String::from_utf16_lossy(&letters).trim_end_matches('\0').to_owned())
 }
 
 fn log() -> io::Result<SecurityLog> {

@@ -73,6 +73,29 @@ pub fn audited(text: &str, is_folder: bool, sid: &str) -> Audited {
     audited
 }
 
+/// SYSTEM and the group of administrators, in both of their spellings.
+const KEEPERS: &[&str] = &["SY", "S-1-5-18", "BA", "S-1-5-32-544"];
+
+/// Who besides SYSTEM and administrators may do anything with a file or folder, as the descriptor spells them (`D:P(A;;FA;;;SY)`).
+/// A descriptor without a list of rights lets everybody in.
+pub fn others(text: &str) -> Vec<String> {
+    let list = text.split_once("D:").map(|(_, list)| list);
+    let Some(list) = list.filter(|list| !list.starts_with("NO_ACCESS_CONTROL")) else {
+        return vec!["everybody".to_owned()];
+    };
+    let mut others = Vec::new();
+    for entry in entries(list) {
+        let fields: Vec<&str> = entry.split(';').collect();
+        // Every kind that allows ends in A (A, OA, XA, ZA); one that refuses in D. Unknown ones count as allowing.
+        let is_refusal = matches!(fields.first(), Some(&"D" | &"OD" | &"XD"));
+        let whose = fields.get(5).copied().unwrap_or("?");
+        if !is_refusal && !KEEPERS.contains(&whose) && !others.iter().any(|known| known == whose) {
+            others.push(whose.to_owned());
+        }
+    }
+    others
+}
+
 /// The part behind `S:`. The owner's and group's parts hold no `S:` of their own before it, but identifiers do hold `S-`.
 fn system_list(text: &str) -> Option<&str> {
     let at = text.find("S:")?;
@@ -125,6 +148,22 @@ mod tests {
         check("S:(AU;OICISA;CCDC;;;WD)(AU;OICISA;LCSDWDWO;;;WD)", 0xD0007, 0);
         let of_file = audited("S:(AU;SAFA;CC;;;WD)", false, "S-1-1-0");
         assert_eq!(of_file, Audited { success: 1, failure: 1 }, "nothing lies below a file");
+    }
+
+    #[test]
+    fn others_than_its_keepers_are_seen() {
+        let ours = "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
+        assert_eq!(others(ours), Vec::<String>::new());
+        assert_eq!(others("O:BAG:SYD:P(A;;FA;;;S-1-5-18)(D;;FA;;;WD)"), Vec::<String>::new());
+        for (more, whose) in
+            [("(A;;FR;;;WD)", "WD"), ("(A;;0x1;;;S-1-5-21-1-2-3-1001)", "S-1-5-21-1-2-3-1001")]
+        {
+            assert_eq!(others(&format!("{ours}{more}{more}")), [whose]);
+        }
+        assert_eq!(others("D:(XA;;FR;;;AU;(Member_of {SID(BA)}))"), ["AU"]);
+        for text in ["", "O:BA", "D:NO_ACCESS_CONTROL"] {
+            assert_eq!(others(text), ["everybody"], "{text}");
+        }
     }
 
     #[test]
