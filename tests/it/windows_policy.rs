@@ -102,7 +102,7 @@ fn the_script_asks_before_each_change_and_names_no_word_of_a_language() -> Resul
             (inside, asked) = (rest.split([' ', '(']).next().unwrap_or_default().to_owned(), false);
         }
         asked |= line.contains("ShouldProcess(");
-        let changes = ["/set'", "'/restore'", "'sl'", "Set-Number $", "Set-Audited $"];
+        let changes = ["$AuditPol $arguments", "'/restore'", "'sl'", "Set-Number $", "Set-Audited $"];
         if changes.iter().any(|word| line.contains(word)) && !line.starts_with("function ") {
             ensure!(asked, "{inside} changes without a question: {line}");
         }

@@ -63,7 +63,7 @@ fn a_system_that_cannot_be_read_is_said_to_be_so() -> Result<()> {
     ensure!(told["folders"] == serde_json::json!([r"C:\exports"]), "{told}");
     ensure!(told["wanted"]["sacl"]["rights"] == 0xD0007, "{told}");
 
-    let agent = windows.run()?;
+    let mut agent = windows.run()?;
     wait::until_so("health to say what could not be read", WITHIN, || {
         agent.ensure_running()?;
         let told = health(&practice)?;
@@ -76,6 +76,93 @@ fn a_system_that_cannot_be_read_is_said_to_be_so() -> Result<()> {
     // No hypervisor, no generation: absent, and never invented.
     let told = health(&practice)?;
     ensure!(told.iter().all(|health| health.get("vm_generation").is_none()), "{told:#?}");
+    Ok(())
+}
+
+/// Sets a number of the machine's registry.
+fn set(windows: &Windows, key: &str, name: &str, value: u32) -> Result<()> {
+    let key = format!(r"HKLM\SYSTEM\CurrentControlSet\{key}");
+    let value = value.to_string();
+    let arguments = ["add", &key, "/v", name, "/t", "REG_DWORD", "/d", &value, "/f"];
+    let (status, said) = windows.end_of(windows.command("reg.exe", &arguments))?;
+    ensure!(status.success(), "{arguments:?}: {said}");
+    Ok(())
+}
+
+/// A change of the audit policy, as Windows renders 4719: success of File System removed.
+const POLICY_CHANGED: &str = "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>\
+    <Provider Name='Microsoft-Windows-Security-Auditing' Guid='{54849625-5478-4994-a5ba-3e3b0328c30d}'/>\
+    <EventID>4719</EventID><Version>0</Version><Level>0</Level><Keywords>0x8020000000000000</Keywords>\
+    <TimeCreated SystemTime='2026-11-20T21:00:07.0000001Z'/><EventRecordID>1</EventRecordID>\
+    <Channel>Security</Channel><Computer>WS-10</Computer></System><EventData>\
+    <Data Name='SubjectUserSid'>S-1-5-21-1-2-3-500</Data><Data Name='SubjectUserName'>itadmin</Data>\
+    <Data Name='SubjectDomainName'>WS-10</Data><Data Name='SubjectLogonId'>0x77</Data>\
+    <Data Name='CategoryId'>%%8274</Data><Data Name='SubcategoryId'>%%12800</Data>\
+    <Data Name='SubcategoryGuid'>{0cce921d-69ae-11d9-bed3-505054503030}</Data>\
+    <Data Name='AuditPolicyChanges'>%%8448</Data></EventData></Event>";
+
+/// What Wine does keep, its registry, is read; what became worse is told soon after the record that says so, and beside it.
+#[test]
+fn what_becomes_worse_is_told_beside_the_record_of_who_did_it() -> Result<()> {
+    if let Some(why) = wine::missing() {
+        skip::skip("windows_policy::drift", &why);
+        return Ok(());
+    }
+    const LSA: (&str, &str) = (r"Control\Lsa", "SCENoApplyLegacyAuditPolicy");
+    const LOG: (&str, &str) = (r"Services\EventLog\Security", "MaxSize");
+    let (practice, windows) = enrolled()?;
+    set(&windows, LSA.0, LSA.1, 1)?;
+    set(&windows, LOG.0, LOG.1, 512 << 20)?;
+    let mut agent = windows.run()?;
+    let tampers = || -> Result<Vec<String>> {
+        let rows = practice.events(&[])?.into_iter().map(|row| row["event"].clone());
+        let told = rows.filter(|event| event["kind"] == "tamper").map(|event| {
+            let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+            format!("{}: {}", text(&event["source"]["sensor"]), text(&event["tamper"]["detail"]))
+        });
+        Ok(told.collect())
+    };
+    let says = |words: &str| -> Result<bool> {
+        let Some(last) = health(&practice)?.pop() else { return Ok(false) };
+        Ok(last["cannot_see"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|said| said.as_str().unwrap().contains(words)))
+    };
+    wait::until_so("the first look", WITHIN, || {
+        agent.ensure_running()?;
+        says("the audit policy of this computer records logins")
+    })?;
+    ensure!(
+        !says("SCENoApplyLegacyAuditPolicy")? && !says("the Security log holds")?,
+        "both are as they should be"
+    );
+    ensure!(tampers()?.is_empty(), "nobody did anything: {:?}", tampers()?);
+
+    set(&windows, LSA.0, LSA.1, 0)?;
+    set(&windows, LOG.0, LOG.1, 1 << 20)?;
+    // Long before the next look that nothing asks for.
+    windows.write("Security", 1, POLICY_CHANGED)?;
+    wait::until_so("the changes to be told", WITHIN, || {
+        agent.ensure_running()?;
+        Ok(tampers()?.len() == 3)
+    })
+    .with_context(|| format!("{:?}", tampers()))?;
+    let mut told = tampers()?;
+    told.sort();
+    ensure!(
+        told == [
+            "audit-policy: an audit policy of the older kind may replace this one",
+            "audit-policy: the Security log holds 1 MiB, less than 512",
+            "windows-security: File System: success removed"
+        ],
+        "{told:#?}"
+    );
+    wait::until_so("health to say so", WITHIN, || {
+        Ok(says("SCENoApplyLegacyAuditPolicy is not 1")?
+            && says("the Security log holds 1 MiB, less than 512")?)
+    })?;
     Ok(())
 }
 
