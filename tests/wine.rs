@@ -61,6 +61,11 @@ impl Windows {
         Ok(this)
     }
 
+    /// Its folder, which each of its processes has in `$WINEPREFIX`.
+    pub fn prefix(&self) -> &Path {
+        self.prefix.path()
+    }
+
     /// Its drive C, from here.
     pub fn drive(&self) -> PathBuf {
         self.prefix.path().join("drive_c")

@@ -84,6 +84,8 @@ pub async fn check(dir: &Path, now: Moment) -> Vec<Finding> {
         certificate(&mut lines, "the practice's authority", &identity.authority_pem, now);
     }
     keys::keys(&mut lines, &IdentityFiles::of(dir), config.as_ref(), now);
+    #[cfg(windows)]
+    folder(&mut lines, dir);
     spool(&mut lines, dir);
     if let Some(identity) = &identity {
         collector(&mut lines, identity, config.as_ref()).await;
@@ -123,6 +125,27 @@ fn certificate(lines: &mut Vec<Finding>, what: &str, pem: &str, now: Moment) {
         say(lines, Verdict::Attention, format!("{what} ends {until_text}"));
     } else {
         say(lines, Verdict::Good, format!("{what} is valid until {until_text}"));
+    }
+}
+
+/// Windows: who may use the agent's folder, as the system says it now and not as `install` once asked for.
+#[cfg(windows)]
+fn folder(lines: &mut Vec<Finding>, dir: &Path) {
+    let found = crate::windows::audit_policy_ffi::rights_of(dir);
+    match found.map(|text| ntk_windows::audit_policy::sddl::others(&text)) {
+        Ok(others) if others.is_empty() => {
+            say(lines, Verdict::Good, "folder: SYSTEM and administrators alone may use it".to_owned());
+        }
+        Ok(others) => {
+            let others = others.join(", ");
+            let text = format!(
+                "folder: others may use it, too ({others}); run `ntk-agent install` as an administrator, which keeps them out"
+            );
+            say(lines, Verdict::Attention, text);
+        }
+        Err(error) => {
+            say(lines, Verdict::Attention, format!("folder: who may use it could not be read ({error})"));
+        }
     }
 }
 
@@ -292,9 +315,15 @@ fn event_log(lines: &mut Vec<Finding>, config: &Config) {
             }
         }
     }
-    let text =
-        "event log: what it holds depends on the machine's audit policy, which this agent does not look at";
-    say(lines, Verdict::Attention, text.to_owned());
+    let missing =
+        crate::sensor::audit_policy::to_do(&crate::windows::audit_policy_ffi::SystemPolicy, &config.watches);
+    if missing.is_empty() {
+        let text = "event log: audit policy, entries for auditing and the Security log are as they should be";
+        say(lines, Verdict::Good, text.to_owned());
+    }
+    for line in missing {
+        say(lines, Verdict::Attention, format!("event log: {line}"));
+    }
 }
 
 #[cfg(not(windows))]

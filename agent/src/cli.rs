@@ -28,6 +28,8 @@ use crate::spool::SpoolError;
 use crate::status::{self, StatusError, StatusFile};
 use crate::whole_file::RealFiles;
 
+#[cfg(windows)]
+mod audit_policy;
 #[cfg(target_os = "linux")]
 mod commission;
 #[cfg(target_os = "linux")]
@@ -121,6 +123,17 @@ Example:
     #[cfg(windows)]
     #[command(hide = true)]
     Serve(service::Serve),
+    /// Say what Windows is to record here, and where it does not; exit 1 then
+    #[cfg(windows)]
+    #[command(after_help = "deploy/windows/audit-policy.ps1 sets it. Example, as an administrator:
+  ntk-agent audit-policy")]
+    AuditPolicy {
+        #[command(flatten)]
+        place: Place,
+        /// What is wanted and the watched folders, as JSON, for that script; the machine is not looked at
+        #[arg(long)]
+        json: bool,
+    },
     /// Take the service off this machine; what was recorded stays
     #[cfg(windows)]
     Uninstall(service::Uninstall),
@@ -327,6 +340,8 @@ impl Command {
             Self::Uninstall(arguments) => service::uninstall(arguments),
             #[cfg(windows)]
             Self::Serve(arguments) => service::serve(&arguments),
+            #[cfg(windows)]
+            Self::AuditPolicy { place, json } => audit_policy::perform(&place.dir, json),
             Self::Status { place, json } => status(&place, json),
             Self::Receipt { place, out } => {
                 let written = receipt::write(&place.dir, &out, &RealFiles)

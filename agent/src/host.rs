@@ -53,6 +53,15 @@ pub fn boot_id() -> String {
     new.ok().and_then(|new| crate::windows::system_ffi::boot_id(&new).ok()).unwrap_or_default()
 }
 
+/// The generation of this virtual machine: Linux keeps it to itself.
+#[cfg(not(windows))]
+const fn vm_generation() -> Option<String> {
+    None
+}
+
+#[cfg(windows)]
+use crate::windows::vm_generation_ffi::vm_generation;
+
 /// The build of the operating system: what it says of itself, and Debian's point release, which stands elsewhere.
 fn os_build() -> Option<String> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -132,6 +141,7 @@ pub fn fill(health: &mut Health, run: &Run, clock: &dyn Clock) {
     health.os = Some(os.join(", kernel ")).filter(|os| !os.is_empty());
     health.os_build = os_build();
     health.boot_id = Some(boot_id()).filter(|id| !id.is_empty());
+    health.vm_generation = vm_generation();
     health.boot_parameters = Parameters::now().told();
     health.uptime_s = System::uptime().ok();
     health.sessions = sessions(&Accounts::default()).into_iter().map(|session| session.to_string()).collect();

@@ -17,6 +17,7 @@ pub mod discover;
 pub mod enroll;
 #[cfg(target_os = "linux")]
 pub mod footprint;
+pub mod generation;
 pub mod host;
 pub mod identity;
 #[cfg(target_os = "linux")]

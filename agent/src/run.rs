@@ -23,6 +23,7 @@ use crate::boot::{Boot, Parameters};
 use crate::clock::{Clock, RealClock, text};
 use crate::config::reload::Reloader;
 use crate::config::{self, Config, ConfigError};
+use crate::generation::Generation;
 use crate::identity::epochs::EpochKeys;
 use crate::identity::{Identity, IdentityError, IdentityFiles};
 use crate::service::{Service, Sign};
@@ -189,6 +190,7 @@ pub fn run(dir: &Path, part: Part, service: &Service) -> Result<(), RunError> {
         config,
         clock: Arc::clone(&clock),
         run,
+        generation: Generation::open(dir, &RealFiles),
     };
     let vigil = vigil::Watch::start(clock, agent.intake.clone()).map_err(RunError::Threads)?;
     if part == Part::Agent {
@@ -260,6 +262,12 @@ fn writer(dir: &Path, identity: &Identity) -> Writer {
     let (slug, author) = (identity.slug.clone(), identity.author.clone());
     let keys = EpochKeys::new(IdentityFiles::of(dir), &slug, &author, Arc::new(RealFiles));
     Writer { slug, author, keys }
+}
+
+/// What is watched on this machine: what the configuration names, and what was confirmed besides.
+#[cfg(windows)]
+pub(crate) fn watches(dir: &Path, config: &Config) -> WatchList {
+    config.watches.with(more_watches(dir))
 }
 
 /// What is watched on top of the configuration, as it was kept.
@@ -365,6 +373,7 @@ struct Agent {
     bookmark: Option<Bookmark>,
     clock: Arc<dyn Clock>,
     run: host::Run,
+    generation: Generation,
 }
 
 impl Agent {
@@ -486,6 +495,12 @@ impl Agent {
         let mut health = self.health(reason);
         self.pulse.told(&health, Instant::now());
         host::fill(&mut health, &self.run, &*self.clock);
+        let generation = health.vm_generation.as_deref();
+        if let Some(event) = self.generation.look(generation, self.clock.now(), &RealFiles)
+            && self.intake.own(event).is_err()
+        {
+            warn!("the spool is closed; that the machine was put back is not recorded");
+        }
         health.clock_ahead_ms = self.uplink_status.borrow().clock_ahead_ms;
         health.lost = Some(self.progress.borrow().n_lost);
         if self.intake.own(health::event(health, self.clock.now())).is_err() {

@@ -4,7 +4,8 @@
 //! kernel audit (audit)  \
 //! recordings (recorded)  > pipeline: coalesce -> attribute -> classify -> Sink -> spool
 //! fanotify, auth-log, notify (watch): events of their own, and only of what audit does not tell
-//! event-log (event_log): the records of Windows, on Windows in place of all of these but notify
+//! event-log (event_log): the records of Windows, on Windows in place of all of these but notify; audit-policy
+//! (audit_policy) says beside it what Windows does not record
 //! ```
 //! A ladder: audit as its owner, audit beside another owner, fanotify for files and the logs for logins, notify for
 //! files without any person. [`standing`] carries down it what audit tells at the moment, so that the rung below
@@ -13,6 +14,7 @@
 
 #[cfg(target_os = "linux")]
 pub mod audit;
+pub mod audit_policy;
 #[cfg(target_os = "linux")]
 mod cross_check;
 pub mod event_log;
@@ -206,6 +208,13 @@ pub fn start(config: SensorConfig, sink: &Sink, stop: &Stop) -> Started {
     // The logs are opened first: a login that audit tells of waits for them only where they are read. They and the
     // others that stand in for audit say what is not seen after it was taken: what it tells is known only then.
     let logs = config.logs.then(|| machine::open_logs(&config, &standing, &fingerprints));
+    #[cfg(windows)]
+    if config.logs {
+        started_or_said(
+            &mut started,
+            machine::compare_policy(&config, &standing, sink.clone(), stop.clone()),
+        );
+    }
     if config.audit {
         let result = machine::sense_audit(&config, &standing, fingerprints, sink.clone(), stop.clone());
         started_or_said(&mut started, result);

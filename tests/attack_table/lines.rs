@@ -419,7 +419,11 @@ pub(super) const TABLE: &[Attack] = &[
     Attack {
         id: "windows",
         what: "clear the Windows log, change audit policy or SACL",
-        ends: NotYet("comes with the Windows agent"),
+        ends: Indirectly(
+            "a log that was cleared, policy and access lists that were changed are records of Windows, which the agent tells as \
+             tampering; every five minutes it compares what is in force with its own list, and says what is not recorded and since \
+             when. Shown with real records on Linux and with stand-ins, not yet on a real Windows",
+        ),
     },
     Attack {
         id: "blind-first",

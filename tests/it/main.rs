@@ -51,5 +51,6 @@ mod tickets;
 mod tidy;
 mod time_stamps;
 mod vm;
+mod windows_policy;
 mod wine;
 mod witness;

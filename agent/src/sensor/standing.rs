@@ -5,7 +5,8 @@
 //!                                                  -> notify, auth-log: asleep, else the sensor
 //! ```
 //! The audit sensor writes, the others read. Beside the two facts it carries the inodes and paths that audit records
-//! spoke of, as numbers: what fanotify saw opened is compared with them.
+//! spoke of, as numbers: what fanotify saw opened is compared with them. On Windows the event log asks through it for a look at
+//! the audit policy.
 
 #![cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "audit and fanotify exist on Linux only"))]
 
@@ -34,6 +35,7 @@ pub struct Standing {
     files: AtomicBool,
     logins: AtomicBool,
     compared: AtomicBool,
+    policy_asked: AtomicBool,
     told: Mutex<Told>,
     hasher: RandomState,
 }
@@ -53,6 +55,16 @@ impl Standing {
     pub(crate) fn set(&self, files: bool, logins: bool) {
         self.files.store(files, Ordering::Release);
         self.logins.store(logins, Ordering::Release);
+    }
+
+    /// A record says that what Windows records was changed: [`super::audit_policy`] is to look.
+    pub fn ask_policy(&self) {
+        self.policy_asked.store(true, Ordering::Release);
+    }
+
+    /// Whether one did since this was asked last.
+    pub fn policy_is_asked(&self) -> bool {
+        self.policy_asked.swap(false, Ordering::AcqRel)
     }
 
     /// Somebody compares from now on: marks are worth keeping.

@@ -20,6 +20,7 @@
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions))]
 
+pub mod audit_policy;
 pub mod command;
 pub mod evtx;
 pub mod exchange;

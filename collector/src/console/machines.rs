@@ -89,6 +89,8 @@ fn sensor_in_words(name: &str) -> String {
         "fanotify" => "access to files, by the kernel (fanotify): which account, not always which login",
         "auth-log" | "auth_log" => "logins and sudo, by the system’s own logs",
         "notify" | "inotify" => "that a file was opened or changed (inotify): not by whom",
+        "event-log" => "logins, rights and access to files, by the event log of Windows",
+        "audit-policy" => "whether Windows records what it should",
         "recorded" | "replay" => "a recording that is played",
         other => return plain(other),
     };

@@ -287,6 +287,7 @@ fn recording_asked(what: Option<&TamperKind>) -> &'static str {
         Some(TamperKind::MountChanged) => "Mounting a file system at or from a watched folder",
         Some(TamperKind::AgentTraced) => "Attaching another program to the agent",
         Some(TamperKind::KernelChanged) => "Changing the kernel (a module, or a kernel)",
+        Some(TamperKind::MachineRestored) => "Putting the machine back to an earlier point",
         Some(TamperKind::RecordGap | TamperKind::Other(_)) | None => "A change of the recording",
     }
 }
@@ -307,6 +308,9 @@ fn recording_done(what: Option<&TamperKind>) -> &'static str {
         Some(TamperKind::AgentTraced) => "Another program attached itself to the agent",
         Some(TamperKind::KernelChanged) => {
             "The kernel was changed (a module, a kernel, or what it was started with)"
+        }
+        Some(TamperKind::MachineRestored) => {
+            "The machine went on from an earlier point (a snapshot, a backup or a copy)"
         }
         Some(TamperKind::Other(_)) | None => "The recording was changed",
     }

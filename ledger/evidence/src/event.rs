@@ -231,6 +231,8 @@ vocabulary! {
         AgentTraced = "agent_traced",
         /// A kernel module was loaded or removed, another kernel was loaded, or it was started with other parameters.
         KernelChanged = "kernel_changed",
+        /// The virtual machine went on from an earlier point: a snapshot, a backup or a copy.
+        MachineRestored = "machine_restored",
     }
 }
 

@@ -1,10 +1,14 @@
 //! Where records of the event log become events: the only place of the agent that knows what a record says.
 
+use std::sync::Arc;
+
 use ntk_evidence::event::Event;
 use ntk_windows::record::Record;
 use ntk_windows::room::{Damage, Numbers};
 use ntk_windows::watch;
 
+use crate::sensor::audit_policy;
+use crate::sensor::standing::Standing;
 use crate::watch_list::WatchList;
 
 /// Makes events of records. Records come in the order of their channel, one at a time; the same records in the same order
@@ -18,10 +22,12 @@ pub trait Room: Send {
 ///
 /// Events that wait for others (a run of accesses, privileges of a login) are told with a later record and never by the
 /// clock: so a restart, which reads the same records again, tells each of them once.
-pub fn room(watches: &WatchList) -> Box<dyn Room> {
+///
+/// A record of a change of what is recorded asks for a look at the machine, too.
+pub fn room(watches: &WatchList, standing: Arc<Standing>) -> Box<dyn Room> {
     let mut room = ntk_windows::room::Room::new(of_windows(watches), Numbers::Whole);
     room.set_own(std::process::id());
-    Box::new(Following(room))
+    Box::new(Following { room, standing })
 }
 
 /// The watches as the room of Windows has them; guards of our own folder are told by other sensors.
@@ -34,14 +40,22 @@ fn of_windows(watches: &WatchList) -> watch::Watches {
     watch::Watches::new(assets.filter_map(of).collect()).unwrap_or_default()
 }
 
-struct Following(ntk_windows::room::Room);
+struct Following {
+    room: ntk_windows::room::Room,
+    standing: Arc<Standing>,
+}
 
 impl Room for Following {
     fn feed(&mut self, xml: &str) -> Vec<Event> {
         match Record::from_xml(xml) {
-            Ok(record) => self.0.feed(&record),
+            Ok(record) => {
+                if audit_policy::ASKS.contains(&record.event_id) {
+                    self.standing.ask_policy();
+                }
+                self.room.feed(&record)
+            }
             Err(_) => {
-                self.0.damaged(Damage::Record);
+                self.room.damaged(Damage::Record);
                 Vec::new()
             }
         }

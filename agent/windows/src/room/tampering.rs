@@ -5,6 +5,7 @@ use ntk_evidence::event::{Actor, Confidence, Event, Gap, Kind, Outcome, Process,
 use ntk_evidence::time::Moment;
 
 use super::{Found, Room};
+use crate::audit_policy::Wanted;
 use crate::command::masked;
 use crate::path::Place;
 use crate::record::Record;
@@ -156,24 +157,6 @@ fn by_provider(record: &Record) -> Actor {
 /// What of the audit policy changed (4719): the subcategory's identifier, its name where we need it, and the codes of the
 /// changes in words.
 fn policy(record: &Record) -> String {
-    const NEEDED: &[(&str, &str)] = &[
-        ("10", "Security State Change"),
-        ("12", "System Integrity"),
-        ("15", "Logon"),
-        ("16", "Logoff"),
-        ("1b", "Special Logon"),
-        ("1c", "Other Logon Events"),
-        ("1d", "File System"),
-        ("23", "Handle Manipulation"),
-        ("24", "File Share"),
-        ("2b", "Process Creation"),
-        ("2f", "Audit Policy Change"),
-        ("35", "User Account Management"),
-        ("37", "Security Group Management"),
-        ("3f", "Credential Validation"),
-        ("44", "Detailed File Share"),
-        ("45", "Removable Storage"),
-    ];
     const CHANGES: &[(&str, &str)] = &[
         ("%%8448", "success removed"),
         ("%%8449", "success added"),
@@ -181,8 +164,7 @@ fn policy(record: &Record) -> String {
         ("%%8451", "failure added"),
     ];
     let guid = record.field("SubcategoryGuid").unwrap_or("?").trim_matches(['{', '}']).to_ascii_lowercase();
-    let number = guid.strip_prefix("0cce92").and_then(|rest| rest.split('-').next()).unwrap_or_default();
-    let name = NEEDED.iter().find(|(known, _)| *known == number).map(|(_, name)| *name);
+    let name = Wanted::built_in().name_of(&guid);
     let codes = record.field("AuditPolicyChanges").unwrap_or_default();
     let changes: Vec<&str> =
         CHANGES.iter().filter(|(code, _)| codes.contains(code)).map(|(_, words)| *words).collect();

@@ -102,6 +102,9 @@ const fn tamper_words(what: &TamperKind) -> &'static str {
         TamperKind::KernelChanged => {
             "the kernel was changed: a module, a kernel, or what it was started with"
         }
+        TamperKind::MachineRestored => {
+            "the virtual machine went on from an earlier point (a snapshot, a backup or a copy)"
+        }
         TamperKind::Other(_) => "the means of recording was touched",
     }
 }

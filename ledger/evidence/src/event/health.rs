@@ -31,6 +31,10 @@ pub struct Health {
     /// The kernel's random id of this boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
+    /// Generation id of a virtual machine, 32 hex digits: another one once it was put back to an earlier point or copied. Absent on
+    /// hardware and where the system keeps it to itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm_generation: Option<String>,
     /// Parameters with which the kernel was started, in their order; most values withheld, and not which kernel it was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub boot_parameters: Vec<String>,

@@ -96,6 +96,7 @@ fn filled() -> Event {
             os_build: text(),
             binary_sha256: Some("0".repeat(64)),
             boot_id: text(),
+            vm_generation: Some("0".repeat(32)),
             boot_parameters: vec!["audit=1".into()],
             uptime_s: Some(1),
             monotonic_ms: Some(1),

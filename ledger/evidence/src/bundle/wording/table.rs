@@ -235,6 +235,12 @@ pub const TABLE: &[Line] = &[
         "the kernel was changed: a module, a kernel, or what it was started with",
         "what the module or parameter does: drivers are modules, and updates bring parameters, too",
     ),
+    line(
+        AGENT,
+        "machine put back",
+        "the virtual machine went on from an earlier point (a snapshot, a backup or a copy)",
+        "who did it: that is done outside the machine; what it had recorded since that point may be missing",
+    ),
     line(AGENT, "tamper of another kind", "the means of recording was touched", MEANS),
     line(
         AGENT,
