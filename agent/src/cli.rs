@@ -30,7 +30,6 @@ use crate::whole_file::RealFiles;
 
 #[cfg(target_os = "linux")]
 mod commission;
-#[cfg(target_os = "linux")]
 mod holdings;
 #[cfg_attr(windows, path = "cli/service_windows.rs")]
 mod service;
@@ -160,7 +159,6 @@ Example:
         out: Option<PathBuf>,
     },
     /// List what each account of this machine holds: rights, keys, jobs, remote access, forwards; never a secret
-    #[cfg(target_os = "linux")]
     #[command(after_help = "Example:
   sudo ntk-agent inventory
   sudo ntk-agent inventory --json | jq '.holdings[] | select(.what == \"authorized_key\")'")]
@@ -182,7 +180,6 @@ Example:
     #[command(hide = true)]
     CommissionAct(commission::Act),
     /// List mailboxes, voicemail, exports and backups of this machine that are not watched yet
-    #[cfg(target_os = "linux")]
     #[command(after_help = "Example:
   sudo ntk-agent discover
 
@@ -338,9 +335,7 @@ impl Command {
             Self::Commission(arguments) => commission::commission(arguments),
             #[cfg(target_os = "linux")]
             Self::CommissionAct(act) => commission::act(act),
-            #[cfg(target_os = "linux")]
             Self::Inventory { json } => holdings::inventory(json),
-            #[cfg(target_os = "linux")]
             Self::Discover { place, json } => holdings::discover(&place.dir, json),
             Self::Decoy { what: DecoyCommand::Plant { folder, class, place } } => {
                 let class = ntk_evidence::event::Class::from(class);

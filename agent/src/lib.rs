@@ -12,14 +12,12 @@ pub mod coalesce;
 pub mod commission;
 pub mod config;
 pub mod decoy;
-#[cfg(target_os = "linux")]
 pub mod discover;
 pub mod enroll;
 pub mod host;
 pub mod identity;
 #[cfg(target_os = "linux")]
 pub mod install;
-#[cfg(target_os = "linux")]
 pub mod inventory;
 pub mod kept;
 pub mod log_output;

@@ -42,7 +42,6 @@ use crate::{decoy, host, log_output, vigil};
 #[cfg(target_os = "linux")]
 mod commission;
 mod health;
-#[cfg(target_os = "linux")]
 mod holdings;
 mod sensing;
 
@@ -95,7 +94,6 @@ enum Control {
     Stop,
     Reload(Box<Config>),
     /// What is watched beyond the configuration.
-    #[cfg(target_os = "linux")]
     Watch(Vec<Watch>),
 }
 
@@ -264,16 +262,9 @@ fn writer(dir: &Path, identity: &Identity) -> Writer {
 
 /// What is watched on top of the configuration, as it was kept.
 fn more_watches(dir: &Path) -> Vec<Watch> {
-    #[cfg(target_os = "linux")]
-    return crate::discover::book::Book::open(dir, Arc::new(RealFiles)).watches();
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = dir;
-        Vec::new()
-    }
+    crate::discover::book::Book::open(dir, Arc::new(RealFiles)).watches()
 }
 
-#[cfg(target_os = "linux")]
 fn start_holdings(
     agent: &Agent,
     control: mpsc::Sender<Control>,
@@ -281,7 +272,9 @@ fn start_holdings(
     inventory_asked: watch::Receiver<Option<String>>,
 ) -> Option<holdings::Holdings> {
     // A player of recordings tells of other machines, not of what is held on this one; an observer leaves it to the agent.
-    if agent.config.sensor.observe || !agent.config.sensor.audit && !agent.config.sensor.notify {
+    let sensor = &agent.config.sensor;
+    let is_here = sensor.audit || sensor.notify || (cfg!(windows) && sensor.logs);
+    if sensor.observe || !is_here {
         return None;
     }
     let setup = holdings::Setup {
@@ -299,23 +292,9 @@ fn start_holdings(
         .ok()
 }
 
-#[cfg(target_os = "linux")]
 fn stop_holdings(holdings: Option<holdings::Holdings>) {
     holdings.into_iter().for_each(holdings::Holdings::stop);
 }
-
-/// Inventories and discovery are for Linux in this version.
-#[cfg(not(target_os = "linux"))]
-fn start_holdings(
-    _: &Agent,
-    _: mpsc::Sender<Control>,
-    _: watch::Receiver<Vec<WatchDecision>>,
-    _: watch::Receiver<Option<String>>,
-) {
-}
-
-#[cfg(not(target_os = "linux"))]
-fn stop_holdings((): ()) {}
 
 /// The event loop, with a task that turns signals into [`Control::Stop`].
 fn runtime(control: mpsc::Sender<Control>) -> Result<Runtime, RunError> {
@@ -375,7 +354,6 @@ impl Agent {
             match controls.recv_timeout(LOOK_EVERY) {
                 Ok(Control::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(Control::Reload(new)) => self.reload(*new),
-                #[cfg(target_os = "linux")]
                 Ok(Control::Watch(watches)) => self.watch_more(watches),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -435,7 +413,6 @@ impl Agent {
         }
     }
 
-    #[cfg(target_os = "linux")]
     fn watch_more(&mut self, watches: Vec<Watch>) {
         if watches != self.more_watches {
             self.more_watches = watches;
