@@ -28,7 +28,6 @@ use crate::spool::SpoolError;
 use crate::status::{self, StatusError, StatusFile};
 use crate::whole_file::RealFiles;
 
-#[cfg(target_os = "linux")]
 mod commission;
 mod holdings;
 #[cfg_attr(windows, path = "cli/service_windows.rs")]
@@ -168,7 +167,6 @@ Example:
         json: bool,
     },
     /// Test on this very machine whether everything is recorded, and record the result for good
-    #[cfg(target_os = "linux")]
     #[command(
         after_help = "Run it with somebody of the practice beside you, from a login of your own, again after each upgrade.
 Exit 0 when everything is proved, 1 when something is not.
@@ -176,7 +174,6 @@ Example:
   sudo ntk-agent commission --by \"Jan Novak\" --witnessed-by \"Anna Roth\""
     )]
     Commission(commission::Arguments),
-    #[cfg(target_os = "linux")]
     #[command(hide = true)]
     CommissionAct(commission::Act),
     /// List mailboxes, voicemail, exports and backups of this machine that are not watched yet
@@ -331,9 +328,7 @@ impl Command {
                 Ok(0)
             }
             Self::Kept { place, out } => kept(&place, out.as_deref()),
-            #[cfg(target_os = "linux")]
             Self::Commission(arguments) => commission::commission(arguments),
-            #[cfg(target_os = "linux")]
             Self::CommissionAct(act) => commission::act(act),
             Self::Inventory { json } => holdings::inventory(json),
             Self::Discover { place, json } => holdings::discover(&place.dir, json),

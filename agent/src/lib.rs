@@ -8,7 +8,6 @@ pub mod classify;
 pub mod cli;
 pub mod clock;
 pub mod coalesce;
-#[cfg(target_os = "linux")]
 pub mod commission;
 pub mod config;
 pub mod decoy;

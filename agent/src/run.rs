@@ -39,13 +39,11 @@ use crate::watch_list::{Watch, WatchList};
 use crate::whole_file::{RealFiles, create_private_folder};
 use crate::{decoy, host, log_output, vigil};
 
-#[cfg(target_os = "linux")]
 mod commission;
 mod health;
 mod holdings;
 mod sensing;
 
-#[cfg(target_os = "linux")]
 pub(crate) use commission::places;
 use health::Pulse;
 use sensing::Sensing;
@@ -178,7 +176,6 @@ pub fn run(dir: &Path, part: Part, service: &Service) -> Result<(), RunError> {
         progress: spool.progress(),
         uplink_status,
         pulse: Pulse::new(config.health_every),
-        #[cfg(target_os = "linux")]
         sealing: commission::Sealing::default(),
         sensing: None,
         more_watches: more_watches(dir),
@@ -334,7 +331,6 @@ struct Agent {
     progress: watch::Receiver<Progress>,
     uplink_status: watch::Receiver<UplinkStatus>,
     pulse: Pulse,
-    #[cfg(target_os = "linux")]
     sealing: commission::Sealing,
     sensing: Option<Sensing>,
     /// Watches on top of the configuration's.
@@ -362,14 +358,12 @@ impl Agent {
             if let Some(reason) = self.pulse.reason(&health, Instant::now()) {
                 self.tell_health(reason);
             }
-            #[cfg(target_os = "linux")]
             self.seal_a_test();
             self.write_status(status::Life::Running);
         }
     }
 
     /// Writes down the result of an on-site test, where one was made.
-    #[cfg(target_os = "linux")]
     fn seal_a_test(&mut self) {
         if self.config.sensor.observe || !commission::is_asked(&self.dir) {
             return;
@@ -428,7 +422,6 @@ impl Agent {
         self.watched.send_replace(config.watches.clone());
         // Before the sensors: what the agent itself writes is no access.
         decoy::plant_missing(&config.watches);
-        #[cfg(target_os = "linux")]
         if !config.sensor.observe {
             commission::begin(&self.dir, &*self.clock);
             config.watches = commission::watched(&self.dir, &config.watches);

@@ -2,7 +2,7 @@
 
 use super::book::Book;
 use super::look::{Look, look};
-use super::homes::homes;
+use super::homes::{self, homes};
 use super::templates::Templates;
 use super::*;
 use crate::inventory::root::Root;
@@ -263,7 +263,7 @@ fn windows() -> (tempfile::TempDir, Root, Vec<super::templates::Place>) {
     system.put(&format!(r"{profiles}\S-1-5-21-1-2-3-1001"), &[("ProfileImagePath", text(r"%SystemDrive%\Users\bea.MAPLE"))]);
     system.put(&format!(r"{profiles}\S-1-5-18"), &[("ProfileImagePath", text(r"%systemroot%\system32\config\systemprofile"))]);
     system.put(profiles, &[("ProfilesDirectory", text(r"%SystemDrive%\Users"))]);
-    let homes = super::homes::of_windows(&system, &root);
+    let homes = homes::of_windows(&system, &root);
     (scratch, root, homes)
 }
 
@@ -271,7 +271,15 @@ fn windows() -> (tempfile::TempDir, Root, Vec<super::templates::Place>) {
 fn the_mailboxes_records_exports_and_backups_of_a_windows_machine_are_found() {
     let (_scratch, root, homes) = windows();
     let found = look(&root, &homes, &Templates::of_windows(), &WatchList::default()).proposals;
-    expect![[r#""#]].assert_eq(&lines(&found));
+    expect![[r#"
+        C:\Users\Public\Documents\all.ndjson export - looks like FHIR health records, by its first bytes
+        C:\Users\bea.MAPLE\AppData\Local\Microsoft\Outlook mailbox bea looks like the mailboxes of Outlook, by its place
+        C:\Users\bea.MAPLE\AppData\Roaming\Thunderbird\Profiles\x1.default mailbox bea looks like a profile of Thunderbird, by its place
+        C:\Users\bea.MAPLE\Downloads\list.csv export - looks like a table of patients, by its first bytes
+        C:\Users\gone\AppData\Local\Microsoft\Outlook mailbox gone looks like the mailboxes of Outlook, by its place
+        D:\Backups backup - looks like backups, by its place
+        D:\OpenDentImages ehr - looks like the images and letters of Open Dental, by its place
+        D:\mysql\data ehr - looks like the database of Open Dental, by its place"#]].assert_eq(&lines(&found));
 }
 
 #[test]

@@ -46,14 +46,14 @@ pub(super) fn list(system: &dyn System, root: &Root, environment: &Environment, 
     match (is_cut, n_unread) {
         (true, _) => Some(format!("scheduled tasks beyond the first {FILES_MAX} files are not looked at")),
         (false, 0) => None,
-        (false, n) => Some(format!("{n} files of scheduled tasks could not be read")),
+        (false, n) => Some(format!("some files of scheduled tasks could not be read ({n})")),
     }
 }
 
 fn add(system: &dyn System, environment: &Environment, name: &str, task: &Task, list: &mut List) {
-    let account = |account: &String| match system.account(account) {
-        Some(name) => (is_system(account) || is_everybody(account), name),
-        None => (is_system(account) || is_everybody(account), account.clone()),
+    let account = |account: &String| {
+        let name = in_english(account).map(str::to_owned).or_else(|| system.account(account));
+        (is_system(account) || is_everybody(account), name.unwrap_or_else(|| account.clone()))
     };
     let accounts: Vec<(bool, String)> = task.accounts.iter().map(account).collect();
     let programs: Vec<String> = task.programs.iter().map(|program| environment.program(program)).collect();
@@ -80,6 +80,16 @@ fn add(system: &dyn System, environment: &Environment, name: &str, task: &Task, 
         detail: Some(detail.join(", ")),
         ..List::of(HoldingKind::ScheduledJob, name, &names)
     });
+}
+
+/// The system's own accounts, whose names are localised.
+fn in_english(sid: &str) -> Option<&'static str> {
+    match sid {
+        "S-1-5-18" => Some("SYSTEM"),
+        "S-1-5-19" => Some("LOCAL SERVICE"),
+        "S-1-5-20" => Some("NETWORK SERVICE"),
+        _ => None,
+    }
 }
 
 /// Groups as which a task runs in the session of whoever is signed in: everybody, interactive, authenticated, users,

@@ -80,11 +80,33 @@ fn everything_that_a_windows_machine_holds_is_listed_without_what_comes_with_it_
     let running = Running { programs: ["rustdesk.exe".to_owned(), "explorer.exe".to_owned()].into(), ..Running::default() };
     let found = take(&system, &root, &running);
     let lines: Vec<String> = found.holdings.iter().map(crate::inventory::text::line).collect();
-    expect![[r#""#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        account bea [bea] of this machine
+        account scan [scan] of this machine, needs no password
+        admin_group Administrators [MAPLE\Domain Admins] may do everything on this machine (S-1-5-32-544)
+        admin_group Administrators [S-1-5-21-9-9-9-1] may do everything on this machine (S-1-5-32-544)
+        admin_group Administrators [bea] may do everything on this machine (S-1-5-32-544)
+        admin_group Backup Operators [svc-backup] may read every file, to back it up (S-1-5-32-551)
+        scheduled_job \Microsoft\Windows\Defrag\Extra [SYSTEM] starts powershell.exe, at a login (scheduled tasks)
+        scheduled_job \Nightly [SYSTEM] starts C:\Tools\copy.exe, at a login (scheduled tasks)
+        service AnyDesk [SYSTEM] starts C:\Program Files (x86)\AnyDesk\AnyDesk.exe, with the machine (services)
+        service Chat [bea] starts C:\Program Files\Chat\chat.exe at a login (Software\Microsoft\Windows\CurrentVersion\Run)
+        service Odd [SYSTEM] starts C:\ProgramData\odd.dll, when asked (services)
+        service Shell [SYSTEM] starts C:\Windows\System32\cmd.exe, switched off (services)
+        service Sync [bea] starts C:\Tools\sync.exe, with the machine (services)
+        service Updater [] starts C:\u\up.exe at a login (HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Run)
+        service sshd [SYSTEM] starts C:\Windows\System32\OpenSSH\sshd.exe, with the machine (services)
+        service vpn.lnk [bea] starts at a login (Startup)
+        remote_tool AnyDesk [] starts by itself (service AnyDesk)
+        remote_tool OpenSSH [] starts by itself (service sshd)
+        remote_tool Remote Desktop [] is on, port 3390, a session begins before the password
+        remote_tool RustDesk [] runs without being installed
+        remote_tool TeamViewer [] installed (C:\Program Files\TeamViewer)
+        share Patients [] (D:\Patients)"#]].assert_eq(&lines.join("\n"));
     assert!(!format!("{found:?}").contains(SECRET));
     let administrators: Vec<&str> = found.administrators.iter().map(String::as_str).collect();
     assert_eq!(administrators, [r"MAPLE\Domain Admins", "S-1-5-21-9-9-9-1", "bea"]);
-    assert_eq!(found.cannot_see.first().map(String::as_str), Some("1 files of scheduled tasks could not be read"));
+    assert_eq!(found.cannot_see.first().map(String::as_str), Some("some files of scheduled tasks could not be read (1)"));
 }
 
 #[test]
