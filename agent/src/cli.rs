@@ -301,6 +301,11 @@ impl Command {
             Self::Run { place } => run::run(&place.dir, Part::Agent, &Service::from_environment())
                 .map(|()| 0)
                 .map_err(|error| Failure::new(run_code(&error), error)),
+            Self::Observe { .. } if cfg!(windows) => {
+                let text = "an agent is observed on Linux only; on Windows the service control manager starts it again, \
+                            and the collector says when it was not heard";
+                Err(Failure::new(USAGE, std::io::Error::other(text)))
+            }
             Self::Observe { dir } => run::run(&dir, Part::Observer, &Service::from_environment())
                 .map(|()| 0)
                 .map_err(|error| Failure::new(run_code(&error), error)),

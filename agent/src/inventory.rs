@@ -7,9 +7,9 @@
 //! [`look`] looks once. [`Watch`] turns looks into events: everything at the start, afterwards what is new and gone.
 //! [`answer`] tells everything again to whoever asked.
 
-mod list;
 #[cfg(target_os = "linux")]
 pub mod linux;
+mod list;
 pub mod root;
 pub mod running;
 pub mod text;

@@ -198,19 +198,20 @@ fn tells(what: &CommissionWhat, made: &Made, event: &Event, claim: &Claim, scene
         CommissionWhat::ProcessStart => {
             event.kind == Kind::ProcessStart && is_process && command().contains(&claim.id)
         }
-        CommissionWhat::Create => {
-            (did(Action::Create) || is_windows && did(Action::Write)) && is_at(&letter)
-        }
+        CommissionWhat::Create => (did(Action::Create) || is_windows && did(Action::Write)) && is_at(&letter),
         CommissionWhat::Write => did(Action::Write) && is_at(&letter),
         CommissionWhat::Read | CommissionWhat::ReadAgain => did(Action::Read) && is_at(&letter),
         CommissionWhat::Attributes => did(Action::Attributes) && is_at(&letter),
         CommissionWhat::List => {
             (did(Action::List) || is_windows && did(Action::Read))
-                && object.and_then(|object| object.path.as_deref()).is_some_and(|path| same(path, scene.folder))
+                && object
+                    .and_then(|object| object.path.as_deref())
+                    .is_some_and(|path| same(path, scene.folder))
         }
         CommissionWhat::Link => {
             let told = event.kind == Kind::FileAccess && event.action == Some(Action::Link) && succeeded;
-            let is_its = did(Action::Link) || is_windows && process.is_none_or(|process| process.pid.is_none());
+            let is_its =
+                did(Action::Link) || is_windows && process.is_none_or(|process| process.pid.is_none());
             told && is_its && is_at(&letter) && is_to(&second)
         }
         CommissionWhat::Rename => {
@@ -308,7 +309,11 @@ fn watched(made: &Made, claim: &Claim, log: &[(u64, Event)], scene: &Scene<'_>) 
             event.kind == Kind::FileAccess
                 && matches!(event.action, Some(Action::List | Action::Read))
                 && event.process.as_ref().and_then(|process| process.pid) == made.pid
-                && event.object.as_ref().and_then(|object| object.path.as_ref()).is_some_and(|told| same(told, path))
+                && event
+                    .object
+                    .as_ref()
+                    .and_then(|object| object.path.as_ref())
+                    .is_some_and(|told| same(told, path))
                 && names(event, claim)
         };
         log.iter().find(|(number, event)| *number >= claim.since && tells(event)).map(|(number, _)| *number)

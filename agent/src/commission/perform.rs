@@ -211,7 +211,9 @@ impl<'a> Test<'a> {
             made.skipped = true;
         }
         let mut held = None;
-        if !made.skipped && let Some(why) = cannot(&what) {
+        if !made.skipped
+            && let Some(why) = cannot(&what)
+        {
             made.because = Some(why.to_owned());
         } else if !made.skipped && what != CommissionWhat::Login {
             tell(&format!("{} ...", what.words()));
@@ -252,7 +254,8 @@ impl<'a> Test<'a> {
         std::thread::spawn(move || {
             let mut line = String::new();
             let read = said.map(|said| BufReader::new(said).read_line(&mut line));
-            let _ = tells.send(line.trim().strip_prefix("done").filter(|_| read.is_some()).map(str::to_owned));
+            let _ =
+                tells.send(line.trim().strip_prefix("done").filter(|_| read.is_some()).map(str::to_owned));
         });
         let mut held = Held { did: child.id(), child };
         let is_done = told.recv_timeout(ACT_WITHIN);

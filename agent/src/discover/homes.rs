@@ -40,7 +40,8 @@ pub fn of_windows(system: &dyn System, root: &Root) -> Vec<Place> {
         let account = system.account(&sid).unwrap_or_else(|| file_name(&path));
         homes.push(Place { path, account: Some(account) });
     }
-    let folder = system.text(PROFILES, "ProfilesDirectory").unwrap_or_else(|| r"%SystemDrive%\Users".to_owned());
+    let folder =
+        system.text(PROFILES, "ProfilesDirectory").unwrap_or_else(|| r"%SystemDrive%\Users".to_owned());
     let folder = environment.expand(&folder);
     for name in root.names(&folder) {
         let path = root.below(&folder, &name);

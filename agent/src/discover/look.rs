@@ -94,8 +94,7 @@ fn fits(root: &Root, template: &Template, place: &Place) -> bool {
             && root.path(&place.path).metadata().is_ok_and(|file| file.len() > 0);
     }
     root.is_folder(&place.path)
-        && (template.holds.is_empty()
-            || template.holds.iter().any(|name| holds(root, &place.path, name)))
+        && (template.holds.is_empty() || template.holds.iter().any(|name| holds(root, &place.path, name)))
 }
 
 fn holds(root: &Root, folder: &str, name: &str) -> bool {

@@ -1,8 +1,8 @@
 //! Proposals, decisions and what is watched because of them, on machines in folders.
 
 use super::book::Book;
-use super::look::{Look, look};
 use super::homes::{self, homes};
+use super::look::{Look, look};
 use super::templates::Templates;
 use super::*;
 use crate::inventory::root::Root;
@@ -260,8 +260,14 @@ fn windows() -> (tempfile::TempDir, Root, Vec<super::templates::Place>) {
     put(&root, r"D:\Backups\monday.bak", "");
     let mut system = Fake::default();
     let profiles = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList";
-    system.put(&format!(r"{profiles}\S-1-5-21-1-2-3-1001"), &[("ProfileImagePath", text(r"%SystemDrive%\Users\bea.MAPLE"))]);
-    system.put(&format!(r"{profiles}\S-1-5-18"), &[("ProfileImagePath", text(r"%systemroot%\system32\config\systemprofile"))]);
+    system.put(
+        &format!(r"{profiles}\S-1-5-21-1-2-3-1001"),
+        &[("ProfileImagePath", text(r"%SystemDrive%\Users\bea.MAPLE"))],
+    );
+    system.put(
+        &format!(r"{profiles}\S-1-5-18"),
+        &[("ProfileImagePath", text(r"%systemroot%\system32\config\systemprofile"))],
+    );
     system.put(profiles, &[("ProfilesDirectory", text(r"%SystemDrive%\Users"))]);
     let homes = homes::of_windows(&system, &root);
     (scratch, root, homes)
@@ -286,7 +292,9 @@ fn the_mailboxes_records_exports_and_backups_of_a_windows_machine_are_found() {
 fn what_is_watched_on_windows_already_is_not_proposed_whatever_the_case_of_its_name() {
     let (_scratch, root, homes) = windows();
     let found = look(&root, &homes, &Templates::of_windows(), &WatchList::default()).proposals;
-    let watches = found.iter().map(|one| crate::watch_list::Watch::new(&one.path.to_uppercase(), one.class.clone(), None).unwrap());
+    let watches = found
+        .iter()
+        .map(|one| crate::watch_list::Watch::new(&one.path.to_uppercase(), one.class.clone(), None).unwrap());
     let watched = WatchList::new(watches.collect()).unwrap();
     assert_eq!(look(&root, &homes, &Templates::of_windows(), &watched), Look::default());
 }

@@ -18,7 +18,8 @@ impl Running {
     pub fn now(root: &Root) -> Self {
         let mut running = Self::default();
         // Only Linux has these files; elsewhere no port is known.
-        for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let tables: &[&str] = if root.is_caseless() { &[] } else { &["/proc/net/tcp", "/proc/net/tcp6"] };
+        for table in tables {
             running.ports.extend(root.read(table).unwrap_or_default().lines().filter_map(listener));
         }
         let Ok(mut system) = sysinfo::System::new() else { return running };

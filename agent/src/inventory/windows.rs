@@ -53,9 +53,13 @@ pub fn take(system: &dyn System, root: &Root, running: &Running) -> Found {
     certificates::list(system, &mut list);
     let (holdings, left_out) = list.finish();
     cannot_see.push(
-        "services and tasks whose program lies in the folder of Windows are taken to be Windows' own".to_owned(),
+        "services and tasks whose program lies in the folder of Windows are taken to be Windows' own"
+            .to_owned(),
     );
-    cannot_see.push("what an account that is not signed in starts at its login is in no registry that is loaded".to_owned());
+    cannot_see.push(
+        "what an account that is not signed in starts at its login is in no registry that is loaded"
+            .to_owned(),
+    );
     cannot_see.extend(root.unread());
     cannot_see.extend(system.unread());
     Found { holdings, administrators, left_out, cannot_see }
@@ -66,7 +70,11 @@ fn people(system: &dyn System, list: &mut List, cannot_see: &mut Vec<String>) ->
     match system.accounts() {
         Ok(accounts) => {
             for account in accounts.into_iter().filter(|account| !account.is_disabled) {
-                let detail = if account.needs_no_password { "of this machine, needs no password" } else { "of this machine" };
+                let detail = if account.needs_no_password {
+                    "of this machine, needs no password"
+                } else {
+                    "of this machine"
+                };
                 list.add(Holding {
                     detail: Some(detail.to_owned()),
                     ..List::of(HoldingKind::Account, &account.name, &[&account.name])

@@ -6,8 +6,8 @@ use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{ERROR_MORE_DATA, ERROR_NO_MORE_ITEMS, ERROR_SUCCESS};
 use windows_sys::Win32::System::Registry::{
-    HKEY, HKEY_LOCAL_MACHINE, HKEY_USERS, KEY_READ, KEY_WOW64_64KEY, RegCloseKey, RegEnumKeyExW, RegEnumValueW,
-    RegOpenKeyExW,
+    HKEY, HKEY_LOCAL_MACHINE, HKEY_USERS, KEY_READ, KEY_WOW64_64KEY, RegCloseKey, RegEnumKeyExW,
+    RegEnumValueW, RegOpenKeyExW,
 };
 
 use super::system_ffi::{answered, wide};
@@ -35,7 +35,8 @@ impl Key {
         let rest = wide(rest);
         let mut key: HKEY = null_mut();
         // SAFETY: the path ends with 0 and outlives the call; `key` is ours, and closed when it is dropped.
-        let status = unsafe { RegOpenKeyExW(hive, rest.as_ptr(), 0, KEY_READ | KEY_WOW64_64KEY, &raw mut key) };
+        let status =
+            unsafe { RegOpenKeyExW(hive, rest.as_ptr(), 0, KEY_READ | KEY_WOW64_64KEY, &raw mut key) };
         answered(status).map(|()| Self(key))
     }
 
@@ -47,7 +48,16 @@ impl Key {
             let mut letters = u32::try_from(name.len()).map_err(io::Error::other)?;
             // SAFETY: `letters` is the size of `name`; both are ours and live through the call; the key is open.
             let status = unsafe {
-                RegEnumKeyExW(self.0, nth, name.as_mut_ptr(), &raw mut letters, null(), null_mut(), null_mut(), null_mut())
+                RegEnumKeyExW(
+                    self.0,
+                    nth,
+                    name.as_mut_ptr(),
+                    &raw mut letters,
+                    null(),
+                    null_mut(),
+                    null_mut(),
+                    null_mut(),
+                )
             };
             match status {
                 ERROR_NO_MORE_ITEMS => break,

@@ -56,7 +56,9 @@ pub fn fixed_drives() -> Vec<String> {
         // SAFETY: the text ends with 0 and outlives the call.
         unsafe { GetDriveTypeW(root.as_ptr()) == FIXED }
     };
-    let letters = ('A'..='Z').enumerate().filter(|(bit, _)| all.checked_shr(u32::try_from(*bit).unwrap_or(32)).unwrap_or(0) & 1 == 1);
+    let letters = ('A'..='Z')
+        .enumerate()
+        .filter(|(bit, _)| all.checked_shr(u32::try_from(*bit).unwrap_or(32)).unwrap_or(0) & 1 == 1);
     letters.map(|(_, letter)| format!("{letter}:")).filter(is_fixed).collect()
 }
 

@@ -40,14 +40,8 @@ pub struct NoTask;
 /// The text of a task's file: UTF-16 as Windows writes it, or UTF-8.
 pub fn text(bytes: &[u8]) -> String {
     let units = |of: fn([u8; 2]) -> u16| -> String {
-        let units: Vec<u16> = bytes
-            .get(2..)
-            .unwrap_or_default()
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .map(|pair| of(*pair))
-            .collect();
+        let units: Vec<u16> =
+            bytes.get(2..).unwrap_or_default().as_chunks::<2>().0.iter().map(|pair| of(*pair)).collect();
         String::from_utf16_lossy(&units)
     };
     match bytes {
@@ -183,7 +177,10 @@ mod tests {
         let task = parse(TASK).unwrap();
         assert_eq!(task.accounts, ["S-1-5-18"], "whose login starts it is not who it runs as");
         assert_eq!(task.programs, ["\"C:\\Tools\\a & b\\sync.exe\""]);
-        assert_eq!((task.classes, task.when), (vec!["{A}".to_owned()], vec!["by the calendar", "at a login"]));
+        assert_eq!(
+            (task.classes, task.when),
+            (vec!["{A}".to_owned()], vec!["by the calendar", "at a login"])
+        );
         assert!(task.is_elevated && task.is_hidden && !task.is_disabled);
         assert!(!format!("{:?}", parse(TASK)).contains("hunter2"));
     }

@@ -24,7 +24,19 @@ fn an_on_site_test_says_what_it_proved_and_what_it_did_not() -> Result<()> {
     let config = std::fs::read_to_string(windows.file("agent.toml"))?;
     let watch = "\n[[watch]]\npath = 'C:\\Exports'\nclass = \"export\"\n";
     std::fs::write(windows.file("agent.toml"), config + watch)?;
-    let order = ["commission", "--dir", DIR, "--by", "Jan Novak", "--witnessed-by", "Anna Roth", "--yes", "--json", "--within", "2"];
+    let order = [
+        "commission",
+        "--dir",
+        DIR,
+        "--by",
+        "Jan Novak",
+        "--witnessed-by",
+        "Anna Roth",
+        "--yes",
+        "--json",
+        "--within",
+        "2",
+    ];
     let none = windows.end_of(windows.command(&windows.program(), &order))?;
     ensure!(none.0.code() == Some(69) && none.1.contains("no agent runs"), "{none:?}");
 
@@ -74,7 +86,10 @@ fn an_on_site_test_says_what_it_proved_and_what_it_did_not() -> Result<()> {
     let machines = report["machines"].as_array().context("a review names machines")?;
     let own = machines.iter().find(|machine| machine["name"] == MACHINE).context("the machine")?;
     let said = own["sentence"].as_str().unwrap_or_default();
-    ensure!(said.contains("roved except") && said.contains("reading") && said.contains("Jan Novak"), "{said}");
+    ensure!(
+        said.contains("roved except") && said.contains("reading") && said.contains("Jan Novak"),
+        "{said}"
+    );
     let left = std::fs::read_dir(windows.file("on-site-test"))?.count();
     ensure!(left == 0, "{left} files are left");
     windows.succeed(&["uninstall"])?;

@@ -61,7 +61,13 @@ fn held(event: &Value, list: &str) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let line = |one: &Value| {
         let accounts: Vec<String> = one["accounts"].as_array().into_iter().flatten().map(text).collect();
-        format!("{} {} [{}] {}", text(&one["what"]), text(&one["name"]), accounts.join(", "), text(&one["detail"]))
+        format!(
+            "{} {} [{}] {}",
+            text(&one["what"]),
+            text(&one["name"]),
+            accounts.join(", "),
+            text(&one["detail"])
+        )
     };
     event["inventory"][list].as_array().into_iter().flatten().map(line).collect()
 }
@@ -100,7 +106,10 @@ fn an_inventory_lists_services_tasks_run_keys_tools_and_shares_and_gives_away_no
         ensure!(lines.iter().any(|line| line == expected), "{expected} is not in {lines:#?}");
     }
     let job = lines.iter().find(|line| line.starts_with(r"scheduled_job \Nightly"));
-    ensure!(job.is_some_and(|job| job.ends_with(r"starts C:\Tools\copy.exe, at a start of the machine")), "{lines:#?}");
+    ensure!(
+        job.is_some_and(|job| job.ends_with(r"starts C:\Tools\copy.exe, at a start of the machine")),
+        "{lines:#?}"
+    );
     // Who is signed in to Wine is its administrator.
     ensure!(lines.iter().any(|line| line.starts_with("admin_group Administrators [")), "{lines:#?}");
 
@@ -120,7 +129,16 @@ fn an_inventory_lists_services_tasks_run_keys_tools_and_shares_and_gives_away_no
         Ok(told("holdings", "service Helper ") && told("gone", "service Updater "))
     })?;
     // The collector's question is answered by the same inventory.
-    practice.collector(&["inventory", "--machine", super::MACHINE, "--now", "--by", "mary", "--passphrase-file", &marys(&practice)?])?;
+    practice.collector(&[
+        "inventory",
+        "--machine",
+        super::MACHINE,
+        "--now",
+        "--by",
+        "mary",
+        "--passphrase-file",
+        &marys(&practice)?,
+    ])?;
     wait::until_so("the answer", WITHIN, || Ok(!inventories(&practice, "asked")?.is_empty()))?;
     let events = practice.collector(&["events", "--json"])?;
     ensure!(!events.contains(SECRET), "an argument is told");
@@ -139,7 +157,8 @@ fn marys(practice: &Practice) -> Result<String> {
 
 /// By its place, by its first bytes as it arrives, and after the manager confirmed it.
 #[test]
-fn a_mailbox_is_proposed_a_download_that_looks_like_an_export_is_watched_and_a_decision_arrives() -> Result<()> {
+fn a_mailbox_is_proposed_a_download_that_looks_like_an_export_is_watched_and_a_decision_arrives() -> Result<()>
+{
     if let Some(why) = wine::missing() {
         skip::skip("wine::discovery", &why);
         return Ok(());

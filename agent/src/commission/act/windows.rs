@@ -21,8 +21,12 @@ const SECTOR_BYTES: usize = 4096;
 pub fn cannot(what: &CommissionWhat) -> Option<&'static str> {
     match what {
         CommissionWhat::Elevation => Some("Windows gives another account's rights for its password only"),
-        CommissionWhat::Handle | CommissionWhat::IoUring | CommissionWhat::Mount => Some("this way is one of Linux"),
-        CommissionWhat::Rules => Some("this version changes no audit policy; the event log tells of whoever does"),
+        CommissionWhat::Handle | CommissionWhat::IoUring | CommissionWhat::Mount => {
+            Some("this way is one of Linux")
+        }
+        CommissionWhat::Rules => {
+            Some("this version changes no audit policy; the event log tells of whoever does")
+        }
         CommissionWhat::Clock => Some("this version moves no clock on Windows"),
         _ => None,
     }
@@ -86,13 +90,16 @@ impl Order {
         match opened {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             Err(error) => Err(refused("an open that is refused")(error)),
-            Ok(_) => Err(ActError::Absent("this system lets a file be opened that nobody may read: nothing was refused")),
+            Ok(_) => Err(ActError::Absent(
+                "this system lets a file be opened that nobody may read: nothing was refused",
+            )),
         }
     }
 
     /// Opens the volume that holds the folder, reads a sector, and keeps nothing of it.
     fn raw_disk(&self) -> Result<(), ActError> {
-        let drive = self.folder.to_str().and_then(|folder| folder.get(..2)).filter(|drive| drive.ends_with(':'));
+        let drive =
+            self.folder.to_str().and_then(|folder| folder.get(..2)).filter(|drive| drive.ends_with(':'));
         let drive = drive.ok_or(ActError::Absent("the agent's folder lies on no drive"))?;
         let mut sector = vec![0u8; SECTOR_BYTES];
         match File::open(format!(r"\\.\{drive}")).and_then(|mut disk| disk.read_exact(&mut sector)) {
@@ -147,7 +154,11 @@ fn started(command: &mut Command) -> Result<Child, ActError> {
 fn ended(command: &mut Command) -> Result<u32, ActError> {
     let mut child = started(command)?;
     let status = child.wait().map_err(refused("waiting for a program"))?;
-    if status.success() { Ok(child.id()) } else { Err(ActError::Absent("the program that does it failed (cmd, icacls)")) }
+    if status.success() {
+        Ok(child.id())
+    } else {
+        Err(ActError::Absent("the program that does it failed (cmd, icacls)"))
+    }
 }
 
 fn done_by(command: &mut Command) -> Result<(), ActError> {

@@ -289,7 +289,10 @@ fn of_windows() -> (Claim, Vec<(u64, Value)>) {
     let events = vec![
         (2, json!({"kind": "login", "outcome": "success", "actor": {"sid": SID, "session": 7}})),
         (3, json!({"kind": "login", "outcome": "success", "actor": actor})),
-        (11, json!({"kind": "process_start", "actor": actor, "process": {"pid": 103, "command": format!("cmd.exe /c rem {ID}")}})),
+        (
+            11,
+            json!({"kind": "process_start", "actor": actor, "process": {"pid": 103, "command": format!("cmd.exe /c rem {ID}")}}),
+        ),
         (12, access(104, "write", &at("letter"))),
         (13, access(105, "write", &at("letter"))),
         (14, access(106, "read", &at("letter"))),

@@ -3,10 +3,10 @@
 use ntk_evidence::event::{Holding, HoldingKind};
 use serde::Deserialize;
 
+use super::units::PACKAGED;
 use crate::inventory::list::List;
 use crate::inventory::root::Root;
 use crate::inventory::running::Running;
-use super::units::PACKAGED;
 
 const DATA: &str = include_str!("../../../data/remote_tools.toml");
 

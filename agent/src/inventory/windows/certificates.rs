@@ -22,7 +22,9 @@ pub(super) fn list(system: &dyn System, list: &mut List) {
     for store in system.keys(STORES) {
         let key = format!("{STORES}\\{store}\\Certificates");
         for thumbprint in system.keys(&key) {
-            let Some(Value::Bytes(blob)) = system.value(&format!("{key}\\{thumbprint}"), "Blob") else { continue };
+            let Some(Value::Bytes(blob)) = system.value(&format!("{key}\\{thumbprint}"), "Blob") else {
+                continue;
+            };
             let Some((subject, until)) = with_key(&blob) else { continue };
             list.add(Holding {
                 place: Some(format!("certificates of the machine, {store}")),

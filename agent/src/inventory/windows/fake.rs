@@ -41,7 +41,11 @@ impl System for Fake {
     }
 
     fn account(&self, sid: &str) -> Option<String> {
-        let known = [("S-1-5-18", r"NT-AUTORITÄT\SYSTEM"), ("S-1-5-21-1-2-3-1001", "bea"), ("S-1-5-32-544", "Administratoren")];
+        let known = [
+            ("S-1-5-18", r"NT-AUTORITÄT\SYSTEM"),
+            ("S-1-5-21-1-2-3-1001", "bea"),
+            ("S-1-5-32-544", "Administratoren"),
+        ];
         known.iter().find(|(of, _)| *of == sid).map(|(_, name)| (*name).to_owned())
     }
 

@@ -53,7 +53,8 @@ pub fn services(system: &dyn System, environment: &Environment) -> Vec<Service> 
         let key = format!("{SERVICES}\\{name}");
         system.number(&key, "Type").filter(|kind| kind & PROGRAMS != 0)?;
         let program = environment.program(&system.text(&key, "ImagePath")?);
-        let is_shared = ntk_windows::path::file_name(&program) == "svchost.exe" && environment.is_of_windows(&program);
+        let is_shared =
+            ntk_windows::path::file_name(&program) == "svchost.exe" && environment.is_of_windows(&program);
         let library = || {
             let own = system.text(&format!("{key}\\Parameters"), "ServiceDll");
             own.or_else(|| system.text(&key, "ServiceDll")).map(|library| environment.program(&library))

@@ -111,7 +111,10 @@ impl Environment {
             ("programdata", format!("{drive}\\ProgramData")),
             ("systemdrive", drive),
             ("programfiles", or(system.text(WINDOWS, "ProgramFilesDir"), r"C:\Program Files")),
-            ("programfiles(x86)", or(system.text(WINDOWS, "ProgramFilesDir (x86)"), r"C:\Program Files (x86)")),
+            (
+                "programfiles(x86)",
+                or(system.text(WINDOWS, "ProgramFilesDir (x86)"), r"C:\Program Files (x86)"),
+            ),
         ];
         Self { names: names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect() }
     }
@@ -150,7 +153,8 @@ impl Environment {
     /// The program of a command line of Windows, as a whole path where that can be told: what stands in quotes, or all up
     /// to the first `.exe` and the like (CreateProcessW, lpCommandLine), else the first word. Never an argument.
     pub fn program(&self, command: &str) -> String {
-        const ENDS: &[&str] = &[".exe", ".com", ".bat", ".cmd", ".dll", ".sys", ".vbs", ".ps1", ".js", ".msc"];
+        const ENDS: &[&str] =
+            &[".exe", ".com", ".bat", ".cmd", ".dll", ".sys", ".vbs", ".ps1", ".js", ".msc"];
         let text = self.expand(command.trim());
         let path = if let Some(rest) = text.strip_prefix('"') {
             rest.split('"').next().unwrap_or_default().to_owned()
@@ -166,7 +170,8 @@ impl Environment {
             at.and_then(|at| text.get(..at)).unwrap_or_else(word).to_owned()
         };
         let path = path.strip_prefix(r"\??\").unwrap_or(&path).to_owned();
-        let below = |prefix: &str| path.get(..prefix.len()).filter(|start| start.eq_ignore_ascii_case(prefix));
+        let below =
+            |prefix: &str| path.get(..prefix.len()).filter(|start| start.eq_ignore_ascii_case(prefix));
         if below(r"\SystemRoot\").is_some() {
             return format!("{}\\{}", self.windows(), path.get(r"\SystemRoot\".len()..).unwrap_or_default());
         }
@@ -179,11 +184,29 @@ impl Environment {
     /// Whether a program is one of those that come with Windows and run nothing but itself: it lies where Windows has its
     /// own, and is none that runs whatever it is told to.
     pub fn is_of_windows(&self, program: &str) -> bool {
-        const FOLDERS: &[&str] = &["System32", "SysWOW64", "servicing", "WinSxS", "Microsoft.NET", "SystemApps"];
+        const FOLDERS: &[&str] =
+            &["System32", "SysWOW64", "servicing", "WinSxS", "Microsoft.NET", "SystemApps"];
         const RUNS_OTHERS: &[&str] = &[
-            "cmd.exe", "powershell.exe", "powershell_ise.exe", "rundll32.exe", "regsvr32.exe", "wscript.exe",
-            "cscript.exe", "mshta.exe", "conhost.exe", "schtasks.exe", "msiexec.exe", "bash.exe", "wsl.exe",
-            "forfiles.exe", "wmic.exe", "installutil.exe", "msbuild.exe", "srvany.exe", "ssh.exe", "sshd.exe",
+            "cmd.exe",
+            "powershell.exe",
+            "powershell_ise.exe",
+            "rundll32.exe",
+            "regsvr32.exe",
+            "wscript.exe",
+            "cscript.exe",
+            "mshta.exe",
+            "conhost.exe",
+            "schtasks.exe",
+            "msiexec.exe",
+            "bash.exe",
+            "wsl.exe",
+            "forfiles.exe",
+            "wmic.exe",
+            "installutil.exe",
+            "msbuild.exe",
+            "srvany.exe",
+            "ssh.exe",
+            "sshd.exe",
         ];
         let name = ntk_windows::path::file_name(program);
         if RUNS_OTHERS.contains(&name.as_str()) {

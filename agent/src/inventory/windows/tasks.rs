@@ -17,7 +17,12 @@ const DEPTH_MAX: usize = 8;
 const NAMED_MAX: usize = 3;
 
 /// Lists them.
-pub(super) fn list(system: &dyn System, root: &Root, environment: &Environment, list: &mut List) -> Option<String> {
+pub(super) fn list(
+    system: &dyn System,
+    root: &Root,
+    environment: &Environment,
+    list: &mut List,
+) -> Option<String> {
     let top = format!("{}\\System32\\Tasks", environment.windows());
     let mut files = Vec::new();
     let mut folders = vec![(top.clone(), 0usize)];
@@ -57,7 +62,8 @@ fn add(system: &dyn System, environment: &Environment, name: &str, task: &Task, 
     };
     let accounts: Vec<(bool, String)> = task.accounts.iter().map(account).collect();
     let programs: Vec<String> = task.programs.iter().map(|program| environment.program(program)).collect();
-    let is_microsofts = name.get(..r"\Microsoft\".len()).is_some_and(|start| start.eq_ignore_ascii_case(r"\Microsoft\"));
+    let is_microsofts =
+        name.get(..r"\Microsoft\".len()).is_some_and(|start| start.eq_ignore_ascii_case(r"\Microsoft\"));
     if is_microsofts
         && accounts.iter().all(|(is_nobodys, _)| *is_nobodys)
         && programs.iter().all(|program| environment.is_of_windows(program))
@@ -67,7 +73,11 @@ fn add(system: &dyn System, environment: &Environment, name: &str, task: &Task, 
     let names: Vec<&String> = accounts.iter().map(|(_, name)| name).collect();
     let mut starts: Vec<String> = programs.iter().take(NAMED_MAX).cloned().collect();
     starts.extend(task.classes.iter().take(NAMED_MAX).map(|class| format!("the class {class}")));
-    let mut detail = vec![if starts.is_empty() { "starts nothing that is known".to_owned() } else { format!("starts {}", starts.join(" and ")) }];
+    let mut detail = vec![if starts.is_empty() {
+        "starts nothing that is known".to_owned()
+    } else {
+        format!("starts {}", starts.join(" and "))
+    }];
     detail.extend(task.when.iter().map(|when| (*when).to_owned()));
     let marks = [
         (task.is_elevated, "with all rights of the account"),

@@ -28,27 +28,64 @@ fn machine() -> (tempfile::TempDir, Root, Fake) {
     let root = Root::with_drives(scratch.path());
     let mut system = Fake::default();
     let service = |system: &mut Fake, name: &str, image: &str, account: &str, start: u64| {
-        let values =
-            [("Type", Value::Number(0x10)), ("Start", Value::Number(start)), ("ImagePath", text(image)), ("ObjectName", text(account))];
+        let values = [
+            ("Type", Value::Number(0x10)),
+            ("Start", Value::Number(start)),
+            ("ImagePath", text(image)),
+            ("ObjectName", text(account)),
+        ];
         system.put(&format!("{}\\{name}", services::SERVICES), &values);
     };
     service(&mut system, "Spooler", r"%SystemRoot%\System32\spoolsv.exe", "LocalSystem", 2);
-    service(&mut system, "Dnscache", r"%SystemRoot%\System32\svchost.exe -k NetworkService", r"NT AUTHORITY\NetworkService", 2);
-    system.put(&format!("{}\\Dnscache\\Parameters", services::SERVICES), &[("ServiceDll", text(r"%SystemRoot%\System32\dnsrslvr.dll"))]);
+    service(
+        &mut system,
+        "Dnscache",
+        r"%SystemRoot%\System32\svchost.exe -k NetworkService",
+        r"NT AUTHORITY\NetworkService",
+        2,
+    );
+    system.put(
+        &format!("{}\\Dnscache\\Parameters", services::SERVICES),
+        &[("ServiceDll", text(r"%SystemRoot%\System32\dnsrslvr.dll"))],
+    );
     service(&mut system, "Odd", r"%SystemRoot%\System32\svchost.exe -k x", "LocalSystem", 3);
-    system.put(&format!("{}\\Odd\\Parameters", services::SERVICES), &[("ServiceDll", text(r"C:\ProgramData\odd.dll"))]);
+    system.put(
+        &format!("{}\\Odd\\Parameters", services::SERVICES),
+        &[("ServiceDll", text(r"C:\ProgramData\odd.dll"))],
+    );
     service(&mut system, "Sync", &format!("\"C:\\Tools\\sync.exe\" --key {SECRET}"), r".\bea", 2);
     service(&mut system, "Shell", &format!(r"C:\Windows\System32\cmd.exe /c {SECRET}"), "LocalSystem", 4);
-    service(&mut system, "AnyDesk", r#""C:\Program Files (x86)\AnyDesk\AnyDesk.exe" --service"#, "LocalSystem", 2);
+    service(
+        &mut system,
+        "AnyDesk",
+        r#""C:\Program Files (x86)\AnyDesk\AnyDesk.exe" --service"#,
+        "LocalSystem",
+        2,
+    );
     service(&mut system, "sshd", r"C:\Windows\System32\OpenSSH\sshd.exe", "LocalSystem", 2);
-    system.put(&format!("{}\\disk", services::SERVICES), &[("Type", Value::Number(1)), ("ImagePath", text(r"C:\x\disk.sys"))]);
+    system.put(
+        &format!("{}\\disk", services::SERVICES),
+        &[("Type", Value::Number(1)), ("ImagePath", text(r"C:\x\disk.sys"))],
+    );
     let run = r"Software\Microsoft\Windows\CurrentVersion\Run";
-    system.put(&format!(r"HKLM\SOFTWARE\{}", &run["Software\\".len()..]), &[("Updater", text(&format!(r"C:\u\up.exe /k:{SECRET}")))]);
-    system.put(&format!(r"HKU\S-1-5-21-1-2-3-1001\{run}"), &[("Chat", text(r"%ProgramFiles%\Chat\chat.exe -min"))]);
+    system.put(
+        &format!(r"HKLM\SOFTWARE\{}", &run["Software\\".len()..]),
+        &[("Updater", text(&format!(r"C:\u\up.exe /k:{SECRET}")))],
+    );
+    system.put(
+        &format!(r"HKU\S-1-5-21-1-2-3-1001\{run}"),
+        &[("Chat", text(r"%ProgramFiles%\Chat\chat.exe -min"))],
+    );
     system.put(&format!(r"HKU\S-1-5-21-1-2-3-1001_Classes\{run}"), &[("Twice", text("x.exe"))]);
     let tool = r"HKLM\SOFTWARE\WOW6432Node\Microsoft\Windows\CurrentVersion\Uninstall\TeamViewer";
-    system.put(tool, &[("DisplayName", text("TeamViewer 15")), ("InstallLocation", text(r"C:\Program Files\TeamViewer"))]);
-    system.put(r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall\X", &[("DisplayName", text("Goto the dentist"))]);
+    system.put(
+        tool,
+        &[("DisplayName", text("TeamViewer 15")), ("InstallLocation", text(r"C:\Program Files\TeamViewer"))],
+    );
+    system.put(
+        r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall\X",
+        &[("DisplayName", text("Goto the dentist"))],
+    );
     let terminals = r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server";
     system.put(terminals, &[("fDenyTSConnections", Value::Number(0))]);
     system.put(&format!(r"{terminals}\WinStations\RDP-Tcp"), &[("PortNumber", Value::Number(3390))]);
@@ -61,23 +98,46 @@ fn machine() -> (tempfile::TempDir, Root, Fake) {
         r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList\S-1-5-21-1-2-3-1001",
         &[("ProfileImagePath", text(r"C:\Users\bea.MAPLE"))],
     );
-    system.members.insert("S-1-5-32-544".into(), vec!["bea".into(), r"MAPLE\Domain Admins".into(), "S-1-5-21-9-9-9-1".into()]);
+    system.members.insert(
+        "S-1-5-32-544".into(),
+        vec!["bea".into(), r"MAPLE\Domain Admins".into(), "S-1-5-21-9-9-9-1".into()],
+    );
     system.members.insert("S-1-5-32-551".into(), vec!["svc-backup".into()]);
-    let account = |name: &str, is_disabled, needs_no_password| LocalAccount { name: name.into(), is_disabled, needs_no_password };
-    system.accounts = vec![account("bea", false, false), account("Gast", true, true), account("scan", false, true)];
+    let account = |name: &str, is_disabled, needs_no_password| LocalAccount {
+        name: name.into(),
+        is_disabled,
+        needs_no_password,
+    };
+    system.accounts =
+        vec![account("bea", false, false), account("Gast", true, true), account("scan", false, true)];
     let tasks = r"C:\Windows\System32\Tasks";
     put(&root, &format!(r"{tasks}\Nightly"), &task("S-1-5-18", r"C:\Tools\copy.exe", SECRET));
-    put(&root, &format!(r"{tasks}\Microsoft\Windows\Defrag\Scheduled"), &task("S-1-5-18", r"%windir%\system32\defrag.exe", "-c"));
-    put(&root, &format!(r"{tasks}\Microsoft\Windows\Defrag\Extra"), &task("S-1-5-18", "powershell.exe", SECRET));
+    put(
+        &root,
+        &format!(r"{tasks}\Microsoft\Windows\Defrag\Scheduled"),
+        &task("S-1-5-18", r"%windir%\system32\defrag.exe", "-c"),
+    );
+    put(
+        &root,
+        &format!(r"{tasks}\Microsoft\Windows\Defrag\Extra"),
+        &task("S-1-5-18", "powershell.exe", SECRET),
+    );
     put(&root, &format!(r"{tasks}\Broken"), b"<Task>");
-    put(&root, r"C:\Users\bea.MAPLE\AppData\Roaming\Microsoft\Windows\Start Menu\Programs\Startup\vpn.lnk", b"");
+    put(
+        &root,
+        r"C:\Users\bea.MAPLE\AppData\Roaming\Microsoft\Windows\Start Menu\Programs\Startup\vpn.lnk",
+        b"",
+    );
     (scratch, root, system)
 }
 
 #[test]
 fn everything_that_a_windows_machine_holds_is_listed_without_what_comes_with_it_or_is_secret() {
     let (_scratch, root, system) = machine();
-    let running = Running { programs: ["rustdesk.exe".to_owned(), "explorer.exe".to_owned()].into(), ..Running::default() };
+    let running = Running {
+        programs: ["rustdesk.exe".to_owned(), "explorer.exe".to_owned()].into(),
+        ..Running::default()
+    };
     let found = take(&system, &root, &running);
     let lines: Vec<String> = found.holdings.iter().map(crate::inventory::text::line).collect();
     expect![[r#"
@@ -106,7 +166,10 @@ fn everything_that_a_windows_machine_holds_is_listed_without_what_comes_with_it_
     assert!(!format!("{found:?}").contains(SECRET));
     let administrators: Vec<&str> = found.administrators.iter().map(String::as_str).collect();
     assert_eq!(administrators, [r"MAPLE\Domain Admins", "S-1-5-21-9-9-9-1", "bea"]);
-    assert_eq!(found.cannot_see.first().map(String::as_str), Some("some files of scheduled tasks could not be read (1)"));
+    assert_eq!(
+        found.cannot_see.first().map(String::as_str),
+        Some("some files of scheduled tasks could not be read (1)")
+    );
 }
 
 #[test]

@@ -20,7 +20,8 @@ const TERMINALS: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server"
 const TERMINALS_POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\Windows NT\Terminal Services";
 const SHARES: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\LanmanServer\Shares";
 /// Services of Windows itself that let somebody in, and what they are called.
-const OF_WINDOWS: &[(&str, &str)] = &[("sshd", "OpenSSH"), ("winrm", "Windows Remote Management"), ("tlntsvr", "Telnet")];
+const OF_WINDOWS: &[(&str, &str)] =
+    &[("sshd", "OpenSSH"), ("winrm", "Windows Remote Management"), ("tlntsvr", "Telnet")];
 
 /// Lists them.
 pub(super) fn list(
@@ -32,7 +33,10 @@ pub(super) fn list(
 ) {
     for (tool, said) in tools(system, environment, services, running) {
         let said: Vec<String> = said.into_iter().collect();
-        list.add(Holding { detail: Some(said.join(", ")), ..List::of::<&str>(HoldingKind::RemoteTool, &tool, &[]) });
+        list.add(Holding {
+            detail: Some(said.join(", ")),
+            ..List::of::<&str>(HoldingKind::RemoteTool, &tool, &[])
+        });
     }
     for service in services.iter().filter(|service| service.start == Start::ByItself) {
         let name = service.name.to_lowercase();
@@ -65,7 +69,11 @@ fn tools(
     }
     let mut hives = vec!["HKLM".to_owned()];
     hives.extend(
-        system.keys("HKU").into_iter().filter(|sid| is_account(sid) && !sid.ends_with("_Classes")).map(|sid| format!("HKU\\{sid}")),
+        system
+            .keys("HKU")
+            .into_iter()
+            .filter(|sid| is_account(sid) && !sid.ends_with("_Classes"))
+            .map(|sid| format!("HKU\\{sid}")),
     );
     for key in hives.iter().flat_map(|hive| INSTALLED.iter().map(move |below| format!("{hive}\\{below}"))) {
         for entry in system.keys(&key) {
@@ -76,13 +84,17 @@ fn tools(
                     _ => None,
                 })
             };
-            let icon = text("DisplayIcon").map(|icon| environment.program(icon.split(',').next().unwrap_or_default()));
+            let icon = text("DisplayIcon")
+                .map(|icon| environment.program(icon.split(',').next().unwrap_or_default()));
             let shown = text("DisplayName").unwrap_or_default();
             let by_program = icon.as_deref().and_then(|icon| known.of_program(icon));
             let Some(tool) = by_program.or_else(|| known.of_title(&shown)) else { continue };
             let place = text("InstallLocation").map(|place| place.trim_matches('"').to_owned());
             let place = place.filter(|place| !place.is_empty()).or(icon);
-            say(&tool.name, place.map_or_else(|| "installed".to_owned(), |place| format!("installed ({place})")));
+            say(
+                &tool.name,
+                place.map_or_else(|| "installed".to_owned(), |place| format!("installed ({place})")),
+            );
         }
     }
     for program in &running.programs {
@@ -97,13 +109,17 @@ fn tools(
 
 /// Remote Desktop, where it is on (`fDenyTSConnections` 0; a policy goes before the setting).
 fn remote_desktop(system: &dyn System, list: &mut List) {
-    let denied = system.number(TERMINALS_POLICY, "fDenyTSConnections").or_else(|| system.number(TERMINALS, "fDenyTSConnections"));
+    let denied = system
+        .number(TERMINALS_POLICY, "fDenyTSConnections")
+        .or_else(|| system.number(TERMINALS, "fDenyTSConnections"));
     if denied != Some(0) {
         return;
     }
     let station = format!("{TERMINALS}\\WinStations\\RDP-Tcp");
     let port = system.number(&station, "PortNumber").unwrap_or(3389);
-    let asks = system.number(TERMINALS_POLICY, "UserAuthentication").or_else(|| system.number(&station, "UserAuthentication"));
+    let asks = system
+        .number(TERMINALS_POLICY, "UserAuthentication")
+        .or_else(|| system.number(&station, "UserAuthentication"));
     let asks = if asks == Some(1) { "" } else { ", a session begins before the password" };
     let detail = Some(format!("is on, port {port}{asks}"));
     list.add(Holding { detail, ..List::of::<&str>(HoldingKind::RemoteTool, "Remote Desktop", &[]) });
@@ -115,7 +131,9 @@ fn shares(system: &dyn System, list: &mut List) {
     for (name, value) in system.values(SHARES) {
         let Value::Texts(texts) = value else { continue };
         let field = |wanted: &str| {
-            texts.iter().find_map(|text| text.split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case(wanted)))
+            texts
+                .iter()
+                .find_map(|text| text.split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case(wanted)))
         };
         let is_disk = field("Type").is_none_or(|(_, kind)| kind == "0");
         let place = field("Path").map(|(_, path)| path.to_owned()).filter(|_| is_disk);
