@@ -13,7 +13,7 @@ use rustix::process::Uid;
 use rustix::time::{ClockId, Timespec};
 
 use super::{ActError, CLOCK_SECONDS, Order, done_and_wait, refused};
-use crate::commission::{NOBODY, judge};
+use crate::commission::{FOLDER, NOBODY, judge};
 use crate::sensor::audit;
 
 /// Why this system cannot do a step at all: Linux can do each.
@@ -137,7 +137,7 @@ impl Order {
     /// A rule on the test's own folder, added and removed. A sealed kernel refuses both and records that.
     fn rules(&self) -> Result<(), ActError> {
         let path = self.folder.to_str().ok_or(ActError::Absent("the folder's name is no text"))?;
-        match audit::add_and_remove_rule(path, &format!("{}-{}", super::FOLDER, self.id)) {
+        match audit::add_and_remove_rule(path, &format!("{}-{}", FOLDER, self.id)) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             other => other.map_err(refused("an audit rule")),
         }
