@@ -22,8 +22,8 @@ fn registry() -> String {
     let services = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services";
     let windows = r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows\CurrentVersion";
     let shares = "Path=C:\\Patients\0Type=0\0\0";
-    let shares: Vec<String> =
-        shares.encode_utf16().flat_map(u16::to_le_bytes).map(|byte| format!("{byte:02x}")).collect();
+    // In this form of the file a byte a letter; the registry has two.
+    let shares: Vec<String> = shares.bytes().map(|byte| format!("{byte:02x}")).collect();
     format!(
         "REGEDIT4\r\n\r\n\
          [{services}\\NightSync]\r\n\"Type\"=dword:10\r\n\"Start\"=dword:4\r\n\"ObjectName\"=\".\\\\sam\"\r\n\
