@@ -241,7 +241,7 @@ fn a_book_that_cannot_be_written_holds_in_memory_and_is_written_with_the_next_st
 }
 
 /// A Windows machine in a folder.
-fn windows() -> (tempfile::TempDir, Root, Vec<super::templates::Place>) {
+fn windows() -> (tempfile::TempDir, Root, Vec<templates::Place>) {
     use crate::inventory::windows::fake::{Fake, text};
     let scratch = tempfile::tempdir().unwrap();
     let root = Root::with_drives(scratch.path());
