@@ -103,6 +103,11 @@ impl Windows {
         self.command(&self.agent.to_string_lossy(), &[arguments, &["--dir", DIR]].concat())
     }
 
+    /// The agent's program, as [`Self::command`] takes it.
+    pub fn program(&self) -> String {
+        self.agent.to_string_lossy().into_owned()
+    }
+
     /// Runs the agent's program to its end, which must be good; what it printed.
     pub fn succeed(&self, arguments: &[&str]) -> Result<String> {
         let (status, said) = self.end_of(self.agent(arguments))?;

@@ -12,6 +12,9 @@ use ntk_tests::{skip, wait};
 use rustix::process::Signal;
 use serde_json::Value;
 
+mod commission;
+mod holdings;
+
 const WITHIN: Duration = Duration::from_secs(60);
 const MACHINE: &str = "ws-09";
 
