@@ -8,7 +8,6 @@ use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use ntk_segment::error::SegmentError;
 use serde_json::Value;
-use tokio::net::UnixStream;
 use tower::ServiceExt as _;
 
 use super::router;
@@ -18,6 +17,7 @@ use crate::clock::Clock;
 use crate::home::Home;
 use crate::ledger::LedgerError;
 use crate::practice::{Practice, PracticeError};
+use crate::system;
 
 /// A request that did not come to an answer, or whose answer is a refusal.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,7 @@ impl Client {
         let deadline = tokio::time::Instant::now() + START_WITHIN;
         let mut unlocked = home.keys().is_some().then(|| home.clone());
         loop {
-            if UnixStream::connect(home.socket()).await.is_ok() {
+            if system::connect(&home).await.is_ok() {
                 return Ok(Self::Socket(home));
             }
             Practice::open(home.clone())?;
@@ -104,7 +104,7 @@ impl Client {
         let request = request.body(Body::from(body)).map_err(|error| talk(&error))?;
         let (status, bytes) = match self {
             Self::Socket(home) => {
-                let stream = UnixStream::connect(home.socket()).await.map_err(|error| talk(&error))?;
+                let stream = system::connect(home).await.map_err(|error| talk(&error))?;
                 let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
                     .await
                     .map_err(|error| talk(&error))?;
