@@ -19,7 +19,7 @@ use tempfile::TempDir;
 const WITHIN: Duration = Duration::from_secs(60);
 const MACHINE: &str = "ws-09";
 /// What the machine's agent plays, and how many of it a second.
-const ACCESSES: u64 = 400;
+const ACCESSES: u64 = 1200;
 const RATE: u32 = 40;
 
 /// A machine with a practice on it, and a folder for the agent of this one.
@@ -105,6 +105,9 @@ fn a_service_takes_entries_answers_commands_and_loses_nothing_through_a_kill() -
     let said = windows.collect(&["install"])?;
     ensure!(said.contains("the service runs"), "{said}");
     wait::until_so("the service to answer", WITHIN, || Ok(office.file("admin.pipe").is_file()))?;
+    // Whoever has the ledger open is the service: a second collector gets neither ledger nor pipe.
+    let second = windows.end_of(windows.collector(&["run"]))?;
+    ensure!(!second.0.success(), "{second:?}");
 
     let mut machine = Machine::enroll(office.scratch.path(), MACHINE, &office.token()?)?;
     let file = office.scratch.path().join("recording.log");
@@ -114,13 +117,14 @@ fn a_service_takes_entries_answers_commands_and_loses_nothing_through_a_kill() -
     wait::until_so("something to be there", WITHIN, || Ok(!office.opened()?.is_empty()))?;
     let page = office.page("/")?;
     ensure!(page.starts_with("HTTP/1.1 "), "{page}");
-    // Whoever has the ledger open is the service: a second collector gets neither ledger nor pipe.
-    let second = windows.end_of(windows.collector(&["run"]))?;
-    ensure!(!second.0.success(), "{second:?}");
 
     // Most of it is still to come.
     let before = office.opened()?;
     ensure!(windows.kill("ntk-collector.exe")? > 0, "there was a service to kill");
+    ensure!(office.file("admin.pipe").is_file(), "a killed one leaves the name of its pipe");
+    // By the command itself: nobody answers on that pipe.
+    let kept = office.opened()?;
+    ensure!(before.keys().all(|path| kept.contains_key(path)), "lost: {before:?}, {kept:?}");
     let started = windows.end_of(windows.command("sc.exe", &["start", "ntk-collector"]))?;
     ensure!(started.0.success(), "{started:?}");
     let all: BTreeMap<String, u32> =
