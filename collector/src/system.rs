@@ -3,6 +3,9 @@
 
 pub mod sddl;
 
+/// How [`connect`] fails where a collector runs and this account must not talk to it; every other failure means that none runs.
+pub const NOT_OURS: std::io::ErrorKind = std::io::ErrorKind::ConnectionAborted;
+
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

@@ -57,8 +57,12 @@ impl Client {
         let deadline = tokio::time::Instant::now() + START_WITHIN;
         let mut unlocked = home.keys().is_some().then(|| home.clone());
         loop {
-            if system::connect(&home).await.is_ok() {
-                return Ok(Self::Socket(home));
+            match system::connect(&home).await {
+                Ok(_) => return Ok(Self::Socket(home)),
+                Err(error) if error.kind() == system::NOT_OURS => {
+                    return Err(ClientError::Talk(error.to_string()));
+                }
+                Err(_) => {}
             }
             Practice::open(home.clone())?;
             // Asked once, and only where no collector runs.

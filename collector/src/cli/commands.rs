@@ -385,6 +385,8 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         | Command::Api(_)
         | Command::AtRest { .. }
         | Command::Completions { .. } => Err(anyhow!("not a request")),
+        #[cfg(windows)]
+        Command::Service(_) => Err(anyhow!("not a request")),
     }
 }
 

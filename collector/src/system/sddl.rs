@@ -47,9 +47,9 @@ impl Rights {
         allowed.iter().map(String::as_str).find(|name| !is_one_of_three(name))
     }
 
-    /// Whether the system, the administrators or this one own it: nobody else can give rights to it away.
-    pub fn is_owned_by(&self, other: &str) -> bool {
-        is_privileged(&self.owner) || (!self.owner.is_empty() && self.owner == other)
+    /// Whether the system, the administrators or one of these own it: nobody else can give rights to it away.
+    pub fn is_owned_by(&self, others: &[String]) -> bool {
+        is_privileged(&self.owner) || (!self.owner.is_empty() && others.contains(&self.owner))
     }
 }
 
@@ -121,10 +121,11 @@ mod tests {
 
     #[test]
     fn a_thing_is_trusted_only_where_its_owner_could_do_anything_anyway_or_owns_the_folder() {
-        let owned = |owner: &str, by: &str| Rights::read(&format!("O:{owner}G:SYD:P")).is_owned_by(by);
+        let owned =
+            |owner: &str, by: &str| Rights::read(&format!("O:{owner}G:SYD:P")).is_owned_by(&[by.to_owned()]);
         assert!(owned("BA", "") && owned("SY", "S-1-5-21-1-2-3-1001"));
         assert!(owned("S-1-5-21-1-2-3-1001", "S-1-5-21-1-2-3-1001"));
         assert!(!owned("S-1-5-21-1-2-3-1002", "S-1-5-21-1-2-3-1001"));
-        assert!(!Rights::read("D:P").is_owned_by(""));
+        assert!(!Rights::read("D:P").is_owned_by(&[String::new()]));
     }
 }

@@ -18,6 +18,7 @@ use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeS
 use tokio::signal::windows as signals;
 use tracing::{error, warn};
 
+use super::NOT_OURS;
 use super::sddl::{CLOSED, CLOSED_THING, Rights};
 use crate::home::{Home, random, write_file};
 use crate::windows::security_ffi;
@@ -51,8 +52,8 @@ const SECURITY_IDENTIFICATION: u32 = 0x0001_0000;
 
 /// A connection to the admin API.
 pub type Stream = NamedPipeClient;
-/// Whose a file is: a SID as text.
-pub type Owner = String;
+/// Whose a file is: SIDs as text, of accounts that count as one.
+pub type Owner = Vec<String>;
 
 const fn is_for_owner_alone(mode: u32) -> bool {
     mode & 0o007 == 0
@@ -133,7 +134,7 @@ pub fn closing(path: &Path) -> String {
 
 /// Whose it is.
 pub fn owner_of(path: &Path) -> io::Result<Owner> {
-    Ok(rights_at(path)?.owner)
+    Ok(vec![rights_at(path)?.owner])
 }
 
 /// How a secret is kept: with its owner, or what is wrong and what mends it. A certificate (`wanted` lets all read it) is held
@@ -157,7 +158,8 @@ pub fn kept_so(path: &Path, wanted: u32, own: Owner) -> Result<String, String> {
     }
     if !rights.is_owned_by(&own) {
         return Err(format!(
-            "{said}, where the collector's folder is of {own}: that account could use it; run as an administrator: icacls \"{name}\" /setowner *S-1-5-32-544"
+            "{said}, where the collector's folder is of {}: that account could use it; run as an administrator: icacls \"{name}\" /setowner *S-1-5-32-544",
+            own.join(" or ")
         ));
     }
     Ok(format!("{said}, for SYSTEM, administrators and its owner"))
@@ -289,6 +291,11 @@ pub async fn connect(home: &Home) -> io::Result<Stream> {
             {
                 tokio::time::sleep(AGAIN).await;
             }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let text =
+                    "only SYSTEM, administrators and its owner may ask it: run this as an administrator";
+                return Err(io::Error::new(NOT_OURS, text));
+            }
             other => break other?,
         }
     };
@@ -309,9 +316,10 @@ pub fn answers(home: &Home) -> bool {
 }
 
 fn trusted(descriptor: &str, home: &Home) -> io::Result<()> {
-    if Rights::read(descriptor).is_owned_by(&owner_of(home.dir())?) {
+    let owners = [owner_of(home.dir())?, security_ffi::own()?].concat();
+    if Rights::read(descriptor).is_owned_by(&owners) {
         return Ok(());
     }
-    let text = "the pipe that answers is neither the system's nor of the owner of the collector's folder";
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+    let text = "the pipe that answers is neither the system's nor of whoever owns the collector's folder";
+    Err(io::Error::new(NOT_OURS, text))
 }

@@ -23,7 +23,8 @@ use windows_sys::Win32::Security::Authorization::{
 };
 use windows_sys::Win32::Security::{
     DACL_SECURITY_INFORMATION, GetKernelObjectSecurity, GetTokenInformation, OWNER_SECURITY_INFORMATION,
-    PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES, TOKEN_OWNER, TOKEN_QUERY, TokenOwner,
+    PSECURITY_DESCRIPTOR, PSID, SECURITY_ATTRIBUTES, TOKEN_INFORMATION_CLASS, TOKEN_QUERY, TokenOwner,
+    TokenUser,
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
@@ -169,8 +170,9 @@ fn text_of(descriptor: PSECURITY_DESCRIPTOR) -> io::Result<String> {
     Ok(copy.trim_end_matches('\0').to_owned())
 }
 
-/// Who owns what this process makes, as [`descriptor`] names owners (`GetTokenInformation`, `TokenOwner`).
-pub fn own() -> io::Result<String> {
+/// The account of this process, and in whose name it makes things (an administrator's are the group's), as [`descriptor`] names
+/// owners (`GetTokenInformation`, `TokenUser`, `TokenOwner`).
+pub fn own() -> io::Result<Vec<String>> {
     let mut token = null_mut();
     // SAFETY: the pseudo-handle of this process needs no closing; `token` is ours.
     if unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token) } == 0 {
@@ -178,28 +180,25 @@ pub fn own() -> io::Result<String> {
     }
     // SAFETY: the handle was opened above, and nobody else owns it.
     let token = unsafe { OwnedHandle::from_raw_handle(token) };
+    [TokenUser, TokenOwner].into_iter().map(|class| account(&token, class)).collect()
+}
+
+/// What a token says of one of these two classes.
+fn account(token: &OwnedHandle, class: TOKEN_INFORMATION_CLASS) -> io::Result<String> {
     let mut bytes = [0_u64; 1 << 5];
     let size = u32::try_from(size_of_val(&bytes)).map_err(io::Error::other)?;
     let mut needed = 0;
-    // SAFETY: `bytes` is ours and `size` its size; a TOKEN_OWNER with the longest SID (68 bytes) fits.
+    // SAFETY: `bytes` is ours and `size` its size; either structure with the longest SID (68 bytes) fits.
     let read = unsafe {
-        GetTokenInformation(
-            token.as_raw_handle(),
-            TokenOwner,
-            bytes.as_mut_ptr().cast(),
-            size,
-            &raw mut needed,
-        )
+        GetTokenInformation(token.as_raw_handle(), class, bytes.as_mut_ptr().cast(), size, &raw mut needed)
     };
     if read == 0 {
         return Err(io::Error::last_os_error());
     }
     let mut text = null_mut::<u16>();
-    // SAFETY: the call succeeded: `bytes` begins with a TOKEN_OWNER, whose SID lies in `bytes`, too; `text` is ours.
-    let made = unsafe {
-        let owner = bytes.as_ptr().cast::<TOKEN_OWNER>().read();
-        ConvertSidToStringSidW(owner.Owner, &raw mut text)
-    };
+    // SAFETY: the call succeeded: `bytes` begins with a TOKEN_USER or TOKEN_OWNER, both of which begin with a pointer to a SID
+    // that lies in `bytes`, too; `text` is ours.
+    let made = unsafe { ConvertSidToStringSidW(bytes.as_ptr().cast::<PSID>().read(), &raw mut text) };
     if made == 0 || text.is_null() {
         return Err(io::Error::last_os_error());
     }
