@@ -171,7 +171,7 @@ fn secrets_are_closed_to_other_accounts_and_a_loose_key_is_refused() -> Result<(
     }
     let (status, said) = office.windows.end_of(office.windows.collector(&["check"]))?;
     ensure!(status.success(), "{said}");
-    std::fs::set_permissions(office.file("private/log.key"), PermissionsExt::from_mode(0o644))?;
+    std::fs::set_permissions(office.file("private/log.key"), std::fs::Permissions::from_mode(0o644))?;
     let (status, said) = office.windows.end_of(office.windows.collector(&["check"]))?;
     ensure!(!status.success() && said.contains("icacls"), "{said}");
     let (status, said) = office.windows.end_of(office.windows.collector(&["status"]))?;
