@@ -1,6 +1,8 @@
 //! The agent for Windows under Wine, with a collector of this machine: enrolled, recording, a service. The event log stands
 //! in for Windows' own (`tests/windows`): what it shows is our side of its contracts, not Windows.
 
+mod collector;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -186,7 +188,7 @@ fn the_package_enrols_starts_and_removes_without_a_question() -> Result<()> {
         return Ok(());
     }
     let (practice, windows) = (Practice::start()?, Windows::new(&["Security", "System"])?);
-    let Some(package) = windows.package()? else {
+    let Some(package) = windows.package("ntk-agent.msi")? else {
         skip::skip("wine::package", "no ntk-agent.msi was built (wixl is not installed)");
         return Ok(());
     };
