@@ -11,7 +11,7 @@ pub fn kept(home: &Home) -> Vec<Result<String, String>> {
     let folder = home.path("private");
     // Whoever owns the whole folder runs the collector: no other account may own a secret in it.
     let owner = system::owner_of(home.dir()).unwrap_or_default();
-    let kept_so = |path: &Path, wanted| system::kept_so(path, wanted, owner.clone());
+    let kept_so = |path: &Path, wanted| system::kept_so(path, wanted, &owner);
     let mut found = vec![kept_so(&folder, 0o700)];
     let mut files: Vec<_> = match fs::read_dir(&folder) {
         Ok(files) => files.filter_map(|file| file.ok().map(|file| file.path())).collect(),

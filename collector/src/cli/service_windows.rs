@@ -124,7 +124,7 @@ fn guard(home: &Home, dir: &Path) -> anyhow::Result<()> {
         dir.display(),
         ran.status
     );
-    let wrong: Vec<String> = system::kept_so(dir, 0o700, own()?).err().into_iter().collect();
+    let wrong: Vec<String> = system::kept_so(dir, 0o700, &own()?).err().into_iter().collect();
     let wrong = wrong.into_iter().chain(private::kept(home).into_iter().filter_map(Result::err));
     let wrong: Vec<String> = wrong.collect();
     ensure!(wrong.is_empty(), "the practice's secrets are not its own: {}", wrong.join("; "));

@@ -64,7 +64,7 @@ pub fn owner_of(path: &Path) -> io::Result<Owner> {
 }
 
 /// How a secret is kept: with its mode and owner, or what is wrong with them and what mends it.
-pub fn kept_so(path: &Path, wanted: u32, own: Owner) -> Result<String, String> {
+pub fn kept_so(path: &Path, wanted: u32, own: &Owner) -> Result<String, String> {
     let name = path.display();
     let metadata =
         fs::symlink_metadata(path).map_err(|error| format!("`{name}` cannot be looked at: {error}"))?;
@@ -78,7 +78,7 @@ pub fn kept_so(path: &Path, wanted: u32, own: Owner) -> Result<String, String> {
     if mode & !wanted != 0 {
         return Err(format!("{said}: other accounts could use it; run: chmod {wanted:04o} {name}"));
     }
-    if owner != own {
+    if owner != *own {
         return Err(format!(
             "{said}, where the collector's folder is of uid {own}: that account could use it; run as root: chown {own} {name}"
         ));

@@ -139,7 +139,7 @@ pub fn owner_of(path: &Path) -> io::Result<Owner> {
 
 /// How a secret is kept: with its owner, or what is wrong and what mends it. A certificate (`wanted` lets all read it) is held
 /// to its owner only.
-pub fn kept_so(path: &Path, wanted: u32, own: Owner) -> Result<String, String> {
+pub fn kept_so(path: &Path, wanted: u32, own: &Owner) -> Result<String, String> {
     use std::os::windows::fs::MetadataExt as _;
     let name = path.display();
     let failed = |error: io::Error| format!("`{name}` cannot be looked at: {error}");
@@ -156,7 +156,7 @@ pub fn kept_so(path: &Path, wanted: u32, own: Owner) -> Result<String, String> {
     if let Some(other) = rights.stranger().filter(|_| is_for_owner_alone(wanted)) {
         return Err(format!("{said}: {other} could use it; run: {}", closing(path)));
     }
-    if !rights.is_owned_by(&own) {
+    if !rights.is_owned_by(own) {
         return Err(format!(
             "{said}, where the collector's folder is of {}: that account could use it; run as an administrator: icacls \"{name}\" /setowner *S-1-5-32-544",
             own.join(" or ")
