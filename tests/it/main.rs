@@ -8,6 +8,7 @@ mod at_rest;
 mod attacks;
 mod browser;
 mod bundle;
+mod captured;
 mod commission;
 mod console;
 mod crash;

@@ -110,7 +110,8 @@ pub(super) type AssetKey = (Area, Option<String>, Option<String>);
 
 fn asset_key(finding: &Finding) -> AssetKey {
     let host = (!finding.asset.area.is_files()).then(|| finding.host.clone());
-    (finding.asset.area, finding.asset.owner.clone(), host)
+    let whose = finding.asset.person.as_ref().or(finding.asset.owner.as_ref());
+    (finding.asset.area, whose.cloned(), host)
 }
 
 /// Whose doing findings are put together by. What names nobody is only told apart by its machine.

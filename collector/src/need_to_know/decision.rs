@@ -59,6 +59,9 @@ pub struct Asset {
     /// Whose it is, as the watch list has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// Id of the person whose it is, where the roster calls them otherwise: services name people by their addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
     /// In words: `the manager’s mailbox`.
     pub label: String,
 }

@@ -189,7 +189,8 @@ impl Place {
             let at = if access.is_imported() { "in" } else { "on" };
             label = format!("{label} {at} {}", access.host);
         }
-        Asset { area: self.area, owner: self.owner.clone(), label }
+        let person = self.owner_person.clone().filter(|id| self.owner.as_ref() != Some(id));
+        Asset { area: self.area, owner: self.owner.clone(), person, label }
     }
 
     /// The asset in words.

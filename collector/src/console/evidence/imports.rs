@@ -59,7 +59,7 @@ fn choice(source: Source) -> Choice {
         ),
         Source::Evtx => (
             "A Windows computer without an agent",
-            "A copy of its Security log (.evtx). Below, what is watched there, one PATH=CLASS a line.",
+            "A copy of its Security log (.evtx), and below what is watched there.",
         ),
     };
     Choice { name: source.name(), is_first: source == Source::M365, title, hint }
