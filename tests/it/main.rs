@@ -33,6 +33,7 @@ mod mistakes;
 mod mutations;
 mod newer;
 mod off_site;
+mod one_person;
 mod people;
 mod policy;
 mod power;
