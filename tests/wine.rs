@@ -1,6 +1,6 @@
-//! A Windows of our own in a folder: Wine, the agent built for Windows, and an event log that the tests write.
+//! A Windows of our own in a folder: Wine, agent and collector built for Windows, and an event log that the tests write.
 //!
-//! `$NTK_WINDOWS` names the folder in which `tests/run` put `ntk-agent.exe` and the two libraries of `tests/windows`. Each
+//! `$NTK_WINDOWS` names the folder in which `tests/run` put the programs and the two libraries of `tests/windows`. Each
 //! machine has a prefix of its own, so that tests do not meet; it ends, with all of its processes, when it is dropped.
 
 use std::fs;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::program::{Running, text};
@@ -17,6 +18,8 @@ const WINE: &str = "/usr/lib/wine/wine64";
 const SERVER: &str = "/usr/lib/wine/wineserver64";
 /// The agent's folder, as the machine names it.
 pub const DIR: &str = r"C:\ntk";
+/// The collector's folder, as the machine names it.
+pub const COLLECTOR_DIR: &str = r"C:\practice";
 /// Libraries that stand in for what Wine lacks.
 const LIBRARIES: [&str; 2] = ["bcryptprimitives.dll", "wevtapi.dll"];
 
@@ -25,8 +28,11 @@ pub fn missing() -> Option<String> {
     let Some(folder) = std::env::var_os("NTK_WINDOWS").map(PathBuf::from) else {
         return Some("no agent for Windows was built ($NTK_WINDOWS is not set)".to_owned());
     };
-    let all =
-        LIBRARIES.iter().map(|name| folder.join(name)).chain([folder.join("ntk-agent.exe"), WINE.into()]);
+    let all = LIBRARIES.iter().map(|name| folder.join(name)).chain([
+        folder.join("ntk-agent.exe"),
+        folder.join("ntk-collector.exe"),
+        WINE.into(),
+    ]);
     let gone = all.into_iter().find(|path| !path.is_file());
     gone.map(|path| format!("{} is not there", path.display()))
 }
@@ -98,9 +104,46 @@ impl Windows {
         command
     }
 
+    /// The collector's program with these arguments and its folder.
+    pub fn collector(&self, arguments: &[&str]) -> Command {
+        let program = self.agent.with_file_name("ntk-collector.exe");
+        self.command(&program.to_string_lossy(), &[&["--dir", COLLECTOR_DIR], arguments].concat())
+    }
+
+    /// Runs the collector's program to its end, which must be good; what it printed.
+    pub fn collect(&self, arguments: &[&str]) -> Result<String> {
+        let (status, said) = self.end_of(self.collector(arguments))?;
+        ensure!(status.success(), "{arguments:?} ended with {status}: {said}");
+        Ok(said)
+    }
+
+    /// Kills every process of this machine that runs this program, with -9; how many there were.
+    pub fn kill(&self, program: &str) -> Result<usize> {
+        let mut killed = 0_usize;
+        let prefix = format!("WINEPREFIX={}", self.prefix.path().display());
+        for entry in fs::read_dir("/proc")?.flatten() {
+            let of =
+                |name: &str| fs::read(entry.path().join(name)).map(|bytes| text(&bytes)).unwrap_or_default();
+            let id = entry.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw);
+            let Some(id) = id.filter(|_| of("environ").split('\0').any(|line| line == prefix)) else {
+                continue;
+            };
+            if of("cmdline").split('\0').next().is_some_and(|name| name.ends_with(program)) {
+                kill_process(id, Signal::KILL)?;
+                killed += 1;
+            }
+        }
+        Ok(killed)
+    }
+
     /// The agent's program with these arguments and its folder.
     pub fn agent(&self, arguments: &[&str]) -> Command {
         self.command(&self.agent.to_string_lossy(), &[arguments, &["--dir", DIR]].concat())
+    }
+
+    /// The agent's program, as [`Self::command`] takes it.
+    pub fn program(&self) -> String {
+        self.agent.to_string_lossy().into_owned()
     }
 
     /// Runs the agent's program to its end, which must be good; what it printed.
@@ -129,14 +172,14 @@ impl Windows {
         self.prefix.path().join("agent.log")
     }
 
-    /// The installer's package, where one was built; copied onto the machine, as the machine names it.
-    pub fn package(&self) -> Result<Option<String>> {
-        let package = self.agent.with_file_name("ntk-agent.msi");
+    /// An installer's package, where one was built; copied onto the machine, as the machine names it.
+    pub fn package(&self, name: &str) -> Result<Option<String>> {
+        let package = self.agent.with_file_name(name);
         if !package.is_file() {
             return Ok(None);
         }
-        fs::copy(package, self.drive().join("ntk-agent.msi"))?;
-        Ok(Some(r"C:\ntk-agent.msi".to_owned()))
+        fs::copy(package, self.drive().join(name))?;
+        Ok(Some(format!(r"C:\{name}")))
     }
 
     /// Keeps the machine up: Wine ends its services when the last program that is none has ended.

@@ -30,9 +30,7 @@ use crate::whole_file::RealFiles;
 
 #[cfg(windows)]
 mod audit_policy;
-#[cfg(target_os = "linux")]
 mod commission;
-#[cfg(target_os = "linux")]
 mod holdings;
 #[cfg_attr(windows, path = "cli/service_windows.rs")]
 mod service;
@@ -173,7 +171,6 @@ Example:
         out: Option<PathBuf>,
     },
     /// List what each account of this machine holds: rights, keys, jobs, remote access, forwards; never a secret
-    #[cfg(target_os = "linux")]
     #[command(after_help = "Example:
   sudo ntk-agent inventory
   sudo ntk-agent inventory --json | jq '.holdings[] | select(.what == \"authorized_key\")'")]
@@ -183,7 +180,6 @@ Example:
         json: bool,
     },
     /// Test on this very machine whether everything is recorded, and record the result for good
-    #[cfg(target_os = "linux")]
     #[command(
         after_help = "Run it with somebody of the practice beside you, from a login of your own, again after each upgrade.
 Exit 0 when everything is proved, 1 when something is not.
@@ -191,11 +187,9 @@ Example:
   sudo ntk-agent commission --by \"Jan Novak\" --witnessed-by \"Anna Roth\""
     )]
     Commission(commission::Arguments),
-    #[cfg(target_os = "linux")]
     #[command(hide = true)]
     CommissionAct(commission::Act),
     /// List mailboxes, voicemail, exports and backups of this machine that are not watched yet
-    #[cfg(target_os = "linux")]
     #[command(after_help = "Example:
   sudo ntk-agent discover
 
@@ -322,6 +316,11 @@ impl Command {
             Self::Run { place } => run::run(&place.dir, Part::Agent, &Service::from_environment())
                 .map(|()| 0)
                 .map_err(|error| Failure::new(run_code(&error), error)),
+            Self::Observe { .. } if cfg!(windows) => {
+                let text = "an agent is observed on Linux only; on Windows the service control manager starts it again, \
+                            and the collector says when it was not heard";
+                Err(Failure::new(USAGE, std::io::Error::other(text)))
+            }
             Self::Observe { dir } => run::run(&dir, Part::Observer, &Service::from_environment())
                 .map(|()| 0)
                 .map_err(|error| Failure::new(run_code(&error), error)),
@@ -351,13 +350,9 @@ impl Command {
                 Ok(0)
             }
             Self::Kept { place, out } => kept(&place, out.as_deref()),
-            #[cfg(target_os = "linux")]
             Self::Commission(arguments) => commission::commission(arguments),
-            #[cfg(target_os = "linux")]
             Self::CommissionAct(act) => commission::act(act),
-            #[cfg(target_os = "linux")]
             Self::Inventory { json } => holdings::inventory(json),
-            #[cfg(target_os = "linux")]
             Self::Discover { place, json } => holdings::discover(&place.dir, json),
             Self::Decoy { what: DecoyCommand::Plant { folder, class, place } } => {
                 let class = ntk_evidence::event::Class::from(class);

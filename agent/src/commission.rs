@@ -41,7 +41,12 @@ pub const NOBODY: u32 = 65_534;
 /// The test's folder, as the kernel names it.
 pub fn folder(dir: &Path) -> PathBuf {
     let dir = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-    dir.join(FOLDER)
+    let folder = dir.join(FOLDER);
+    // Windows answers with a prefix that no record of its log has.
+    match folder.to_str().and_then(|text| text.strip_prefix(r"\\?\")) {
+        Some(plain) if cfg!(windows) => PathBuf::from(plain),
+        _ => folder,
+    }
 }
 
 /// The watch of the test's folder; none where its path cannot be watched.

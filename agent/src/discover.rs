@@ -10,8 +10,10 @@
 
 pub mod arrivals;
 pub mod book;
+pub mod homes;
 pub mod look;
 pub mod recognise;
+pub mod settling;
 pub mod templates;
 
 use ntk_evidence::event::{Class, Event, Inventory, InventoryReason, Kind, Object, Source};

@@ -1,24 +1,22 @@
-//! What each account of this Linux machine holds: rights, keys, jobs, tools, forwards, ways in, and where secrets lie.
+//! What each account of this machine holds: rights, keys, jobs, tools, forwards, ways in, and where secrets lie.
 //!
 //! Names only, never a value: keys by fingerprint, commands by program, options by name, secrets by place (PR-2). Every
 //! file is read bounded and as far as it is the account's own (`root`); every parser is total. What could not be read is
 //! said.
 //!
-//! [`take`] looks once. [`Watch`] turns looks into events: everything at the start, afterwards what is new and gone.
+//! [`look`] looks once. [`Watch`] turns looks into events: everything at the start, afterwards what is new and gone.
 //! [`answer`] tells everything again to whoever asked.
 
-pub mod accounts;
-mod jobs;
+#[cfg(target_os = "linux")]
+pub mod linux;
 mod list;
-mod logs;
-mod mail;
-mod places;
 pub mod root;
-mod ssh;
-mod sudo;
+pub mod running;
 pub mod text;
-pub mod tools;
-mod units;
+pub mod windows;
+
+#[cfg(target_os = "linux")]
+pub use linux::take;
 
 use std::collections::BTreeSet;
 
@@ -26,11 +24,8 @@ use ntk_evidence::event::{Event, Holding, Inventory, InventoryReason, Kind, Sour
 use ntk_evidence::time::Moment;
 
 use crate::clock;
-use accounts::People;
-use list::List;
-use logs::LastUsed;
 use root::Root;
-use tools::Running;
+use running::Running;
 
 /// Name under which inventories stand in events.
 pub const SENSOR: &str = "inventory";
@@ -48,38 +43,17 @@ pub struct Found {
     pub cannot_see: Vec<String>,
 }
 
-/// Looks at the machine.
-pub fn take(root: &Root, running: &Running, now: Moment) -> Found {
-    let people = People::read(root);
-    let last_used = LastUsed::read(root, now);
-    let mut list = List::default();
-    people.list(&last_used.accounts, &mut list);
-    sudo::list(root, &people, &mut list);
-    ssh::list(root, &people, &last_used.keys, &mut list);
-    jobs::list(root, &people, &mut list);
-    units::list(root, &people, &mut list);
-    tools::list(root, running, &mut list);
-    mail::list(root, &people, &mut list);
-    places::list(root, &people, &mut list);
-    let (holdings, left_out) = list.finish();
-    let by_rule =
-        holdings.iter().filter(|holding| holding.what == ntk_evidence::event::HoldingKind::SudoRule);
-    let mut administrators: BTreeSet<String> =
-        by_rule.flat_map(|rule| rule.accounts.iter().cloned()).collect();
-    administrators.extend(
-        people.accounts.iter().map(|account| account.name.clone()).filter(|name| people.is_admin(name)),
-    );
-    let mut cannot_see = root.unread();
-    cannot_see.extend(directory_service(root));
-    Found { holdings, administrators, left_out, cannot_see }
-}
-
-/// Accounts that come from elsewhere are not in the machine's own lists.
-fn directory_service(root: &Root) -> Option<String> {
-    let switch = root.read("/etc/nsswitch.conf")?;
-    let line = switch.lines().find_map(|line| line.trim().strip_prefix("passwd:"))?;
-    let elsewhere = line.split_whitespace().find(|word| ["sss", "ldap", "winbind", "nis"].contains(word))?;
-    Some(format!("accounts and groups of the directory service ({elsewhere}) are not listed"))
+/// Looks at this machine.
+pub fn look(now: Moment) -> Found {
+    let root = Root::here();
+    let running = Running::now(&root);
+    #[cfg(windows)]
+    {
+        let _ = now;
+        windows::take(&crate::windows::machine::Machine::default(), &root, &running)
+    }
+    #[cfg(not(windows))]
+    take(&root, &running, now)
 }
 
 /// What was told last, so that the next event says what changed.

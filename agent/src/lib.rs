@@ -8,11 +8,9 @@ pub mod classify;
 pub mod cli;
 pub mod clock;
 pub mod coalesce;
-#[cfg(target_os = "linux")]
 pub mod commission;
 pub mod config;
 pub mod decoy;
-#[cfg(target_os = "linux")]
 pub mod discover;
 pub mod enroll;
 #[cfg(target_os = "linux")]
@@ -22,7 +20,6 @@ pub mod host;
 pub mod identity;
 #[cfg(target_os = "linux")]
 pub mod install;
-#[cfg(target_os = "linux")]
 pub mod inventory;
 pub mod kept;
 pub mod log_output;

@@ -40,14 +40,11 @@ use crate::watch_list::{Watch, WatchList};
 use crate::whole_file::{RealFiles, create_private_folder};
 use crate::{decoy, host, log_output, vigil};
 
-#[cfg(target_os = "linux")]
 mod commission;
 mod health;
-#[cfg(target_os = "linux")]
 mod holdings;
 mod sensing;
 
-#[cfg(target_os = "linux")]
 pub(crate) use commission::places;
 use health::Pulse;
 use sensing::Sensing;
@@ -96,7 +93,6 @@ enum Control {
     Stop,
     Reload(Box<Config>),
     /// What is watched beyond the configuration.
-    #[cfg(target_os = "linux")]
     Watch(Vec<Watch>),
 }
 
@@ -181,7 +177,6 @@ pub fn run(dir: &Path, part: Part, service: &Service) -> Result<(), RunError> {
         progress: spool.progress(),
         uplink_status,
         pulse: Pulse::new(config.health_every),
-        #[cfg(target_os = "linux")]
         sealing: commission::Sealing::default(),
         sensing: None,
         more_watches: more_watches(dir),
@@ -272,16 +267,9 @@ pub(crate) fn watches(dir: &Path, config: &Config) -> WatchList {
 
 /// What is watched on top of the configuration, as it was kept.
 fn more_watches(dir: &Path) -> Vec<Watch> {
-    #[cfg(target_os = "linux")]
-    return crate::discover::book::Book::open(dir, Arc::new(RealFiles)).watches();
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = dir;
-        Vec::new()
-    }
+    crate::discover::book::Book::open(dir, Arc::new(RealFiles)).watches()
 }
 
-#[cfg(target_os = "linux")]
 fn start_holdings(
     agent: &Agent,
     control: mpsc::Sender<Control>,
@@ -289,7 +277,9 @@ fn start_holdings(
     inventory_asked: watch::Receiver<Option<String>>,
 ) -> Option<holdings::Holdings> {
     // A player of recordings tells of other machines, not of what is held on this one; an observer leaves it to the agent.
-    if agent.config.sensor.observe || !agent.config.sensor.audit && !agent.config.sensor.notify {
+    let sensor = &agent.config.sensor;
+    let is_here = sensor.audit || sensor.notify || (cfg!(windows) && sensor.logs);
+    if sensor.observe || !is_here {
         return None;
     }
     let setup = holdings::Setup {
@@ -307,23 +297,9 @@ fn start_holdings(
         .ok()
 }
 
-#[cfg(target_os = "linux")]
 fn stop_holdings(holdings: Option<holdings::Holdings>) {
     holdings.into_iter().for_each(holdings::Holdings::stop);
 }
-
-/// Inventories and discovery are for Linux in this version.
-#[cfg(not(target_os = "linux"))]
-fn start_holdings(
-    _: &Agent,
-    _: mpsc::Sender<Control>,
-    _: watch::Receiver<Vec<WatchDecision>>,
-    _: watch::Receiver<Option<String>>,
-) {
-}
-
-#[cfg(not(target_os = "linux"))]
-fn stop_holdings((): ()) {}
 
 /// The event loop, with a task that turns signals into [`Control::Stop`].
 fn runtime(control: mpsc::Sender<Control>) -> Result<Runtime, RunError> {
@@ -363,7 +339,6 @@ struct Agent {
     progress: watch::Receiver<Progress>,
     uplink_status: watch::Receiver<UplinkStatus>,
     pulse: Pulse,
-    #[cfg(target_os = "linux")]
     sealing: commission::Sealing,
     sensing: Option<Sensing>,
     /// Watches on top of the configuration's.
@@ -386,7 +361,6 @@ impl Agent {
             match controls.recv_timeout(LOOK_EVERY) {
                 Ok(Control::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(Control::Reload(new)) => self.reload(*new),
-                #[cfg(target_os = "linux")]
                 Ok(Control::Watch(watches)) => self.watch_more(watches),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -395,7 +369,6 @@ impl Agent {
             if let Some(reason) = self.pulse.reason(&health, Instant::now()) {
                 self.tell_health(reason);
             }
-            #[cfg(target_os = "linux")]
             self.seal_a_test();
             self.write_status(status::Life::Running);
             #[cfg(target_os = "linux")]
@@ -404,7 +377,6 @@ impl Agent {
     }
 
     /// Writes down the result of an on-site test, where one was made.
-    #[cfg(target_os = "linux")]
     fn seal_a_test(&mut self) {
         if self.config.sensor.observe || !commission::is_asked(&self.dir) {
             return;
@@ -448,7 +420,6 @@ impl Agent {
         }
     }
 
-    #[cfg(target_os = "linux")]
     fn watch_more(&mut self, watches: Vec<Watch>) {
         if watches != self.more_watches {
             self.more_watches = watches;
@@ -464,7 +435,6 @@ impl Agent {
         self.watched.send_replace(config.watches.clone());
         // Before the sensors: what the agent itself writes is no access.
         decoy::plant_missing(&config.watches);
-        #[cfg(target_os = "linux")]
         if !config.sensor.observe {
             commission::begin(&self.dir, &*self.clock);
             config.watches = commission::watched(&self.dir, &config.watches);

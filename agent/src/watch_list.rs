@@ -135,8 +135,7 @@ impl Watch {
 
     /// Whether a normalised path is this folder or below it.
     pub fn holds(&self, path: &str) -> bool {
-        path.strip_prefix(self.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            || drive::holds(&self.path, path)
+        is_below(&self.path, path)
     }
 }
 
@@ -249,6 +248,12 @@ impl WatchList {
     pub fn is_empty(&self) -> bool {
         self.watches.is_empty()
     }
+}
+
+/// Whether a normalised path is this folder or below it.
+pub fn is_below(folder: &str, path: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        || drive::holds(folder, path)
 }
 
 /// A path of this machine's own file system, as watches name theirs.

@@ -62,8 +62,10 @@ pub enum AtRestError {
     NoFile(PathBuf),
     /// A secret that others can read.
     #[error(
-        "`{path}` can be read by other accounts; run: chmod 600 {path} (a FAT medium: mount it with umask=077)",
-        path = .0.display()
+        "`{path}` can be read by other accounts; run: {closing} (a FAT medium: {})",
+        crate::system::CLOSING_FAT,
+        path = .0.display(),
+        closing = crate::system::closing(.0)
     )]
     Loose(PathBuf),
     /// The key beside what it opens.
@@ -147,8 +149,7 @@ pub fn unlock_with(home: Home, header: &Header, opening: &Opening) -> Result<Hom
 }
 
 fn with_keys(home: Home, data_key: &keys::Key, state: State) -> Home {
-    // Keys are in memory now: no core dump, and no other process of this account may look. Root may.
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    crate::system::keep_memory();
     let plain_files = match state {
         State::Encrypted => PlainFiles::Refused,
         State::Encrypting | State::Decrypting => PlainFiles::Accepted,

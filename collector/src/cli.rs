@@ -22,6 +22,8 @@ mod proposals;
 mod protected;
 mod refill;
 mod roster;
+#[cfg(windows)]
+mod service_windows;
 mod set_up;
 mod sign_off;
 pub mod tickets;
@@ -86,6 +88,10 @@ pub enum Command {
     /// Where what is stored is encrypted with a passphrase, somebody types it now; without a terminal it is the first
     /// line of standard input, or stands in the file that NTK_AT_REST_PASSPHRASE_FILE names.
     Run,
+    /// To be a service of Windows
+    #[cfg(windows)]
+    #[command(flatten)]
+    Service(service_windows::ServiceCommand),
     /// Prove that a start would work
     Check,
     /// What runs, who is connected, what was refused
@@ -269,6 +275,21 @@ pub enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+impl Command {
+    /// Whether it answers agents and commands until somebody stops it.
+    pub const fn runs(&self) -> bool {
+        matches!(self, Self::Run) || self.is_service()
+    }
+
+    /// Whether the system started it as a service, which has nobody to print to.
+    pub const fn is_service(&self) -> bool {
+        #[cfg(windows)]
+        return matches!(self, Self::Service(service_windows::ServiceCommand::Serve));
+        #[cfg(not(windows))]
+        false
+    }
 }
 
 /// Output for machines.

@@ -10,20 +10,20 @@
 //! reports/              weekly reviews as they were made
 //! bundles/              evidence bundles that were built in the console, until somebody removes them
 //! off-site.json         what was copied off-site last: working memory
-//! admin.sock            the JSON API for the command line, while the collector runs
+//! admin.sock            the JSON API for the command line, while the collector runs; on Windows `admin.pipe`
 //! ```
 //! Segments, query store, secrets, kept reviews and bundles go through here, so that they are encrypted at rest where the
 //! practice is ([`crate::at_rest`]).
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ntk_segment::disk::{Disk, RealDisk};
 
 use crate::at_rest::keys::{Keys, Room, StoreSeal, is_sealed};
+use crate::system;
 
 /// The collector's folder, and the keys to what is encrypted in it.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub enum HomeError {
         source: io::Error,
     },
     /// A secret can be read by others.
-    #[error("`{}` can be read by other accounts; run: chmod 600 {}", path.display(), path.display())]
+    #[error("`{}` can be read by other accounts; run: {}", path.display(), system::closing(path))]
     Loose {
         /// Which file.
         path: PathBuf,
@@ -150,7 +150,7 @@ impl Home {
 
     /// The socket of the admin API.
     pub fn socket(&self) -> PathBuf {
-        self.path("admin.sock")
+        self.path(system::SOCKET)
     }
 
     /// A secret's path.
@@ -242,20 +242,17 @@ impl Home {
         let content = self.read_small(Room::Private, name)?;
         let not_text = |error| HomeError::Read { path: path.clone(), source: io::Error::other(error) };
         let text = String::from_utf8(content).map_err(not_text)?;
-        let mode = fs::metadata(&path)
-            .map_err(|source| HomeError::Read { path: path.clone(), source })?
-            .permissions()
-            .mode();
-        if mode & 0o077 != 0 {
-            return Err(HomeError::Loose { path });
+        match system::is_loose_at(&path) {
+            Ok(false) => Ok(text),
+            Ok(true) => Err(HomeError::Loose { path }),
+            Err(source) => Err(HomeError::Read { path, source }),
         }
-        Ok(text)
     }
 }
 
-fn create_folder(dir: &Path, mode: u32) -> Result<(), HomeError> {
-    let made = fs::DirBuilder::new().recursive(true).mode(mode).create(dir);
-    made.map_err(|source| HomeError::Write { path: dir.to_owned(), source })
+/// Makes a folder, and those above it.
+pub fn create_folder(dir: &Path, mode: u32) -> Result<(), HomeError> {
+    system::make_folder(dir, mode).map_err(|source| HomeError::Write { path: dir.to_owned(), source })
 }
 
 /// Reads a text file.
@@ -270,7 +267,7 @@ pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), HomeError>
         beside.push(".new");
         let beside = PathBuf::from(beside);
         let _ = fs::remove_file(&beside);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        let mut file = system::create_new(&beside, mode)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
@@ -282,8 +279,8 @@ pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), HomeError>
 /// Makes a file's name durable: after a power cut a new file may have contents but no name.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
-        Some(parent) => File::open(parent)?.sync_all(),
+        Some(parent) if parent.as_os_str().is_empty() => RealDisk.sync_folder(Path::new(".")),
+        Some(parent) => RealDisk.sync_folder(parent),
         None => Ok(()),
     }
 }
@@ -300,6 +297,8 @@ pub fn random() -> Result<[u8; 32], HomeError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -74,10 +74,13 @@ pub mod signal;
 pub mod silence;
 pub mod staff_notice;
 pub mod store;
+pub mod system;
 pub mod ticket;
 pub mod time_stamp;
 pub mod token;
 pub mod watch;
+#[cfg(windows)]
+pub mod windows;
 pub mod witness;
 
 /// An error with everything behind it, in one line: printed once, at the edge.

@@ -4,10 +4,11 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ntk_collector::cli::{Cli, Command, execute, exit, exit_code};
+use ntk_collector::cli::{Cli, execute, exit, exit_code};
 use ntk_collector::config::Config;
 use ntk_collector::run::LevelHandle;
 use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt, reload};
@@ -44,7 +45,9 @@ fn end_quietly_where_nobody_reads() {
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let said = panic.payload().downcast_ref::<String>().map(String::as_str).unwrap_or_default();
-        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
+        // As Unix and as Windows (ERROR_NO_DATA) say it.
+        let is_unread = said.contains("Broken pipe") || said.contains("os error 232");
+        if said.starts_with("failed printing to stdout") && is_unread {
             // As a shell counts a program that SIGPIPE ended.
             std::process::exit(141);
         }
@@ -52,9 +55,9 @@ fn end_quietly_where_nobody_reads() {
     }));
 }
 
-/// Logs go to standard error: human or JSON lines; only warnings for everything but `run`.
+/// Logs go to standard error, those of a Windows service to a file: human or JSON lines; only warnings for everything but `run`.
 fn logs(cli: &Cli) -> LevelHandle {
-    let runs = matches!(cli.command, Command::Run);
+    let runs = cli.command.runs();
     let config = cli.config.clone().or_else(|| cli.dir.as_ref().map(|dir| dir.join("collector.toml")));
     let config = config.filter(|_| runs).and_then(|path| Config::read(&path).ok());
     let filter =
@@ -62,18 +65,27 @@ fn logs(cli: &Cli) -> LevelHandle {
     let filter = filter.and_then(|text| text.parse::<EnvFilter>().ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(if runs { "info" } else { "error" }));
     let (filter, handle) = reload::Layer::new(filter);
+    let (to, is_for_people) = log_output(cli);
     let output = if config.is_some_and(|config| config.raw.log == "json") {
-        fmt::layer().json().with_writer(std::io::stderr).boxed()
+        fmt::layer().json().with_writer(to).boxed()
     } else {
-        fmt::layer()
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_target(false)
-            .boxed()
+        fmt::layer().with_writer(to).with_ansi(is_for_people).with_target(false).boxed()
     };
     // PR-1: whatever level somebody sets.
     let output =
         output.with_filter(filter_fn(|event| !ntk_collector::mail::lookup::tells_names(event.target())));
     tracing_subscriber::registry().with(filter).with(output).init();
     handle
+}
+
+/// Where log lines go, and whether a person at a terminal reads them.
+fn log_output(cli: &Cli) -> (BoxMakeWriter, bool) {
+    #[cfg(windows)]
+    if cli.command.is_service()
+        && let Some(Ok(file)) = cli.dir.as_deref().map(ntk_collector::windows::service::log_file)
+    {
+        return (BoxMakeWriter::new(std::sync::Mutex::new(file)), false);
+    }
+    let _ = cli;
+    (BoxMakeWriter::new(std::io::stderr), std::io::stderr().is_terminal())
 }

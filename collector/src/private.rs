@@ -1,17 +1,17 @@
 //! How the collector's secrets are kept: each file with its mode and owner, and the folder.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::home::Home;
+use crate::system;
 
 /// The folder and every file in it, each with what was found, or with what is wrong and what mends it.
 pub fn kept(home: &Home) -> Vec<Result<String, String>> {
     let folder = home.path("private");
     // Whoever owns the whole folder runs the collector: no other account may own a secret in it.
-    let owner = fs::metadata(home.dir()).map_or(0, |dir| dir.uid());
-    let kept_so = |path: &Path, wanted| kept_so(path, wanted, owner);
+    let owner = system::owner_of(home.dir()).unwrap_or_default();
+    let kept_so = |path: &Path, wanted| system::kept_so(path, wanted, &owner);
     let mut found = vec![kept_so(&folder, 0o700)];
     let mut files: Vec<_> = match fs::read_dir(&folder) {
         Ok(files) => files.filter_map(|file| file.ok().map(|file| file.path())).collect(),
@@ -27,28 +27,6 @@ pub fn kept(home: &Home) -> Vec<Result<String, String>> {
         _ => kept_so(path, 0o600),
     }));
     found
-}
-
-fn kept_so(path: &Path, wanted: u32, own: u32) -> Result<String, String> {
-    let name = path.display();
-    let metadata =
-        fs::symlink_metadata(path).map_err(|error| format!("`{name}` cannot be looked at: {error}"))?;
-    let (mode, owner) = (metadata.mode() & 0o7777, metadata.uid());
-    let said = format!("`{name}` mode {mode:04o}, owner uid {owner}");
-    if metadata.is_symlink() {
-        return Err(format!(
-            "{said}: it is a link, and whoever can change it chooses the key; put the file itself there"
-        ));
-    }
-    if mode & !wanted != 0 {
-        return Err(format!("{said}: other accounts could use it; run: chmod {wanted:04o} {name}"));
-    }
-    if owner != own {
-        return Err(format!(
-            "{said}, where the collector's folder is of uid {own}: that account could use it; run as root: chown {own} {name}"
-        ));
-    }
-    Ok(said)
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
-//! `run`: the agents' listener and the admin socket over one working practice, until a signal.
+//! `run`: the agents' listener and the admin socket over one working practice, until somebody ends it.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +7,6 @@ use ntk_evidence::act;
 use ntk_evidence::hash::Hash;
 use ntk_segment::error::SegmentError;
 use serde_json::json;
-use tokio::net::UnixListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -35,6 +32,7 @@ use crate::rest::listener::{self as rest, RestError};
 use crate::self_check;
 use crate::silence::task::Ear;
 use crate::silence::{self, Silences};
+use crate::system;
 use crate::time_stamp;
 use crate::witness;
 
@@ -81,14 +79,23 @@ pub enum RunError {
     Ledger,
 }
 
-/// Runs until a signal.
-pub fn run(home: Home, level: Option<LevelHandle>) -> Result<(), RunError> {
+/// What the program that started the collector is told, and how it says that the collector should end.
+#[derive(Clone, Debug, Default)]
+pub struct Starter {
+    /// Cancelled by it: end in order.
+    pub stop: CancellationToken,
+    /// Cancelled when agents and commands are answered.
+    pub is_ready: CancellationToken,
+}
+
+/// Runs until a signal, or whoever started it, ends it.
+pub fn run(home: Home, level: Option<LevelHandle>, starter: &Starter) -> Result<(), RunError> {
     // Before anything else: whoever types a passphrase should be told at once that it is wrong.
     let home = if home.config().exists() { at_rest::unlock(home).map_err(AppError::from)? } else { home };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::Runtime)?;
     let working = runtime.block_on(start(home))?;
-    let result = runtime.block_on(serve(working.app.clone(), level));
+    let result = runtime.block_on(serve(working.app.clone(), level, starter));
     runtime.shutdown_timeout(DRAIN_AT_MOST);
     working.stop();
     info!("stopped");
@@ -113,7 +120,7 @@ async fn start(home: Home) -> Result<Working, RunError> {
     }
 }
 
-async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
+async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     let (authority_pem, authority) = app.practice.authority()?;
     let server = app.practice.server()?;
@@ -138,9 +145,13 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
     let service = Service::new(shared, Arc::new(enrolling), stop.clone());
     let help_desks = help_desks(&app, &server, &authority_pem, &stop).await?;
     let console = console::start::start(&app, &stop).await;
-    let admin = admin_socket(&app)?;
+    let admin = system::answering(&app.practice.home).map_err(|source| RunError::Socket {
+        path: app.practice.home.socket().display().to_string(),
+        source,
+    })?;
     let _reload = watch_config(&app, level);
     info!(listen = %address, "collector runs");
+    starter.is_ready.cancel();
     let change = |what: &str| {
         let body = json!({"change": what, "version": env!("CARGO_PKG_VERSION")});
         act::event(act::kind::CONFIGURATION, app.ledger.now(), body)
@@ -163,7 +174,8 @@ async fn serve(app: App, level: Option<LevelHandle>) -> Result<(), RunError> {
         axum::serve(admin, router(admin_app)).with_graceful_shutdown(admin_stop.cancelled_owned()).await
     });
     let result = tokio::select! {
-        () = signalled() => Ok(()),
+        () = system::asked_to_stop() => Ok(()),
+        () = starter.stop.cancelled() => Ok(()),
         ended = &mut agents => match ended {
             Ok(Err(failure)) => Err(failure.into()),
             _ => Ok(()),
@@ -238,29 +250,6 @@ async fn help_desks(
 async fn ledger_ended(app: &App) {
     let mut sizes = app.ledger.sizes();
     while sizes.changed().await.is_ok() {}
-}
-
-async fn signalled() {
-    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    match (terminate, interrupt) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
-        }
-        _ => {
-            error!("signals cannot be heard; stop the collector with kill");
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-fn admin_socket(app: &App) -> Result<UnixListener, RunError> {
-    let path = app.practice.home.socket();
-    let wrong = |source| RunError::Socket { path: path.display().to_string(), source };
-    // The ledger's lock is ours, so a socket that is there is one that a crash left.
-    let _ = std::fs::remove_file(&path);
-    let socket = UnixListener::bind(&path).map_err(wrong)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(wrong)?;
-    Ok(socket)
 }
 
 fn watch_config(app: &App, level: Option<LevelHandle>) -> Option<reload::Reload> {

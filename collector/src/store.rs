@@ -29,12 +29,13 @@ mod record;
 mod rollups;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ntk_segment::disk::{Disk as _, RealDisk};
 use tracing::warn;
 
 use crate::at_rest::keys::{SealError, StoreSeal};
@@ -292,9 +293,9 @@ impl Store {
     pub fn flush(&self) -> Result<(), StoreError> {
         self.db.flush()?;
         let file = self.path.join("db");
-        File::open(&file)
-            .and_then(|db| db.sync_data())
-            .map_err(|source| StoreError::File { path: file, source })
+        // For writing, too: Windows flushes no other handle.
+        let synced = RealDisk.open_write(&file).and_then(|db| db.sync_data());
+        synced.map_err(|source| StoreError::File { path: file, source })
     }
 
     /// From where to go on, and with what.
@@ -545,11 +546,9 @@ fn open_sled(path: &Path, seal: Option<&StoreSeal>) -> Option<sled::Db> {
 }
 
 fn sync_folders(path: &Path) -> Result<(), StoreError> {
-    for folder in [Some(path), path.parent()].into_iter().flatten() {
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(|source| StoreError::File { path: folder.to_owned(), source })?;
-    }
-    Ok(())
+    let failed = |folder: &Path, source| StoreError::File { path: folder.to_owned(), source };
+    let mut folders = [Some(path), path.parent()].into_iter().flatten();
+    folders.try_for_each(|folder| RealDisk.sync_folder(folder).map_err(|error| failed(folder, error)))
 }
 
 fn day(unix_ns: i64) -> u32 {

@@ -1,6 +1,8 @@
 //! The agent for Windows under Wine, with a collector of this machine: enrolled, recording, a service. The event log stands
 //! in for Windows' own (`tests/windows`): what it shows is our side of its contracts, not Windows.
 
+mod collector;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +13,9 @@ use ntk_tests::wine::{self, DIR, Windows};
 use ntk_tests::{skip, wait};
 use rustix::process::Signal;
 use serde_json::Value;
+
+mod commission;
+mod holdings;
 
 const WITHIN: Duration = Duration::from_secs(60);
 const MACHINE: &str = "ws-09";
@@ -183,7 +188,7 @@ fn the_package_enrols_starts_and_removes_without_a_question() -> Result<()> {
         return Ok(());
     }
     let (practice, windows) = (Practice::start()?, Windows::new(&["Security", "System"])?);
-    let Some(package) = windows.package()? else {
+    let Some(package) = windows.package("ntk-agent.msi")? else {
         skip::skip("wine::package", "no ntk-agent.msi was built (wixl is not installed)");
         return Ok(());
     };

@@ -121,7 +121,8 @@ fn code(error: &PerformError) -> u8 {
         | PerformError::Log(_)
         | PerformError::Claim(_)
         | PerformError::Program(_)
-        | PerformError::Random(_) => IO,
+        | PerformError::Random(_)
+        | PerformError::Nobody(_) => IO,
     }
 }
 
@@ -170,7 +171,11 @@ fn ask(question: &str) -> io::Result<String> {
 
 fn what_will_be_done(dir: &Path, n_watched: usize, skip: &[CommissionWhat]) -> String {
     let skipped = |what: CommissionWhat, sentence: &str| {
-        if skip.contains(&what) { String::new() } else { format!("\n- {sentence}") }
+        if skip.contains(&what) || act::cannot(&what).is_some() {
+            String::new()
+        } else {
+            format!("\n- {sentence}")
+        }
     };
     format!(
         "This tests on this machine whether the recording sees what it should, and records the result for good.\n\

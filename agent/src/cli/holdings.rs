@@ -9,17 +9,18 @@ use super::{CONFIG, Failure};
 use crate::clock::{self, Clock as _, RealClock};
 use crate::config;
 use crate::discover::book::{Book, Decision};
+use crate::discover::homes::homes;
 use crate::discover::look::look;
 use crate::discover::templates::Templates;
 use crate::host;
 use crate::inventory::root::Root;
-use crate::inventory::{self, text, tools};
+use crate::inventory::{self, text};
 use crate::watch_list::WatchList;
 use crate::whole_file::RealFiles;
 
 pub(super) fn inventory(as_json: bool) -> Result<u8, Failure> {
-    let (root, now) = (Root::at("/"), RealClock.now());
-    let found = inventory::take(&root, &tools::Running::now(&root), now);
+    let now = RealClock.now();
+    let found = inventory::look(now);
     let machine = host::name().unwrap_or_default();
     if as_json {
         let value = json!({
@@ -51,7 +52,8 @@ pub(super) fn discover(dir: &Path, as_json: bool) -> Result<u8, Failure> {
     };
     let book = Book::open(dir, Arc::new(RealFiles));
     let watched = configured.with(book.watches());
-    let look = look(&Root::at("/"), &Templates::known(), &watched);
+    let root = Root::here();
+    let look = look(&root, &homes(&root), &Templates::known(), &watched);
     let found = look.proposals;
     if as_json {
         let one = |proposal: &crate::discover::Proposal| {

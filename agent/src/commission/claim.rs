@@ -85,6 +85,9 @@ pub struct Claim {
     pub present: Vec<String>,
     /// The login uid of the accesses.
     pub login_uid: u32,
+    /// On Windows the security identifier of the account instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
     /// The session of whoever ran it; none outside every login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<u64>,
@@ -187,6 +190,7 @@ mod tests {
             by: Some(" Anna Roth\u{1b}[2J ".into()),
             present: vec!["x".repeat(500), "\n".into(), "Mary Lopez".into()],
             login_uid: 1001,
+            sid: None,
             session: Some(3),
             steps: Vec::new(),
         }

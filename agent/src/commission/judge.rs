@@ -3,6 +3,10 @@
 //! A step arrived where an entry after the test's beginning has its kind, its process, the name that holds the test's
 //! random number, and the person. An entry of another process, another file or another account is no proof; neither is
 //! one that names nobody.
+//!
+//! Windows records less of what was done to a file, and so less is asked of an entry of its security log: creating is the use
+//! of the right to write, listing that to read, renaming that to delete the old name (4663), and a second name is told
+//! without a process (4664).
 
 use ntk_evidence::event::{
     Action, Actor, CommissionOutcome, CommissionStep, CommissionWhat, Event, Health, Kind, Outcome,
@@ -10,6 +14,7 @@ use ntk_evidence::event::{
 };
 
 use super::claim::{Claim, Made};
+use crate::watch_list::is_below;
 
 /// What the agent itself knows.
 #[derive(Clone, Copy, Debug)]
@@ -170,8 +175,13 @@ fn tells(what: &CommissionWhat, made: &Made, event: &Event, claim: &Claim, scene
     let is_process = process.and_then(|process| process.pid) == Some(pid);
     let command = || process.and_then(|process| process.command.as_deref()).unwrap_or_default();
     let object = event.object.as_ref();
-    let is_at = |name: &str| object.and_then(|object| object.path.as_deref()) == Some(&at(scene, name));
-    let is_to = |name: &str| object.and_then(|object| object.to.as_deref()) == Some(&at(scene, name));
+    let is_at = |name: &str| {
+        object.and_then(|object| object.path.as_deref()).is_some_and(|path| same(path, &at(scene, name)))
+    };
+    let is_to = |name: &str| {
+        object.and_then(|object| object.to.as_deref()).is_some_and(|path| same(path, &at(scene, name)))
+    };
+    let is_windows = claim.sid.is_some();
     let via = object.and_then(|object| object.via.as_ref());
     let (letter, second, third) = (letter(&claim.id), second(&claim.id), third(&claim.id));
     let succeeded = event.outcome == Some(Outcome::Success);
@@ -188,15 +198,26 @@ fn tells(what: &CommissionWhat, made: &Made, event: &Event, claim: &Claim, scene
         CommissionWhat::ProcessStart => {
             event.kind == Kind::ProcessStart && is_process && command().contains(&claim.id)
         }
-        CommissionWhat::Create => did(Action::Create) && is_at(&letter),
+        CommissionWhat::Create => (did(Action::Create) || is_windows && did(Action::Write)) && is_at(&letter),
         CommissionWhat::Write => did(Action::Write) && is_at(&letter),
         CommissionWhat::Read | CommissionWhat::ReadAgain => did(Action::Read) && is_at(&letter),
         CommissionWhat::Attributes => did(Action::Attributes) && is_at(&letter),
         CommissionWhat::List => {
-            did(Action::List) && object.and_then(|object| object.path.as_deref()) == Some(scene.folder)
+            (did(Action::List) || is_windows && did(Action::Read))
+                && object
+                    .and_then(|object| object.path.as_deref())
+                    .is_some_and(|path| same(path, scene.folder))
         }
-        CommissionWhat::Link => did(Action::Link) && is_at(&letter) && is_to(&second),
-        CommissionWhat::Rename => did(Action::Rename) && is_at(&second) && is_to(&third),
+        CommissionWhat::Link => {
+            let told = event.kind == Kind::FileAccess && event.action == Some(Action::Link) && succeeded;
+            let is_its =
+                did(Action::Link) || is_windows && process.is_none_or(|process| process.pid.is_none());
+            told && is_its && is_at(&letter) && is_to(&second)
+        }
+        CommissionWhat::Rename => {
+            let as_windows = is_windows && did(Action::Delete) && is_at(&second);
+            did(Action::Rename) && is_at(&second) && is_to(&third) || as_windows
+        }
         CommissionWhat::Delete => did(Action::Delete) && is_at(&third),
         CommissionWhat::Denied => {
             event.kind == Kind::FileAccess
@@ -230,12 +251,24 @@ fn tells(what: &CommissionWhat, made: &Made, event: &Event, claim: &Claim, scene
 }
 
 fn at(scene: &Scene<'_>, name: &str) -> String {
-    format!("{}/{name}", scene.folder)
+    let separator = if scene.folder.starts_with('/') { '/' } else { '\\' };
+    format!("{}{separator}{name}", scene.folder)
+}
+
+/// Whether two paths are one; on Windows in large or small letters.
+fn same(a: &str, b: &str) -> bool {
+    a == b || is_below(a, b) && is_below(b, a)
 }
 
 /// Whether an event names the person of the test.
 fn names(event: &Event, claim: &Claim) -> bool {
     let actor = event.actor.as_ref();
+    // The halves of a login under User Account Control have numbers of their own: the account, the process and the name
+    // of the file are what binds an entry to the test there.
+    if let Some(sid) = &claim.sid {
+        let named = actor.and_then(|actor| actor.sid.as_deref());
+        return named.is_some_and(|named| named.eq_ignore_ascii_case(sid));
+    }
     let is_session =
         claim.session.is_none_or(|session| actor.and_then(|actor| actor.session) == Some(session));
     actor.and_then(|actor| actor.login_uid) == Some(claim.login_uid) && is_session
@@ -246,8 +279,21 @@ fn login(claim: &Claim, log: &[(u64, Event)]) -> Result<Found, &'static str> {
     if claim.session.is_none() {
         return Err("the test was run outside every login");
     }
+    let session = |event: &Event| event.actor.as_ref().and_then(|actor| actor.session);
+    // On Windows the session is the one that stands in the entries of the test.
+    let is_of_test = |(number, event): &&(u64, Event)| {
+        let pid = event.process.as_ref().and_then(|process| process.pid);
+        *number >= claim.since
+            && pid.is_some()
+            && claim.steps.iter().any(|made| made.pid == pid)
+            && names(event, claim)
+    };
+    let own = log.iter().find(is_of_test).and_then(|(_, event)| session(event));
     let is_login = |event: &Event| {
-        event.kind == Kind::Login && event.outcome == Some(Outcome::Success) && names(event, claim)
+        event.kind == Kind::Login
+            && event.outcome == Some(Outcome::Success)
+            && names(event, claim)
+            && (claim.sid.is_none() || own.is_some() && session(event) == own)
     };
     let entry = log.iter().rev().find(|(_, event)| is_login(event));
     match entry {
@@ -263,7 +309,11 @@ fn watched(made: &Made, claim: &Claim, log: &[(u64, Event)], scene: &Scene<'_>) 
             event.kind == Kind::FileAccess
                 && matches!(event.action, Some(Action::List | Action::Read))
                 && event.process.as_ref().and_then(|process| process.pid) == made.pid
-                && event.object.as_ref().and_then(|object| object.path.as_ref()) == Some(path)
+                && event
+                    .object
+                    .as_ref()
+                    .and_then(|object| object.path.as_ref())
+                    .is_some_and(|told| same(told, path))
                 && names(event, claim)
         };
         log.iter().find(|(number, event)| *number >= claim.since && tells(event)).map(|(number, _)| *number)

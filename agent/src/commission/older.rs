@@ -1,4 +1,4 @@
-//! Processes that are older than audit. The kernel makes no records of what they do: it prepares a process for that when
+//! Processes that are older than audit on Linux. The kernel makes no records of what they do: it prepares a process for that when
 //! it begins, and only once audit was on.
 
 use std::path::{Path, PathBuf};
@@ -22,10 +22,10 @@ struct First {
 /// What is known of the processes that were there before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Older {
-    /// Whether the kernel was started with audit on.
-    pub audit_at_boot: bool,
-    /// How many may be older than audit.
-    pub n: u64,
+    /// Whether the kernel was started with audit on; none where that is no question.
+    pub audit_at_boot: Option<bool>,
+    /// How many may be older than audit; none where that is no question.
+    pub n: Option<u64>,
     /// The names of some of their programs, sorted, each once.
     pub names: Vec<String>,
 }
@@ -49,21 +49,27 @@ fn read(dir: &Path) -> Option<First> {
 
 /// Looks at the processes of this machine. `uptime_ms` is now: where nothing was kept, every process counts.
 pub fn older(dir: &Path, boot_id: &str, uptime_ms: u64) -> Older {
+    // Windows asks at every open whether it is to be recorded, whoever opens.
+    if cfg!(windows) {
+        return Older::default();
+    }
     let command_line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
     if is_on_at_boot(&command_line) {
-        return Older { audit_at_boot: true, ..Older::default() };
+        return Older { audit_at_boot: Some(true), n: Some(0), names: Vec::new() };
     }
     let first = read(dir).filter(|first| first.boot_id == boot_id).map_or(uptime_ms, |first| first.uptime_ms);
-    let mut found = Older::default();
+    let mut found = Older { audit_at_boot: Some(false), ..Older::default() };
+    let mut n = 0u64;
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         let Some((name, _)) = parse(&stat).filter(|(_, began)| *began < first) else { continue };
-        found.n = found.n.saturating_add(1);
+        n = n.saturating_add(1);
         if !found.names.contains(&name) && found.names.len() < NAMES_MAX {
             found.names.push(name);
         }
     }
     found.names.sort();
+    found.n = Some(n);
     found
 }
 
@@ -116,6 +122,7 @@ mod tests {
         begin(dir.path(), "b", 50, &RealFiles);
         assert_eq!(read(dir.path()), Some(First { boot_id: "b".into(), uptime_ms: 50 }));
         // Nothing on this machine is older than its boot; everything is older than the end of time.
-        assert!(older(dir.path(), "c", u64::MAX).n > 0 || older(dir.path(), "c", u64::MAX).audit_at_boot);
+        let all = older(dir.path(), "c", u64::MAX);
+        assert!(all.n > Some(0) || all.audit_at_boot == Some(true));
     }
 }

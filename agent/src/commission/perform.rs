@@ -2,7 +2,7 @@
 //! claim to the running agent.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
@@ -10,15 +10,18 @@ use std::time::Duration;
 use ntk_evidence::event::{CommissionOutcome, CommissionWhat, Event};
 use ntk_segment::error::SegmentError;
 
-use super::act::WAYS;
+use super::act::{WAYS, cannot};
 use super::claim::{Claim, ClaimError, ID_LETTERS, Made};
 use super::judge::{Scene, receipt, step};
 use super::own_log::OwnLog;
 use super::{NOBODY, folder, seal};
 use crate::clock::{self, Clock};
-use crate::record::UNSET;
 use crate::status::{StatusError, StatusFile};
 use crate::whole_file::RealFiles;
+
+#[cfg_attr(windows, path = "perform/windows.rs")]
+#[cfg_attr(not(windows), path = "perform/linux.rs")]
+mod system;
 
 /// How often the log is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
@@ -58,6 +61,9 @@ pub enum PerformError {
     /// No random numbers.
     #[error("the system gave no random numbers: {0}")]
     Random(getrandom::Error),
+    /// Who runs it.
+    #[error("the system did not say who runs this test")]
+    Nobody(#[source] io::Error),
     /// The agent did not take it.
     #[error("the running agent did not seal the result; its log says why")]
     NotSealed,
@@ -91,6 +97,15 @@ pub struct Sealed {
     pub event: Event,
 }
 
+/// Who runs a test.
+struct Me {
+    /// On Linux the login uid; none outside every login.
+    login_uid: Option<u32>,
+    /// On Windows the account.
+    sid: Option<String>,
+    session: Option<u64>,
+}
+
 /// A test under way.
 struct Test<'a> {
     order: &'a Order,
@@ -121,6 +136,8 @@ pub fn perform(order: &Order, clock: &dyn Clock, tell: &mut dyn FnMut(&str)) -> 
 /// A process that waits until it is no longer asked about.
 struct Held {
     child: Child,
+    /// The process that did it: this one, or another that it started.
+    did: u32,
 }
 
 impl Drop for Held {
@@ -133,9 +150,7 @@ impl Drop for Held {
 
 impl<'a> Test<'a> {
     fn begin(order: &'a Order, clock: &'a dyn Clock) -> Result<Self, PerformError> {
-        if !rustix::process::geteuid().is_root() {
-            return Err(PerformError::NotRoot);
-        }
+        let me = system::me()?;
         let is_running = StatusFile::read(&order.dir)?.is_some_and(|status| status.is_running(clock.now()));
         if !is_running {
             return Err(PerformError::NotRunning(order.dir.clone()));
@@ -145,11 +160,6 @@ impl<'a> Test<'a> {
         let folder_text = folder_text.ok_or_else(|| PerformError::NoFolder(order.dir.clone()))?;
         let mut random = [0u8; ID_LETTERS / 2];
         getrandom::fill(&mut random).map_err(PerformError::Random)?;
-        let number = |name: &str| {
-            let text = std::fs::read_to_string(format!("/proc/self/{name}")).unwrap_or_default();
-            text.trim().parse::<u32>().ok().filter(|number| *number != UNSET)
-        };
-        let login = number("loginuid");
         let mut log = OwnLog::of(&order.dir);
         let mut since = 0;
         let seen = log.read(|number, core| {
@@ -163,8 +173,9 @@ impl<'a> Test<'a> {
             since,
             by: order.by.clone(),
             present: order.present.clone(),
-            login_uid: login.unwrap_or(NOBODY),
-            session: login.and(number("sessionid")).map(u64::from),
+            login_uid: me.login_uid.unwrap_or(NOBODY),
+            session: me.session,
+            sid: me.sid.clone(),
             steps: Vec::new(),
         };
         Ok(Self {
@@ -173,7 +184,7 @@ impl<'a> Test<'a> {
             program: std::env::current_exe().map_err(PerformError::Program)?,
             folder,
             folder_text,
-            own_login: login.is_none().then_some(NOBODY),
+            own_login: (me.sid.is_none() && me.login_uid.is_none()).then_some(NOBODY),
             claim,
             log,
             seen,
@@ -200,11 +211,15 @@ impl<'a> Test<'a> {
             made.skipped = true;
         }
         let mut held = None;
-        if !made.skipped && what != CommissionWhat::Login {
+        if !made.skipped
+            && let Some(why) = cannot(&what)
+        {
+            made.because = Some(why.to_owned());
+        } else if !made.skipped && what != CommissionWhat::Login {
             tell(&format!("{} ...", what.words()));
             match self.child(&what) {
                 Ok(child) => {
-                    made.pid = Some(child.child.id());
+                    made.pid = Some(child.did);
                     let is_held = matches!(what, CommissionWhat::Mount | CommissionWhat::IoUring);
                     held = Some(child).filter(|_| is_held);
                 }
@@ -239,12 +254,14 @@ impl<'a> Test<'a> {
         std::thread::spawn(move || {
             let mut line = String::new();
             let read = said.map(|said| BufReader::new(said).read_line(&mut line));
-            let _ = tells.send(read.is_some() && line.trim() == "done");
+            let _ =
+                tells.send(line.trim().strip_prefix("done").filter(|_| read.is_some()).map(str::to_owned));
         });
-        let mut held = Held { child };
+        let mut held = Held { did: child.id(), child };
         let is_done = told.recv_timeout(ACT_WITHIN);
         // Another program that took the process's place ends without a word.
-        if is_done == Ok(true) {
+        if let Ok(Some(by)) = &is_done {
+            held.did = by.trim().parse().unwrap_or(held.did);
             return Ok(held);
         }
         held.child.stdin.take();
@@ -273,7 +290,7 @@ impl<'a> Test<'a> {
         if let Some(uid) = self.own_login {
             command.args(["--login-uid", &uid.to_string()]);
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir("/");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir(system::TOP);
         command
     }
 
@@ -328,14 +345,14 @@ impl<'a> Test<'a> {
             return Ok(());
         }
         let before = StatusFile::read(&self.order.dir)?.map(|status| status.pid).unwrap_or_default();
-        made.because = match unit_of(before) {
+        made.because = match system::unit_of(before) {
             Some(unit) => {
-                tell(&format!("systemctl restart {unit} ..."));
-                restart(&unit).err()
+                tell(&format!("restarting {unit} ..."));
+                system::restart(&unit).err()
             }
             None => {
                 tell(&format!(
-                    "this agent is no service of systemd: stop it and start it again NOW, in another window (within {} seconds) ...",
+                    "this agent is no service: stop it and start it again NOW, in another window (within {} seconds) ...",
                     self.order.restart_within.as_secs()
                 ));
                 None
@@ -369,7 +386,7 @@ impl<'a> Test<'a> {
     /// Takes away what the test made; a rest of it does no harm, and the next test has names of its own.
     fn tidy(&self) {
         if let Ok(child) = self.command("tidy").spawn() {
-            drop(Held { child });
+            drop(Held { did: child.id(), child });
         }
     }
 
@@ -407,24 +424,5 @@ impl<'a> Test<'a> {
             }
             self.rest();
         }
-    }
-}
-
-/// The systemd service that a process belongs to, where systemd runs.
-fn unit_of(pid: u32) -> Option<String> {
-    if !Path::new("/run/systemd/system").is_dir() {
-        return None;
-    }
-    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    let names = groups.lines().filter_map(|line| line.rsplit('/').next());
-    names.filter(|name| name.ends_with(".service")).map(str::to_owned).next()
-}
-
-fn restart(unit: &str) -> Result<(), String> {
-    let output = Command::new("systemctl").args(["restart", "--", unit]).stdin(Stdio::null()).output();
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-        Err(error) => Err(format!("systemctl: {error}")),
     }
 }

@@ -59,8 +59,8 @@ pub fn event(
         sensors: health.sensors,
         cannot_see: health.cannot_see,
         audit_enabled: health.audit_enabled,
-        audit_at_boot: Some(older.audit_at_boot),
-        older_processes: Some(older.n),
+        audit_at_boot: older.audit_at_boot,
+        older_processes: older.n,
         older_names: older.names,
         ..Commission::default()
     }));
@@ -103,6 +103,7 @@ mod tests {
             by: Some("Anna Roth".into()),
             present: vec!["Mary Lopez".into()],
             login_uid: 1001,
+            sid: None,
             session: None,
             steps: vec![invented],
         }

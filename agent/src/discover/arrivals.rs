@@ -5,15 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{RecursiveMode, Watcher as _};
 
+use super::settling::Settling;
 use super::templates::Place;
 
 /// Hints that wait; beyond that everything is looked at again.
 const HINTS_MAX: usize = 1024;
+/// How long one wait lasts while files are being written.
+const PIECE_TURN: Duration = Duration::from_millis(200);
 /// Folders that are followed.
 const FOLDERS_MAX: usize = 400;
 
@@ -28,11 +31,22 @@ pub enum Arrival {
     File(String, Option<String>),
 }
 
+/// What one hint says of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    /// It is there as a whole.
+    Whole,
+    /// Something of it was written.
+    Piece,
+}
+
 /// Follows likely folders.
 pub struct Arrivals {
     watcher: notify::RecommendedWatcher,
-    hints: Receiver<String>,
+    hints: Receiver<(Word, String)>,
     lost: Arc<AtomicBool>,
+    settling: Settling,
+    began: Instant,
     folders: BTreeMap<String, Option<String>>,
 }
 
@@ -52,17 +66,16 @@ impl Arrivals {
                 tell.store(true, Ordering::Relaxed);
                 return;
             }
-            if !is_arrival(&hint.kind) {
-                return;
-            }
+            let Some(word) = word_of(&hint.kind) else { return };
             // Of a rename that was told whole, the second path is the new name.
             if let Some(path) = hint.paths.last().and_then(|path| path.to_str())
-                && sender.try_send(path.to_owned()).is_err()
+                && sender.try_send((word, path.to_owned())).is_err()
             {
                 tell.store(true, Ordering::Relaxed);
             }
         })?;
-        Ok(Self { watcher, hints, lost, folders: BTreeMap::new() })
+        let (settling, began) = (Settling::default(), Instant::now());
+        Ok(Self { watcher, hints, lost, settling, began, folders: BTreeMap::new() })
     }
 
     /// Follows these folders from now on, and no others.
@@ -84,29 +97,49 @@ impl Arrivals {
     }
 
     /// The next arrival, waiting for at most so long.
-    pub fn next(&self, within: Duration) -> Arrival {
-        if self.lost.swap(false, Ordering::Relaxed) {
-            return Arrival::Rescan;
-        }
-        match self.hints.recv_timeout(within) {
-            Ok(path) => {
-                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-                let account = self.folders.get(folder).cloned().flatten();
-                Arrival::File(path, account)
+    pub fn next(&mut self, within: Duration) -> Arrival {
+        let deadline = self.began.elapsed().saturating_add(within);
+        loop {
+            if self.lost.swap(false, Ordering::Relaxed) {
+                return Arrival::Rescan;
             }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Arrival::Nothing,
+            let now = self.began.elapsed();
+            if let Some(path) = self.settling.settled(now) {
+                return self.file(path);
+            }
+            let rest = deadline.saturating_sub(now);
+            let turn = if self.settling.waits() { rest.min(PIECE_TURN) } else { rest };
+            match self.hints.recv_timeout(turn) {
+                Ok((Word::Whole, path)) => return self.file(path),
+                Ok((Word::Piece, path)) => {
+                    if self.settling.touched(path, self.began.elapsed()).is_err() {
+                        return Arrival::Rescan;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            if self.began.elapsed() >= deadline {
+                return Arrival::Nothing;
+            }
         }
+    }
+
+    fn file(&self, path: String) -> Arrival {
+        let folder = path.rsplit_once(std::path::MAIN_SEPARATOR).map_or("", |(folder, _)| folder);
+        let account = self.folders.get(folder).cloned().flatten();
+        Arrival::File(path, account)
     }
 }
 
-/// A file that was written and closed, moved in, or linked there.
-fn is_arrival(kind: &EventKind) -> bool {
-    matches!(
-        kind,
+/// What a hint says: on Linux of a file that was written and closed, moved in, or linked there; Windows tells of no close.
+fn word_of(kind: &EventKind) -> Option<Word> {
+    match kind {
+        EventKind::Create(_) | EventKind::Modify(_) if cfg!(windows) => Some(Word::Piece),
         EventKind::Access(AccessKind::Close(AccessMode::Write))
-            | EventKind::Modify(ModifyKind::Name(_))
-            | EventKind::Create(_)
-    )
+        | EventKind::Modify(ModifyKind::Name(_))
+        | EventKind::Create(_) => Some(Word::Whole),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

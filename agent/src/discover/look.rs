@@ -1,19 +1,15 @@
 //! One look over the machine: what the templates find, and what files in likely folders look like.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::time::SystemTime;
 
 use ntk_evidence::event::Class;
-use rustix::fs::{Mode, OFlags};
 
 use super::recognise::{BYTES_MAX, Looks, recognise};
-use super::templates::{OwnerBy, Place, Template, Templates, places};
+use super::templates::{OwnerBy, Place, Template, Templates, is_named, places};
 use super::{Proposal, id_of};
-use crate::inventory::accounts::People;
 use crate::inventory::root::Root;
-use crate::watch_list::WatchList;
+use crate::watch_list::{WatchList, is_below};
 
 /// Files of one likely folder whose first bytes are read, newest first.
 const FILES_MAX: usize = 200;
@@ -35,14 +31,13 @@ pub struct Look {
     pub left_out: u64,
 }
 
-/// Looks for what could be watched and is not yet.
-pub fn look(root: &Root, templates: &Templates, watched: &WatchList) -> Look {
-    let people = People::read(root);
+/// Looks for what could be watched and is not yet; `homes` are the accounts' own folders.
+pub fn look(root: &Root, homes: &[Place], templates: &Templates, watched: &WatchList) -> Look {
     let mut found: BTreeMap<String, Proposal> = BTreeMap::new();
     for template in &templates.template {
-        for place in template.paths.iter().flat_map(|pattern| places(root, &people, pattern)) {
+        for place in template.paths.iter().flat_map(|pattern| places(root, homes, pattern)) {
             if fits(root, template, &place) && watched.classify_path(&place.path).is_none() {
-                let owner = owner(template, &place);
+                let owner = owner(root, template, &place);
                 let because = format!("looks like {}, by its place", template.name);
                 let proposal = Proposal::new(place.path.clone(), template.class.clone(), owner, because);
                 found.entry(place.path).or_insert(proposal);
@@ -50,13 +45,9 @@ pub fn look(root: &Root, templates: &Templates, watched: &WatchList) -> Look {
         }
     }
     let (mut n_files, mut left_out, mut by_content) = (0, 0u64, Vec::new());
-    for place in likely_folders(root, &people, templates) {
+    for place in likely_folders(root, homes, templates) {
         let is_known = |path: &str| {
-            watched.classify_path(path).is_some()
-                || found.keys().any(|known| {
-                    path.strip_prefix(known.as_str())
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                })
+            watched.classify_path(path).is_some() || found.keys().any(|known| is_below(known, path))
         };
         if is_known(&place.path) || n_files >= FILES_IN_ALL_MAX {
             continue;
@@ -69,13 +60,7 @@ pub fn look(root: &Root, templates: &Templates, watched: &WatchList) -> Look {
     // What lies below another proposal is watched with it. Places come first: nobody's files crowd them out.
     let mut proposals: Vec<Proposal> = Vec::new();
     for proposal in found.into_values().chain(by_content) {
-        let is_below = |one: &Proposal| {
-            proposal
-                .path
-                .strip_prefix(one.path.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        if proposals.iter().any(is_below) {
+        if proposals.iter().any(|one| is_below(&one.path, &proposal.path)) {
             continue;
         }
         if proposals.len() >= PROPOSALS_MAX {
@@ -89,12 +74,12 @@ pub fn look(root: &Root, templates: &Templates, watched: &WatchList) -> Look {
 }
 
 /// The folders into which exports and mailboxes arrive.
-pub fn likely_folders(root: &Root, people: &People, templates: &Templates) -> Vec<Place> {
+pub fn likely_folders(root: &Root, homes: &[Place], templates: &Templates) -> Vec<Place> {
     let mut folders: Vec<Place> = templates
         .likely
         .folders
         .iter()
-        .flat_map(|pattern| places(root, people, pattern))
+        .flat_map(|pattern| places(root, homes, pattern))
         .filter(|place| root.is_folder(&place.path))
         .collect();
     folders.sort();
@@ -109,14 +94,20 @@ fn fits(root: &Root, template: &Template, place: &Place) -> bool {
             && root.path(&place.path).metadata().is_ok_and(|file| file.len() > 0);
     }
     root.is_folder(&place.path)
-        && (template.holds.is_empty()
-            || template.holds.iter().any(|name| root.is_there(&format!("{}/{name}", place.path))))
+        && (template.holds.is_empty() || template.holds.iter().any(|name| holds(root, &place.path, name)))
 }
 
-fn owner(template: &Template, place: &Place) -> Option<String> {
+fn holds(root: &Root, folder: &str, name: &str) -> bool {
+    if !name.contains('*') {
+        return root.is_there(&root.below(folder, name));
+    }
+    root.names(folder).iter().any(|candidate| is_named(root, candidate, name))
+}
+
+fn owner(root: &Root, template: &Template, place: &Place) -> Option<String> {
     match template.owner? {
         OwnerBy::Home => place.account.clone(),
-        OwnerBy::Name => place.path.rsplit('/').next().map(str::to_owned),
+        OwnerBy::Name => place.path.rsplit(root.separator()).next().map(str::to_owned),
     }
 }
 
@@ -128,7 +119,7 @@ fn in_folder(
 ) -> Vec<Proposal> {
     let mut files: Vec<(SystemTime, String)> = Vec::new();
     for name in root.names(&place.path) {
-        let path = format!("{}/{name}", place.path);
+        let path = root.below(&place.path, &name);
         if !name.starts_with('.') && !is_known(&path) {
             let kind = root.path(&path).symlink_metadata().ok().filter(|file| file.is_file());
             files.extend(kind.and_then(|file| file.modified().ok()).map(|at| (at, path)));
@@ -164,17 +155,7 @@ pub fn of_file(path: String, looks: Looks, account: Option<String>) -> Proposal 
 
 /// What a regular file looks like; a link, a pipe or a file that cannot be read looks like nothing.
 pub fn file_looks_like(root: &Root, path: &str) -> Option<Looks> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    // When a file was read last is for others to know: our look leaves no time on it where the system allows that.
-    let file = rustix::fs::open(root.path(path), flags | OFlags::NOATIME, Mode::empty());
-    let file = file.or_else(|_| rustix::fs::open(root.path(path), flags, Mode::empty()));
-    let file = File::from(file.ok()?);
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut first = Vec::with_capacity(BYTES_MAX);
-    file.take(u64::try_from(BYTES_MAX).ok()?).read_to_end(&mut first).ok()?;
-    recognise(&first)
+    recognise(&root.first_bytes(path, BYTES_MAX)?)
 }
 
 impl Proposal {

@@ -1,12 +1,13 @@
-//! The templates of `agent/data/watch_templates.toml`, and where they are found on a machine. Bounded.
+//! The templates of `agent/data/watch_templates.toml` and `watch_templates_windows.toml`, and where they are found on a
+//! machine. Bounded.
 
 use ntk_evidence::event::Class;
 use serde::Deserialize;
 
-use crate::inventory::accounts::People;
 use crate::inventory::root::Root;
 
-const DATA: &str = include_str!("../../data/watch_templates.toml");
+const LINUX: &str = include_str!("../../data/watch_templates.toml");
+const WINDOWS: &str = include_str!("../../data/watch_templates_windows.toml");
 
 /// Places that one pattern may give: a machine with more has other worries.
 const PLACES_MAX: usize = 400;
@@ -70,35 +71,45 @@ pub struct Place {
 }
 
 impl Templates {
-    /// The templates of the data file; a test holds that it is sound.
+    /// The templates for this system; a test holds that the data files are sound.
     pub fn known() -> Self {
+        Self::read(if cfg!(windows) { WINDOWS } else { LINUX })
+    }
+
+    /// The templates for Windows, wherever this program runs.
+    pub fn of_windows() -> Self {
+        Self::read(WINDOWS)
+    }
+
+    fn read(data: &str) -> Self {
         let none = Self { template: Vec::new(), likely: Likely { folders: Vec::new() } };
-        toml::from_str(DATA).unwrap_or(none)
+        toml::from_str(data).unwrap_or(none)
     }
 }
 
-/// The places that a pattern gives on this machine; links are not followed.
-pub fn places(root: &Root, people: &People, pattern: &str) -> Vec<Place> {
-    let begins: Vec<Place> = match pattern.strip_prefix('~') {
-        Some(_) => people
-            .homes()
-            .map(|account| Place {
-                path: account.home.trim_end_matches('/').to_owned(),
-                account: Some(account.name.clone()),
-            })
-            .collect(),
-        None => vec![Place { path: String::new(), account: None }],
+/// The places that a pattern gives on this machine; links are not followed. `~` stands for each home, `?:` for each drive
+/// of its own disks.
+pub fn places(root: &Root, homes: &[Place], pattern: &str) -> Vec<Place> {
+    let separator = root.separator();
+    let (mut found, pattern) = if let Some(below) = pattern.strip_prefix('~') {
+        (homes.to_vec(), below)
+    } else if let Some(below) = pattern.strip_prefix("?:") {
+        (root.drives().into_iter().map(|path| Place { path, account: None }).collect(), below)
+    } else if root.is_caseless() {
+        let (drive, below) = pattern.split_once(separator).unwrap_or((pattern, ""));
+        (vec![Place { path: drive.to_owned(), account: None }], below)
+    } else {
+        (vec![Place { path: String::new(), account: None }], pattern)
     };
-    let mut found = begins;
-    for name in pattern.trim_start_matches('~').split('/').filter(|name| !name.is_empty()) {
+    for name in pattern.split(separator).filter(|name| !name.is_empty()) {
         let mut next = Vec::new();
         for place in found {
             if name.contains('*') {
                 let names = root.names(if place.path.is_empty() { "/" } else { &place.path });
-                let fitting = names.into_iter().filter(|candidate| fits(candidate, name));
-                next.extend(fitting.map(|candidate| below(&place, &candidate)));
+                let fitting = names.into_iter().filter(|candidate| is_named(root, candidate, name));
+                next.extend(fitting.map(|candidate| below(root, &place, &candidate)));
             } else {
-                next.push(below(&place, name));
+                next.push(below(root, &place, name));
             }
         }
         next.retain(|place| root.is_folder(&place.path) || root.is_plain_file(&place.path));
@@ -110,8 +121,16 @@ pub fn places(root: &Root, people: &People, pattern: &str) -> Vec<Place> {
     found
 }
 
-fn below(place: &Place, name: &str) -> Place {
-    Place { path: format!("{}/{name}", place.path), account: place.account.clone() }
+fn below(root: &Root, place: &Place, name: &str) -> Place {
+    Place { path: root.below(&place.path, name), account: place.account.clone() }
+}
+
+/// The same as [`fits`], by the rules of a machine's own names.
+pub fn is_named(root: &Root, name: &str, pattern: &str) -> bool {
+    match root.is_caseless() {
+        true => fits(&name.to_lowercase(), &pattern.to_lowercase()),
+        false => fits(name, pattern),
+    }
 }
 
 /// Whether a name fits a pattern with `*`; what begins with a point fits only a pattern that does.
@@ -139,12 +158,17 @@ mod tests {
 
     #[test]
     fn the_data_file_is_sound() {
-        let templates: Templates = toml::from_str(DATA).unwrap();
-        assert!(templates.template.len() > 20);
+        for (data, root) in [(LINUX, "/"), (WINDOWS, "?:\\")] {
+            is_sound(&toml::from_str(data).unwrap(), root);
+        }
+    }
+
+    fn is_sound(templates: &Templates, root: &str) {
+        assert!(templates.template.len() > 15);
         for template in &templates.template {
             assert!(template.class.is_known(), "{}", template.name);
             assert!(!template.file || template.holds.is_empty(), "{}: a file holds no names", template.name);
-            let all = template.paths.iter().all(|path| path.starts_with('/') || path.starts_with("~/"));
+            let all = template.paths.iter().all(|path| path.starts_with(root) || path.starts_with('~'));
             assert!(all && !template.paths.is_empty(), "{}", template.name);
             let of_home = template.owner == Some(OwnerBy::Home);
             assert!(!of_home || template.paths.iter().all(|path| path.starts_with('~')), "{}", template.name);

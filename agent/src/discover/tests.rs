@@ -1,6 +1,7 @@
 //! Proposals, decisions and what is watched because of them, on machines in folders.
 
 use super::book::Book;
+use super::homes::{self, homes};
 use super::look::{Look, look};
 use super::templates::Templates;
 use super::*;
@@ -56,7 +57,7 @@ fn lines(found: &[Proposal]) -> String {
 #[test]
 fn a_machine_s_mailboxes_voicemail_records_exports_and_backups_are_found() {
     let (_scratch, root) = machine();
-    let found = look(&root, &Templates::known(), &WatchList::default()).proposals;
+    let found = look(&root, &homes(&root), &Templates::known(), &WatchList::default()).proposals;
     expect![[r#"
         /home/bea/.thunderbird/x1.default mailbox bea looks like a profile of Thunderbird, by its place
         /home/bea/Documents/old.pst mailbox - looks like an Outlook mailbox (PST or OST), by its place
@@ -75,25 +76,25 @@ fn what_is_watched_is_not_proposed_and_a_link_is_not_followed() {
     let (_scratch, root) = machine();
     let watched = ["/home/bea=mailbox", "/srv=export", "/var=backup"];
     let watched = WatchList::new(watched.iter().map(|watch| watch.parse().unwrap()).collect()).unwrap();
-    assert_eq!(look(&root, &Templates::known(), &watched), Look::default());
+    assert_eq!(look(&root, &homes(&root), &Templates::known(), &watched), Look::default());
     let scratch = tempfile::tempdir().unwrap();
     let root = Root::at(scratch.path());
     put(&root, "/etc/passwd", "bea:x:1001:1001::/home/bea:/bin/bash\n");
     put(&root, "/elsewhere/list.csv", PATIENTS);
     fs::create_dir_all(root.path("/home/bea")).unwrap();
     std::os::unix::fs::symlink("/elsewhere", root.path("/home/bea/Downloads")).unwrap();
-    assert_eq!(look(&root, &Templates::known(), &WatchList::default()), Look::default());
+    assert_eq!(look(&root, &homes(&root), &Templates::known(), &WatchList::default()), Look::default());
 }
 
 #[test]
 fn a_folder_full_of_false_exports_crowds_out_nothing_and_what_is_left_out_is_counted() {
     let (_scratch, root) = machine();
-    let before = look(&root, &Templates::known(), &WatchList::default());
+    let before = look(&root, &homes(&root), &Templates::known(), &WatchList::default());
     for n in 0..100 {
         put(&root, &format!("/home/bea/Desktop/{n}.csv"), PATIENTS);
         put(&root, &format!("/home/bea/Desktop/{n}.txt"), "x");
     }
-    let after = look(&root, &Templates::known(), &WatchList::default());
+    let after = look(&root, &homes(&root), &Templates::known(), &WatchList::default());
     assert!(before.proposals.iter().all(|proposal| after.proposals.contains(proposal)));
     assert_eq!(after.proposals.len(), before.proposals.len() + 16);
     assert_eq!((before.left_out, after.left_out), (0, 84));
@@ -237,4 +238,63 @@ fn a_book_that_cannot_be_written_holds_in_memory_and_is_written_with_the_next_st
         assert!(book.take_trouble().is_none());
         assert_eq!(paths(&Book::open(scratch.path(), files)), ["/a"]);
     }
+}
+
+/// A Windows machine in a folder.
+fn windows() -> (tempfile::TempDir, Root, Vec<templates::Place>) {
+    use crate::inventory::windows::fake::{Fake, text};
+    let scratch = tempfile::tempdir().unwrap();
+    let root = Root::with_drives(scratch.path());
+    let bea = r"C:\Users\bea.MAPLE";
+    put(&root, &format!(r"{bea}\AppData\Local\Microsoft\Outlook\bea@maple.OST"), "!BDN");
+    put(&root, &format!(r"{bea}\AppData\Local\Microsoft\Outlook\RoamCache\x.dat"), "");
+    put(&root, &format!(r"{bea}\AppData\Roaming\Thunderbird\Profiles\x1.default\prefs.js"), "");
+    put(&root, &format!(r"{bea}\Downloads\list.csv"), PATIENTS);
+    put(&root, &format!(r"{bea}\Downloads\photo.jpg"), "\u{1}");
+    put(&root, r"C:\Users\gone\AppData\Local\Microsoft\Outlook\old.pst", "!BDN");
+    put(&root, r"C:\Users\empty\AppData\Local\Microsoft\Outlook\x.xml", "");
+    put(&root, r"C:\Users\Public\Documents\all.ndjson", "{\"resourceType\":\"Patient\",\"id\":\"1\"}\n");
+    put(&root, r"C:\Users\Default\AppData\Local\Microsoft\Outlook\x.ost", "!BDN");
+    put(&root, r"D:\OpenDentImages\A\1.jpg", "");
+    put(&root, r"D:\mysql\data\opendental\a.MYD", "");
+    put(&root, r"D:\Backups\monday.bak", "");
+    let mut system = Fake::default();
+    let profiles = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList";
+    system.put(
+        &format!(r"{profiles}\S-1-5-21-1-2-3-1001"),
+        &[("ProfileImagePath", text(r"%SystemDrive%\Users\bea.MAPLE"))],
+    );
+    system.put(
+        &format!(r"{profiles}\S-1-5-18"),
+        &[("ProfileImagePath", text(r"%systemroot%\system32\config\systemprofile"))],
+    );
+    system.put(profiles, &[("ProfilesDirectory", text(r"%SystemDrive%\Users"))]);
+    let homes = homes::of_windows(&system, &root);
+    (scratch, root, homes)
+}
+
+#[test]
+fn the_mailboxes_records_exports_and_backups_of_a_windows_machine_are_found() {
+    let (_scratch, root, homes) = windows();
+    let found = look(&root, &homes, &Templates::of_windows(), &WatchList::default()).proposals;
+    expect![[r#"
+        C:\Users\Public\Documents\all.ndjson export - looks like FHIR health records, by its first bytes
+        C:\Users\bea.MAPLE\AppData\Local\Microsoft\Outlook mailbox bea looks like the mailboxes of Outlook, by its place
+        C:\Users\bea.MAPLE\AppData\Roaming\Thunderbird\Profiles\x1.default mailbox bea looks like a profile of Thunderbird, by its place
+        C:\Users\bea.MAPLE\Downloads\list.csv export - looks like a table of patients, by its first bytes
+        C:\Users\gone\AppData\Local\Microsoft\Outlook mailbox gone looks like the mailboxes of Outlook, by its place
+        D:\Backups backup - looks like backups, by its place
+        D:\OpenDentImages ehr - looks like the images and letters of Open Dental, by its place
+        D:\mysql\data ehr - looks like the database of Open Dental, by its place"#]].assert_eq(&lines(&found));
+}
+
+#[test]
+fn what_is_watched_on_windows_already_is_not_proposed_whatever_the_case_of_its_name() {
+    let (_scratch, root, homes) = windows();
+    let found = look(&root, &homes, &Templates::of_windows(), &WatchList::default()).proposals;
+    let watches = found
+        .iter()
+        .map(|one| crate::watch_list::Watch::new(&one.path.to_uppercase(), one.class.clone(), None).unwrap());
+    let watched = WatchList::new(watches.collect()).unwrap();
+    assert_eq!(look(&root, &homes, &Templates::of_windows(), &watched), Look::default());
 }

@@ -3,89 +3,127 @@
 //! The agent may be root. A link from `~/.forward` to `/etc/shadow`, a pipe in place of a file, or a file without end
 //! must give nothing: every read is of a regular file, at most [`FILE_BYTES_MAX`], and below a home folder it does not
 //! follow a link to what the account could not have read as its own.
+//!
+//! A path is written as its system writes it: from `/`, or from a drive (`C:\Users`).
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
-
-use super::accounts::Account;
+#[cfg_attr(windows, path = "root/windows.rs")]
+#[cfg_attr(not(windows), path = "root/linux.rs")]
+mod system;
 
 /// Most that is read of one file: a sudoers or authorized_keys file of a hospital is smaller.
 pub const FILE_BYTES_MAX: u64 = 512 << 10;
 /// Most names that are read of one folder.
 pub const NAMES_MAX: usize = 4096;
 
+/// How paths are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// `/srv/mail`.
+    Slashes,
+    /// `C:\Mail`.
+    Drives,
+}
+
 /// Where the machine's files begin: `/`, or a folder of a test.
 #[derive(Debug)]
 pub struct Root {
     base: PathBuf,
+    form: Form,
     unread: RefCell<BTreeSet<String>>,
 }
 
 impl Root {
-    /// Everything below this folder is the machine.
+    /// Files below this folder, whose names are written from `/`.
     pub fn at(base: impl Into<PathBuf>) -> Self {
-        Self { base: base.into(), unread: RefCell::default() }
+        Self { base: base.into(), form: Form::Slashes, unread: RefCell::default() }
     }
 
-    /// The place of an absolute path of the machine.
+    /// Files below this folder, whose names are written from a drive: `C:\a` is `C:/a` in it. With an empty name, the
+    /// drives of this machine.
+    pub fn with_drives(base: impl Into<PathBuf>) -> Self {
+        Self { base: base.into(), form: Form::Drives, unread: RefCell::default() }
+    }
+
+    /// The files of this machine.
+    pub fn here() -> Self {
+        if cfg!(windows) { Self::with_drives("") } else { Self::at("/") }
+    }
+
+    /// Where a path of the machine lies.
     pub fn path(&self, path: &str) -> PathBuf {
-        self.base.join(path.trim_start_matches('/'))
+        match self.form {
+            Form::Slashes => self.base.join(path.trim_start_matches('/')),
+            Form::Drives if !self.base.as_os_str().is_empty() => self.base.join(path.replace('\\', "/")),
+            // `C:` alone is wherever some program last was on it.
+            Form::Drives if path.ends_with(':') => PathBuf::from(format!("{path}\\")),
+            Form::Drives => PathBuf::from(path),
+        }
     }
 
-    /// The text of a file of the system; nothing where there is none. What cannot be read is remembered.
+    /// What stands between the names of a path.
+    pub fn separator(&self) -> char {
+        match self.form {
+            Form::Slashes => '/',
+            Form::Drives => '\\',
+        }
+    }
+
+    /// Whether `A` and `a` are one name.
+    pub fn is_caseless(&self) -> bool {
+        self.form == Form::Drives
+    }
+
+    /// The drives of the machine's own disks, `C:` and so on, sorted; none where paths begin with `/`.
+    pub fn drives(&self) -> Vec<String> {
+        let is_here = |drive: &String| self.is_folder(drive);
+        let all = || ('A'..='Z').map(|letter| format!("{letter}:"));
+        match self.form {
+            Form::Slashes => Vec::new(),
+            Form::Drives if self.base.as_os_str().is_empty() => system::drives(),
+            Form::Drives => all().filter(is_here).collect(),
+        }
+    }
+
+    /// The path of a name in a folder.
+    pub fn below(&self, folder: &str, name: &str) -> String {
+        format!("{folder}{}{name}", self.separator())
+    }
+
+    /// The text of a file, at most [`FILE_BYTES_MAX`] of it; nothing where it is no regular file or cannot be read.
     pub fn read(&self, path: &str) -> Option<String> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        match rustix::fs::open(self.path(path), flags, Mode::empty()) {
-            Ok(file) => self.text(path, File::from(file)),
+        self.bytes(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The same as bytes.
+    pub fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+        match system::open(&self.path(path)) {
+            Ok(file) => self.content(path, file),
             Err(error) => {
-                self.missed(path, error);
+                self.missed(path, &error);
                 None
             }
         }
     }
 
-    /// The text of a file of an account, by its path below the home folder.
-    pub fn read_in_home(&self, account: &Account, below: &str) -> Option<String> {
-        let file = self.open_in_home(account, below)?;
-        self.text(&format!("{}/{below}", account.home), file)
-    }
-
-    /// Whether an account has a regular file there.
-    pub fn is_file_in_home(&self, account: &Account, below: &str) -> bool {
-        self.open_in_home(account, below)
-            .and_then(|file| file.metadata().ok())
-            .is_some_and(|file| file.is_file())
-    }
-
-    fn open_in_home(&self, account: &Account, below: &str) -> Option<File> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let home = self.path(&account.home);
-        let folder = rustix::fs::open(home, flags | OFlags::DIRECTORY, Mode::empty()).ok()?;
-        let below = below.trim_start_matches('/');
-        let plain = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
-        match rustix::fs::openat2(&folder, below, flags, Mode::empty(), plain) {
-            Ok(file) => Some(File::from(file)),
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => None,
-            Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOSYS) => {
-                // A link is followed only to what is the account's own: others' files are not theirs to show.
-                let file = File::from(rustix::fs::openat(&folder, below, flags, Mode::empty()).ok()?);
-                let is_own = file.metadata().is_ok_and(|file| file.uid() == account.uid);
-                is_own.then_some(file)
-            }
-            Err(error) => {
-                self.missed(&format!("{}/{below}", account.home), error);
-                None
-            }
+    /// The first bytes of a regular file, at most so many: never those of what a link leads to, and as far as the system
+    /// allows that without a trace of having been read. Nothing where it cannot be read.
+    pub fn first_bytes(&self, path: &str, bytes_max: usize) -> Option<Vec<u8>> {
+        let file = system::open_itself(&self.path(path)).ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
         }
+        let mut first = Vec::with_capacity(bytes_max);
+        file.take(u64::try_from(bytes_max).ok()?).read_to_end(&mut first).ok()?;
+        Some(first)
     }
 
-    fn text(&self, path: &str, file: File) -> Option<String> {
+    fn content(&self, path: &str, file: File) -> Option<Vec<u8>> {
         let kind = file.metadata().ok()?;
         if !kind.is_file() {
             return None;
@@ -95,7 +133,7 @@ impl Root {
         }
         let mut bytes = Vec::new();
         file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+        Some(bytes)
     }
 
     /// Names in a folder, sorted, at most [`NAMES_MAX`]; nothing where there is none.
@@ -103,7 +141,7 @@ impl Root {
         let entries = match std::fs::read_dir(self.path(path)) {
             Ok(entries) => entries,
             Err(error) => {
-                if error.kind() == std::io::ErrorKind::PermissionDenied {
+                if error.kind() == io::ErrorKind::PermissionDenied {
                     self.miss(path, "cannot be read by this account");
                 }
                 return Vec::new();
@@ -133,33 +171,13 @@ impl Root {
         self.path(path).symlink_metadata().is_ok_and(|file| file.is_dir())
     }
 
-    /// Whose file it is.
-    pub fn owner(&self, path: &str) -> Option<u32> {
-        self.path(path).symlink_metadata().ok().map(|file| file.uid())
-    }
-
-    /// The last bytes of a log, at most so many.
-    pub fn tail(&self, path: &str, bytes_max: u64) -> Option<Vec<u8>> {
-        use std::io::{Seek as _, SeekFrom};
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let mut file = File::from(rustix::fs::open(self.path(path), flags, Mode::empty()).ok()?);
-        let kind = file.metadata().ok()?;
-        if !kind.is_file() {
-            return None;
-        }
-        file.seek(SeekFrom::Start(kind.len().saturating_sub(bytes_max))).ok()?;
-        let mut tail = Vec::new();
-        file.take(bytes_max).read_to_end(&mut tail).ok()?;
-        Some(tail)
-    }
-
     /// Sentences about what could not be read.
     pub fn unread(&self) -> Vec<String> {
         self.unread.borrow().iter().cloned().collect()
     }
 
-    fn missed(&self, path: &str, error: rustix::io::Errno) {
-        if !matches!(error, rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) {
+    fn missed(&self, path: &str, error: &io::Error) {
+        if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
             self.miss(path, "cannot be read by this account");
         }
     }
@@ -176,6 +194,8 @@ impl Root {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::linux::accounts::Account;
+    use rustix::fs::Mode;
 
     fn account(home: &str, uid: u32) -> Account {
         Account { name: "bea".into(), uid, gid: uid, home: home.into(), shell: "/bin/sh".into() }

@@ -246,6 +246,7 @@ proptest::proptest! {
         let _ = text::text(&found);
         let _ = crate::discover::look::look(
             &root,
+            &crate::discover::homes::homes(&root),
             &crate::discover::templates::Templates::known(),
             &crate::watch_list::WatchList::default(),
         );

@@ -87,6 +87,7 @@ fn label(what: &HoldingKind) -> &'static str {
         HoldingKind::MailForward => "mail goes to",
         HoldingKind::VpnProfile => "VPN",
         HoldingKind::SecretPlace => "secrets lie in",
+        HoldingKind::Share => "shared folder",
         HoldingKind::Other(_) => "other",
     }
 }

@@ -19,11 +19,10 @@ use crate::clock::Clock;
 use crate::discover;
 use crate::discover::arrivals::{Arrival, Arrivals};
 use crate::discover::book::Book;
+use crate::discover::homes::homes;
 use crate::discover::look::{self, file_looks_like, likely_folders, of_file};
-use crate::discover::templates::Templates;
-use crate::inventory::accounts::People;
+use crate::discover::templates::{Place, Templates};
 use crate::inventory::root::Root;
-use crate::inventory::tools::Running;
 use crate::inventory::{self, Watch};
 use crate::sensor::Stop;
 use crate::spool::thread::Intake;
@@ -88,6 +87,7 @@ impl Holdings {
 struct Looking {
     setup: Setup,
     root: Root,
+    homes: Vec<Place>,
     templates: Templates,
     book: Book,
     inventory: Watch,
@@ -110,7 +110,8 @@ impl Looking {
             arrivals.inspect_err(|_| warn!("new files are not noticed at once, only every few minutes"));
         Self {
             book: Book::open(&setup.dir, Arc::new(RealFiles)),
-            root: Root::at("/"),
+            root: Root::here(),
+            homes: Vec::new(),
             templates: Templates::known(),
             inventory: Watch::default(),
             arrivals: arrivals.ok(),
@@ -139,15 +140,17 @@ impl Looking {
                 (self.waits, self.unasked) = (false, Some(now));
                 self.apply();
             }
-            match &self.arrivals {
-                Some(arrivals) => match arrivals.next(TURN) {
-                    Arrival::Nothing => {}
-                    Arrival::Rescan => self.look_around(),
-                    Arrival::File(path, account) => self.arrived(path, account),
-                },
+            let arrival = match &mut self.arrivals {
+                Some(arrivals) => arrivals.next(TURN),
                 None => {
                     stop.wait(TURN);
+                    Arrival::Nothing
                 }
+            };
+            match arrival {
+                Arrival::Nothing => {}
+                Arrival::Rescan => self.look_around(),
+                Arrival::File(path, account) => self.arrived(path, account),
             }
         }
     }
@@ -179,10 +182,8 @@ impl Looking {
     }
 
     fn look_at_holdings(&mut self, asked: Option<&str>) {
-        // Sentences about what could not be read belong to one look.
-        self.root = Root::at("/");
         let now = self.setup.clock.now();
-        let found = inventory::take(&self.root, &Running::now(&self.root), now);
+        let found = inventory::look(now);
         let change = self.inventory.event(&found, now);
         let answer = asked.map(|id| inventory::answer(&found, id, now));
         self.record(change.into_iter().chain(answer));
@@ -191,7 +192,8 @@ impl Looking {
     fn look_around(&mut self) {
         let watched = self.setup.watched.borrow().clone();
         let before = self.book.watches();
-        let found = look::look(&self.root, &self.templates, &watched);
+        self.homes = homes(&self.root);
+        let found = look::look(&self.root, &self.homes, &self.templates, &watched);
         let events = self.book.found(found.proposals, self.setup.clock.now());
         self.record(events);
         if found.left_out != self.left_out {
@@ -203,7 +205,7 @@ impl Looking {
             self.apply();
         }
         if let Some(arrivals) = &mut self.arrivals {
-            let folders = likely_folders(&self.root, &People::read(&self.root), &self.templates);
+            let folders = likely_folders(&self.root, &self.homes, &self.templates);
             // What is watched already needs no second look.
             let folders: Vec<_> =
                 folders.into_iter().filter(|place| watched.classify_path(&place.path).is_none()).collect();

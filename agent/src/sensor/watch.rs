@@ -59,6 +59,10 @@ impl WatchSensor {
             "who opened a file is not seen, only that it was opened".to_owned(),
             "refused access, listing a folder, logins and sudo are not seen".to_owned(),
         ];
+        if cfg!(windows) {
+            // ReadDirectoryChangesW then answers with nothing, and notify says nothing of that.
+            cannot_see.push("of many changes at once some may be lost without a word".to_owned());
+        }
         for watch in watches.iter() {
             if watcher.watch(Path::new(&watch.path), RecursiveMode::Recursive).is_err() {
                 cannot_see

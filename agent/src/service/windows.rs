@@ -197,6 +197,18 @@ pub fn install(program: &Path, dir: &Path) -> Result<Option<String>, windows_ser
     }))
 }
 
+/// The process of the service, where it runs.
+pub fn process() -> Option<u32> {
+    let manager = ServiceManager::local_computer(None::<&OsStr>, ServiceManagerAccess::CONNECT).ok()?;
+    manager.open_service(NAME, ServiceAccess::QUERY_STATUS).ok()?.query_status().ok()?.process_id
+}
+
+/// Starts the service that [`stop`] stopped.
+pub fn start_again() -> Result<(), windows_service::Error> {
+    let manager = ServiceManager::local_computer(None::<&OsStr>, ServiceManagerAccess::CONNECT)?;
+    start(&manager.open_service(NAME, ServiceAccess::START | ServiceAccess::QUERY_STATUS)?)
+}
+
 /// Starts it; a manager that is busy starting others (as after a boot) is asked again.
 fn start(service: &windows_service::service::Service) -> Result<(), windows_service::Error> {
     let mut waited = Duration::ZERO;

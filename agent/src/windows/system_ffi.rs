@@ -13,6 +13,7 @@ use windows_sys::Win32::Security::Cryptography::{
     CRYPT_INTEGER_BLOB, CRYPTPROTECT_LOCAL_MACHINE, CRYPTPROTECT_UI_FORBIDDEN, CryptProtectData,
     CryptUnprotectData,
 };
+use windows_sys::Win32::Storage::FileSystem::{GetDriveTypeW, GetLogicalDrives};
 use windows_sys::Win32::System::Registry::{
     HKEY, HKEY_LOCAL_MACHINE, KEY_QUERY_VALUE, KEY_SET_VALUE, REG_OPTION_VOLATILE, REG_SZ, RRF_RT_REG_SZ,
     RegCloseKey, RegCreateKeyExW, RegGetValueW, RegSetValueExW,
@@ -42,6 +43,23 @@ pub fn monotonic() -> Duration {
     let known = unsafe { QueryUnbiasedInterruptTime(&raw mut ticks) };
     // Ticks have 100 ns.
     if known == 0 { uptime() } else { Duration::from_nanos(ticks.saturating_mul(100)) }
+}
+
+/// The drives of this machine's own disks, `C:` and so on.
+pub fn fixed_drives() -> Vec<String> {
+    /// `DRIVE_FIXED` of GetDriveTypeW.
+    const FIXED: u32 = 3;
+    // SAFETY: no arguments, no preconditions.
+    let all = unsafe { GetLogicalDrives() };
+    let is_fixed = |drive: &String| {
+        let root = wide(&format!("{drive}\\"));
+        // SAFETY: the text ends with 0 and outlives the call.
+        unsafe { GetDriveTypeW(root.as_ptr()) == FIXED }
+    };
+    let letters = ('A'..='Z')
+        .enumerate()
+        .filter(|(bit, _)| all.checked_shr(u32::try_from(*bit).unwrap_or(32)).unwrap_or(0) & 1 == 1);
+    letters.map(|(_, letter)| format!("{letter}:")).filter(is_fixed).collect()
 }
 
 /// The id of this boot: what an earlier run of the agent left in a key that does not outlast a boot, or this new one.
@@ -140,7 +158,7 @@ fn changed(
     }
 }
 
-fn answered(status: u32) -> io::Result<()> {
+pub(crate) fn answered(status: u32) -> io::Result<()> {
     match status {
         ERROR_SUCCESS => Ok(()),
         other => Err(io::Error::from_raw_os_error(i32::try_from(other).unwrap_or(i32::MAX))),

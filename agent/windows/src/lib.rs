@@ -7,7 +7,8 @@
 //! [`path`] made them comparable, counts repeated accesses once, and drops what says nothing by rules that a
 //! [`tally::Tally`] counts.
 //!
-//! Apart from that, [`exchange`] reads what Exchange writes of commands of its administrators.
+//! Apart from that, [`exchange`] reads what Exchange writes of commands of its administrators, and [`task`] the files of
+//! scheduled tasks.
 //!
 //! Everything is told by event ids, identifiers and numbers, never by texts: a German or Japanese Windows gives the
 //! same events. Ids and fields are those of Microsoft's documentation of the security log (Advanced security audit
@@ -29,5 +30,6 @@ pub mod record;
 pub mod room;
 pub mod sid;
 pub mod tally;
+pub mod task;
 pub mod tools;
 pub mod watch;

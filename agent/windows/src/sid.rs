@@ -19,19 +19,22 @@ pub fn is_machine_name(name: &str) -> bool {
     name.ends_with('$')
 }
 
+/// Groups that every Windows has and that give rights over other people's files or accounts, or a way in from elsewhere,
+/// by their identifiers, with their English names.
+pub const POWERFUL_GROUPS: &[(&str, &str)] = &[
+    ("S-1-5-32-544", "Administrators"),
+    ("S-1-5-32-547", "Power Users"),
+    ("S-1-5-32-548", "Account Operators"),
+    ("S-1-5-32-549", "Server Operators"),
+    ("S-1-5-32-551", "Backup Operators"),
+    ("S-1-5-32-555", "Remote Desktop Users"),
+    ("S-1-5-32-573", "Event Log Readers"),
+    ("S-1-5-32-578", "Hyper-V Administrators"),
+    ("S-1-5-32-580", "Remote Management Users"),
+];
+
 /// The English name of a group that gives rights over other people's files or accounts, or a way in from elsewhere.
 pub fn powerful_group(sid: &str) -> Option<&'static str> {
-    const BUILT_IN: &[(&str, &str)] = &[
-        ("S-1-5-32-544", "Administrators"),
-        ("S-1-5-32-547", "Power Users"),
-        ("S-1-5-32-548", "Account Operators"),
-        ("S-1-5-32-549", "Server Operators"),
-        ("S-1-5-32-551", "Backup Operators"),
-        ("S-1-5-32-555", "Remote Desktop Users"),
-        ("S-1-5-32-573", "Event Log Readers"),
-        ("S-1-5-32-578", "Hyper-V Administrators"),
-        ("S-1-5-32-580", "Remote Management Users"),
-    ];
     const OF_DOMAIN: &[(&str, &str)] = &[
         ("512", "Domain Admins"),
         ("516", "Domain Controllers"),
@@ -42,7 +45,7 @@ pub fn powerful_group(sid: &str) -> Option<&'static str> {
         ("526", "Key Admins"),
         ("527", "Enterprise Key Admins"),
     ];
-    let built_in = BUILT_IN.iter().find(|(known, _)| *known == sid);
+    let built_in = POWERFUL_GROUPS.iter().find(|(known, _)| *known == sid);
     let of_domain = || {
         let rid = sid.strip_prefix("S-1-5-21-")?.rsplit('-').next()?;
         OF_DOMAIN.iter().find(|(known, _)| *known == rid)

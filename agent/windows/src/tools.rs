@@ -56,6 +56,16 @@ impl Tools {
         self.0.iter().find(|tool| tool.services.iter().any(is_it))
     }
 
+    /// The tool that an installed program's title begins with, as a word: `TeamViewer 15`.
+    pub fn of_title(&self, title: &str) -> Option<&Tool> {
+        let begins = |tool: &&Tool| {
+            // Some names are words of everyday: the program itself tells of those.
+            let rest = title.strip_prefix(tool.name.as_str()).filter(|_| tool.name.len() > 4);
+            rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+        };
+        self.0.iter().find(begins)
+    }
+
     /// Whether a program runs only while somebody is connected.
     pub fn runs_while_connected(&self, exe: &str) -> bool {
         let name = file_name(exe);

@@ -8,7 +8,6 @@ use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use ntk_segment::error::SegmentError;
 use serde_json::Value;
-use tokio::net::UnixStream;
 use tower::ServiceExt as _;
 
 use super::router;
@@ -18,6 +17,7 @@ use crate::clock::Clock;
 use crate::home::Home;
 use crate::ledger::LedgerError;
 use crate::practice::{Practice, PracticeError};
+use crate::system;
 
 /// A request that did not come to an answer, or whose answer is a refusal.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +57,12 @@ impl Client {
         let deadline = tokio::time::Instant::now() + START_WITHIN;
         let mut unlocked = home.keys().is_some().then(|| home.clone());
         loop {
-            if UnixStream::connect(home.socket()).await.is_ok() {
-                return Ok(Self::Socket(home));
+            match system::connect(&home).await {
+                Ok(_) => return Ok(Self::Socket(home)),
+                Err(error) if error.kind() == system::NOT_OURS => {
+                    return Err(ClientError::Talk(error.to_string()));
+                }
+                Err(_) => {}
             }
             Practice::open(home.clone())?;
             // Asked once, and only where no collector runs.
@@ -104,7 +108,7 @@ impl Client {
         let request = request.body(Body::from(body)).map_err(|error| talk(&error))?;
         let (status, bytes) = match self {
             Self::Socket(home) => {
-                let stream = UnixStream::connect(home.socket()).await.map_err(|error| talk(&error))?;
+                let stream = system::connect(home).await.map_err(|error| talk(&error))?;
                 let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
                     .await
                     .map_err(|error| talk(&error))?;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{BufRead as _, IsTerminal as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -194,11 +193,10 @@ fn of_text(path: &Path) -> Result<Secret, AtRestError> {
 }
 
 fn refuse_loose(path: &Path) -> Result<(), AtRestError> {
-    let metadata =
-        std::fs::metadata(path).map_err(|source| HomeError::Read { path: path.to_owned(), source })?;
-    match metadata.permissions().mode() & 0o077 {
-        0 => Ok(()),
-        _ => Err(AtRestError::Loose(path.to_owned())),
+    match crate::system::is_loose_at(path) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(AtRestError::Loose(path.to_owned())),
+        Err(source) => Err(HomeError::Read { path: path.to_owned(), source }.into()),
     }
 }
 
@@ -217,6 +215,7 @@ fn refuse_inside(path: &Path, home: &Home) -> Result<(), AtRestError> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 

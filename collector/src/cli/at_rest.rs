@@ -212,10 +212,7 @@ fn opening(
 }
 
 fn nobody_runs(home: &Home) -> anyhow::Result<()> {
-    match std::os::unix::net::UnixStream::connect(home.socket()) {
-        Ok(_) => Err(NotNow.into()),
-        Err(_) => Ok(()),
-    }
+    if crate::system::answers(home) { Err(NotNow.into()) } else { Ok(()) }
 }
 
 /// A collector has the files open.

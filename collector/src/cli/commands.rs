@@ -27,7 +27,7 @@ use crate::home::{Home, HomeError};
 use crate::init::{AtRestOptions, InitError, InitOptions, init_with};
 use crate::practice::{Practice, PracticeError};
 use crate::refill::RefillError;
-use crate::run::{self, LevelHandle, RunError};
+use crate::run::{self, LevelHandle, RunError, Starter};
 
 /// Runs a command; the exit code.
 pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
@@ -35,7 +35,9 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
     match cli.command {
         Command::Init(args) => make(&home, args),
         Command::Refill(args) => super::refill::refill(&home, args),
-        Command::Run => run::run(home, level).map(|()| 0).map_err(Into::into),
+        Command::Run => run::run(home, level, &Starter::default()).map(|()| 0).map_err(Into::into),
+        #[cfg(windows)]
+        Command::Service(what) => super::service_windows::service(home, level, what),
         Command::Policy { what: PolicyCommand::Schema } => {
             print!("{}", crate::policy::cedar::SCHEMA);
             Ok(0)
@@ -154,7 +156,7 @@ fn home(cli: &Cli) -> anyhow::Result<Home> {
                 config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")),
             ))
         }
-        (None, None) => Ok(Home::new("/var/lib/ntk-collector")),
+        (None, None) => Ok(Home::new(crate::system::DEFAULT_DIR)),
     }
 }
 
@@ -269,7 +271,7 @@ fn check(home: Home) -> anyhow::Result<u8> {
                 );
                 line("time-stamps", said);
             }
-            let running = std::os::unix::net::UnixStream::connect(home.socket()).is_ok();
+            let running = crate::system::answers(&home);
             let address = &practice.config.raw.listen;
             let bind = if running {
                 Ok("a collector runs here now".to_owned())
@@ -383,6 +385,8 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         | Command::Api(_)
         | Command::AtRest { .. }
         | Command::Completions { .. } => Err(anyhow!("not a request")),
+        #[cfg(windows)]
+        Command::Service(_) => Err(anyhow!("not a request")),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The console's listener: TLS, a bounded number of connections, and limits on how slowly one may speak.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +23,7 @@ use crate::config::console::ConsoleAt;
 use crate::home::{HomeError, read_text};
 use crate::practice::{Practice, PracticeError};
 use crate::rest::listener::acceptor;
+use crate::system;
 
 /// How many connections at once: a practice has some dozen browsers, each with a few.
 const CONNECTIONS_MAX: usize = 128;
@@ -72,8 +72,7 @@ pub fn certificate(practice: &Practice, at: &ConsoleAt) -> Result<Option<TlsAcce
         read_text(&path).map_err(|error| ConsoleError::Certificate(crate::error_chain(&error)))
     };
     let path = practice.home.dir().join(key);
-    let mode = std::fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode());
-    if mode & 0o077 != 0 {
+    if system::is_loose_at(&path).unwrap_or(false) {
         return Err(HomeError::Loose { path }.into());
     }
     let tls = acceptor(&file(certificate)?, &file(key)?);

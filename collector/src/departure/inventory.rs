@@ -126,7 +126,7 @@ impl Holding {
             HoldingKind::RemoteTool | HoldingKind::VpnProfile => Order::RemoteTools,
             HoldingKind::MailForward => Order::Mail,
             HoldingKind::SecretPlace => Order::Passwords,
-            HoldingKind::Other(_) => return None,
+            HoldingKind::Share | HoldingKind::Other(_) => return None,
         };
         let mut whose = told.accounts.clone();
         if told.what == HoldingKind::AuthorizedKey {

@@ -4,9 +4,8 @@
 //! A log is read by its chunks in the order of their numbers, so the whole file has to be there: it waits in a file without
 //! a name, which is gone with this process however that ends. A record's identity is computer, log, number and time.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use ntk_evidence::event::{Class, Event};
@@ -74,9 +73,7 @@ impl Waiting {
         );
         let path = cache.join(name);
         let failed = |source| HomeError::Write { path: path.clone(), source };
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(failed)?;
-        fs::remove_file(&path).map_err(failed)?;
+        let file = crate::system::create_unnamed(&path).map_err(failed)?;
         Ok(Self { file, path, bytes: 0, beginning: Vec::new() })
     }
 

@@ -6,7 +6,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use ntk_evidence::hash::Hash;
@@ -14,6 +13,7 @@ use ntk_evidence::merkle::node_hash;
 use ntk_evidence::tree::Subtrees;
 
 use super::LedgerError;
+use crate::system;
 
 const HASH_BYTES: u64 = 32;
 
@@ -92,13 +92,13 @@ impl StoredHashes {
 
     fn write(&self, level: usize, index: u64, hash: &Hash) -> Result<(), LedgerError> {
         let at = index.saturating_mul(HASH_BYTES);
-        self.file(level)?.write_all_at(hash.as_bytes(), at).map_err(|source| self.error(source))
+        system::write_all_at(self.file(level)?, hash.as_bytes(), at).map_err(|source| self.error(source))
     }
 
     fn read(&self, level: usize, index: u64) -> Result<Hash, LedgerError> {
         let mut bytes = [0; 32];
         let at = index.saturating_mul(HASH_BYTES);
-        self.file(level)?.read_exact_at(&mut bytes, at).map_err(|source| self.error(source))?;
+        system::read_exact_at(self.file(level)?, &mut bytes, at).map_err(|source| self.error(source))?;
         Ok(Hash::from_bytes(bytes))
     }
 

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use ntk_evidence::hash::Hash;
@@ -15,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::shelf::{OBJECT_BYTES_MAX, Shelf, ShelfError};
 use crate::home::write_file;
+use crate::system;
 
 /// Files of one practice below a folder.
 pub(super) struct FolderShelf {
@@ -47,7 +47,7 @@ impl Shelf for FolderShelf {
         let path = self.path(name);
         let failed = |source| ShelfError::Io { path: path.clone(), source };
         if let Some(parent) = path.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
+            system::make_folder(parent, 0o700).map_err(failed)?;
         }
         write_file(&path, bytes, 0o600)
             .map_err(|error| failed(io::Error::other(crate::error_chain(&error))))?;

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use ntk_evidence::name::Slug;
@@ -17,6 +16,7 @@ use super::http::{self, Answer};
 use super::shelf::{OBJECT_BYTES_MAX, Shelf, ShelfError};
 use super::target::{self, Target};
 use super::wire::Wire;
+use crate::system;
 
 /// How long a signed address holds.
 const SIGNED_FOR: Duration = Duration::from_secs(15 * 60);
@@ -183,9 +183,8 @@ fn credentials(address: &target::S3) -> Result<Credentials, ShelfError> {
     };
     let mut file = std::fs::File::open(path).map_err(|error| wrong(&error))?;
     // The file that was opened, not one that took its name since.
-    let mode = file.metadata().map_err(|error| wrong(&error))?.mode();
-    if mode & 0o077 != 0 {
-        return Err(wrong(&format!("other accounts can read it; run: chmod 600 {name}")));
+    if system::is_loose(&file).map_err(|error| wrong(&error))? {
+        return Err(wrong(&format!("other accounts can read it; run: {}", system::closing(path))));
     }
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(|error| wrong(&error))?;

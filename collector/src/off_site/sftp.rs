@@ -6,7 +6,6 @@
 //! leaves the part, which is no object and is written over by the next run.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -22,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::shelf::{OBJECT_BYTES_MAX, Shelf, ShelfError};
 use super::target::{self, Target};
 use super::wire::Wire;
+use crate::system;
 
 /// How much of what ssh complains about is read.
 const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
@@ -159,17 +159,15 @@ fn there<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
 
 fn readable_by_us_alone(key: &Path) -> Result<(), ShelfError> {
     let name = key.display();
-    let found = std::fs::metadata(key).map_err(|error| {
-        ShelfError::Settings(format!(
+    match system::is_loose_at(key) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(ShelfError::Settings(format!(
+            "`{name}` (off_site.identity_file) can be read by other accounts; run: {}",
+            system::closing(key)
+        ))),
+        Err(error) => Err(ShelfError::Settings(format!(
             "`{name}` (off_site.identity_file) cannot be used: {error}; make it with `ssh-keygen -t ed25519 -N '' -f {name}`"
-        ))
-    })?;
-    if found.permissions().mode() & 0o077 == 0 {
-        Ok(())
-    } else {
-        Err(ShelfError::Settings(format!(
-            "`{name}` (off_site.identity_file) can be read by other accounts; run: chmod 600 {name}"
-        )))
+        ))),
     }
 }
 

@@ -100,6 +100,7 @@ fn reaches(what: &HoldingKind) -> bool {
             | HoldingKind::RemoteTool
             | HoldingKind::MailForward
             | HoldingKind::VpnProfile
+            | HoldingKind::Share
     )
 }
 
@@ -128,6 +129,7 @@ fn thing(holding: &Holding) -> String {
         HoldingKind::MailForward => format!("a forward of mail{of} to {name}"),
         HoldingKind::VpnProfile => format!("the VPN profile {name}{of}"),
         HoldingKind::SecretPlace => format!("{name}{of}, where passwords or keys usually lie"),
+        HoldingKind::Share => format!("the shared folder {name}"),
         HoldingKind::Other(_) => format!("{name}{of}"),
     }
 }

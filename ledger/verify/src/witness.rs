@@ -196,6 +196,9 @@ fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
         // The name, too, must survive a power cut.
         #[cfg(unix)]
         fs::File::open(folder)?.sync_all()?;
+        // NTFS has it in its journal.
+        #[cfg(not(unix))]
+        let _ = folder;
         Ok(())
     };
     write().map_err(|source| StateError::Io { path: path.to_owned(), source })

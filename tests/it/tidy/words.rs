@@ -34,8 +34,15 @@ const WALLS: &[Wall] = &[
     only("lettre", &["collector/src/mail"]),
     only("hickory_resolver", &["collector/src/mail/lookup.rs"]),
     only("rustls_native_certs", &["collector/src/outside.rs"]),
-    only("windows_sys", &["agent/src/windows/"]),
-    only("windows_service", &["agent/src/service/windows.rs", "agent/src/cli/service_windows.rs"]),
+    only("windows_sys", &["agent/src/windows/", "collector/src/windows/"]),
+    only(
+        "windows_service",
+        &[
+            "agent/src/service/windows.rs",
+            "agent/src/cli/service_windows.rs",
+            "collector/src/windows/service.rs",
+        ],
+    ),
     only(
         "notify::",
         &[
@@ -127,6 +134,8 @@ fn a_word_in_the_wrong_room_is_seen() {
     check("agent/src/spool.rs", "use tonic::Status;", "agent/src/spool.rs:1: `tonic` (AR-1)");
     check("collector/src/finding.rs", "\nlet db = sled::open(path)?;", "collector/src/finding.rs:2: `sled`");
     check("collector/src/off_site/copy.rs", "use rusty_s3::Bucket;", "`rusty_s3` (AR-1)");
+    check("collector/src/system/windows.rs", "use windows_sys::Win32::Foundation::HANDLE;", "`windows_sys`");
+    check("collector/src/run.rs", "use windows_service::service::Service;", "`windows_service` (AR-1)");
     check("collector/src/off_site.rs", "use openssh_sftp_client::Sftp;", "`openssh_sftp_client`");
     check("collector/src/mail/place.rs", "use hickory_resolver::TokioResolver;", "`hickory_resolver` (AR-1)");
     check("agent/src/sensor.rs", "    unsafe { libc::close(3) };", "`unsafe`");

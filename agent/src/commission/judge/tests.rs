@@ -82,6 +82,7 @@ fn claim() -> Claim {
         by: None,
         present: Vec::new(),
         login_uid: 1001,
+        sid: None,
         session: Some(3),
         steps: CommissionWhat::all().enumerate().map(made).collect(),
     }
@@ -267,4 +268,83 @@ fn the_machine_must_be_the_same_from_before_the_test_on() {
         event.health.iter_mut().for_each(|health| health.os = Some("older".into()));
     });
     assert!(!facts(now()).hold_since(10, &upgraded));
+}
+
+const ON_WINDOWS: &str = r"C:\ProgramData\Need-to-Know\agent\on-site-test";
+const SID: &str = "S-1-5-21-1-2-3-1001";
+
+/// The same on Windows: paths as its log writes them, the account by its identifier, fewer kinds of access.
+fn of_windows() -> (Claim, Vec<(u64, Value)>) {
+    let actor = json!({"sid": SID, "session": 0x51f3, "confidence": "kernel"});
+    let at = |name: &str| format!(r"C:\programdata\NEED-TO-KNOW\agent\on-site-test\{name}-{ID}");
+    let access = |pid: u32, action: &str, path: &str| {
+        json!({"kind": "file_access", "outcome": "success", "action": action, "actor": actor,
+            "process": {"pid": pid}, "object": {"path": path, "via": "direct", "class": "self"}})
+    };
+    let mut link = access(109, "link", &at("letter"));
+    link["object"]["to"] = at("second").into();
+    link.as_object_mut().unwrap().remove("process");
+    let mut denied = access(112, "read", &at("letter"));
+    denied["outcome"] = "denied".into();
+    let events = vec![
+        (2, json!({"kind": "login", "outcome": "success", "actor": {"sid": SID, "session": 7}})),
+        (3, json!({"kind": "login", "outcome": "success", "actor": actor})),
+        (
+            11,
+            json!({"kind": "process_start", "actor": actor, "process": {"pid": 103, "command": format!("cmd.exe /c rem {ID}")}}),
+        ),
+        (12, access(104, "write", &at("letter"))),
+        (13, access(105, "write", &at("letter"))),
+        (14, access(106, "read", &at("letter"))),
+        (15, access(107, "attributes", &at("letter"))),
+        (16, access(108, "read", &ON_WINDOWS.to_lowercase().replace("c:", "C:"))),
+        (17, link),
+        (18, access(110, "delete", &at("second"))),
+        (19, access(111, "delete", &at("third"))),
+        (20, denied),
+    ];
+    let mut claim = Claim { sid: Some(SID.to_lowercase()), login_uid: 65_534, session: Some(9), ..claim() };
+    for made in &mut claim.steps {
+        if let Some(why) = not_on_windows(&made.what) {
+            made.because = Some(why.to_owned());
+        }
+    }
+    (claim, events)
+}
+
+fn not_on_windows(what: &CommissionWhat) -> Option<&'static str> {
+    let is_his = matches!(
+        what,
+        CommissionWhat::Elevation
+            | CommissionWhat::Handle
+            | CommissionWhat::IoUring
+            | CommissionWhat::Mount
+            | CommissionWhat::Rules
+            | CommissionWhat::Clock
+    );
+    is_his.then_some("not on Windows")
+}
+
+/// The steps that arrived.
+fn arrived(claim: &Claim, events: &[(u64, Value)]) -> String {
+    let scene = Scene { folder: ON_WINDOWS, watched: &[], released: 100 };
+    let steps = judge(claim, &log(events), &scene).0.into_iter();
+    let arrived = steps.filter(|step| step.outcome == CommissionOutcome::Arrived);
+    arrived.map(|step| format!("{}{:?}", step.what, step.entries)).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn on_windows_an_entry_counts_by_account_process_and_name_and_the_login_by_the_session_of_the_entries() {
+    let (claim, mut events) = of_windows();
+    expect![[r#"login[3] process_start[11] create[12] write[13] read[14] attributes[15] list[16] link[17] rename[18] delete[19] denied[20] receipt[]"#]]
+        .assert_eq(&arrived(&claim, &events));
+    // Of another account nothing is a proof, and what only Windows records in that way is none on Linux.
+    let other = Claim { sid: Some("S-1-5-21-1-2-3-1002".into()), ..claim.clone() };
+    expect![""].assert_eq(&arrived(&other, &events));
+    let linux = Claim { sid: None, ..claim.clone() };
+    expect![""].assert_eq(&arrived(&linux, &events));
+    // An entry of a process of somebody else, about the very file.
+    events.retain(|(number, _)| *number == 14 || *number == 3);
+    events[1].1["process"]["pid"] = 4.into();
+    expect![""].assert_eq(&arrived(&claim, &events));
 }

@@ -137,6 +137,7 @@ fn kind_in_words(kind: &HoldingKind) -> String {
         HoldingKind::MailForward => "Mail goes on to",
         HoldingKind::VpnProfile => "Way into another network (VPN)",
         HoldingKind::SecretPlace => "Place where passwords or keys usually lie",
+        HoldingKind::Share => "Folder that other machines reach",
         HoldingKind::Other(word) => return plain(&word.replace('_', " ")),
     };
     words.to_owned()

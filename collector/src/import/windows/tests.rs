@@ -1,6 +1,7 @@
 //! Logs of the shared samples as an import reads them: which events, which noise, what is no log.
 
 use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
 
 use expect_test::expect;
 

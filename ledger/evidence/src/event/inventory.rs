@@ -33,6 +33,8 @@ vocabulary! {
         VpnProfile = "vpn_profile",
         /// A file in which passwords or keys of other services usually lie.
         SecretPlace = "secret_place",
+        /// A folder that other machines reach.
+        Share = "share",
     }
 }
 

@@ -3,8 +3,8 @@
 use ntk_evidence::event::{Holding, HoldingKind};
 
 use super::accounts::{Account, People};
-use super::list::List;
-use super::root::Root;
+use crate::inventory::list::List;
+use crate::inventory::root::Root;
 
 /// Files below a home folder that hold secrets by design, and whose program that is.
 const IN_HOMES: &[(&str, &str)] = &[

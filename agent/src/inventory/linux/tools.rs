@@ -1,15 +1,14 @@
 //! Remote-access tools that are installed, that start by themselves, or that run: by the data file of known ones.
 
-use std::collections::BTreeSet;
-
 use ntk_evidence::event::{Holding, HoldingKind};
 use serde::Deserialize;
 
-use super::list::List;
-use super::root::Root;
 use super::units::PACKAGED;
+use crate::inventory::list::List;
+use crate::inventory::root::Root;
+use crate::inventory::running::Running;
 
-const DATA: &str = include_str!("../../data/remote_tools.toml");
+const DATA: &str = include_str!("../../../data/remote_tools.toml");
 
 /// One known tool; the data file says what its fields mean.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -36,47 +35,6 @@ struct File {
 /// The tools of the data file.
 pub fn known() -> Vec<Tool> {
     toml::from_str(DATA).map(|file: File| file.tool).unwrap_or_default()
-}
-
-/// What runs on the machine and on which ports somebody listens.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Running {
-    /// Names of programs, in lower case.
-    pub programs: BTreeSet<String>,
-    /// TCP ports with a listener.
-    pub ports: BTreeSet<u16>,
-}
-
-impl Running {
-    /// What runs now.
-    pub fn now(root: &Root) -> Self {
-        let mut running = Self::default();
-        for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-            running.ports.extend(root.read(table).unwrap_or_default().lines().filter_map(listener));
-        }
-        let Ok(mut system) = sysinfo::System::new() else { return running };
-        let kind =
-            sysinfo::ProcessRefreshKind::nothing().with_exe(sysinfo::UpdateKind::Always).without_tasks();
-        system.refresh_processes_specifics(sysinfo::ProcessesToUpdate::All, true, kind);
-        for process in system.processes().values() {
-            let exe = process
-                .exe()
-                .and_then(|exe| exe.file_name())
-                .map(|name| name.to_string_lossy().to_lowercase());
-            running.programs.extend(exe);
-            running.programs.insert(process.name().to_string_lossy().to_lowercase());
-        }
-        running
-    }
-}
-
-/// The local port of a line of /proc/net/tcp that stands for a listener (state 0A).
-fn listener(line: &str) -> Option<u16> {
-    let mut words = line.split_whitespace();
-    let local = words.nth(1)?;
-    let state = words.nth(1)?;
-    let port = local.rsplit_once(':')?.1;
-    u16::from_str_radix(port, 16).ok().filter(|_| state == "0A")
 }
 
 /// Lists the tools that are here.
@@ -131,6 +89,7 @@ fn is_unit_of(tool: &Tool, unit: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn the_data_file_is_sound_and_no_name_stands_twice() {
@@ -167,14 +126,5 @@ mod tests {
                 "remote_tool RustDesk [] runs without being installed",
             ]
         );
-    }
-
-    #[test]
-    fn only_listeners_count() {
-        let line =
-            "   0: 00000000:16DA 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1";
-        assert_eq!(listener(line), Some(5850));
-        assert_eq!(listener(&line.replace(" 0A ", " 01 ")), None);
-        assert_eq!(listener("  sl  local_address rem_address   st"), None);
     }
 }

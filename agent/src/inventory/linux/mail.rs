@@ -6,8 +6,8 @@ use ntk_evidence::event::{Holding, HoldingKind};
 
 use super::accounts::{Account, People};
 use super::jobs;
-use super::list::List;
-use super::root::Root;
+use crate::inventory::list::List;
+use crate::inventory::root::Root;
 
 /// Lines of one file that are read.
 const LINES_MAX: usize = 5000;

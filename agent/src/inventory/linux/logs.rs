@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use ntk_evidence::time::Moment;
 
-use super::root::Root;
+use crate::inventory::root::Root;
 
 /// Bytes at the end of each log that are read.
 const TAIL_BYTES: u64 = 4 << 20;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ntk_evidence::event::{Holding, HoldingKind};
 
-use super::list::List;
-use super::root::Root;
+use crate::inventory::list::List;
+use crate::inventory::root::Root;
 
 /// Uids from here on are people's on every distribution that we know; below stand the system's own.
 pub const PEOPLE_FROM: u32 = 1000;

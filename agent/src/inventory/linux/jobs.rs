@@ -6,8 +6,8 @@ use ntk_evidence::event::{Holding, HoldingKind};
 use ntk_evidence::time::Moment;
 
 use super::accounts::People;
-use super::list::List;
-use super::root::Root;
+use crate::inventory::list::List;
+use crate::inventory::root::Root;
 
 /// Lines of one table that are read.
 const LINES_MAX: usize = 2000;

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ntk_evidence::event::{Holding, HoldingKind};
 
 use super::accounts::People;
-use super::list::List;
-use super::root::Root;
+use crate::inventory::list::List;
+use crate::inventory::root::Root;
 
 /// Includes beyond this depth are not followed: two files that include each other would be followed for ever.
 const DEPTH_MAX: u32 = 8;

@@ -7,8 +7,8 @@ use ntk_evidence::event::{Holding, HoldingKind};
 
 use super::accounts::{Account, People};
 use super::jobs;
-use super::list::List;
-use super::root::Root;
+use crate::inventory::list::List;
+use crate::inventory::root::Root;
 
 /// Where administrators put units.
 const MADE_HERE: &[&str] =

@@ -11,8 +11,8 @@ use ntk_evidence::event::{Holding, HoldingKind};
 use sha2::{Digest as _, Sha256};
 
 use super::accounts::{Account, People};
-use super::list::List;
-use super::root::Root;
+use crate::inventory::list::List;
+use crate::inventory::root::Root;
 
 /// Key lines of one file that are read.
 const LINES_MAX: usize = 2000;
