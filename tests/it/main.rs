@@ -15,6 +15,7 @@ mod custody;
 mod decisions;
 mod delivery;
 mod detection;
+mod documents;
 mod doors;
 mod encrypted;
 mod epochs;
