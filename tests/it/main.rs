@@ -16,6 +16,7 @@ mod custody;
 mod decisions;
 mod delivery;
 mod detection;
+mod documents;
 mod doors;
 mod encrypted;
 mod epochs;
