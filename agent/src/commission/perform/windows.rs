@@ -22,9 +22,8 @@ pub(super) fn unit_of(pid: u32) -> Option<String> {
 
 /// Stops the service and starts it again.
 pub(super) fn restart(_: &str) -> Result<(), String> {
-    let said = |error: windows_service::Error| error_chain(&error);
-    if !service::stop().map_err(said)? {
+    if !service::stop().map_err(|error| error_chain(&error))? {
         return Err("the service did not end in time".to_owned());
     }
-    service::start_again().map_err(said)
+    service::start_again().map_err(|error| error_chain(&error))
 }
