@@ -4,8 +4,8 @@
 //! not run backwards: the machine's monotonic one when live, the records' own when played.
 //!
 //! An event is complete at its EOE record, or at PROCTITLE, the last one before it (auditd's files have no
-//! EOE, and live the kernel keeps it back: `sensor::audit::filter_ffi`); an io_uring event, which has no PROCTITLE, when as
-//! many PATH records are here as it announces. Types that are an event by themselves are complete at once. What stays unfinished for
+//! EOE, and live the kernel keeps it back: `sensor::audit::filter_ffi`); an event of io_uring alone, which has no PROCTITLE,
+//! when as many PATH records are here as it announces. Types that are an event by themselves are complete at once. What stays unfinished for
 //! [`PATIENCE`] is given out with what it has, and says what is missing. A LOGIN is given out before any
 //! later event, because it says whose session that event belongs to.
 //!
@@ -104,10 +104,14 @@ impl Observation {
     }
 }
 
-/// Whether these are an io_uring event with every PATH that it announces: nothing of it comes after the last one but EOE. It
-/// has to go out then: it names no person but its process, and that may be gone soon.
+/// Whether these are an event of io_uring's own thread with every PATH that it announces: nothing of it comes after the last
+/// one but EOE. It has to go out then: it names no person but its process, and that may be gone soon. What was done within the
+/// caller's own system call has a SYSCALL record and a PROCTITLE.
 fn is_whole_of_io_uring(records: &[Record]) -> bool {
     let Some(first) = records.first().filter(|first| first.kind() == kind::URINGOP) else { return false };
+    if records.iter().any(|record| record.kind() == kind::SYSCALL) {
+        return false;
+    }
     let n_paths = records.iter().filter(|record| record.kind() == kind::PATH).count();
     n_paths > 0 && first.number("items") == u64::try_from(n_paths).ok()
 }

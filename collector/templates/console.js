@@ -62,6 +62,12 @@
       button.disabled = false;
     });
   };
+  // What was taken in stands in the list below at once.
+  const list = async () => {
+    const page = await (await fetch(location.href, { credentials: "same-origin" })).text();
+    const next = new DOMParser().parseFromString(page, "text/html").getElementById("taken");
+    if (next) document.getElementById("taken").replaceWith(document.adoptNode(next));
+  };
   const form = document.getElementById("import");
   if (form) {
     const [far, bar, count] = ["import-far", "import-done", "import-count"].map((id) => document.getElementById(id));
@@ -78,7 +84,9 @@
         count.textContent = `${now.tally.records} records`;
       }
       const end = await send(form, "/api/v1/imports/end", { import: begun.import });
-      return `${end.sentence} What it shows stands in the findings as soon as it is decided. SHA-256 of the file: ${end.sha256}`;
+      count.textContent = `${end.tally.records} records`;
+      await list().catch(() => {});
+      return `${end.sentence}. What it shows stands in the findings as soon as it is decided. SHA-256 of the file: ${end.sha256}`;
     });
   }
   const poll = document.getElementById("poll");
@@ -86,7 +94,8 @@
     work(poll, document.getElementById("poll-said"), async () => {
       const hours = poll.elements.week.checked ? 168 : null;
       const said = await send(poll, "/api/v1/poll", { by: poll.dataset.by, lookback_hours: hours });
-      return said.sentence || "The service was asked, and had nothing new.";
+      await list().catch(() => {});
+      return said.sentence ? `${said.sentence}.` : "The service was asked, and had nothing new.";
     });
   }
 })();

@@ -62,8 +62,14 @@ fn an_io_uring_event_ends_with_the_last_path_that_it_announces() {
          type=CWD msg=audit(1.000:1): cwd=\"/\"
          type=PATH msg=audit(1.000:1): item=0
          type=URINGOP msg=audit(1.000:2): uring_op=26 items=0 pid=7
+         type=URINGOP msg=audit(1.000:3): uring_op=18 items=1 pid=7
+         type=SYSCALL msg=audit(1.000:3): syscall=426 items=1 pid=7
+         type=CWD msg=audit(1.000:3): cwd=\"/\"
+         type=PATH msg=audit(1.000:3): item=0
+         type=PROCTITLE msg=audit(1.000:3): proctitle=\"x\"
          type=PATH msg=audit(1.000:1): item=1",
         expect![[r#"
+            1327: 3 [1336, 1300, 1307, 1302, 1327] Complete
             1302: 1 [1336, 1307, 1302, 1302] Complete
             end: 2 [1336] Complete
         "#]],

@@ -234,6 +234,7 @@ def logs(page, watcher, folder):
         form.locator("button").click()
         told.filter(has_text="4,000 records" if time == "first" else "already").wait_for(timeout=WITHIN)
         if time == "first":
+            page.locator("#taken article").wait_for(timeout=WITHIN)
             watcher.look(page, "month-logs-taken-in")
         page.reload()
     n = page.locator("section[aria-labelledby=made] article").count()
