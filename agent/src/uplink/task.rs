@@ -121,7 +121,12 @@ impl Uplink {
                     running.give(Input::Persisted(position));
                 }
                 _ = ticks.tick() => running.give(Input::KeepaliveDue),
-                () = drain.cancelled(), if running.may_end() => return,
+                () = drain.cancelled(), if running.may_end() => {
+                    // What became durable just before the end may not have been heard of yet: it is sent first.
+                    if !progress.has_changed().unwrap_or(false) {
+                        return;
+                    }
+                }
             }
         }
     }
