@@ -15,7 +15,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ntk-windows", &["ntk-evidence"]),
     ("ntk-agent", &["ntk-proto", "ntk-segment", "ntk-evidence", "ntk-windows"]),
     ("ntk-collector", &["ntk-proto", "ntk-segment", "ntk-evidence", "ntk-windows"]),
-    ("ntk-tests", &["ntk-proto", "ntk-segment", "ntk-evidence", "ntk-verify", "ntk-agent", "ntk-collector"]),
+    (
+        "ntk-tests",
+        &[
+            "ntk-proto",
+            "ntk-segment",
+            "ntk-evidence",
+            "ntk-windows",
+            "ntk-verify",
+            "ntk-agent",
+            "ntk-collector",
+        ],
+    ),
 ];
 
 /// What an expert for the other side has to read besides our own code.
