@@ -152,7 +152,38 @@ impl Practice {
             ]
             .concat(),
         )?;
+        if let Some(database) = crate::postgres::database_of_this_run()? {
+            practice.migrate(&database)?;
+        }
         Ok(practice)
+    }
+
+    /// Moves the ledger into a database, while no collector runs.
+    pub fn migrate(&self, database: &str) -> Result<String> {
+        self.collector(&["migrate", "--to", "postgres", "--lease-seconds", "2", "--database", database])
+    }
+
+    /// A second collector of the same practice, on ports of its own: the keys, the trust file and the configuration, and
+    /// nothing of the ledger. It does not run yet.
+    pub fn second(&self) -> Result<Self> {
+        let scratch = tempfile::Builder::new().prefix("ntk-").tempdir()?;
+        let (port, console_port) = (free_port()?, free_port()?);
+        let other = Self::over(scratch, port, console_port);
+        std::fs::create_dir_all(other.dir().join("private"))?;
+        for entry in std::fs::read_dir(self.dir().join("private"))? {
+            let entry = entry?;
+            std::fs::copy(entry.path(), other.dir().join("private").join(entry.file_name()))?;
+        }
+        std::fs::copy(self.dir().join("trust.txt"), other.dir().join("trust.txt"))?;
+        if self.dir().join("at-rest.json").exists() {
+            std::fs::copy(self.dir().join("at-rest.json"), other.dir().join("at-rest.json"))?;
+        }
+        let config = std::fs::read_to_string(self.dir().join("collector.toml"))?;
+        let config = config.replace(&self.address(), &other.address());
+        let config =
+            config.replace(&format!("127.0.0.1:{}", self.console_port), &format!("127.0.0.1:{console_port}"));
+        std::fs::write(other.dir().join("collector.toml"), config)?;
+        Ok(other)
     }
 
     /// A practice that was made without a process, in the folder's `collector`; nothing is started.

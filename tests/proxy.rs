@@ -22,16 +22,23 @@ pub struct Proxy {
 impl Proxy {
     /// Listens on loopback and forwards to `target`.
     pub fn to(target: &str) -> Result<Self> {
+        Self::to_first_of(&[target])
+    }
+
+    /// Listens on loopback and forwards each connection to the first of these that accepts it, as a balancer would.
+    pub fn to_first_of(targets: &[&str]) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let (cut, open) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
-        let (target, is_cut, streams) = (target.to_owned(), Arc::clone(&cut), Arc::clone(&open));
+        let targets: Vec<String> = targets.iter().map(|&target| target.to_owned()).collect();
+        let (is_cut, streams) = (Arc::clone(&cut), Arc::clone(&open));
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
                 if is_cut.load(Ordering::Relaxed) {
                     continue;
                 }
-                let Ok(far) = TcpStream::connect(&target) else { continue };
+                let connected = targets.iter().find_map(|target| TcpStream::connect(target).ok());
+                let Some(far) = connected else { continue };
                 let pairs = [(near.try_clone(), far.try_clone()), (far.try_clone(), near.try_clone())];
                 streams.lock().unwrap_or_else(PoisonError::into_inner).extend([near, far]);
                 for pair in pairs {

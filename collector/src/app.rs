@@ -149,7 +149,7 @@ impl Working {
         let practice = Arc::new(Practice::open(home)?);
         let keys = practice.ledger_keys()?;
         let Opened { handle, thread, truncated_bytes } =
-            writer::open(&practice.home, &practice.trust.slug, keys, clock)?;
+            writer::open(&practice.home, &practice.trust.slug, keys, clock, practice.config.store.as_ref())?;
         // Whoever holds the ledger builds, and nothing is being built yet.
         if let Err(error) = crate::bundles::sweep(&practice.home) {
             warn!(error = crate::error_chain(&error), "what an unfinished bundle left could not be removed");

@@ -12,6 +12,7 @@ mod encrypted;
 mod findings;
 mod import;
 mod inventory;
+mod migrate;
 mod off_site;
 pub mod passphrase;
 mod people;
@@ -83,6 +84,8 @@ pub enum Command {
     Init(Init),
     /// Make a collector anew after the old one was lost, from what machines kept and what was copied off-site
     Refill(refill::Refill),
+    /// Move the ledger into a PostgreSQL database that several collectors share, or back; verified by equal roots
+    Migrate(migrate::Migrate),
     /// Serve agents and the command line until stopped
     ///
     /// Where what is stored is encrypted with a passphrase, somebody types it now; without a terminal it is the first

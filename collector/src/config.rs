@@ -7,6 +7,7 @@ pub mod console;
 pub mod delivery;
 pub mod m365;
 pub mod reload;
+pub mod store;
 pub mod time_stamps;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::off_site::target::{RawOffSite, Target};
 use console::{ConsoleAt, RawConsole};
 use delivery::{Delivery, MailSection, NoticesSection, ReportSection};
 use m365::{M365, M365Section};
+use store::{StoreAt, StoreSection};
 use time_stamps::{TimeStampSection, TimeStamps};
 
 /// The configuration as it stands in the file.
@@ -83,6 +85,9 @@ pub struct RawConfig {
     /// The practice's own application in Microsoft 365; nobody is asked where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub m365: Option<M365Section>,
+    /// The database that holds the ledger; this computer's own files where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreSection>,
 }
 
 /// `[retention]`.
@@ -149,6 +154,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// Through which application Microsoft 365 is asked.
     pub m365: Option<M365>,
+    /// The database that holds the ledger.
+    pub store: Option<StoreAt>,
 }
 
 /// What a footer names.
@@ -244,9 +251,10 @@ impl Config {
         let delivery =
             delivery::check(raw.report.as_ref(), raw.mail.as_ref(), raw.notices.as_ref(), &mut faults);
         let m365 = raw.m365.as_ref().and_then(|section| section.check(&mut faults));
+        let store = raw.store.as_ref().and_then(|section| section.check(&mut faults));
         match zone {
             Ok(zone) if faults.is_empty() => {
-                Ok(Self { raw, time_stamps, zone, off_site, console, delivery, m365 })
+                Ok(Self { raw, time_stamps, zone, off_site, console, delivery, m365, store })
             }
             _ => Err(ConfigError::Values { path: path.into(), faults }),
         }

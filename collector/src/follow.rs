@@ -437,6 +437,15 @@ impl Follower {
 
     /// Writes the steps whose acts are nowhere in the ledger.
     fn write(&mut self) -> Result<(), FollowError> {
+        if self.writing == Writing::Acts && !self.ledger.leads() {
+            // The collector that leads writes them; should it end, this one will.
+            let written = &self.written;
+            self.pending.retain(|step| {
+                let closed = matches!(step, FindingStep::Closed { .. });
+                !written.contains(&(step.finding().id.clone(), closed))
+            });
+            return Ok(());
+        }
         let mut acts = Vec::new();
         for step in std::mem::take(&mut self.pending) {
             let closed = matches!(step, FindingStep::Closed { .. });

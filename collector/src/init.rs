@@ -193,6 +193,7 @@ pub(crate) fn configuration(home: &Home, options: &InitOptions) -> Result<String
         mail: None,
         notices: None,
         m365: None,
+        store: None,
     };
     let text = format!(
         "# Need-to-Know collector. Changes are read while it runs.\n{}{}",

@@ -12,8 +12,10 @@
 //! - LG-3: there is no delete here: retention takes entries out of finished segments and leaves notes and leaves
 //!   ([`crate::prune`]), the log stays what it was.
 
+pub mod database;
 pub mod hashes;
 pub mod registry;
+pub mod sequencer;
 pub mod state;
 pub mod writer;
 
@@ -127,6 +129,14 @@ pub enum LedgerError {
     /// The query store failed.
     #[error("the query store could not answer")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database that holds it.
+    #[error("the database of the ledger")]
+    Database(#[from] database::DatabaseError),
+    /// The database and this collector's copy tell two histories.
+    #[error(
+        "the database holds another history than this collector saw ({0}); keep both as they are and ask the consultant"
+    )]
+    OtherHistory(String),
     /// Files beside the ledger.
     #[error(transparent)]
     Home(#[from] crate::home::HomeError),

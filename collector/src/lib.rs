@@ -40,6 +40,7 @@ pub mod ledger;
 pub mod link;
 pub mod machine;
 pub mod mail;
+pub mod migrate;
 pub mod mine;
 pub mod need_to_know;
 #[cfg(test)]

@@ -196,7 +196,7 @@ pub fn refill(
     init::lay(home, keys, &trust, acts, clock)?;
 
     let practice_keys = keys_of(home, &trust)?;
-    let opened = writer::open(home, &trust.slug, practice_keys, clock.clone())?;
+    let opened = writer::open(home, &trust.slug, practice_keys, clock.clone(), None)?;
     let mut filling = Filling::new(opened.handle, begins);
     // A machine's older entries may lie in a source that comes later: go round while something goes in.
     loop {

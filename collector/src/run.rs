@@ -77,6 +77,9 @@ pub enum RunError {
     /// The ledger stopped while running.
     #[error("the ledger stopped; nothing that was acknowledged is lost, start the collector again")]
     Ledger,
+    /// Another collector leads.
+    #[error("another collector took over; nothing that was acknowledged is lost, a new start stands by")]
+    LeadLost,
 }
 
 /// What the program that started the collector is told, and how it says that the collector should end.
@@ -158,14 +161,9 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
     };
     let _appended = app.ledger.act(vec![change("started")]).await?;
     let checks = tokio::spawn(self_check::daily::run(app.clone(), stop.clone()));
-    let retention = tokio::spawn(crate::prune::daily(app.clone(), stop.clone()));
-
-    let copies = tokio::spawn(crate::off_site::task::run(app.clone(), stop.clone()));
     let rounds = tokio::spawn(witness::rounds::run(app.clone(), stop.clone()));
-    let stamps = tokio::spawn(time_stamp::ask::run(app.clone(), stop.clone()));
-    let deliveries = tokio::spawn(crate::delivery::task::run(app.clone(), stop.clone()));
-    let polls = tokio::spawn(crate::poll::run(app.clone(), stop.clone()));
-    let silences = tokio::spawn(silence::task::run(app.clone(), ear, stop.clone()));
+    // What is done once for a practice is done by the collector that leads.
+    let once = tokio::spawn(lead(app.clone(), ear, stop.clone()));
     let mut agents =
         tokio::spawn(async move { listener::serve(agents, service, &server, &authority_pem).await });
     let admin_stop = stop.clone();
@@ -182,6 +180,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
         },
         _ = &mut admin => Ok(()),
         () = ledger_ended(&app) => Err(RunError::Ledger),
+        () = lead_lost(&app) => Err(RunError::LeadLost),
     };
     info!("stopping");
     if let Err(failure) = app.ledger.act(vec![change("stopped")]).await {
@@ -191,14 +190,9 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
     let mut running = vec![
         agents.abort_handle(),
         admin.abort_handle(),
-        silences.abort_handle(),
         checks.abort_handle(),
         rounds.abort_handle(),
-        retention.abort_handle(),
-        copies.abort_handle(),
-        stamps.abort_handle(),
-        deliveries.abort_handle(),
-        polls.abort_handle(),
+        once.abort_handle(),
     ];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     running.extend(console.as_ref().map(JoinHandle::abort_handle));
@@ -215,14 +209,9 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
         if let Some(console) = console {
             let _ = console.await;
         }
-        let _ = silences.await;
         let _ = checks.await;
         let _ = rounds.await;
-        let _ = retention.await;
-        let _ = copies.await;
-        let _ = stamps.await;
-        let _ = deliveries.await;
-        let _ = polls.await;
+        let _ = once.await;
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());
@@ -230,6 +219,37 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
     }
     let _ = std::fs::remove_file(app.practice.home.socket());
     result
+}
+
+/// What one collector does for all of a practice: retention, copies, time-stamps, mails, imports, silences. Begins when
+/// this one leads.
+async fn lead(app: App, ear: Ear, stop: CancellationToken) {
+    let mut leading = app.ledger.leading();
+    if !*leading.borrow() {
+        info!("another collector leads; this one stands by");
+    }
+    tokio::select! {
+        led = leading.wait_for(|leads| *leads) => if led.is_err() { return },
+        () = stop.cancelled() => return,
+    }
+    tokio::join!(
+        crate::prune::daily(app.clone(), stop.clone()),
+        crate::off_site::task::run(app.clone(), stop.clone()),
+        time_stamp::ask::run(app.clone(), stop.clone()),
+        crate::delivery::task::run(app.clone(), stop.clone()),
+        crate::poll::run(app.clone(), stop.clone()),
+        silence::task::run(app.clone(), ear, stop.clone()),
+    );
+}
+
+/// Comes back when this collector led and another one took over: a new start stands by.
+async fn lead_lost(app: &App) {
+    let mut leading = app.ledger.leading();
+    let led = leading.wait_for(|leads| *leads).await.is_ok();
+    if !led || leading.wait_for(|leads| !*leads).await.is_err() {
+        // The ledger ended, which is told elsewhere.
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Lets help-desk systems ask for tickets, where the configuration says so.

@@ -37,6 +37,7 @@ mod off_site;
 mod one_person;
 mod people;
 mod policy;
+mod postgres;
 mod power;
 mod promises;
 mod prune;

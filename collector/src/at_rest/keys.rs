@@ -121,6 +121,7 @@ pub struct Keys {
     reports: Seal,
     bundles: Seal,
     store: Arc<StoreSeal>,
+    rows: Arc<RowSeal>,
     plain_files: PlainFiles,
 }
 
@@ -140,6 +141,7 @@ impl Keys {
             reports: Seal::new(&key("reports")),
             bundles: Seal::new(&key("bundles")),
             store: Arc::new(StoreSeal { values: Seal::new(&key("store")), names: key("names in the store") }),
+            rows: Arc::new(RowSeal(Seal::new(&key("rows of a database")))),
             plain_files,
         }
     }
@@ -152,6 +154,7 @@ impl Keys {
             reports: self.reports.clone(),
             bundles: self.bundles.clone(),
             store: Arc::clone(&self.store),
+            rows: Arc::clone(&self.rows),
             plain_files: PlainFiles::Refused,
         }
     }
@@ -173,6 +176,11 @@ impl Keys {
     /// What seals the query store.
     pub fn store(&self) -> Arc<StoreSeal> {
         Arc::clone(&self.store)
+    }
+
+    /// What seals rows of a database.
+    pub fn rows(&self) -> Arc<RowSeal> {
+        Arc::clone(&self.rows)
     }
 
     fn of(&self, room: Room) -> &Seal {
@@ -227,6 +235,28 @@ impl StoreSeal {
     /// The value, if it was sealed under this key.
     pub fn open(&self, key: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
         self.values.open(key, sealed)
+    }
+}
+
+/// Seals what a database holds.
+pub struct RowSeal(Seal);
+
+impl fmt::Debug for RowSeal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RowSeal(withheld)")
+    }
+}
+
+impl RowSeal {
+    /// A row's bytes for this place and no other.
+    pub fn seal(&self, place: &str, bytes: &[u8]) -> Result<Vec<u8>, SealError> {
+        let mut out = Vec::new();
+        self.0.seal(place.as_bytes(), bytes, &mut out).map(|()| out)
+    }
+
+    /// The bytes, if they were sealed for this place.
+    pub fn open(&self, place: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        self.0.open(place.as_bytes(), sealed)
     }
 }
 

@@ -25,6 +25,8 @@ use crate::clock::Clock;
 use crate::config::time_stamps::read_certificates;
 use crate::home::{Home, HomeError};
 use crate::init::{AtRestOptions, InitError, InitOptions, init_with};
+use crate::ledger::database::DatabaseError;
+use crate::migrate::MigrateError;
 use crate::practice::{Practice, PracticeError};
 use crate::refill::RefillError;
 use crate::run::{self, LevelHandle, RunError, Starter};
@@ -35,6 +37,7 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
     match cli.command {
         Command::Init(args) => make(&home, args),
         Command::Refill(args) => super::refill::refill(&home, args),
+        Command::Migrate(args) => super::migrate::migrate(&home, &args),
         Command::Run => run::run(home, level, &Starter::default()).map(|()| 0).map_err(Into::into),
         #[cfg(windows)]
         Command::Service(what) => super::service_windows::service(home, level, what),
@@ -91,6 +94,16 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     }
     if let Some(error) = error.downcast_ref::<AppError>() {
         return app(error);
+    }
+    if let Some(error) = error.downcast_ref::<MigrateError>() {
+        return match error {
+            MigrateError::Section(_) | MigrateError::Config(_) => exit::CONFIG,
+            MigrateError::There(_) | MigrateError::Leads | MigrateError::Differs { .. } => exit::NO,
+            MigrateError::Database(DatabaseError::AlreadyThere(_) | DatabaseError::Closed(_)) => exit::NO,
+            MigrateError::Database(DatabaseError::Lost(_)) => exit::UNAVAILABLE,
+            MigrateError::Practice(error) => practice(error),
+            _ => exit::IO,
+        };
     }
     if error.is::<NotNow>() {
         return NotNow::CODE;
@@ -380,6 +393,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Export(args) => export(client, home, args).await,
         Command::Init(_)
         | Command::Refill(_)
+        | Command::Migrate(_)
         | Command::Run
         | Command::Check
         | Command::Api(_)

@@ -123,6 +123,12 @@ impl LedgerState {
 
     /// Checks a stored batch against its author's log and key, and applies it: for start and self-check.
     pub fn follow(&mut self, batch: SealedBatch) -> Result<Hash, LedgerError> {
+        let continuation = self.continuation(batch)?;
+        self.apply(&continuation)
+    }
+
+    /// Checks a stored batch against its author's log and key.
+    pub fn continuation(&self, batch: SealedBatch) -> Result<Continuation, LedgerError> {
         let leaf = self.range.size();
         let known = self
             .authors
@@ -134,7 +140,7 @@ impl LedgerState {
         let base = known.log.clone();
         let next =
             base.follow(&batch).map_err(|source| LedgerError::Damaged { leaf, source: source.into() })?;
-        self.apply(&Continuation { batch, base, next })
+        Ok(Continuation { batch, base, next })
     }
 
     fn apply_acts(&mut self, batch: &SealedBatch) -> Result<(), LedgerError> {

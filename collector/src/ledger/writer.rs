@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use ntk_evidence::author_log::SealedBatch;
 use ntk_evidence::checkpoint::Checkpoint;
 use ntk_evidence::entry::{BatchKey, Entry};
 use ntk_evidence::event::Event;
@@ -16,7 +17,8 @@ use ntk_evidence::name::{Author, Slug};
 use ntk_evidence::note::NoteSigner;
 use ntk_evidence::tree;
 use ntk_segment::disk::Disk;
-use ntk_segment::frame::{Commit, Frame};
+use ntk_segment::error::SegmentError;
+use ntk_segment::frame::{Commit, Frame, State};
 use ntk_segment::log::{Options, SegmentLog};
 use ntk_segment::pointer::{Pointer, SegmentNumber};
 use ntk_segment::prune::Pruner;
@@ -24,11 +26,14 @@ use ntk_segment::reader::Reader;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info};
 
+use super::database::{Answer, BatchRow, Database, Refusal};
 use super::hashes::StoredHashes;
 use super::registry::Registry;
+use super::sequencer::{self, Shared};
 use super::state::{KnownAuthor, LedgerState};
 use super::{Appended, Continuation, LedgerError, SignedCheckpoint, from_frame, from_pruned, to_frame};
 use crate::clock::Clock;
+use crate::config::store::StoreAt;
 use crate::home::{Home, random};
 
 /// How many entries one group may hold before it is synced.
@@ -47,11 +52,15 @@ pub struct LedgerKeys {
     pub collector: NoteSigner,
 }
 
-type Reply = oneshot::Sender<Result<Appended, LedgerError>>;
+pub(super) type Reply = oneshot::Sender<Result<Appended, LedgerError>>;
 
-enum Request {
+pub(super) enum Request {
     Batch(Box<Continuation>, Reply),
     Acts(Vec<Event>, Option<Reply>),
+    /// A batch that another collector was sent; checked here as it was there.
+    Stored(Box<SealedBatch>, String),
+    /// Acts of another collector.
+    StoredActs(Vec<Event>, String),
     /// Finish the segment; answered when it is sealed, too.
     Roll(oneshot::Sender<()>),
 }
@@ -78,6 +87,7 @@ pub struct LedgerHandle {
     pruner: Pruner,
     slug: Slug,
     clock: Clock,
+    leads: watch::Receiver<bool>,
 }
 
 impl std::fmt::Debug for Request {
@@ -107,15 +117,25 @@ pub fn create(
 ) -> Result<(), LedgerError> {
     let state = LedgerState::new(slug.clone(), keys.collector.verifier().clone());
     let log = SegmentLog::create_on(home.disk(), &home.ledger(), Options::default(), state.to_frame())?;
-    let mut core = Core { log, state, keys };
+    let mut core = Core { log, state, keys, rows: None };
     let continuation = core.seal(acts)?;
     core.append(&continuation)?;
-    core.commit(clock).map(|_| ())
+    let (note, commit) = core.sign(clock)?;
+    core.keep(note, &commit).map(|_| ())
 }
 
-/// Opens the segment files, recovers, and starts the thread.
-pub fn open(home: &Home, slug: &Slug, keys: LedgerKeys, clock: Clock) -> Result<Opened, LedgerError> {
-    open_on(home.disk(), home, slug, keys, clock)
+/// Opens the segment files, recovers, and starts the thread. With a database, the segment files are a copy of what it
+/// holds: made where they are missing, checked against it, and brought up to it first.
+pub fn open(
+    home: &Home,
+    slug: &Slug,
+    keys: LedgerKeys,
+    clock: Clock,
+    store: Option<&StoreAt>,
+) -> Result<Opened, LedgerError> {
+    let disk = home.disk();
+    let database = store.map(|at| sequencer::connect(at, home, slug, &disk)).transpose()?;
+    open_with(disk, home, slug, keys, clock, database)
 }
 
 /// [`open`] on another disk, so that a test can make it fail.
@@ -125,6 +145,17 @@ pub fn open_on(
     slug: &Slug,
     keys: LedgerKeys,
     clock: Clock,
+) -> Result<Opened, LedgerError> {
+    open_with(disk, home, slug, keys, clock, None)
+}
+
+fn open_with(
+    disk: Arc<dyn Disk>,
+    home: &Home,
+    slug: &Slug,
+    keys: LedgerKeys,
+    clock: Clock,
+    database: Option<Database>,
 ) -> Result<Opened, LedgerError> {
     let (log, recovery) = SegmentLog::open_on(disk, &home.ledger(), Options::default())?;
     let mut state =
@@ -167,6 +198,7 @@ pub fn open_on(
     let published = Arc::new((Mutex::new(published), Condvar::new()));
     let (requests, waiting) = mpsc::channel(REQUESTS_MAX);
     let (size, sizes) = watch::channel(checkpoint.size);
+    let (leads, is_leading) = watch::channel(database.is_none());
     let handle = LedgerHandle {
         requests,
         published: Arc::clone(&published),
@@ -176,10 +208,17 @@ pub fn open_on(
         pruner,
         slug: slug.clone(),
         clock: clock.clone(),
+        leads: is_leading,
     };
     info!(leaves = checkpoint.size, truncated_bytes = recovery.truncated_bytes, "ledger opened");
-    let writer = Writer { core: Core { log, state, keys }, published, size, hashes, clock };
-    let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || writer.run(waiting));
+    let rows = database.is_some().then(Vec::new);
+    let mut writer = Writer { core: Core { log, state, keys, rows }, published, size, hashes, clock };
+    let shared = database.map(|database| Shared::begin(&mut writer, database, leads)).transpose()?;
+    let thread = std::thread::Builder::new().name("ledger".into());
+    let thread = match shared {
+        None => thread.spawn(move || writer.run(waiting)),
+        Some(shared) => thread.spawn(move || shared.run(writer, waiting)),
+    };
     let thread = thread.map_err(|source| LedgerError::Hashes { path: home.ledger(), source })?;
     Ok(Opened { handle, thread, truncated_bytes: recovery.truncated_bytes })
 }
@@ -209,10 +248,12 @@ fn stored_hashes(home: &Home, reader: &Reader, checkpoint: &Checkpoint) -> Resul
 }
 
 /// The segment files and what they amount to.
-struct Core {
-    log: SegmentLog,
-    state: LedgerState,
-    keys: LedgerKeys,
+pub(super) struct Core {
+    pub(super) log: SegmentLog,
+    pub(super) state: LedgerState,
+    pub(super) keys: LedgerKeys,
+    /// The group's batches as rows, where the truth is a database.
+    pub(super) rows: Option<Vec<BatchRow>>,
 }
 
 impl Core {
@@ -229,28 +270,89 @@ impl Core {
 
     /// Checks that a batch continues its author's log and puts it into the group; its leaf hash.
     fn append(&mut self, continuation: &Continuation) -> Result<Hash, LedgerError> {
+        let index = self.state.range.size();
         let leaf = self.state.apply(continuation)?;
-        self.log.append(&to_frame(&continuation.batch))?;
+        let frame = to_frame(&continuation.batch);
+        if let Some(rows) = &mut self.rows {
+            let (author, size) = (frame.author.clone(), continuation.batch.size());
+            let mut bytes = Vec::new();
+            frame.encode(&mut bytes).map_err(|source| SegmentError::Encode { source })?;
+            rows.push(BatchRow { leaf: index, author, size, frame: bytes });
+        }
+        self.log.append(&frame)?;
         Ok(leaf)
     }
 
-    /// Signs, writes and syncs the group.
-    fn commit(&mut self, clock: &Clock) -> Result<SignedCheckpoint, LedgerError> {
+    /// Signs the group: the checkpoint, and the COMMIT that holds it.
+    pub(super) fn sign(&self, clock: &Clock) -> Result<(SignedCheckpoint, Commit), LedgerError> {
         let checkpoint = self.state.checkpoint();
         let note = checkpoint.sign(&self.keys.log)?.into_bytes();
         let commit = Commit { received_unix_ns: clock.now().unix_nanos(), checkpoint: note.clone() };
-        // INVARIANT LG-1: the checkpoint leaves this function only after its COMMIT is durable.
-        let _durable = self.log.commit(&commit)?;
-        Ok(SignedCheckpoint { checkpoint, note })
+        Ok((SignedCheckpoint { checkpoint, note }, commit))
+    }
+
+    /// Writes and syncs the group.
+    pub(super) fn keep(
+        &mut self,
+        signed: SignedCheckpoint,
+        commit: &Commit,
+    ) -> Result<SignedCheckpoint, LedgerError> {
+        // INVARIANT LG-1: the checkpoint is given back only after its COMMIT is durable.
+        let _durable = self.log.commit(commit)?;
+        Ok(signed)
     }
 }
 
-struct Writer {
-    core: Core,
+pub(super) struct Writer {
+    pub(super) core: Core,
     published: Arc<(Mutex<Published>, Condvar)>,
     size: watch::Sender<u64>,
     hashes: Arc<RwLock<StoredHashes>>,
-    clock: Clock,
+    pub(super) clock: Clock,
+}
+
+/// Whoever waits for a group.
+#[derive(Default)]
+pub(super) struct Replies {
+    /// Here, for a batch: its leaf.
+    batches: Vec<(u64, String, Reply)>,
+    /// Here, for acts.
+    acts: Vec<(Vec<Event>, Option<Reply>)>,
+    /// In another collector: the request's id and its leaf; none for acts, which come last.
+    there: Vec<(String, Option<u64>)>,
+    /// In another collector, and not taken.
+    pub(super) refused: Vec<(String, Refusal)>,
+}
+
+/// A group before it is written.
+#[derive(Default)]
+pub(super) struct Gathered {
+    leaves: Vec<Hash>,
+    pub(super) replies: Replies,
+    pub(super) rolls: Vec<oneshot::Sender<()>>,
+}
+
+impl Gathered {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.leaves.is_empty()
+    }
+
+    /// What other collectors are answered, if the log reaches so far.
+    pub(super) fn answers(&self, size: u64) -> Vec<(String, Answer)> {
+        let last = size.saturating_sub(1);
+        let there =
+            self.replies.there.iter().map(|(id, leaf)| (id.clone(), Answer::Leaf(leaf.unwrap_or(last))));
+        let refused = self.replies.refused.iter().map(|(id, why)| (id.clone(), Answer::Refused(*why)));
+        there.chain(refused).collect()
+    }
+
+    /// The group was not written: who waits for a batch checks it again, and the acts are given back.
+    pub(super) fn undo(self) -> Vec<(Vec<Event>, Option<Reply>)> {
+        for (_, author, reply) in self.replies.batches {
+            drop(reply.send(Err(LedgerError::Moved(author))));
+        }
+        self.replies.acts
+    }
 }
 
 impl Writer {
@@ -265,19 +367,35 @@ impl Writer {
     }
 
     fn group(&mut self, first: Request, waiting: &mut mpsc::Receiver<Request>) -> Result<(), LedgerError> {
-        let (mut replies, mut leaves, mut acts, mut act_replies) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut rolls = Vec::new();
-        let (mut next, mut n_entries) = (Some(first), 0usize);
+        let gathered = self.gather(vec![first], waiting)?;
+        if gathered.is_empty() {
+            return self.finish(gathered.rolls);
+        }
+        let (signed, commit) = self.core.sign(&self.clock)?;
+        self.conclude(gathered, signed, &commit)
+    }
+
+    /// Takes what waits, applies it and puts it into the group; nothing is written yet.
+    pub(super) fn gather(
+        &mut self,
+        first: Vec<Request>,
+        waiting: &mut mpsc::Receiver<Request>,
+    ) -> Result<Gathered, LedgerError> {
+        let mut gathered = Gathered::default();
+        let mut n_entries = 0usize;
+        let mut acts = Vec::new();
+        let mut first = first.into_iter();
+        let mut next = first.next();
         while let Some(request) = next {
+            let index = self.core.state.range.size();
             match request {
                 Request::Batch(continuation, reply) => {
                     n_entries = n_entries.saturating_add(continuation.batch.entries.len());
-                    let index = self.core.state.range.size();
                     match self.core.append(&continuation) {
                         Ok(leaf) => {
-                            leaves.push(leaf);
-                            replies.push((index, reply));
+                            gathered.leaves.push(leaf);
+                            let author = continuation.batch.author.to_string();
+                            gathered.replies.batches.push((index, author, reply));
                         }
                         Err(refusal @ (LedgerError::Moved(_) | LedgerError::NotEnrolled(_))) => {
                             drop(reply.send(Err(refusal)))
@@ -285,39 +403,78 @@ impl Writer {
                         Err(fatal) => return Err(fatal),
                     }
                 }
-                Request::Roll(reply) => rolls.push(reply),
+                Request::Stored(batch, id) => {
+                    n_entries = n_entries.saturating_add(batch.entries.len());
+                    match self.core.state.continuation(*batch).and_then(|batch| self.core.append(&batch)) {
+                        Ok(leaf) => {
+                            gathered.leaves.push(leaf);
+                            gathered.replies.there.push((id, Some(index)));
+                        }
+                        Err(LedgerError::NotEnrolled(_)) => {
+                            gathered.replies.refused.push((id, Refusal::NotEnrolled));
+                        }
+                        // It was checked where it came in: the author's log has moved on since, or somebody wrote it
+                        // into the database.
+                        Err(LedgerError::Moved(_) | LedgerError::Damaged { .. }) => {
+                            gathered.replies.refused.push((id, Refusal::Moved));
+                        }
+                        Err(fatal) => return Err(fatal),
+                    }
+                }
+                Request::Roll(reply) => gathered.rolls.push(reply),
                 Request::Acts(more, reply) => {
                     n_entries = n_entries.saturating_add(more.len());
+                    // Kept only where the group may have to be undone.
+                    let kept = if self.core.rows.is_some() { more.clone() } else { Vec::new() };
                     acts.extend(more);
-                    act_replies.extend(reply);
+                    gathered.replies.acts.push((kept, reply));
+                }
+                Request::StoredActs(more, id) => {
+                    n_entries = n_entries.saturating_add(more.len());
+                    acts.extend(more);
+                    gathered.replies.there.push((id, None));
                 }
             }
             let full = n_entries >= GROUP_ENTRIES_MAX
                 || self.core.log.buffered_bytes() > 8 << 20
                 || acts.len() >= ACTS_MAX;
-            next = if full { None } else { waiting.try_recv().ok() };
+            next = first.next();
+            if next.is_none() && !full {
+                next = waiting.try_recv().ok();
+            }
         }
         while !acts.is_empty() {
             let rest = acts.split_off(acts.len().min(ACTS_MAX));
             let continuation = self.core.seal(std::mem::replace(&mut acts, rest))?;
-            leaves.push(self.core.append(&continuation)?);
+            gathered.leaves.push(self.core.append(&continuation)?);
         }
-        if leaves.is_empty() {
-            return self.finish(rolls);
-        }
-        let signed = Arc::new(self.core.commit(&self.clock)?);
-        self.publish(&leaves, &signed)?;
-        for (leaf_index, reply) in replies {
+        Ok(gathered)
+    }
+
+    /// Writes the segment file, tells readers, and answers.
+    pub(super) fn conclude(
+        &mut self,
+        gathered: Gathered,
+        signed: SignedCheckpoint,
+        commit: &Commit,
+    ) -> Result<(), LedgerError> {
+        let signed = Arc::new(self.core.keep(signed, commit)?);
+        self.publish(&gathered.leaves, &signed)?;
+        for (leaf_index, _, reply) in gathered.replies.batches {
             drop(reply.send(Ok(Appended { leaf_index, checkpoint: Arc::clone(&signed) })));
         }
-        for reply in act_replies {
+        for reply in gathered.replies.acts.into_iter().filter_map(|(_, reply)| reply) {
             let leaf_index = signed.checkpoint.size.saturating_sub(1);
             drop(reply.send(Ok(Appended { leaf_index, checkpoint: Arc::clone(&signed) })));
         }
-        if self.core.log.needs_roll() && rolls.is_empty() {
+        if self.core.rows.is_some() {
+            // Where segments begin is written into the database first.
+            return Ok(());
+        }
+        if self.core.log.needs_roll() && gathered.rolls.is_empty() {
             self.roll(Finished(Vec::new()))?;
         }
-        self.finish(rolls)
+        self.finish(gathered.rolls)
     }
 
     /// Finishes the segment for whoever asked.
@@ -325,7 +482,16 @@ impl Writer {
         if rolls.is_empty() { Ok(()) } else { self.roll(Finished(rolls)) }
     }
 
-    fn publish(&mut self, leaves: &[Hash], signed: &Arc<SignedCheckpoint>) -> Result<(), LedgerError> {
+    /// The newest checkpoint that is durable.
+    pub(super) fn newest(&self) -> Arc<SignedCheckpoint> {
+        Arc::clone(&lock(&self.published.0).checkpoint)
+    }
+
+    pub(super) fn publish(
+        &mut self,
+        leaves: &[Hash],
+        signed: &Arc<SignedCheckpoint>,
+    ) -> Result<(), LedgerError> {
         {
             let mut hashes = self.hashes.write().unwrap_or_else(PoisonError::into_inner);
             for leaf in leaves {
@@ -345,6 +511,11 @@ impl Writer {
 
     fn roll(&mut self, told: Finished) -> Result<(), LedgerError> {
         let state = self.core.state.to_frame();
+        self.roll_to(state, told)
+    }
+
+    /// Begins a segment with this STATE.
+    pub(super) fn roll_to(&mut self, state: State, told: Finished) -> Result<(), LedgerError> {
         let new = self.core.log.roll(state)?;
         // Sealing compresses the finished segment; it is not in a hurry, and a failure leaves it readable.
         let (sealer, finished) = (self.core.log.sealer(), new.value().saturating_sub(1));
@@ -361,7 +532,7 @@ impl Writer {
 }
 
 /// Who waits for a segment to be finished. They are told when this is dropped: sealed, or as plain as it was.
-struct Finished(Vec<oneshot::Sender<()>>);
+pub(super) struct Finished(pub(super) Vec<oneshot::Sender<()>>);
 
 impl Drop for Finished {
     fn drop(&mut self) {
@@ -414,6 +585,16 @@ impl LedgerHandle {
     /// Position after the last durable group.
     pub fn committed_end(&self) -> Pointer {
         self.reader.committed_end()
+    }
+
+    /// Whether this collector is the one that adds to the log; always, where no database is shared.
+    pub fn leads(&self) -> bool {
+        *self.leads.borrow()
+    }
+
+    /// Tells when that changes.
+    pub fn leading(&self) -> watch::Receiver<bool> {
+        self.leads.clone()
     }
 
     /// The practice's slug.

@@ -12,7 +12,7 @@
 //! # Operation
 //! [`log::SegmentLog::append`] buffers; [`log::SegmentLog::commit`] is one write and one fdatasync;
 //! [`log::SegmentLog::roll`] begins the next file; [`seal::Sealer`] compresses finished ones;
-//! [`log::SegmentLog::remove_whole_segments_before`] removes from the front; [`prune::Pruner`] takes the entries out of
+//! [`install::Install`] fills an empty folder with whole files; [`log::SegmentLog::remove_whole_segments_before`] removes from the front; [`prune::Pruner`] takes the entries out of
 //! finished segments and leaves what proofs need (`<number>.segp`). [`reader::Reader`] reads what is committed, also
 //! from other threads and without the lock. [`verify::verify_chain`] checks a whole folder. All of it works on any
 //! [`disk::Disk`]: [`encrypted::EncryptedDisk`] is one, and [`convert::Conversion`] brings a log from one to another.
@@ -51,6 +51,7 @@ pub mod disk;
 pub mod encrypted;
 pub mod error;
 pub mod frame;
+pub mod install;
 pub mod log;
 pub mod pointer;
 pub mod prune;

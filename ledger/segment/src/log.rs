@@ -334,6 +334,12 @@ impl SegmentLog {
         Pointer::new(self.segment, self.end)
     }
 
+    /// SHA-256 of what is committed in the current segment: what the next one's STATE will say of it.
+    #[must_use]
+    pub fn content_hash(&self) -> [u8; 32] {
+        self.hash.clone().finalize().into()
+    }
+
     /// The bytes that wait for a commit.
     #[must_use]
     pub fn buffered_bytes(&self) -> usize {

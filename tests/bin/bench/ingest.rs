@@ -49,7 +49,7 @@ fn appended(scenario: &Scenario, is_followed: bool) -> Result<(f64, f64)> {
     let scratch = tempfile::tempdir()?;
     let practice = practice(scratch.path())?;
     let opened =
-        writer::open(&practice.home, &practice.trust.slug, practice.ledger_keys()?, Clock::system())?;
+        writer::open(&practice.home, &practice.trust.slug, practice.ledger_keys()?, Clock::system(), None)?;
     let Opened { handle, thread, .. } = opened;
     let rules =
         scenario.acts().filter(|act| matches!(act.kind.as_str(), act::kind::ROSTER | act::kind::POLICY));

@@ -59,7 +59,8 @@ pub(crate) fn written(folder: &Path, ports: (u16, u16), entries: u64) -> Result<
     init(&home, &options, &clock)?;
     let practice = Practice::open(home)?;
     let keys = practice.ledger_keys()?;
-    let Opened { handle, thread, .. } = writer::open(&practice.home, &practice.trust.slug, keys, clock)?;
+    let Opened { handle, thread, .. } =
+        writer::open(&practice.home, &practice.trust.slug, keys, clock, None)?;
     let ordinary = scenario.entries().filter(|entry| is_ordinary(entry)).count();
     let rare = scenario.entries().count().saturating_sub(ordinary);
     let times = entries.saturating_sub(u64::try_from(rare)?) / u64::try_from(ordinary.max(1))?;

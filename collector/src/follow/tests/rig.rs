@@ -128,7 +128,7 @@ impl Desk {
     fn start(&mut self) {
         let keys = self.practice.ledger_keys().unwrap();
         let Opened { handle, thread, .. } =
-            writer::open(&self.practice.home, &self.practice.trust.slug, keys, clock()).unwrap();
+            writer::open(&self.practice.home, &self.practice.trust.slug, keys, clock(), None).unwrap();
         let store = Arc::new(Store::open(&self.store_path()).unwrap().0);
         let progress = Arc::new(Progress::default());
         let follower = Follower::new(
