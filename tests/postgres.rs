@@ -79,6 +79,11 @@ impl Postgres {
         Ok(folder)
     }
 
+    /// Where it listens on loopback.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }

@@ -283,6 +283,7 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "self_check": published.registry.checked,
         "off_site": app.off_site.standing(),
         "at_rest": app.at_rest,
+        "store": {"in": if app.practice.config.store.is_some() { "database" } else { "files" }, "leads": app.ledger.leads()},
         "time_stamps": crate::time_stamp::ask::standing(&app),
     }))
 }

@@ -134,6 +134,10 @@ pub fn prune(
     for (done, segment) in (0u64..).zip(segments) {
         tell(done, total);
         if ledger.pruner().is_pruned(segment)? {
+            if !dry_run {
+                // An earlier run may have ended in between.
+                ledger.share_pruned(segment)?;
+            }
             outcome.before_this = outcome.before_this.saturating_add(1);
             continue;
         }
@@ -241,8 +245,36 @@ fn remove(ledger: &LedgerHandle, segment: SegmentNumber, look: &Look) -> Result<
     let body = json!({"segments": [said]});
     let _appended = ledger.act_blocking(vec![act::event(act::kind::PRUNED, ledger.now(), body)])?;
     ledger.pruner().publish(&prepared)?;
+    ledger.share_pruned(segment)?;
     info!(segment = segment.value(), batches = prepared.n_pruned, "entries removed after retention");
     Ok(())
+}
+
+/// Takes out of this collector's copy what the collector that leads took out: what its acts say, and no more.
+pub fn follow(ledger: &LedgerHandle) -> Result<u64, LedgerError> {
+    let reader = ledger.reader();
+    let mut said = Vec::new();
+    for frame in reader.frames()? {
+        if let Frame::Batch(batch) = frame?.1
+            && batch.author == Author::Collector.to_string()
+        {
+            said.extend(segments_of(&from_frame(0, batch)?));
+        }
+    }
+    let last = reader.committed_end().segment;
+    let mut removed = 0u64;
+    for act in said {
+        let segment = SegmentNumber::new(act.number);
+        if segment >= last || ledger.pruner().is_pruned(segment)? {
+            continue;
+        }
+        let prepared = ledger.pruner().prepare(segment, leaves)?;
+        if act.was == hex(&prepared.was) && act.is == hex(&prepared.is) {
+            ledger.pruner().publish(&prepared)?;
+            removed = removed.saturating_add(1);
+        }
+    }
+    Ok(removed)
 }
 
 /// Looks once a day, and at a start, until stopped.
@@ -255,7 +287,10 @@ pub async fn daily(app: App, stop: CancellationToken) {
             _ = ticks.tick() => {}
         }
         let (ledger, months) = (app.ledger.clone(), app.practice.config.raw.retention.raw_months);
-        let pruned = tokio::task::spawn_blocking(move || prune(&ledger, months, false, |_, _| {})).await;
+        let pruned = tokio::task::spawn_blocking(move || {
+            if ledger.leads() { prune(&ledger, months, false, |_, _| {}).map(|_| ()) } else { follow(&ledger).map(|_| ()) }
+        });
+        let pruned = pruned.await;
         if let Ok(Err(failure)) = pruned {
             error!(reason = %crate::error_chain(&failure), "retention could not be applied");
         }

@@ -39,6 +39,9 @@ use crate::witness;
 /// How long another process may hold the ledger's lock while this one starts.
 const LOCK_WITHIN: Duration = Duration::from_secs(10);
 
+/// How often a collector that stands by says which machines it hears.
+const HEARD_EVERY: Duration = Duration::from_secs(1);
+
 /// How long streams may take to end after a signal; tonic's own waiting may never end.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(5);
 
@@ -161,6 +164,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
     };
     let _appended = app.ledger.act(vec![change("started")]).await?;
     let checks = tokio::spawn(self_check::daily::run(app.clone(), stop.clone()));
+    let retention = tokio::spawn(crate::prune::daily(app.clone(), stop.clone()));
     let rounds = tokio::spawn(witness::rounds::run(app.clone(), stop.clone()));
     // What is done once for a practice is done by the collector that leads.
     let once = tokio::spawn(lead(app.clone(), ear, stop.clone()));
@@ -191,6 +195,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
         agents.abort_handle(),
         admin.abort_handle(),
         checks.abort_handle(),
+        retention.abort_handle(),
         rounds.abort_handle(),
         once.abort_handle(),
     ];
@@ -210,6 +215,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
             let _ = console.await;
         }
         let _ = checks.await;
+        let _ = retention.await;
         let _ = rounds.await;
         let _ = once.await;
     };
@@ -221,7 +227,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
     result
 }
 
-/// What one collector does for all of a practice: retention, copies, time-stamps, mails, imports, silences. Begins when
+/// What one collector does for all of a practice: copies, time-stamps, mails, imports, silences. Begins when
 /// this one leads.
 async fn lead(app: App, ear: Ear, stop: CancellationToken) {
     let mut leading = app.ledger.leading();
@@ -231,15 +237,25 @@ async fn lead(app: App, ear: Ear, stop: CancellationToken) {
     tokio::select! {
         led = leading.wait_for(|leads| *leads) => if led.is_err() { return },
         () = stop.cancelled() => return,
+        // Never comes back: the one that leads must know which machines are heard here.
+        () = tell_heard(&app) => return,
     }
     tokio::join!(
-        crate::prune::daily(app.clone(), stop.clone()),
         crate::off_site::task::run(app.clone(), stop.clone()),
         time_stamp::ask::run(app.clone(), stop.clone()),
         crate::delivery::task::run(app.clone(), stop.clone()),
         crate::poll::run(app.clone(), stop.clone()),
         silence::task::run(app.clone(), ear, stop.clone()),
     );
+}
+
+async fn tell_heard(app: &App) {
+    let mut ticks = tokio::time::interval(HEARD_EVERY);
+    loop {
+        ticks.tick().await;
+        let streams = app.liveness.streams().into_iter().filter(|(_, stream)| stream.connected);
+        let _elsewhere = app.ledger.share_heard(streams.map(|(author, _)| author).collect());
+    }
 }
 
 /// Comes back when this collector led and another one took over: a new start stands by.

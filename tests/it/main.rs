@@ -13,6 +13,7 @@ mod commission;
 mod console;
 mod crash;
 mod custody;
+mod database;
 mod decisions;
 mod delivery;
 mod detection;

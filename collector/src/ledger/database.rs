@@ -10,6 +10,7 @@
 //! ntk_batch    tenant, leaf | author, size (unique) | frame           BATCH; empty once its segment was pruned
 //! ntk_commit   tenant, size | term | frame                            COMMIT after leaf `size - 1`
 //! ntk_segment  tenant, number | size | state | pruned                 STATE, and the pruned file once there is one
+//! ntk_heard    tenant, author | at                                   machines that other collectors hear
 //! ntk_waiting  tenant, id | term | kind | body | leaf, refused        from a collector that does not lead, and the answer
 //! ```
 //! Frames and bodies are sealed with a key of the practice where it is encrypted at rest. A body that holds acts is signed
@@ -781,6 +782,42 @@ impl Database {
                 answers.push((id, answer));
             }
             Ok(answers)
+        })
+    }
+
+    /// Says which machines this collector hears now.
+    ///
+    /// # Errors
+    /// As the database answers.
+    pub fn tell_heard(&mut self, authors: &[String]) -> Result<(), DatabaseError> {
+        self.ask(async move |client, statements, asker| {
+            client.execute(&statements.tell_heard, &[&asker.tenant, &authors]).await.map_err(sorted)?;
+            Ok(())
+        })
+    }
+
+    /// Which machines other collectors hear now.
+    ///
+    /// # Errors
+    /// As the database answers.
+    pub fn heard(&mut self) -> Result<Vec<String>, DatabaseError> {
+        self.ask(async |client, statements, asker| {
+            let rows = client.query(&statements.heard, &[&asker.tenant]).await.map_err(sorted)?;
+            rows.iter().map(|row| row.try_get(0).map_err(sorted)).collect()
+        })
+    }
+
+    /// Whether a segment's pruned form is there.
+    ///
+    /// # Errors
+    /// As the database answers.
+    pub fn is_pruned(&mut self, number: u64) -> Result<bool, DatabaseError> {
+        self.ask(async move |client, _, asker| {
+            let row = client
+                .query_opt(statements::IS_PRUNED, &[&asker.tenant, &signed(number)])
+                .await
+                .map_err(sorted)?;
+            row.map_or(Ok(false), |row| row.try_get(0).map_err(sorted))
         })
     }
 

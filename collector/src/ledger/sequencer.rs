@@ -17,7 +17,7 @@
 //! handed over by the collector's key, for one term, and each once.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ntk_evidence::checkpoint::Checkpoint;
@@ -35,7 +35,7 @@ use tracing::{error, info, warn};
 use super::database::{
     Answer, Database, DatabaseError, Group, Kind, Refusal, StoredGroup, StoredSegment, Waiting, Written,
 };
-use super::writer::{Finished, Reply, Request, Writer};
+use super::writer::{Finished, Heard, Pruned, Reply, Request, Writer};
 use super::{Appended, LedgerError, from_frame, to_frame};
 use crate::config::store::StoreAt;
 use crate::home::{Home, random};
@@ -55,6 +55,8 @@ const SAY_EVERY: Duration = Duration::from_secs(30);
 const ACTS_SECONDS_MAX: i64 = 3600;
 /// How often answers that nobody fetched are removed.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
+/// How often collectors tell which machines they hear.
+const LISTEN_EVERY: Duration = Duration::from_secs(1);
 
 /// Asks until the database answers, or a start has taken too long.
 fn steadily<T>(
@@ -147,6 +149,8 @@ enum What {
 pub(super) struct Shared {
     database: Database,
     leads: watch::Sender<bool>,
+    heard: Arc<Mutex<Heard>>,
+    listened: Instant,
     /// The term in which it leads, or the last one that it saw.
     term: i64,
     handed: BTreeMap<String, Handed>,
@@ -164,6 +168,7 @@ impl Shared {
         writer: &mut Writer,
         mut database: Database,
         leads: watch::Sender<bool>,
+        heard: Arc<Mutex<Heard>>,
     ) -> Result<Self, LedgerError> {
         let size = writer.core.state.range.size();
         let tip = steadily(&mut database, Database::tip)?;
@@ -182,6 +187,8 @@ impl Shared {
         let mut shared = Self {
             database,
             leads,
+            heard,
+            listened: now,
             term: tip.term,
             handed: BTreeMap::new(),
             taken: BTreeMap::new(),
@@ -250,6 +257,10 @@ impl Shared {
             self.tidied = Instant::now();
             self.database.forget(&[])?;
         }
+        if self.listened.elapsed() > LISTEN_EVERY {
+            self.listened = Instant::now();
+            self.listen()?;
+        }
         let at_most = self.look_after();
         let first = match self.database.wait(at_most, waiting.recv()) {
             Some(None) => return Ok(false),
@@ -270,6 +281,20 @@ impl Shared {
         }
         self.hear(writer)?;
         Ok(true)
+    }
+
+    /// A machine that another collector hears is not silent.
+    fn listen(&mut self) -> Result<(), LedgerError> {
+        if *self.leads.borrow() {
+            let elsewhere = self.database.heard()?;
+            self.heard.lock().unwrap_or_else(PoisonError::into_inner).elsewhere = elsewhere;
+        } else {
+            let here = self.heard.lock().unwrap_or_else(PoisonError::into_inner).here.clone();
+            if !here.is_empty() {
+                self.database.tell_heard(&here)?;
+            }
+        }
+        Ok(())
     }
 
     fn lead(
@@ -316,6 +341,7 @@ impl Shared {
         let mut gathered = writer.gather(requests, waiting)?;
         gathered.replies.refused.extend(refused);
         let rolls = std::mem::take(&mut gathered.rolls);
+        let pruned = std::mem::take(&mut gathered.pruned);
         if gathered.is_empty() {
             writer.core.rows = Some(Vec::new());
             let answers = gathered.answers(0);
@@ -359,6 +385,15 @@ impl Shared {
             }
             self.renewed = Instant::now();
             writer.conclude(gathered, signed, &commit)?;
+        }
+        for (Pruned { number, leaves, file }, reply) in pruned {
+            let done = match self.database.is_pruned(number) {
+                Ok(true) => Ok(Written::Durably),
+                Ok(false) => self.database.prune(self.term, number, leaves, &file),
+                Err(failure) => Err(failure),
+            };
+            // Not done, it is done by the next look at retention.
+            drop(reply.send(done.map(|_| ()).map_err(LedgerError::from)));
         }
         if writer.core.log.needs_roll() || !rolls.is_empty() {
             self.roll(writer, waiting, Finished(rolls))?;
@@ -462,6 +497,10 @@ impl Shared {
             // The collector that leads decides where segments end.
             Request::Roll(reply) => {
                 let _ = reply.send(());
+                Ok(())
+            }
+            Request::Pruned(_, reply) => {
+                drop(reply.send(Ok(())));
                 Ok(())
             }
             Request::Stored(..) | Request::StoredActs(..) => Ok(()),

@@ -22,7 +22,7 @@ use ntk_segment::frame::{Commit, Frame, State};
 use ntk_segment::log::{Options, SegmentLog};
 use ntk_segment::pointer::{Pointer, SegmentNumber};
 use ntk_segment::prune::Pruner;
-use ntk_segment::reader::Reader;
+use ntk_segment::reader::{Form, Reader};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info};
 
@@ -63,6 +63,22 @@ pub(super) enum Request {
     StoredActs(Vec<Event>, String),
     /// Finish the segment; answered when it is sealed, too.
     Roll(oneshot::Sender<()>),
+    /// The entries of a finished segment were taken out here: its leaves, and its file.
+    Pruned(Pruned, oneshot::Sender<Result<(), LedgerError>>),
+}
+
+/// A segment whose entries were taken out.
+pub(super) struct Pruned {
+    pub(super) number: u64,
+    pub(super) leaves: (u64, u64),
+    pub(super) file: Vec<u8>,
+}
+
+/// Which machines this collector hears, and which others do, where several share a ledger.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) here: Vec<String>,
+    pub(super) elsewhere: Vec<String>,
 }
 
 /// What readers may know: never ahead of what is durable.
@@ -88,6 +104,8 @@ pub struct LedgerHandle {
     slug: Slug,
     clock: Clock,
     leads: watch::Receiver<bool>,
+    heard: Arc<Mutex<Heard>>,
+    is_shared: bool,
 }
 
 impl std::fmt::Debug for Request {
@@ -199,6 +217,7 @@ fn open_with(
     let (requests, waiting) = mpsc::channel(REQUESTS_MAX);
     let (size, sizes) = watch::channel(checkpoint.size);
     let (leads, is_leading) = watch::channel(database.is_none());
+    let heard = Arc::<Mutex<Heard>>::default();
     let handle = LedgerHandle {
         requests,
         published: Arc::clone(&published),
@@ -209,11 +228,13 @@ fn open_with(
         slug: slug.clone(),
         clock: clock.clone(),
         leads: is_leading,
+        heard: Arc::clone(&heard),
+        is_shared: database.is_some(),
     };
     info!(leaves = checkpoint.size, truncated_bytes = recovery.truncated_bytes, "ledger opened");
     let rows = database.is_some().then(Vec::new);
     let mut writer = Writer { core: Core { log, state, keys, rows }, published, size, hashes, clock };
-    let shared = database.map(|database| Shared::begin(&mut writer, database, leads)).transpose()?;
+    let shared = database.map(|database| Shared::begin(&mut writer, database, leads, heard)).transpose()?;
     let thread = std::thread::Builder::new().name("ledger".into());
     let thread = match shared {
         None => thread.spawn(move || writer.run(waiting)),
@@ -330,6 +351,7 @@ pub(super) struct Gathered {
     leaves: Vec<Hash>,
     pub(super) replies: Replies,
     pub(super) rolls: Vec<oneshot::Sender<()>>,
+    pub(super) pruned: Vec<(Pruned, oneshot::Sender<Result<(), LedgerError>>)>,
 }
 
 impl Gathered {
@@ -422,6 +444,8 @@ impl Writer {
                     }
                 }
                 Request::Roll(reply) => gathered.rolls.push(reply),
+                // Nothing but the files here: they hold the pruned form already.
+                Request::Pruned(pruned, reply) => gathered.pruned.push((pruned, reply)),
                 Request::Acts(more, reply) => {
                     n_entries = n_entries.saturating_add(more.len());
                     // Kept only where the group may have to be undone.
@@ -585,6 +609,27 @@ impl LedgerHandle {
     /// Position after the last durable group.
     pub fn committed_end(&self) -> Pointer {
         self.reader.committed_end()
+    }
+
+    /// Says which machines are heard here, and hears which are heard by other collectors of the same ledger.
+    pub fn share_heard(&self, here: Vec<String>) -> Vec<String> {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.here = here;
+        heard.elsewhere.clone()
+    }
+
+    /// Takes the entries of a finished segment out of the database, too, after they were taken out of the files here.
+    /// Nothing to do where there is none.
+    pub fn share_pruned(&self, segment: SegmentNumber) -> Result<(), LedgerError> {
+        if !self.is_shared {
+            return Ok(());
+        }
+        let Some((Form::Pruned, file)) = self.reader.file_of(segment)? else { return Ok(()) };
+        let leaves = (self.reader.state_of(segment)?.log_size, self.reader.state_of(segment.next())?.log_size);
+        let pruned = Pruned { number: segment.value(), leaves, file };
+        let (reply, answer) = oneshot::channel();
+        self.requests.blocking_send(Request::Pruned(pruned, reply)).map_err(|_| LedgerError::Stopped)?;
+        answer.blocking_recv().map_err(|_| LedgerError::Stopped)?
     }
 
     /// Whether this collector is the one that adds to the log; always, where no database is shared.

@@ -72,8 +72,10 @@ pub async fn run(app: App, ear: Ear, stop: CancellationToken) {
 fn tick(app: &App, ear: &Ear, began: Moment) -> Result<(), crate::ledger::LedgerError> {
     let registry = app.ledger.published().registry;
     let now = app.ledger.clock().now();
+    let elsewhere = app.ledger.share_heard(Vec::new());
     let acts = {
         let mut silences = ear.lock();
+        elsewhere.iter().for_each(|author| silences.spoke(author, now));
         expect(&mut silences, &registry, began);
         // The log is read only for a machine that has come back: rare, and its streams may wait that long.
         silences.tick(now, |author, from, to| meanwhile(&app.lookup, author, from, to))

@@ -15,6 +15,8 @@ CREATE TABLE IF NOT EXISTS ntk_commit (
 CREATE TABLE IF NOT EXISTS ntk_segment (
   tenant text NOT NULL, number bigint NOT NULL, size bigint NOT NULL, state bytea NOT NULL, pruned bytea,
   PRIMARY KEY (tenant, number));
+CREATE TABLE IF NOT EXISTS ntk_heard (
+  tenant text NOT NULL, author text NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (tenant, author));
 CREATE TABLE IF NOT EXISTS ntk_waiting (
   tenant text NOT NULL, id text NOT NULL, arrived timestamptz NOT NULL, kind smallint NOT NULL, body bytea NOT NULL,
   leaf bigint, refused text, PRIMARY KEY (tenant, id));
@@ -31,6 +33,10 @@ pub(super) const NEW_SEGMENT: &str =
 
 /// The pruned file of a segment.
 pub(super) const PRUNE_SEGMENT: &str = "UPDATE ntk_segment SET pruned = $3 WHERE tenant = $1 AND number = $2";
+
+/// Whether there is one.
+pub(super) const IS_PRUNED: &str =
+    "SELECT pruned IS NOT NULL FROM ntk_segment WHERE tenant = $1 AND number = $2";
 
 /// The frames of a pruned segment.
 pub(super) const PRUNE_BATCHES: &str =
@@ -58,6 +64,8 @@ pub(super) struct Statements {
     pub(super) answer: Statement,
     pub(super) answers: Statement,
     pub(super) forget: Statement,
+    pub(super) tell_heard: Statement,
+    pub(super) heard: Statement,
 }
 
 impl Statements {
@@ -133,6 +141,15 @@ impl Statements {
                     "SELECT id, leaf, refused FROM ntk_waiting
                      WHERE tenant = $1 AND id = ANY($2) AND (leaf IS NOT NULL OR refused IS NOT NULL)",
                 )
+                .await?,
+            tell_heard: client
+                .prepare(
+                    "INSERT INTO ntk_heard (tenant, author, at) SELECT $1, unnest($2::text[]), now()
+                     ON CONFLICT (tenant, author) DO UPDATE SET at = excluded.at",
+                )
+                .await?,
+            heard: client
+                .prepare("SELECT author FROM ntk_heard WHERE tenant = $1 AND at > now() - interval '5 seconds'")
                 .await?,
             forget: client
                 .prepare(
