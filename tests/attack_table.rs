@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 mod console;
+mod database;
 mod lines;
 mod linux;
 mod mail;
@@ -17,7 +18,13 @@ mod people;
 
 /// Every line, in the order in which SECURITY.md holds them.
 pub fn table() -> impl Iterator<Item = &'static Attack> {
-    lines::TABLE.iter().chain(linux::LINUX).chain(mail::MAIL).chain(people::PEOPLE).chain(console::CONSOLE)
+    lines::TABLE
+        .iter()
+        .chain(linux::LINUX)
+        .chain(mail::MAIL)
+        .chain(people::PEOPLE)
+        .chain(console::CONSOLE)
+        .chain(database::DATABASE)
 }
 
 /// One line.

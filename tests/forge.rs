@@ -86,7 +86,8 @@ impl Forge {
             let checkpoint = checkpoint.sign(&self.log)?.into_bytes();
             let _durable = log.commit(&Commit { received_unix_ns, checkpoint })?;
         }
-        Ok(())
+        drop(log);
+        crate::postgres::put_in_place(&self.collector)
     }
 }
 

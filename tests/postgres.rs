@@ -211,6 +211,30 @@ fn sql(bin: &Path, port: u16, database: &str, text: &str) -> Result<String> {
     succeed(psql)
 }
 
+/// The hand of whoever runs collector and database: where a collector's ledger is in a database, what lies in its files
+/// now is put there in the place of what was there.
+pub fn put_in_place(collector: &Path) -> Result<()> {
+    let file = collector.join("collector.toml");
+    let text = std::fs::read_to_string(&file)?;
+    let config: toml::Table = text.parse()?;
+    let Some(settings) =
+        config.get("store").and_then(|store| store.get("postgres")).and_then(toml::Value::as_str)
+    else {
+        return Ok(());
+    };
+    let setting =
+        |name: &str| settings.split(' ').find_map(|pair| pair.strip_prefix(name)).context("a setting");
+    let bin = programs().context("the programs of a database")?;
+    let tables = "ntk_batch, ntk_commit, ntk_segment, ntk_waiting, ntk_heard, ntk_tenant";
+    sql(&bin, setting("port=")?.parse()?, setting("dbname=")?, &format!("TRUNCATE {tables}"))?;
+    let (before, _) = text.split_once("\n[store]").context("a section")?;
+    std::fs::write(&file, before)?;
+    let dir = collector.to_string_lossy();
+    let migrate =
+        ["--dir", &dir, "migrate", "--to", "postgres", "--lease-seconds", "2", "--database", settings];
+    program::succeed("ntk-collector", &migrate).map(|_| ())
+}
+
 /// Makes a database of its own on the server that `$NTK_STORE_PORT` names, for tests that run on the second form of the
 /// store; none where tests run on the first.
 pub fn database_of_this_run() -> Result<Option<String>> {

@@ -92,3 +92,98 @@ fn forward(mut from: TcpStream, mut to: TcpStream, cut: &AtomicBool) {
     let _ = to.shutdown(Shutdown::Both);
     let _ = from.shutdown(Shutdown::Both);
 }
+
+/// What is done to a transaction's end on the wire to a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It passes.
+    Passes,
+    /// The connection ends before it is sent: nothing was written.
+    NeverSent,
+    /// It is sent, and the connection ends with its answer: written, though it looks failed.
+    NeverAnswered,
+}
+
+/// A wire to a database on which every few ends of transactions go wrong, now one way and now the other.
+#[derive(Debug)]
+pub struct Cutter {
+    address: SocketAddr,
+    cuts: Arc<Mutex<[u64; 2]>>,
+}
+
+impl Cutter {
+    /// Listens on loopback, forwards to `target`, and spoils one `COMMIT` in `every`.
+    pub fn to(target: &str, every: u64) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let (cuts, seen) = (Arc::<Mutex<[u64; 2]>>::default(), Arc::<Mutex<u64>>::default());
+        let (target, counted) = (target.to_owned(), Arc::clone(&cuts));
+        std::thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                let Ok(far) = TcpStream::connect(&target) else { continue };
+                let (cuts, seen) = (Arc::clone(&counted), Arc::clone(&seen));
+                std::thread::spawn(move || cutting(near, far, every, &seen, &cuts));
+            }
+        });
+        Ok(Self { address, cuts })
+    }
+
+    /// The port to connect to.
+    pub const fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// How many never went out, and how many never came back.
+    pub fn cuts(&self) -> [u64; 2] {
+        *self.cuts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forwards one connection until it is cut or ends. Answers are passed on by a second thread until the cut.
+fn cutting(mut near: TcpStream, mut far: TcpStream, every: u64, seen: &Mutex<u64>, cuts: &Mutex<[u64; 2]>) {
+    let swallows = Arc::new(AtomicBool::new(false));
+    let (Ok(mut from), Ok(mut to)) = (far.try_clone(), near.try_clone()) else { return };
+    let swallowing = Arc::clone(&swallows);
+    let answers = std::thread::spawn(move || {
+        let mut buffer = [0; 16 << 10];
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            // What was swallowed has arrived: the transaction is over.
+            if swallowing.load(Ordering::Relaxed) {
+                break;
+            }
+            if buffer.get(..n).is_none_or(|bytes| to.write_all(bytes).is_err()) {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Both);
+        let _ = from.shutdown(Shutdown::Both);
+    });
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(n @ 1..) = near.read(&mut buffer) {
+        let bytes = buffer.get(..n).unwrap_or_default();
+        let fate = if bytes.ends_with(b"COMMIT\0") {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            *seen += 1;
+            match (*seen % every, *seen / every % 2) {
+                (0, 0) => Fate::NeverSent,
+                (0, _) => Fate::NeverAnswered,
+                _ => Fate::Passes,
+            }
+        } else {
+            Fate::Passes
+        };
+        swallows.store(fate == Fate::NeverAnswered, Ordering::Relaxed);
+        if fate != Fate::Passes {
+            let mut cuts = cuts.lock().unwrap_or_else(PoisonError::into_inner);
+            cuts[usize::from(fate == Fate::NeverAnswered)] += 1;
+        }
+        if fate == Fate::NeverSent || far.write_all(bytes).is_err() {
+            break;
+        }
+    }
+    if !swallows.load(Ordering::Relaxed) {
+        let _ = far.shutdown(Shutdown::Both);
+        let _ = near.shutdown(Shutdown::Both);
+    }
+    let _ = answers.join();
+}

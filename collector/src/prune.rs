@@ -288,7 +288,11 @@ pub async fn daily(app: App, stop: CancellationToken) {
         }
         let (ledger, months) = (app.ledger.clone(), app.practice.config.raw.retention.raw_months);
         let pruned = tokio::task::spawn_blocking(move || {
-            if ledger.leads() { prune(&ledger, months, false, |_, _| {}).map(|_| ()) } else { follow(&ledger).map(|_| ()) }
+            if ledger.leads() {
+                prune(&ledger, months, false, |_, _| {}).map(|_| ())
+            } else {
+                follow(&ledger).map(|_| ())
+            }
         });
         let pruned = pruned.await;
         if let Ok(Err(failure)) = pruned {

@@ -14,7 +14,8 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::from(3));
     };
     // Each test has a database of its own and up to three collectors.
-    let status = Command::new(program).args(arguments).env("NTK_STORE_PORT", server.port().to_string()).status()?;
+    let status =
+        Command::new(program).args(arguments).env("NTK_STORE_PORT", server.port().to_string()).status()?;
     drop(server);
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }

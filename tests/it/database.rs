@@ -40,7 +40,8 @@ fn a_changed_row_is_seen_by_whoever_makes_a_copy() -> Result<()> {
     let (code, said) = newcomer(&practice)?;
     ensure!(code == Some(0), "the twin: an untouched database is copied: {said}");
     server.sql("ntk", "CREATE TABLE kept AS SELECT * FROM ntk_batch")?;
-    let longest = "SELECT leaf FROM ntk_batch WHERE author <> 'collector' ORDER BY length(frame) DESC LIMIT 1";
+    let longest =
+        "SELECT leaf FROM ntk_batch WHERE author <> 'collector' ORDER BY length(frame) DESC LIMIT 1";
     let flip = format!(
         "UPDATE ntk_batch SET frame = set_byte(frame, length(frame) - 30, 255 - get_byte(frame, length(frame) - 30)) WHERE leaf = ({longest})"
     );
@@ -73,8 +74,10 @@ fn a_database_that_went_back_is_refused_by_every_collector_that_saw_more() -> Re
     server.sql("ntk", back)?;
     noticed("database-back", || {
         wait::until_so("a collector to refuse", WITHIN, || {
-            let _ = practice.try_collector(&["hold", "add", "--case", "C-1", "--reason", "why", "--by", "mary"]);
-            Ok(practice.collector_log().contains("another history") || other.collector_log().contains("another history"))
+            let _ =
+                practice.try_collector(&["hold", "add", "--case", "C-1", "--reason", "why", "--by", "mary"]);
+            Ok(practice.collector_log().contains("another history")
+                || other.collector_log().contains("another history"))
         })
     })?;
     let _ = practice.kill_collector();
@@ -185,5 +188,35 @@ fn entries_that_retention_takes_out_leave_the_database_and_every_copy() -> Resul
     let pruned = other.dir().join("ledger/00000000000000000000.segp");
     wait::until_so("the other copy to follow", WITHIN, || Ok(pruned.exists()))?;
     other.collector(&["self-check"])?;
+    Ok(())
+}
+
+#[test]
+fn a_database_of_a_practice_that_is_encrypted_holds_nothing_readable() -> Result<()> {
+    let Some(server) = Postgres::start()? else {
+        skip::skip("database: encrypted", "no PostgreSQL server is installed");
+        return Ok(());
+    };
+    for is_encrypted in [false, true] {
+        let mut practice = Practice::start_so(|folder| {
+            let key = format!("file:{}", folder.join("at-rest.key").display());
+            (if is_encrypted { vec!["--at-rest".to_owned(), key] } else { Vec::new() }, Vec::new())
+        })?;
+        let mut machine = player(&practice, "ws-01", 1001, 50, None)?;
+        reaches(&practice, &mut machine, 51)?;
+        machine.stop()?;
+        practice.stop_collector()?;
+        let name = format!("ntk{}", u8::from(is_encrypted));
+        practice.migrate(&server.database(&name)?)?;
+        practice.start_collector()?;
+        let path = ntk_tests::recording::file_of("ws-01", 7);
+        let found = format!(
+            "SELECT count(*) FROM ntk_batch WHERE position(convert_to('{path}', 'UTF8') in frame) > 0"
+        );
+        assert_eq!(server.sql(&name, &found)?.trim(), if is_encrypted { "0" } else { "1" }, "and its twin");
+        practice.collector(&["self-check"])?;
+        let said = practice.second()?.collector(&["self-check"])?;
+        assert!(said.contains("The whole ledger verifies"), "{said}");
+    }
     Ok(())
 }

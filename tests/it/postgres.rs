@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use ntk_tests::machine::Machine;
 use ntk_tests::postgres::Postgres;
 use ntk_tests::practice::Practice;
-use ntk_tests::proxy::Proxy;
+use ntk_tests::proxy::{Cutter, Proxy};
 use ntk_tests::{recording, skip, wait};
 use serde_json::Value;
 
@@ -171,5 +171,28 @@ fn the_database_is_killed_in_mid_stream_and_its_standby_promoted() -> Result<()>
     standby.promote()?;
     everything_is_there(&one, &mut [&mut first, &mut second])?;
     same_log(&one, &two)?;
+    Ok(())
+}
+
+#[test]
+fn a_commit_that_was_not_sent_or_not_answered_is_asked_for_until_it_is_known() -> Result<()> {
+    let Some(server) = server("postgres: commits")? else { return Ok(()) };
+    let settings = server.database("ntk")?;
+    let mut practice = practice_in(&settings)?;
+    let cutter = Cutter::to(&format!("127.0.0.1:{}", server.port()), 8)?;
+    let config = practice.dir().join("collector.toml");
+    let text = std::fs::read_to_string(&config)?;
+    let cut = text.replace(&format!("port={}", server.port()), &format!("port={}", cutter.port()));
+    ensure!(cut != text, "the configuration names the wire");
+    std::fs::write(&config, cut)?;
+    practice.start_collector()?;
+    let mut other = practice.second()?;
+    other.start_collector()?;
+    // One machine writes through the collector that leads, one through the other.
+    let mut first = player_through(&practice, &Proxy::to(&practice.address())?, "ws-01", 1001, 1000)?;
+    let mut second = player_through(&practice, &Proxy::to(&other.address())?, "ws-02", 1002, 1000)?;
+    everything_is_there(&practice, &mut [&mut first, &mut second])?;
+    let [not_sent, not_answered] = cutter.cuts();
+    assert!(not_sent > 3 && not_answered > 3, "{not_sent} were not sent, {not_answered} not answered");
     Ok(())
 }

@@ -625,7 +625,8 @@ impl LedgerHandle {
             return Ok(());
         }
         let Some((Form::Pruned, file)) = self.reader.file_of(segment)? else { return Ok(()) };
-        let leaves = (self.reader.state_of(segment)?.log_size, self.reader.state_of(segment.next())?.log_size);
+        let leaves =
+            (self.reader.state_of(segment)?.log_size, self.reader.state_of(segment.next())?.log_size);
         let pruned = Pruned { number: segment.value(), leaves, file };
         let (reply, answer) = oneshot::channel();
         self.requests.blocking_send(Request::Pruned(pruned, reply)).map_err(|_| LedgerError::Stopped)?;

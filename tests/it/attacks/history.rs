@@ -59,6 +59,7 @@ fn a_collector_rolled_back_to_a_copy_is_seen_by_its_agents() -> Result<()> {
     fs::remove_dir_all(practice.dir().join("ledger"))?;
     fs::remove_dir_all(practice.dir().join("cache"))?;
     copy_folder(&copy, &practice.dir().join("ledger"))?;
+    ntk_tests::postgres::put_in_place(&practice.dir())?;
     practice.start_collector()?;
     machine.start()?;
     noticed("rollback", || agent_says(&machine, "collector_rolled_back"))?;

@@ -29,6 +29,8 @@ const WALLS: &[Wall] = &[
     only("tonic", &["proto/", "agent/src/uplink", "agent/src/enroll", "collector/src/ingest"]),
     only("tonic_prost", &["proto/"]),
     only("sled", &["collector/src/store"]),
+    only("tokio_postgres", &["collector/src/ledger/database", "collector/src/config/store.rs"]),
+    only("tokio_postgres_rustls", &["collector/src/ledger/database"]),
     only("openssh_sftp_client", &["collector/src/off_site/sftp.rs"]),
     only("rusty_s3", &["collector/src/off_site/s3.rs"]),
     only("lettre", &["collector/src/mail"]),
