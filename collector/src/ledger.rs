@@ -13,6 +13,7 @@
 //!   ([`crate::prune`]), the log stays what it was.
 
 pub mod database;
+pub mod handle;
 pub mod hashes;
 pub mod registry;
 pub mod sequencer;
@@ -33,7 +34,8 @@ use ntk_segment::error::SegmentError;
 use ntk_segment::frame;
 use ntk_segment::pointer::Pointer;
 
-pub use writer::{LedgerHandle, open};
+pub use handle::LedgerHandle;
+pub use writer::open;
 
 /// Proof that a batch is in the log and durable. Nothing but the writer thread makes one.
 #[must_use = "a receipt is built from this"]

@@ -20,9 +20,10 @@
 //! Before COMMIT: nothing. During COMMIT: either; [`Database::commit`] looks for its own bytes before it tries again, and
 //! the checkpoint has left this process in neither case (LG-1).
 
+mod group;
+mod read;
 mod statements;
-#[cfg(test)]
-mod tests;
+mod waiting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,14 +40,14 @@ use crate::config::store::StoreAt;
 use crate::home::{Home, HomeError, random};
 use statements::Statements;
 
+pub use group::{BatchRow, Group, SealedGroup};
+pub use read::{StoredGroup, StoredSegment};
+pub use waiting::{Answer, Kind, Refusal, Waiting};
+
 /// The version of the tables.
 const VERSION: i32 = 1;
 /// How long one question may take before the connection counts as lost.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// How many groups are read at a time by a collector that follows.
-const GROUPS_MAX: i64 = 16;
-/// How many waiting requests are taken into one group.
-const WAITING_MAX: i64 = 64;
 
 /// The database failed or refused.
 #[derive(Debug, thiserror::Error)]
@@ -120,73 +121,6 @@ pub struct Tip {
     pub is_closed: bool,
 }
 
-/// A batch as it goes into a row.
-#[derive(Clone, Debug)]
-pub struct BatchRow {
-    /// Index in the collector log.
-    pub leaf: u64,
-    /// Whose.
-    pub author: String,
-    /// Entries of the author including this batch.
-    pub size: u64,
-    /// The BATCH frame.
-    pub frame: Vec<u8>,
-}
-
-/// What is written in one transaction.
-#[derive(Clone, Debug, Default)]
-pub struct Group {
-    /// Leaves before it.
-    pub from: u64,
-    /// Leaves with it.
-    pub to: u64,
-    /// The batches.
-    pub batches: Vec<BatchRow>,
-    /// The COMMIT frame.
-    pub commit: Vec<u8>,
-    /// Requests of other collectors that it answers.
-    pub answers: Vec<(String, Answer)>,
-}
-
-/// What became of a waiting request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It is in the log: the last leaf of it.
-    Leaf(u64),
-    /// It is not.
-    Refused(Refusal),
-}
-
-/// Why a waiting request was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The author's log has moved on.
-    Moved,
-    /// The author is not enrolled, or no longer.
-    NotEnrolled,
-    /// Signed for an earlier term: to be asked again.
-    Term,
-    /// Not signed by a collector of this practice, or not readable.
-    Unsigned,
-}
-
-impl Refusal {
-    const ALL: [(Self, &'static str); 4] = [
-        (Self::Moved, "moved"),
-        (Self::NotEnrolled, "not_enrolled"),
-        (Self::Term, "term"),
-        (Self::Unsigned, "unsigned"),
-    ];
-
-    fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(refusal, _)| *refusal == self).map_or("unsigned", |(_, word)| word)
-    }
-
-    fn of(word: &str) -> Self {
-        Self::ALL.iter().find(|(_, known)| *known == word).map_or(Self::Unsigned, |(refusal, _)| *refusal)
-    }
-}
-
 /// Whether a transaction counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
@@ -194,50 +128,6 @@ pub enum Written {
     Durably,
     /// Another collector leads: nothing was changed.
     NotLeading,
-}
-
-/// What a waiting request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// One BATCH frame of an agent or import.
-    Batch,
-    /// Acts, signed by the collector that asks.
-    Acts,
-}
-
-/// A request of a collector that does not lead.
-#[derive(Clone, Debug)]
-pub struct Waiting {
-    /// Its name, random.
-    pub id: String,
-    /// What it asks for.
-    pub kind: Kind,
-    /// A BATCH frame, or a signed note.
-    pub body: Vec<u8>,
-}
-
-/// A group as it stands in the database.
-#[derive(Clone, Debug)]
-pub struct StoredGroup {
-    /// Leaves with it.
-    pub size: u64,
-    /// The COMMIT frame.
-    pub commit: Vec<u8>,
-    /// BATCH frames.
-    pub batches: Vec<Vec<u8>>,
-}
-
-/// The begin of a segment as it stands in the database.
-#[derive(Clone, Debug)]
-pub struct StoredSegment {
-    /// Its number.
-    pub number: u64,
-    /// Leaves before it.
-    pub size: u64,
-    /// The STATE frame.
-    pub state: Vec<u8>,
-    /// The file of its pruned form, once its entries were taken out.
-    pub pruned: Option<Vec<u8>>,
 }
 
 struct Link {
@@ -468,84 +358,6 @@ impl Database {
         })
     }
 
-    /// Writes a group, if this collector leads in this term and the log reaches as far as it thinks. Asked again with
-    /// the same group after a lost connection, it finds what it wrote before.
-    ///
-    /// # Errors
-    /// [`DatabaseError::Lost`]: it may be written or not; ask again with the same group.
-    pub fn commit(&mut self, term: i64, group: &SealedGroup) -> Result<Written, DatabaseError> {
-        let lease = self.lease.as_secs_f64();
-        self.ask(async move |client, statements, asker| {
-            let transaction = client.transaction().await.map_err(sorted)?;
-            let row = transaction
-                .query_opt(&statements.tip_for_update, &[&asker.tenant])
-                .await
-                .map_err(sorted)?
-                .ok_or_else(|| DatabaseError::NoTenant(asker.tenant.into()))?;
-            let tip = tip_of(&row)?;
-            if tip.size >= group.to {
-                let row = transaction
-                    .query_opt(&statements.commit_at, &[&asker.tenant, &signed(group.to)])
-                    .await
-                    .map_err(sorted)?;
-                let before: Option<Vec<u8>> = row.map(|row| row.try_get(0)).transpose().map_err(sorted)?;
-                let landed = before.as_deref() == Some(group.commit.as_slice());
-                return Ok(if landed { Written::Durably } else { Written::NotLeading });
-            }
-            if tip.holder != asker.holder || tip.term != term || tip.size != group.from || tip.is_closed {
-                return Ok(Written::NotLeading);
-            }
-            let (leaves, authors, sizes, frames) = group.columns();
-            transaction
-                .execute(&statements.insert_batches, &[&asker.tenant, &leaves, &authors, &sizes, &frames])
-                .await
-                .map_err(sorted)?;
-            transaction
-                .execute(&statements.insert_commit, &[&asker.tenant, &signed(group.to), &term, &group.commit])
-                .await
-                .map_err(sorted)?;
-            answer(&transaction, statements, asker, &group.answers).await?;
-            let size = signed(group.to);
-            transaction
-                .execute(&statements.advance, &[&asker.tenant, &size, &lease])
-                .await
-                .map_err(sorted)?;
-            transaction.commit().await.map_err(sorted)?;
-            Ok(Written::Durably)
-        })
-    }
-
-    /// Seals a group's rows, once: asked again, the database is asked with the same bytes.
-    ///
-    /// # Errors
-    /// When the kernel gives no random numbers.
-    pub fn seal_group(&self, group: Group) -> Result<SealedGroup, DatabaseError> {
-        let asker = Asker { tenant: &self.tenant, holder: &self.holder, seal: self.seal.as_deref() };
-        let seal_batch = |row: BatchRow| {
-            // Empty stays empty: the entries are in the pruned file.
-            if row.frame.is_empty() {
-                return Ok(row);
-            }
-            let frame = asker.seal(&format!("batch/{}", row.leaf), &row.frame)?;
-            Ok(BatchRow { frame, ..row })
-        };
-        let batches = group.batches.into_iter().map(seal_batch).collect::<Result<Vec<_>, DatabaseError>>()?;
-        let commit = asker.seal(&format!("commit/{}", group.to), &group.commit)?;
-        Ok(SealedGroup(Group { batches, commit, ..group }))
-    }
-
-    /// Writes answers to requests that need no group.
-    ///
-    /// # Errors
-    /// As the database answers.
-    pub fn refuse(&mut self, answers: &[(String, Answer)]) -> Result<(), DatabaseError> {
-        self.ask(async |client, statements, asker| {
-            let transaction = client.transaction().await.map_err(sorted)?;
-            answer(&transaction, statements, asker, answers).await?;
-            transaction.commit().await.map_err(sorted)
-        })
-    }
-
     /// Writes that a segment begins after leaf `size - 1`; the same again changes nothing.
     ///
     /// # Errors
@@ -618,195 +430,6 @@ impl Database {
         })
     }
 
-    /// The next groups after a size, a few at a time; none when there are none.
-    ///
-    /// # Errors
-    /// When a row does not open, or batches are missing.
-    pub fn groups_after(&mut self, size: u64) -> Result<Vec<StoredGroup>, DatabaseError> {
-        self.ask(async move |client, statements, asker| {
-            let rows = client
-                .query(&statements.commits_after, &[&asker.tenant, &signed(size), &GROUPS_MAX])
-                .await
-                .map_err(sorted)?;
-            let mut groups = Vec::new();
-            let mut from = size;
-            for row in rows {
-                let to = unsigned("commit", row.try_get(0).map_err(sorted)?)?;
-                let sealed: Vec<u8> = row.try_get(1).map_err(sorted)?;
-                let commit = asker.open(&format!("commit/{to}"), sealed)?;
-                let rows = client
-                    .query(&statements.batches, &[&asker.tenant, &signed(from), &signed(to)])
-                    .await
-                    .map_err(sorted)?;
-                let mut batches = Vec::new();
-                for (leaf, row) in (from..to).zip(rows) {
-                    let found = unsigned("leaf", row.try_get(0).map_err(sorted)?)?;
-                    let sealed: Vec<u8> = row.try_get(1).map_err(sorted)?;
-                    if found != leaf {
-                        break;
-                    }
-                    // Empty: its segment was pruned.
-                    let is_pruned = sealed.is_empty();
-                    batches.push(if is_pruned {
-                        sealed
-                    } else {
-                        asker.open(&format!("batch/{leaf}"), sealed)?
-                    });
-                }
-                if u64::try_from(batches.len()).ok() != to.checked_sub(from) {
-                    return Err(DatabaseError::Damaged {
-                        what: format!("log from leaf {from} on"),
-                        wrong: "batches are missing".into(),
-                    });
-                }
-                groups.push(StoredGroup { size: to, commit, batches });
-                from = to;
-            }
-            Ok(groups)
-        })
-    }
-
-    /// The COMMIT frame after leaf `size - 1`, if a group ends there.
-    ///
-    /// # Errors
-    /// When the row does not open.
-    pub fn commit_at(&mut self, size: u64) -> Result<Option<Vec<u8>>, DatabaseError> {
-        self.ask(async move |client, statements, asker| {
-            let row = client
-                .query_opt(&statements.commit_at, &[&asker.tenant, &signed(size)])
-                .await
-                .map_err(sorted)?;
-            let sealed: Option<Vec<u8>> = row.map(|row| row.try_get(0)).transpose().map_err(sorted)?;
-            sealed.map(|sealed| asker.open(&format!("commit/{size}"), sealed)).transpose()
-        })
-    }
-
-    /// Segments from this number on, in order.
-    ///
-    /// # Errors
-    /// When a row does not open.
-    pub fn segments_from(&mut self, number: u64) -> Result<Vec<StoredSegment>, DatabaseError> {
-        self.ask(async move |client, statements, asker| {
-            let rows = client
-                .query(&statements.segments_from, &[&asker.tenant, &signed(number)])
-                .await
-                .map_err(sorted)?;
-            let mut segments = Vec::new();
-            for row in rows {
-                let number = unsigned("segment", row.try_get(0).map_err(sorted)?)?;
-                let size = unsigned("segment", row.try_get(1).map_err(sorted)?)?;
-                let state = asker.open(&format!("segment/{number}"), row.try_get(2).map_err(sorted)?)?;
-                let pruned: Option<Vec<u8>> = row.try_get(3).map_err(sorted)?;
-                let pruned = pruned.map(|sealed| asker.open(&format!("pruned/{number}"), sealed));
-                segments.push(StoredSegment { number, size, state, pruned: pruned.transpose()? });
-            }
-            Ok(segments)
-        })
-    }
-
-    /// The leaf and BATCH frame of an author's batch that ends at this size.
-    ///
-    /// # Errors
-    /// When the row does not open.
-    pub fn batch_of(&mut self, author: &str, size: u64) -> Result<Option<(u64, Vec<u8>)>, DatabaseError> {
-        self.ask(async move |client, statements, asker| {
-            let row = client
-                .query_opt(&statements.batch_of, &[&asker.tenant, &author, &signed(size)])
-                .await
-                .map_err(sorted)?;
-            let Some(row) = row else { return Ok(None) };
-            let leaf = unsigned("leaf", row.try_get(0).map_err(sorted)?)?;
-            let sealed: Vec<u8> = row.try_get(1).map_err(sorted)?;
-            if sealed.is_empty() {
-                return Ok(None);
-            }
-            Ok(Some((leaf, asker.open(&format!("batch/{leaf}"), sealed)?)))
-        })
-    }
-
-    /// Puts a request where the collector that leads takes it; the same again changes nothing.
-    ///
-    /// # Errors
-    /// As the database answers.
-    pub fn put(&mut self, waiting: &Waiting) -> Result<(), DatabaseError> {
-        self.ask(async |client, statements, asker| {
-            let sealed = asker.seal(&format!("waiting/{}", waiting.id), &waiting.body)?;
-            let kind = i16::from(waiting.kind == Kind::Acts);
-            client
-                .execute(&statements.put, &[&asker.tenant, &waiting.id, &kind, &sealed])
-                .await
-                .map_err(sorted)?;
-            Ok(())
-        })
-    }
-
-    /// The oldest requests that nobody answered.
-    ///
-    /// # Errors
-    /// As the database answers. A row that does not open is given with an empty body.
-    pub fn waiting(&mut self) -> Result<Vec<Waiting>, DatabaseError> {
-        self.ask(async |client, statements, asker| {
-            let rows =
-                client.query(&statements.waiting, &[&asker.tenant, &WAITING_MAX]).await.map_err(sorted)?;
-            let mut waiting = Vec::new();
-            for row in rows {
-                let id: String = row.try_get(0).map_err(sorted)?;
-                let kind: i16 = row.try_get(1).map_err(sorted)?;
-                let sealed: Vec<u8> = row.try_get(2).map_err(sorted)?;
-                // What somebody else put there must not stop the ledger.
-                let body = asker.open(&format!("waiting/{id}"), sealed).unwrap_or_default();
-                let kind = if kind == 1 { Kind::Acts } else { Kind::Batch };
-                waiting.push(Waiting { id, kind, body });
-            }
-            Ok(waiting)
-        })
-    }
-
-    /// Answers to these requests, as far as there are.
-    ///
-    /// # Errors
-    /// As the database answers.
-    pub fn answers(&mut self, ids: &[String]) -> Result<Vec<(String, Answer)>, DatabaseError> {
-        self.ask(async move |client, statements, asker| {
-            let rows = client.query(&statements.answers, &[&asker.tenant, &ids]).await.map_err(sorted)?;
-            let mut answers = Vec::new();
-            for row in rows {
-                let id: String = row.try_get(0).map_err(sorted)?;
-                let leaf: Option<i64> = row.try_get(1).map_err(sorted)?;
-                let refused: Option<String> = row.try_get(2).map_err(sorted)?;
-                let answer = match (leaf, refused) {
-                    (Some(leaf), _) => Answer::Leaf(unsigned("answer", leaf)?),
-                    (None, Some(word)) => Answer::Refused(Refusal::of(&word)),
-                    (None, None) => continue,
-                };
-                answers.push((id, answer));
-            }
-            Ok(answers)
-        })
-    }
-
-    /// Says which machines this collector hears now.
-    ///
-    /// # Errors
-    /// As the database answers.
-    pub fn tell_heard(&mut self, authors: &[String]) -> Result<(), DatabaseError> {
-        self.ask(async move |client, statements, asker| {
-            client.execute(&statements.tell_heard, &[&asker.tenant, &authors]).await.map_err(sorted)?;
-            Ok(())
-        })
-    }
-
-    /// Which machines other collectors hear now.
-    ///
-    /// # Errors
-    /// As the database answers.
-    pub fn heard(&mut self) -> Result<Vec<String>, DatabaseError> {
-        self.ask(async |client, statements, asker| {
-            let rows = client.query(&statements.heard, &[&asker.tenant]).await.map_err(sorted)?;
-            rows.iter().map(|row| row.try_get(0).map_err(sorted)).collect()
-        })
-    }
-
     /// Whether a segment's pruned form is there.
     ///
     /// # Errors
@@ -819,42 +442,6 @@ impl Database {
                 .map_err(sorted)?;
             row.map_or(Ok(false), |row| row.try_get(0).map_err(sorted))
         })
-    }
-
-    /// Forgets requests: those that were heard of, and what nobody fetched for long.
-    ///
-    /// # Errors
-    /// As the database answers.
-    pub fn forget(&mut self, ids: &[String]) -> Result<(), DatabaseError> {
-        self.ask(async move |client, statements, asker| {
-            client.execute(&statements.forget, &[&asker.tenant, &ids]).await.map_err(sorted)?;
-            Ok(())
-        })
-    }
-}
-
-/// A group whose rows are sealed.
-#[derive(Clone, Debug)]
-pub struct SealedGroup(Group);
-
-impl std::ops::Deref for SealedGroup {
-    type Target = Group;
-
-    fn deref(&self) -> &Group {
-        &self.0
-    }
-}
-
-impl SealedGroup {
-    #[expect(clippy::type_complexity, reason = "four columns")]
-    fn columns(&self) -> (Vec<i64>, Vec<&str>, Vec<i64>, Vec<&[u8]>) {
-        let rows = &self.batches;
-        (
-            rows.iter().map(|row| signed(row.leaf)).collect(),
-            rows.iter().map(|row| row.author.as_str()).collect(),
-            rows.iter().map(|row| signed(row.size)).collect(),
-            rows.iter().map(|row| row.frame.as_slice()).collect(),
-        )
     }
 }
 
@@ -904,25 +491,6 @@ async fn leads(
     let row = transaction.query_opt(&statements.tip_for_update, &[&asker.tenant]).await.map_err(sorted)?;
     let tip = tip_of(&row.ok_or_else(|| DatabaseError::NoTenant(asker.tenant.into()))?)?;
     Ok(tip.holder == asker.holder && tip.term == term && !tip.is_closed)
-}
-
-async fn answer(
-    transaction: &tokio_postgres::Transaction<'_>,
-    statements: &Statements,
-    asker: &Asker<'_>,
-    answers: &[(String, Answer)],
-) -> Result<(), DatabaseError> {
-    for (id, answer) in answers {
-        let (leaf, refused) = match answer {
-            Answer::Leaf(leaf) => (Some(signed(*leaf)), None),
-            Answer::Refused(refusal) => (None, Some(refusal.word())),
-        };
-        transaction
-            .execute(&statements.answer, &[&asker.tenant, id, &leaf, &refused])
-            .await
-            .map_err(sorted)?;
-    }
-    Ok(())
 }
 
 async fn connect(config: &tokio_postgres::Config, tls: &MakeRustlsConnect) -> Result<Link, DatabaseError> {

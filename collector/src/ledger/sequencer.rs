@@ -16,29 +16,30 @@
 //! witnesses remember more. They cannot add: batches are signed by their authors, groups by the log key, acts that are
 //! handed over by the collector's key, for one term, and each once.
 
+mod acts;
+mod copy;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ntk_evidence::checkpoint::Checkpoint;
 use ntk_evidence::event::Event;
 use ntk_evidence::hash::hex;
-use ntk_evidence::name::{Author, Slug};
-use ntk_segment::disk::Disk;
+use ntk_evidence::name::Author;
 use ntk_segment::error::SegmentError;
-use ntk_segment::frame::{Frame, MAGIC, State};
-use ntk_segment::install::{Form, Install};
-use ntk_segment::pointer::SegmentNumber;
+use ntk_segment::frame::{Frame, State};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
-use super::database::{
-    Answer, Database, DatabaseError, Group, Kind, Refusal, StoredGroup, StoredSegment, Waiting, Written,
-};
-use super::writer::{Finished, Heard, Pruned, Reply, Request, Writer};
+use super::database::{Answer, Database, DatabaseError, Group, Kind, Refusal, Waiting, Written};
+use super::handle::Heard;
+use super::writer::{Finished, Pruned, Reply, Request, Writer};
 use super::{Appended, LedgerError, from_frame, to_frame};
-use crate::config::store::StoreAt;
-use crate::home::{Home, random};
+use crate::home::random;
+use acts::{ACTS_SECONDS_MAX, signed_acts, verified_acts};
+use copy::{checkpoint_of, follow_group, follow_segment};
+
+pub use copy::connect;
 
 /// How often the database is looked at where nothing else happens.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
@@ -51,8 +52,6 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often it is said that it does not answer.
 const SAY_EVERY: Duration = Duration::from_secs(30);
-/// Acts that were signed longer ago are not taken: so long is remembered which ones were.
-const ACTS_SECONDS_MAX: i64 = 3600;
 /// How often answers that nobody fetched are removed.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 /// How often collectors tell which machines they hear.
@@ -74,61 +73,6 @@ fn steadily<T>(
 
 fn pause(database: &Database) {
     let _ = database.wait(PAUSE, std::future::pending::<()>());
-}
-
-/// The way to the database, and a copy of its segments where this collector has none.
-///
-/// # Errors
-/// When it does not answer, holds no ledger of this practice, or the copy cannot be written.
-pub fn connect(
-    at: &StoreAt,
-    home: &Home,
-    slug: &Slug,
-    disk: &Arc<dyn Disk>,
-) -> Result<Database, LedgerError> {
-    let mut database = Database::new(at, home, slug.as_str())?;
-    let tip = steadily(&mut database, Database::tip)?;
-    if tip.is_closed {
-        return Err(DatabaseError::Closed(slug.as_str().to_owned()).into());
-    }
-    if let Some(install) = Install::begin(Arc::clone(disk), &home.ledger())? {
-        copy(&mut database, &install)?;
-    }
-    Ok(database)
-}
-
-/// Writes every segment file anew from its rows.
-fn copy(database: &mut Database, install: &Install) -> Result<(), LedgerError> {
-    let segments = steadily(database, |database| database.segments_from(0))?;
-    info!(segments = segments.len(), "the ledger is copied from the database");
-    let mut next = segments.iter().skip(1);
-    for segment in &segments {
-        let until = next.next().map(|next| next.size);
-        let number = SegmentNumber::new(segment.number);
-        if let Some(file) = &segment.pruned {
-            install.put(number, Form::Pruned, file)?;
-            continue;
-        }
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&segment.state);
-        let mut size = segment.size;
-        while until.is_none_or(|until| size < until) {
-            let groups = steadily(database, |database| database.groups_after(size))?;
-            if groups.is_empty() {
-                break;
-            }
-            for group in groups {
-                if until.is_some_and(|until| group.size > until) {
-                    break;
-                }
-                group.batches.iter().for_each(|frame| bytes.extend_from_slice(frame));
-                bytes.extend_from_slice(&group.commit);
-                size = group.size;
-            }
-        }
-        install.put(number, Form::Plain, &bytes)?;
-    }
-    Ok(())
 }
 
 /// A request that was handed to the collector that leads.
@@ -650,106 +594,4 @@ fn refused(refusal: Refusal, what: &What) -> LedgerError {
             LedgerError::OtherHistory("the collector that leads did not take what was handed over".into())
         }
     }
-}
-
-fn checkpoint_of(writer: &Writer, commit: &[u8]) -> Result<Checkpoint, LedgerError> {
-    match Frame::decode(commit) {
-        Ok((Frame::Commit(commit), _)) => {
-            Ok(Checkpoint::verify(&commit.checkpoint, writer.core.keys.log.verifier())?)
-        }
-        _ => Err(damaged(writer, "a COMMIT of the database cannot be read")),
-    }
-}
-
-fn damaged(writer: &Writer, wrong: &str) -> LedgerError {
-    LedgerError::Damaged { leaf: writer.core.state.range.size(), source: wrong.into() }
-}
-
-fn follow_group(writer: &mut Writer, group: &StoredGroup) -> Result<(), LedgerError> {
-    let mut leaves = Vec::new();
-    for bytes in &group.batches {
-        let leaf = writer.core.state.range.size();
-        match Frame::decode(bytes) {
-            Ok((Frame::Batch(frame), length)) if length == bytes.len() => {
-                leaves.push(writer.core.state.follow(from_frame(leaf, frame.clone())?)?);
-                let _at = writer.core.log.append(&frame)?;
-            }
-            _ if bytes.is_empty() => {
-                return Err(damaged(
-                    writer,
-                    "entries were taken out of the database since this copy was made; remove the folder `ledger`, it is copied again",
-                ));
-            }
-            _ => return Err(damaged(writer, "a BATCH of the database cannot be read")),
-        }
-    }
-    let checkpoint = checkpoint_of(writer, &group.commit)?;
-    if checkpoint != writer.core.state.checkpoint() {
-        return Err(damaged(writer, "a group of the database is not what its checkpoint says"));
-    }
-    let Ok((Frame::Commit(commit), _)) = Frame::decode(&group.commit) else {
-        return Err(damaged(writer, "a COMMIT of the database cannot be read"));
-    };
-    let note = commit.checkpoint.clone();
-    let signed = super::SignedCheckpoint { checkpoint, note };
-    let signed = Arc::new(writer.core.keep(signed, &commit)?);
-    writer.publish(&leaves, &signed)
-}
-
-fn follow_segment(writer: &mut Writer, segment: &StoredSegment) -> Result<(), LedgerError> {
-    let Ok((Frame::State(state), _)) = Frame::decode(&segment.state) else {
-        return Err(damaged(writer, "a STATE of the database cannot be read"));
-    };
-    let own = writer.core.state.to_frame();
-    let is_next = segment.number == writer.core.log.committed_end().segment.next().value();
-    let is_same =
-        state.authors == own.authors && state.log_size == own.log_size && state.log_range == own.log_range;
-    if !is_next || !is_same || state.previous_hash != writer.core.log.content_hash() {
-        return Err(damaged(writer, "a segment of the database does not continue the one before"));
-    }
-    writer.roll_to(state, Finished(Vec::new()))
-}
-
-/// `signature 64 | text`: the log's origin, the request's id, the term, the time in seconds, the acts, a line each.
-fn signed_acts(
-    writer: &Writer,
-    id: &str,
-    term: i64,
-    at: i64,
-    acts: &[Event],
-) -> Result<Vec<u8>, LedgerError> {
-    let acts = serde_json::to_string(acts).map_err(|source| LedgerError::Damaged {
-        leaf: writer.core.state.range.size(),
-        source: source.into(),
-    })?;
-    let text = format!("{}/waiting\n{id}\n{term}\n{at}\n{acts}\n", writer.core.state.slug().log_origin());
-    let mut body = writer.core.keys.collector.raw(text.as_bytes()).to_vec();
-    body.extend_from_slice(text.as_bytes());
-    Ok(body)
-}
-
-/// When the acts were signed, and the acts.
-fn verified_acts(
-    writer: &Writer,
-    id: &str,
-    term: i64,
-    now: i64,
-    body: &[u8],
-) -> Result<(i64, Vec<Event>), Refusal> {
-    let (signature, text) = body.split_first_chunk::<64>().ok_or(Refusal::Unsigned)?;
-    if !writer.core.keys.collector.verifier().verify_bytes(text, signature) {
-        return Err(Refusal::Unsigned);
-    }
-    let text = std::str::from_utf8(text).map_err(|_| Refusal::Unsigned)?;
-    let mut lines = text.split_terminator('\n');
-    let mut line = || lines.next().ok_or(Refusal::Unsigned);
-    let (origin, named, signed_term, at, acts) = (line()?, line()?, line()?, line()?, line()?);
-    if origin != format!("{}/waiting", writer.core.state.slug().log_origin()) || named != id {
-        return Err(Refusal::Unsigned);
-    }
-    let at: i64 = at.parse().map_err(|_| Refusal::Unsigned)?;
-    if signed_term.parse() != Ok(term) || now.saturating_sub(at) > ACTS_SECONDS_MAX {
-        return Err(Refusal::Term);
-    }
-    Ok((at, serde_json::from_str(acts).map_err(|_| Refusal::Unsigned)?))
 }

@@ -18,7 +18,8 @@ use ntk_segment::log::{Options, SegmentLog};
 use ntk_segment::reader::Reader;
 use sick_disk::{SickDisk, Sickness};
 
-use super::writer::{LedgerHandle, open_on};
+use super::handle::LedgerHandle;
+use super::writer::open_on;
 use super::{Appended, Continuation, LedgerError};
 use crate::at_rest;
 use crate::at_rest::source::Source;

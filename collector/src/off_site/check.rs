@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::list::{self, Newest};
 use super::shelf::{Shelf, ShelfError};
 use crate::ledger::LedgerError;
-use crate::ledger::writer::LedgerHandle;
+use crate::ledger::LedgerHandle;
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -14,7 +14,7 @@ use super::list::{self, LeftOut, Newest, Object};
 use super::shelf::{Shelf, ShelfError};
 use crate::encrypt::{EncryptError, Recipients, encrypt};
 use crate::home::HomeError;
-use crate::ledger::writer::LedgerHandle;
+use crate::ledger::LedgerHandle;
 use crate::ledger::{LedgerError, from_frame};
 use crate::prune;
 

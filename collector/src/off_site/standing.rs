@@ -19,7 +19,7 @@ use super::memory::Memory;
 use super::shelf::{self, Shelf, ShelfError};
 use super::target::Target;
 use crate::ledger::LedgerError;
-use crate::ledger::writer::LedgerHandle;
+use crate::ledger::LedgerHandle;
 use crate::practice::Practice;
 use crate::witness::trust::CurrentTrust;
 
