@@ -13,6 +13,7 @@ mod findings;
 mod import;
 mod inventory;
 mod migrate;
+mod keys;
 mod off_site;
 pub mod passphrase;
 mod people;
@@ -118,6 +119,12 @@ pub enum Command {
         /// What to do
         #[command(subcommand)]
         what: at_rest::AtRestCommand,
+    },
+    /// The practice key and the recovery key outside: check a stick or paper, make the file again from words
+    Keys {
+        /// What to do
+        #[command(subcommand)]
+        what: keys::KeysCommand,
     },
     /// Who vouches for the log, signed by the practice key
     Trust {
@@ -315,9 +322,17 @@ pub struct Init {
     /// The need-to-know table to begin with
     #[arg(long, default_value = "small-practice")]
     pub template: String,
-    /// File for the practice key and the recovery key, to be taken away [default: DIR/keys-to-take-away.txt]
+    /// File for the practice key and the recovery key, to be taken away; a second time for a second stick. Each is a
+    /// whole copy and is read back [default: DIR/keys-to-take-away.txt, or none with --keys-on-paper]
     #[arg(long, value_name = "FILE")]
-    pub keys_to: Option<PathBuf>,
+    pub keys_to: Vec<PathBuf>,
+    /// Show both keys once as 24 words each, to be written on paper, and have some of them typed back
+    #[arg(long)]
+    pub keys_on_paper: bool,
+    /// With --keys-on-paper: the words go to whatever reads the output, and the answers come from standard input.
+    /// Never with the output in a file
+    #[arg(long, requires = "keys_on_paper")]
+    pub words_answer: bool,
     /// Who administers what: host=NAME,hypervisor=NAME,network=NAME,backup=NAME
     #[arg(long, value_name = "WHAT=WHO,...")]
     pub administers: Option<String>,

@@ -7,15 +7,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use age::secrecy::ExposeSecret as _;
 use ntk_evidence::act;
 use ntk_evidence::event::Event;
-use ntk_evidence::hash::hex;
 use ntk_evidence::name::{NameError, Slug};
 use ntk_evidence::note::{KeyType, NoteError, NoteSigner};
 use ntk_evidence::time::Moment;
 use ntk_evidence::trust::{TrustError, TrustFile};
-use ntk_evidence::words;
 use serde_json::{Value, json};
 
 use crate::at_rest::source::{self, Secret, Source};
@@ -24,7 +21,9 @@ use crate::authority::{self, Authority, AuthorityError};
 use crate::clock::Clock;
 use crate::config::console::RawConsole;
 use crate::config::{Config, ConfigError, RawConfig};
-use crate::home::{Home, HomeError, random, write_file};
+use crate::home::{Home, HomeError, random, read_text, write_file};
+use crate::keys_file::TakenAway;
+use crate::keys_file::paper::PaperError;
 use crate::ledger::LedgerError;
 use crate::ledger::writer::{self, LedgerKeys};
 use crate::policy::Policy;
@@ -47,8 +46,8 @@ pub struct InitOptions {
     pub timezone: String,
     /// Which table to begin with.
     pub template: String,
-    /// Where the practice key and the recovery key go.
-    pub keys_to: PathBuf,
+    /// Where the practice key and the recovery key go: files of a whole copy each; none where they are on paper alone.
+    pub keys_to: Vec<PathBuf>,
     /// Who administers what.
     pub administers: BTreeMap<String, String>,
     /// Where agents connect.
@@ -75,8 +74,8 @@ pub struct Made {
     pub slug: String,
     /// The practice key in twelve words.
     pub practice_words: String,
-    /// Where the keys to be taken away are.
-    pub keys_to: PathBuf,
+    /// Where the keys to be taken away are, each read back after it was written.
+    pub keys_to: Vec<PathBuf>,
 }
 
 /// A practice could not be made.
@@ -88,6 +87,20 @@ pub enum InitError {
     /// The keys' file exists.
     #[error("`{0}` exists already; name another file for the keys, nothing was changed")]
     KeysThere(String),
+    /// Two copies would be one.
+    #[error("`{0}` is named twice for the keys; name a file on each stick, nothing was changed")]
+    KeysTwice(String),
+    /// Neither a file nor paper.
+    #[error("the keys would be nowhere; name a file for them, or take them on paper")]
+    KeysNowhere,
+    /// A copy is not what was written.
+    #[error(
+        "the keys in `{0}` do not read back as they were written; use another stick, no practice was made"
+    )]
+    KeysNotReadBack(String),
+    /// The words were not copied onto paper.
+    #[error(transparent)]
+    Paper(#[from] PaperError),
     /// No such table.
     #[error("there is no template `{wanted}`; choose one of: {known}")]
     Template {
@@ -130,19 +143,26 @@ pub enum InitError {
 
 /// Makes a practice.
 pub fn init(home: &Home, options: &InitOptions, clock: &Clock) -> Result<Made, InitError> {
-    init_with(home, options, json!({}), clock)
+    init_with(home, options, json!({}), None, clock)
 }
 
+/// Shows the keys to somebody who takes them on paper, and comes back when they are there.
+pub type OnPaper<'p> = &'p mut dyn FnMut(&TakenAway, &TrustFile) -> Result<(), PaperError>;
+
 /// Makes a practice of which the first act says more, such as what was said about a second reviewer.
-pub fn init_with(home: &Home, options: &InitOptions, more: Value, clock: &Clock) -> Result<Made, InitError> {
+pub fn init_with(
+    home: &Home,
+    options: &InitOptions,
+    more: Value,
+    on_paper: Option<OnPaper<'_>>,
+    clock: &Clock,
+) -> Result<Made, InitError> {
     if home.config().exists() {
         return Err(InitError::AlreadyThere(home.dir().display().to_string()));
     }
-    if options.keys_to.exists() {
-        return Err(InitError::KeysThere(options.keys_to.display().to_string()));
-    }
+    check_places(&options.keys_to, on_paper.is_some())?;
     let policy = template(&options.template)?;
-    let text = configuration(home, options)?;
+    let settings = configuration(home, options)?;
     let wanted = secret_at_rest(home, options)?;
     clear_half_made(home)?;
     home.create()?;
@@ -150,7 +170,13 @@ pub fn init_with(home: &Home, options: &InitOptions, more: Value, clock: &Clock)
     let home = &kept(home, wanted, &keys)?;
     let now = clock.now();
     let trust = keys.trust(&options.name, now);
-    keys.write_to_take_away(&options.keys_to, options)?;
+    let away = TakenAway::new(keys.practice_seed, keys.recovery_seed);
+    // Paper first: where nobody gets the words right nothing is left, on no stick either.
+    if let Some(on_paper) = on_paper {
+        on_paper(&away, &trust)?;
+    }
+    let text = away.file(&options.name, &keys.slug, keys.practice.verifier().public_bytes())?;
+    write_copies(&options.keys_to, &text)?;
     let acts = first_acts(&keys, &trust, options, (policy, "# Nobody is listed yet.\n"), more, now);
     let made = Made {
         slug: keys.slug.to_string(),
@@ -158,7 +184,7 @@ pub fn init_with(home: &Home, options: &InitOptions, more: Value, clock: &Clock)
         keys_to: options.keys_to.clone(),
     };
     lay(home, keys, &trust, acts, clock)?;
-    finish(home, &text)?;
+    finish(home, &settings)?;
     Ok(made)
 }
 
@@ -366,25 +392,124 @@ impl Keys {
         write_file(&home.private(file::SERVER), server.certificate.as_bytes(), 0o644)?;
         Ok(home.write_secret(file::SERVER_KEY, server.key.as_bytes())?)
     }
+}
 
-    fn write_to_take_away(&self, path: &Path, options: &InitOptions) -> Result<(), InitError> {
-        let text = format!(
-            "Need-to-Know: keys of {name} ({slug})\n\
-             Take this file away now: to a USB stick or on paper, then delete it here.\n\
-             Whoever holds the practice key decides whom verifiers trust. Whoever holds the recovery key can\n\
-             read what was kept for a rebuild. Nobody can make them again.\n\n\
-             The practice key's public half in twelve words (these may be shown to anybody):\n  {words}\n\n\
-             practice key  {practice}\n  as words: {practice_words}\n\n\
-             recovery key  {recovery}\n  for age: {recovery_age}\n  as words: {recovery_words}\n",
-            name = options.name,
-            slug = self.slug,
-            words = words::of_key(self.practice.verifier().public_bytes()),
-            practice = hex(&self.practice_seed),
-            practice_words = words::secret_to_words(&self.practice_seed),
-            recovery = hex(&self.recovery_seed),
-            recovery_age = recovery::identity(&self.recovery_seed)?.to_string().expose_secret(),
-            recovery_words = words::secret_to_words(&self.recovery_seed),
-        );
-        Ok(write_file(path, text.as_bytes(), 0o600)?)
+fn check_places(places: &[PathBuf], is_on_paper: bool) -> Result<(), InitError> {
+    if places.is_empty() && !is_on_paper {
+        return Err(InitError::KeysNowhere);
+    }
+    for (number, place) in places.iter().enumerate() {
+        if place.exists() {
+            return Err(InitError::KeysThere(place.display().to_string()));
+        }
+        if places.iter().take(number).any(|earlier| earlier == place) {
+            return Err(InitError::KeysTwice(place.display().to_string()));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the keys to each place and reads them back. Where one fails none stays, so that init can be run again.
+fn write_copies(places: &[PathBuf], text: &str) -> Result<(), InitError> {
+    let written = places.iter().try_for_each(|place| write_copy(place, text));
+    if written.is_err() {
+        // None was there before (`check_places`), so each that is there now is ours.
+        places.iter().for_each(|place| drop(std::fs::remove_file(place)));
+    }
+    written
+}
+
+/// Writes the keys to one place and reads them back.
+pub(crate) fn write_copy(place: &Path, text: &str) -> Result<(), InitError> {
+    write_file(place, text.as_bytes(), 0o600)?;
+    let back = zeroize::Zeroizing::new(read_text(place)?);
+    if *back != text || TakenAway::read(&back).is_none() {
+        return Err(InitError::KeysNotReadBack(place.display().to_string()));
+    }
+    Ok(())
+}
+
+/// The trust file that a practice of these two seeds begins with.
+#[cfg(test)]
+pub(crate) fn trust_for_tests(practice: [u8; 32], recovery: [u8; 32], now: Moment) -> TrustFile {
+    let signer = NoteSigner::new("practice", KeyType::Ed25519, &practice).unwrap();
+    let slug = Slug::new("test", signer.verifier().public_bytes()).unwrap();
+    Keys::of(slug, practice, recovery).unwrap().trust("Test", now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(keys_to: Vec<PathBuf>) -> InitOptions {
+        InitOptions {
+            name: "Maple Street".into(),
+            timezone: "America/New_York".into(),
+            template: "small-practice".into(),
+            keys_to,
+            administers: BTreeMap::new(),
+            listen: "127.0.0.1:0".into(),
+            console: None,
+            at_rest: None,
+        }
+    }
+
+    #[test]
+    fn two_copies_are_the_same_whole_file_and_each_reads_back() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (a, b) = (scratch.path().join("a.txt"), scratch.path().join("b.txt"));
+        let home = Home::new(scratch.path().join("collector"));
+        let made = init(&home, &options(vec![a.clone(), b.clone()]), &Clock::system()).unwrap();
+        assert_eq!(made.keys_to, [a.clone(), b.clone()]);
+        let text = read_text(&a).unwrap();
+        assert_eq!(text, read_text(&b).unwrap());
+        let trust = TrustFile::parse(&std::fs::read(home.trust()).unwrap()).unwrap();
+        assert_eq!(crate::keys_file::check(&text, &trust), [crate::keys_file::Found::Ours; 2]);
+    }
+
+    #[test]
+    fn where_one_copy_cannot_be_written_none_stays_and_init_can_be_run_again() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (a, away) = (scratch.path().join("a.txt"), scratch.path().join("not-mounted/b.txt"));
+        let home = Home::new(scratch.path().join("collector"));
+        let failed = init(&home, &options(vec![a.clone(), away]), &Clock::system());
+        assert!(matches!(failed, Err(InitError::Home(HomeError::Write { .. }))));
+        assert!(!a.exists() && !home.config().exists());
+        init(&home, &options(vec![a.clone(), scratch.path().join("b.txt")]), &Clock::system()).unwrap();
+        assert!(a.exists());
+    }
+
+    #[test]
+    fn one_place_named_twice_a_file_that_is_there_and_no_place_at_all_are_refused() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (a, home) = (scratch.path().join("a.txt"), Home::new(scratch.path().join("collector")));
+        let tried = |to| init(&home, &options(to), &Clock::system());
+        assert!(matches!(tried(vec![a.clone(), a.clone()]), Err(InitError::KeysTwice(_))));
+        assert!(matches!(tried(vec![]), Err(InitError::KeysNowhere)));
+        std::fs::write(&a, "mine").unwrap();
+        assert!(matches!(tried(vec![scratch.path().join("b.txt"), a.clone()]), Err(InitError::KeysThere(_))));
+        assert_eq!(std::fs::read_to_string(&a).unwrap(), "mine");
+        assert!(!scratch.path().join("b.txt").exists() && !home.config().exists());
+    }
+
+    #[test]
+    fn words_that_nobody_typed_back_make_no_practice_and_leave_no_copy() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (a, home) = (scratch.path().join("a.txt"), Home::new(scratch.path().join("collector")));
+        let mut refuse = |_: &TakenAway, _: &TrustFile| Err(PaperError::Ended);
+        let failed =
+            init_with(&home, &options(vec![a.clone()]), json!({}), Some(&mut refuse), &Clock::system());
+        assert!(matches!(failed, Err(InitError::Paper(PaperError::Ended))));
+        assert!(!a.exists() && !home.config().exists());
+        let mut words = Vec::new();
+        let mut take = |keys: &TakenAway, _: &TrustFile| {
+            words = crate::keys_file::Secret::BOTH.map(|which| keys.words(which).join(" ")).to_vec();
+            Ok(())
+        };
+        init_with(&home, &options(vec![]), json!({}), Some(&mut take), &Clock::system()).unwrap();
+        let trust = TrustFile::parse(&std::fs::read(home.trust()).unwrap()).unwrap();
+        let text = format!("practice key {}\nrecovery key {}\n", words[0], words[1]);
+        assert_eq!(crate::keys_file::check(&text, &trust), [crate::keys_file::Found::Ours; 2]);
+        assert!(!home.path("keys-to-take-away.txt").exists());
     }
 }

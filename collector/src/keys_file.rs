@@ -1,7 +1,19 @@
-//! The file that `init` wrote to be taken away: practice key and recovery key, in hex or in paper words.
+//! What is taken away at `init`: practice key and recovery key, as a file, in hex, or in paper words.
+//!
+//! Both are 32 random bytes, neither is derived from the other: the practice key is the seed of an Ed25519 key, the
+//! recovery key the secret of an X25519 key of age. So 24 words each carry all that the file holds; its other lines
+//! are made of them and of the trust file.
 
-use ntk_evidence::hash::unhex;
+pub mod paper;
+
+use age::secrecy::ExposeSecret as _;
+use ntk_evidence::hash::{hex, unhex};
+use ntk_evidence::name::Slug;
+use ntk_evidence::note::{KeyType, NoteSigner};
+use ntk_evidence::trust::TrustFile;
 use ntk_evidence::words;
+
+use crate::recovery::{self, RecoveryError};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +25,11 @@ pub enum Secret {
 }
 
 impl Secret {
-    const fn label(self) -> &'static str {
+    /// Both, in the order of the file.
+    pub const BOTH: [Self; 2] = [Self::Practice, Self::Recovery];
+
+    /// What the file calls it.
+    pub const fn label(self) -> &'static str {
         match self {
             Self::Practice => "practice key",
             Self::Recovery => "recovery key",
@@ -29,10 +45,135 @@ pub fn secret(text: &str, which: Secret) -> Option<[u8; 32]> {
     hex.or_else(|| words::secret_from_words(&candidate.split_whitespace().collect::<Vec<_>>().join(" ")))
 }
 
+/// The two keys together.
+#[derive(Clone, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+pub struct TakenAway {
+    practice: [u8; 32],
+    recovery: [u8; 32],
+}
+
+impl std::fmt::Debug for TakenAway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TakenAway(keys withheld)")
+    }
+}
+
+impl TakenAway {
+    /// Of the two seeds.
+    pub const fn new(practice: [u8; 32], recovery: [u8; 32]) -> Self {
+        Self { practice, recovery }
+    }
+
+    /// The two keys of a text; none where one is missing or wrong.
+    pub fn read(text: &str) -> Option<Self> {
+        Some(Self::new(labelled(text, Secret::Practice)??, labelled(text, Secret::Recovery)??))
+    }
+
+    /// The 24 words of one of them.
+    pub fn words(&self, which: Secret) -> Vec<String> {
+        let words = words::secret_to_words(match which {
+            Secret::Practice => &self.practice,
+            Secret::Recovery => &self.recovery,
+        });
+        words.split(' ').map(str::to_owned).collect()
+    }
+
+    /// The file: the same bytes whenever it is made of the same keys.
+    pub fn file(&self, practice: &str, slug: &Slug, public: &[u8; 32]) -> Result<String, RecoveryError> {
+        Ok(format!(
+            "Need-to-Know: keys of {practice} ({slug})\n\
+             Take this file away now: to a USB stick or on paper, then delete it here.\n\
+             Whoever holds the practice key decides whom verifiers trust. Whoever holds the recovery key can\n\
+             read what was kept for a rebuild. Nobody can make them again.\n\n\
+             The practice key's public half in twelve words (these may be shown to anybody):\n  {words}\n\n\
+             practice key  {hex}\n  as words: {practice_words}\n\n\
+             recovery key  {recovery}\n  for age: {recovery_age}\n  as words: {recovery_words}\n",
+            words = words::of_key(public),
+            hex = hex(&self.practice),
+            practice_words = words::secret_to_words(&self.practice),
+            recovery = hex(&self.recovery),
+            recovery_age = recovery::identity(&self.recovery)?.to_string().expose_secret(),
+            recovery_words = words::secret_to_words(&self.recovery),
+        ))
+    }
+}
+
+/// Whether a text holds a practice's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is this practice's.
+    Ours,
+    /// There is one, and it is another's, or cannot be read.
+    Other,
+    /// There is none.
+    Absent,
+}
+
+/// Whether a text, the whole file or one key alone, holds the two keys of a practice, in the order of [`Secret::BOTH`].
+///
+/// A key alone carries no name: it counts as the one that it fits, and where it fits neither as another's practice key.
+pub fn check(text: &str, trust: &TrustFile) -> [Found; 2] {
+    let found = Secret::BOTH.map(|which| match labelled(text, which) {
+        Some(Some(secret)) if is_of(&secret, which, trust) => Found::Ours,
+        Some(_) => Found::Other,
+        None => Found::Absent,
+    });
+    if found != [Found::Absent; 2] {
+        return found;
+    }
+    match secret(text, Secret::Practice) {
+        Some(secret) if is_of(&secret, Secret::Practice, trust) => [Found::Ours, Found::Absent],
+        Some(secret) if is_of(&secret, Secret::Recovery, trust) => [Found::Absent, Found::Ours],
+        Some(_) => [Found::Other, Found::Absent],
+        None => found,
+    }
+}
+
+/// Whether a secret is the one whose public half the trust file names.
+pub fn is_of(secret: &[u8; 32], which: Secret, trust: &TrustFile) -> bool {
+    match which {
+        Secret::Practice => NoteSigner::new(&trust.slug.practice_name(), KeyType::Ed25519, secret)
+            .is_ok_and(|signer| *signer.verifier() == trust.practice_key),
+        Secret::Recovery => {
+            recovery::identity(secret).is_ok_and(|key| key.to_public().to_string() == trust.recovery)
+        }
+    }
+}
+
+/// The key on its own line of the file: none where there is no such line, and none within where it cannot be read.
+fn labelled(text: &str, which: Secret) -> Option<Option<[u8; 32]>> {
+    let line = text.lines().find_map(|line| line.trim().strip_prefix(which.label()))?;
+    Some(secret(line, which))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ntk_evidence::hash::hex;
+
+    fn trust() -> TrustFile {
+        let clock = crate::clock::Clock::system();
+        crate::init::trust_for_tests([1; 32], [2; 32], clock.now())
+    }
+
+    #[test]
+    fn a_file_and_a_key_alone_are_told_from_those_of_another_practice() {
+        let trust = trust();
+        let file = |practice, recovery| {
+            let keys = TakenAway::new([practice; 32], [recovery; 32]);
+            keys.file("X", &trust.slug, trust.practice_key.public_bytes()).unwrap()
+        };
+        assert_eq!(check(&file(1, 2), &trust), [Found::Ours, Found::Ours]);
+        assert_eq!(check(&file(1, 3), &trust), [Found::Ours, Found::Other]);
+        assert_eq!(check(&file(2, 1), &trust), [Found::Other, Found::Other], "exchanged");
+        let alone = |byte| words::secret_to_words(&[byte; 32]);
+        assert_eq!(check(&alone(1), &trust), [Found::Ours, Found::Absent]);
+        assert_eq!(check(&alone(2), &trust), [Found::Absent, Found::Ours]);
+        assert_eq!(check(&alone(3), &trust), [Found::Other, Found::Absent]);
+        assert_eq!(check("nothing", &trust), [Found::Absent, Found::Absent]);
+        let damaged = file(1, 2).replace("practice key  01", "practice key  zz");
+        assert_eq!(check(&damaged, &trust), [Found::Other, Found::Ours]);
+        assert!(TakenAway::read(&damaged).is_none() && TakenAway::read(&file(1, 2)).is_some());
+    }
 
     #[test]
     fn both_keys_are_found_in_the_file_alone_and_in_words() {

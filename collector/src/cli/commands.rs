@@ -7,6 +7,7 @@ use anyhow::{Context as _, anyhow};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use clap::CommandFactory as _;
 use jiff::tz::TimeZone;
+use ntk_evidence::trust::TrustFile;
 use serde_json::{Value, json};
 
 use super::answer::{Usage, given, json, text, with_bar};
@@ -24,9 +25,10 @@ use crate::at_rest::{self, AtRestError};
 use crate::clock::Clock;
 use crate::config::time_stamps::read_certificates;
 use crate::home::{Home, HomeError};
-use crate::init::{AtRestOptions, InitError, InitOptions, init_with};
 use crate::ledger::database::DatabaseError;
 use crate::migrate::MigrateError;
+use crate::init::{AtRestOptions, InitError, InitOptions, OnPaper, init_with};
+use crate::keys_file::TakenAway;
 use crate::practice::{Practice, PracticeError};
 use crate::refill::RefillError;
 use crate::run::{self, LevelHandle, RunError, Starter};
@@ -55,6 +57,7 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
         }
         Command::Check => check(home),
         Command::AtRest { what } => super::at_rest::at_rest(home, what),
+        Command::Keys { what } => super::keys::keys(&home, what),
         command => {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -84,9 +87,13 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
         _ => exit::IO,
     };
     let init = |error: &InitError| match error {
-        InitError::AlreadyThere(_) | InitError::KeysThere(_) => exit::NO,
+        InitError::AlreadyThere(_) | InitError::KeysThere(_) | InitError::Paper(_) => exit::NO,
         InitError::AtRest(error) => of_at_rest(error),
-        InitError::Template { .. } | InitError::Config(_) | InitError::Name(_) => exit::USAGE,
+        InitError::Template { .. }
+        | InitError::Config(_)
+        | InitError::Name(_)
+        | InitError::KeysTwice(_)
+        | InitError::KeysNowhere => exit::USAGE,
         _ => exit::IO,
     };
     if let Some(error) = error.downcast_ref::<AtRestError>() {
@@ -193,12 +200,19 @@ pub(super) fn administers(given: Option<&str>) -> anyhow::Result<BTreeMap<String
 }
 
 fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
+    if args.keys_on_paper {
+        super::keys::must_be_terminal(args.words_answer)?;
+    }
+    let mut keys_to = args.keys_to;
+    if keys_to.is_empty() && !args.keys_on_paper {
+        keys_to.push(home.path("keys-to-take-away.txt"));
+    }
     let administers = administers(args.administers.as_deref())?;
     let options = InitOptions {
         name: args.name,
         timezone: args.timezone,
         template: args.template,
-        keys_to: args.keys_to.unwrap_or_else(|| home.path("keys-to-take-away.txt")),
+        keys_to,
         administers,
         listen: args.listen,
         console: Some(args.console).filter(|at| at != "none"),
@@ -214,14 +228,24 @@ fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
         (None, Some(because)) => json!({"second_reviewer": {"declined": because}}),
         (None, None) => json!({}),
     };
-    let made = init_with(home, &options, second, &Clock::system())?;
+    let is_piped = args.words_answer;
+    let mut show = |keys: &TakenAway, trust: &TrustFile| super::keys::on_paper(keys, trust, is_piped);
+    let on_paper: Option<OnPaper<'_>> = if args.keys_on_paper { Some(&mut show) } else { None };
+    let made = init_with(home, &options, second, on_paper, &Clock::system())?;
     println!("Made {} in {}.", made.slug, home.dir().display());
     println!("Practice key in twelve words: {}", made.practice_words);
     println!("{}", at_rest::sentence(home)?);
     if options.at_rest.is_none() {
         println!("To encrypt it: ntk-collector at-rest on --key passphrase, credential or file:PATH.");
     }
-    println!("Take {} away now (USB stick or paper), then delete it here.", made.keys_to.display());
+    for place in &made.keys_to {
+        println!("Take {} away now (USB stick or paper), then delete it here.", place.display());
+    }
+    if args.keys_on_paper {
+        println!(
+            "The words on paper are the keys: one sheet into the safe, another to somebody independent."
+        );
+    }
     println!("Next: ntk-collector run --config {}", home.config().display());
     Ok(0)
 }
@@ -398,6 +422,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         | Command::Check
         | Command::Api(_)
         | Command::AtRest { .. }
+        | Command::Keys { .. }
         | Command::Completions { .. } => Err(anyhow!("not a request")),
         #[cfg(windows)]
         Command::Service(_) => Err(anyhow!("not a request")),

@@ -68,7 +68,7 @@ pub(super) fn refill(home: &Home, args: Refill) -> anyhow::Result<u8> {
             name: String::new(),
             timezone: args.timezone,
             template: args.template,
-            keys_to: args.keys,
+            keys_to: Vec::new(),
             administers: administers(args.administers.as_deref())?,
             listen: args.listen,
             console: Some(crate::config::console::LISTEN.to_owned()),

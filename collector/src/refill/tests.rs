@@ -153,7 +153,7 @@ fn options(from: &[&Path]) -> RefillOptions {
             name: String::new(),
             timezone: "America/New_York".into(),
             template: "small-practice".into(),
-            keys_to: PathBuf::new(),
+            keys_to: Vec::new(),
             administers: BTreeMap::new(),
             listen: "127.0.0.1:0".into(),
             console: None,

@@ -80,7 +80,7 @@ fn practice(folder: &Path) -> Result<Practice> {
         name: "Maple Street".into(),
         timezone: "America/New_York".into(),
         template: "small-practice".into(),
-        keys_to: folder.join("keys.txt"),
+        keys_to: vec![folder.join("keys.txt")],
         administers: [("host".to_owned(), "us".to_owned())].into(),
         listen: "127.0.0.1:0".into(),
         console: None,

@@ -50,7 +50,7 @@ pub(crate) fn written(folder: &Path, ports: (u16, u16), entries: u64) -> Result<
         name: NAME.into(),
         timezone: scenario.header.timezone.clone(),
         template: "small-practice".into(),
-        keys_to: folder.join("keys.txt"),
+        keys_to: vec![folder.join("keys.txt")],
         administers: [("host".to_owned(), "Northwind IT".to_owned())].into(),
         listen: format!("127.0.0.1:{}", ports.0),
         console: Some(format!("127.0.0.1:{}", ports.1)),

@@ -36,7 +36,7 @@ impl Rig {
             name: "Maple Street".into(),
             timezone: "America/New_York".into(),
             template: "small-practice".into(),
-            keys_to: scratch.path().join("keys.txt"),
+            keys_to: vec![scratch.path().join("keys.txt")],
             administers: [("host".to_owned(), "us".to_owned())].into(),
             listen: "127.0.0.1:0".into(),
             console: None,
