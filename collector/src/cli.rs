@@ -315,6 +315,9 @@ pub struct Init {
     /// File for the practice key and the recovery key, to be taken away [default: DIR/keys-to-take-away.txt]
     #[arg(long, value_name = "FILE")]
     pub keys_to: Option<PathBuf>,
+    /// Where the collector lives; the foot of every report says what follows from it
+    #[arg(long)]
+    pub place: Option<crate::place::Place>,
     /// Who administers what: host=NAME,hypervisor=NAME,network=NAME,backup=NAME
     #[arg(long, value_name = "WHAT=WHO,...")]
     pub administers: Option<String>,

@@ -49,6 +49,7 @@ pub mod off_site;
 pub mod on_site;
 pub mod outside;
 pub mod people;
+pub mod place;
 pub mod policy;
 pub mod poll;
 pub mod practice;

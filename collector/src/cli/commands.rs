@@ -189,6 +189,8 @@ fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
         administers,
         listen: args.listen,
         console: Some(args.console).filter(|at| at != "none"),
+        console_address: None,
+        place: args.place,
         at_rest: args.at_rest.map(|key| AtRestOptions { key, passphrase_file: args.at_rest_passphrase_file }),
     };
     let second = args.second_reviewer.or_else(|| {
