@@ -81,6 +81,12 @@ pub struct Cli {
 pub enum Command {
     /// Make a practice: keys, ledger, configuration
     Init(Init),
+    /// Serve the first-start page of a box: makes the practice with a browser, once, with a code that is printed here
+    FirstStart {
+        /// Where the page listens, and the console afterwards
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7444")]
+        listen: String,
+    },
     /// Make a collector anew after the old one was lost, from what machines kept and what was copied off-site
     Refill(refill::Refill),
     /// Serve agents and the command line until stopped

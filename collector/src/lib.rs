@@ -26,6 +26,7 @@ pub mod engine;
 pub mod escape;
 pub mod export;
 pub mod finding;
+pub mod first_start;
 pub mod follow;
 pub mod history;
 pub mod hold;

@@ -34,6 +34,9 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
     let home = home(&cli)?;
     match cli.command {
         Command::Init(args) => make(&home, args),
+        Command::FirstStart { listen } => {
+            Ok(crate::first_start::first_start(&home, &listen, &Clock::system()).map(|()| 0)?)
+        }
         Command::Refill(args) => super::refill::refill(&home, args),
         Command::Run => run::run(home, level, &Starter::default()).map(|()| 0).map_err(Into::into),
         #[cfg(windows)]
@@ -381,6 +384,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Notice { what } => super::delivery::notice(client, what).await,
         Command::Export(args) => export(client, home, args).await,
         Command::Init(_)
+        | Command::FirstStart { .. }
         | Command::Refill(_)
         | Command::Run
         | Command::Check
