@@ -83,6 +83,12 @@ pub struct Cli {
 pub enum Command {
     /// Make a practice: keys, ledger, configuration
     Init(Init),
+    /// Serve the first-start page of a box: makes the practice with a browser, once, with a code that is printed here
+    FirstStart {
+        /// Where the page listens, and the console afterwards
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7444")]
+        listen: String,
+    },
     /// Make a collector anew after the old one was lost, from what machines kept and what was copied off-site
     Refill(refill::Refill),
     /// Move the ledger into a PostgreSQL database that several collectors share, or back; verified by equal roots
@@ -333,6 +339,8 @@ pub struct Init {
     /// Never with the output in a file
     #[arg(long, requires = "keys_on_paper")]
     pub words_answer: bool,
+    /// Where the collector lives; the foot of every report says what follows from it
+    pub place: Option<crate::place::Place>,
     /// Who administers what: host=NAME,hypervisor=NAME,network=NAME,backup=NAME
     #[arg(long, value_name = "WHAT=WHO,...")]
     pub administers: Option<String>,

@@ -58,6 +58,9 @@ pub struct RawConfig {
     /// Which messages are logged: `info`, `warn`, `ntk_collector=debug`.
     #[serde(default = "default_level")]
     pub log_level: String,
+    /// Where this collector lives: for the reports' footer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<crate::place::Place>,
     /// Who administers host, hypervisor, network and backup: for the reports' footer.
     #[serde(default)]
     pub administers: std::collections::BTreeMap<String, String>,

@@ -213,7 +213,8 @@ async fn nowhere() -> Trouble {
 }
 
 /// Colours and type are those of the report and of mails.
-const CSS: &str = concat!(include_str!("../templates/tokens.css"), include_str!("../templates/console.css"));
+pub(crate) const CSS: &str =
+    concat!(include_str!("../templates/tokens.css"), include_str!("../templates/console.css"));
 const SCRIPT: &str = include_str!("../templates/console.js");
 const ICON: &str = include_str!("../templates/console/icon.svg");
 

@@ -26,6 +26,7 @@ use crate::keys_file::TakenAway;
 use crate::keys_file::paper::PaperError;
 use crate::ledger::LedgerError;
 use crate::ledger::writer::{self, LedgerKeys};
+use crate::place::Place;
 use crate::policy::Policy;
 use crate::practice::file;
 use crate::recovery::{self, RecoveryError};
@@ -54,6 +55,10 @@ pub struct InitOptions {
     pub listen: String,
     /// Where people sign in with a browser; nowhere where absent.
     pub console: Option<String>,
+    /// What links to the console say, where it is not `console`.
+    pub console_address: Option<String>,
+    /// Where the collector lives, if it was said.
+    pub place: Option<Place>,
     /// Whether what is stored is encrypted.
     pub at_rest: Option<AtRestOptions>,
 }
@@ -210,11 +215,15 @@ pub(crate) fn configuration(home: &Home, options: &InitOptions) -> Result<String
         self_check_hours: 24,
         log: "human".into(),
         log_level: "info".into(),
+        place: options.place,
         administers: options.administers.clone(),
         retention: crate::config::Retention::default(),
         off_site: None,
         time_stamps: None,
-        console: options.console.clone().map(|listen| RawConsole { listen, ..RawConsole::default() }),
+        console: options.console.clone().map(|listen| {
+            let address = options.console_address.clone();
+            RawConsole { listen, address, ..RawConsole::default() }
+        }),
         report: None,
         mail: None,
         notices: None,
@@ -268,6 +277,9 @@ pub(crate) fn first_acts(
     });
     if let (Some(init), Some(more)) = (init.as_object_mut(), more.as_object()) {
         init.extend(more.clone());
+    }
+    if let (Some(init), Some(place)) = (init.as_object_mut(), options.place) {
+        init.insert("place".to_owned(), json!(place));
     }
     vec![
         act::event(act::kind::INIT, &time, init),

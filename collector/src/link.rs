@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use secret::{Code, Token};
+pub use secret::{Code, SecretError, Token};
 
 use crate::need_to_know::moment;
 

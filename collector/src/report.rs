@@ -109,6 +109,9 @@ pub struct Footer {
     /// What a time-stamping authority has seen, in one sentence.
     #[serde(default)]
     pub time_stamps: String,
+    /// Where the collector lives, and who can therefore read it, stop it or delete it.
+    #[serde(default)]
+    pub place: String,
     /// Who administers host, hypervisor, network, backup.
     pub administers: BTreeMap<String, String>,
     /// Version of the programs.

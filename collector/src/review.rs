@@ -173,6 +173,7 @@ pub fn review(
             provable_until: provable(published.registry.witnessed.until(trust), &zone),
             outside: outside(practice, published, &zone),
             time_stamps: time_stamps_in_words(&published.registry.stamps, practice, made_at, &zone),
+            place: crate::place::Place::said(practice.config.raw.place).to_owned(),
             administers: practice.config.raw.administers.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },

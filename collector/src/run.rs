@@ -159,7 +159,11 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
     info!(listen = %address, "collector runs");
     starter.is_ready.cancel();
     let change = |what: &str| {
-        let body = json!({"change": what, "version": env!("CARGO_PKG_VERSION")});
+        let mut body = json!({"change": what, "version": env!("CARGO_PKG_VERSION")});
+        if let (Some(body), Some(place)) = (body.as_object_mut(), config.raw.place) {
+            // The file can be changed between two starts; what reports said meanwhile stays in the ledger.
+            body.insert("place".to_owned(), json!(place));
+        }
         act::event(act::kind::CONFIGURATION, app.ledger.now(), body)
     };
     let _appended = app.ledger.act(vec![change("started")]).await?;

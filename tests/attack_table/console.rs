@@ -66,6 +66,14 @@ pub(super) const CONSOLE: &[Attack] = &[
         },
     },
     Attack {
+        id: "first-start",
+        what: "set a new box up from the network before its manager does, or guess the code on its screen",
+        ends: Prevented {
+            how: "nothing is shown or made before the code of this start was typed; after five wrong ones none is right until the box is started again; once the keys were taken away there is no page",
+            test: "first_start::tests::after_five_wrong_codes_the_right_one_opens_nothing_and_nothing_was_made",
+        },
+    },
+    Attack {
         id: "markup",
         what: "name files, computers, accounts, people, tickets, holds, questions or answers with scripts, or with letters that hide",
         ends: Prevented {

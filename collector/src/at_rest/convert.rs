@@ -241,6 +241,8 @@ mod tests {
             administers: [("host".to_owned(), "us".to_owned())].into(),
             listen: "127.0.0.1:0".into(),
             console: None,
+            console_address: None,
+            place: None,
             at_rest: None,
         };
         init(&home, &options, &Clock::system()).unwrap();

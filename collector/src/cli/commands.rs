@@ -38,6 +38,9 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
     let home = home(&cli)?;
     match cli.command {
         Command::Init(args) => make(&home, args),
+        Command::FirstStart { listen } => {
+            Ok(crate::first_start::first_start(&home, &listen, &Clock::system()).map(|()| 0)?)
+        }
         Command::Refill(args) => super::refill::refill(&home, args),
         Command::Migrate(args) => super::migrate::migrate(&home, &args),
         Command::Run => run::run(home, level, &Starter::default()).map(|()| 0).map_err(Into::into),
@@ -216,6 +219,8 @@ fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
         administers,
         listen: args.listen,
         console: Some(args.console).filter(|at| at != "none"),
+        console_address: None,
+        place: args.place,
         at_rest: args.at_rest.map(|key| AtRestOptions { key, passphrase_file: args.at_rest_passphrase_file }),
     };
     let second = args.second_reviewer.or_else(|| {
@@ -416,6 +421,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Notice { what } => super::delivery::notice(client, what).await,
         Command::Export(args) => export(client, home, args).await,
         Command::Init(_)
+        | Command::FirstStart { .. }
         | Command::Refill(_)
         | Command::Migrate(_)
         | Command::Run

@@ -41,6 +41,9 @@ pub struct Refill {
     /// Machines that the practice had: of which nothing is here is said
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     expect: Vec<String>,
+    /// Where the collector lives; the foot of every report says what follows from it
+    #[arg(long)]
+    place: Option<crate::place::Place>,
     /// Who administers what: host=NAME,hypervisor=NAME,network=NAME,backup=NAME
     #[arg(long, value_name = "WHAT=WHO,...")]
     administers: Option<String>,
@@ -72,6 +75,8 @@ pub(super) fn refill(home: &Home, args: Refill) -> anyhow::Result<u8> {
             administers: administers(args.administers.as_deref())?,
             listen: args.listen,
             console: Some(crate::config::console::LISTEN.to_owned()),
+            console_address: None,
+            place: args.place,
             at_rest: args
                 .at_rest
                 .map(|key| AtRestOptions { key, passphrase_file: args.at_rest_passphrase_file }),

@@ -13,6 +13,7 @@ use crate::admin::blocking;
 use crate::admin::{Answer, Failure};
 use crate::app::App;
 use crate::config::console::ConsoleAt;
+use crate::home::{Home, HomeError, write_file};
 use ntk_evidence::act;
 use serde_json::json;
 
@@ -40,6 +41,9 @@ async fn begin(app: &App, at: &ConsoleAt, stop: &CancellationToken) -> Result<Jo
         );
     }
     let serving = tokio::spawn(listener::serve(listener, tls, router(console), stop.clone()));
+    if is_handed_over(&app.practice.home) {
+        return Ok(serving);
+    }
     // To the terminal or journal of whoever starts it, not into the log: it opens the practice, once.
     match set_up_link(app, &at.origin).await {
         Ok(Some(link)) => println!(
@@ -63,4 +67,17 @@ pub async fn set_up_link(app: &App, origin: &str) -> Answer<Option<String>> {
     let Some(token) = made.await? else { return Ok(None) };
     crate::admin::record(app, act::kind::ACCOUNT, json!({"step": "link_made", "for": "set-up"})).await?;
     Ok(Some(format!("{origin}/set-up/{token}")))
+}
+
+/// Name of the file under `private/` that says so.
+const HANDED_OVER: &str = "set-up-link-handed-over";
+
+/// Notes that somebody already has the set-up link, so that the collector's next start makes no other in its place.
+pub fn hand_over(home: &Home) -> Result<(), HomeError> {
+    write_file(&home.private(HANDED_OVER), b"", 0o600)
+}
+
+/// Whether somebody has it: said once, so that a later start prints another one for whoever lost it.
+fn is_handed_over(home: &Home) -> bool {
+    std::fs::remove_file(home.private(HANDED_OVER)).is_ok()
 }

@@ -40,6 +40,8 @@ impl Rig {
             administers: [("host".to_owned(), "us".to_owned())].into(),
             listen: "127.0.0.1:0".into(),
             console: None,
+            console_address: None,
+            place: None,
             at_rest: None,
         };
         init(&Home::new(scratch.path().join("collector")), &options, &Self::clock(NOW)).unwrap();

@@ -55,6 +55,8 @@ impl Rig {
             administers: [("host".to_owned(), "us".to_owned())].into(),
             listen: "127.0.0.1:0".into(),
             console: None,
+            console_address: None,
+            place: None,
             at_rest: is_encrypted.then_some(AtRestOptions { key, passphrase_file: None }),
         };
         init(&home, &options, &clock()).unwrap();

@@ -157,6 +157,8 @@ fn options(from: &[&Path]) -> RefillOptions {
             administers: BTreeMap::new(),
             listen: "127.0.0.1:0".into(),
             console: None,
+            console_address: None,
+            place: None,
             at_rest: None,
         },
         keys: format!("practice key  {}\nrecovery key  {}\n", hex(&PRACTICE), hex(&RECOVERY)),

@@ -57,6 +57,7 @@ fn footer(policy: &Policy, roster: &Roster) -> Footer {
         time_stamps: "CN=TSA stamped the log at size 40 at 2026-11-23T10:58:00Z by its own clock.".to_owned(),
         provable_until: "Witnessed inside until Monday 05:58, outside until Sunday 18:00: nothing before that can be changed without being noticed.".to_owned(),
         outside: "A copy outside this machine, encrypted to the recovery key, reaches 18,000 entries of the log.".to_owned(),
+        place: crate::place::Place::PracticeServer.sentence().to_owned(),
         administers: [("host", "Northwind IT"), ("network", "Northwind IT"), ("backup", "Northwind IT")]
             .map(|(what, who)| (what.to_owned(), who.to_owned()))
             .into(),

@@ -54,6 +54,8 @@ pub(crate) fn written(folder: &Path, ports: (u16, u16), entries: u64) -> Result<
         administers: [("host".to_owned(), "Northwind IT".to_owned())].into(),
         listen: format!("127.0.0.1:{}", ports.0),
         console: Some(format!("127.0.0.1:{}", ports.1)),
+        console_address: None,
+        place: None,
         at_rest: None,
     };
     init(&home, &options, &clock)?;

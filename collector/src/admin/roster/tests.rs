@@ -60,6 +60,8 @@ impl Rig {
             administers: [("host".to_owned(), "us".to_owned())].into(),
             listen: "127.0.0.1:0".into(),
             console: None,
+            console_address: None,
+            place: None,
             at_rest: None,
         };
         let clock = Clock::fixed(Moment::parse("2026-11-22T12:00:00Z").unwrap());

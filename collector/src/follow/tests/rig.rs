@@ -99,6 +99,8 @@ impl Desk {
             administers: [("host".to_owned(), "us".to_owned())].into(),
             listen: "127.0.0.1:0".into(),
             console: None,
+            console_address: None,
+            place: None,
             at_rest: None,
         };
         init(&home, &options, &clock()).unwrap();

@@ -498,6 +498,7 @@ impl Sheet<'_, '_> {
         let mut facts = Vec::new();
         let administers = administers(self.report);
         for (name, value) in [
+            ("Where this is kept", footer.place.trim_end_matches('.')),
             ("Administered by", administers.as_str()),
             ("Root of the log", footer.root.as_str()),
             ("First entry", footer.first_entry.as_deref().unwrap_or_default()),
