@@ -36,6 +36,7 @@ mod mutations;
 mod newer;
 mod off_site;
 mod one_person;
+mod packages;
 mod people;
 mod policy;
 mod postgres;
