@@ -11,6 +11,7 @@ mod bundle;
 mod captured;
 mod commission;
 mod console;
+mod container;
 mod crash;
 mod custody;
 mod database;
