@@ -26,6 +26,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("mail.from", "\"reviews@example.com\""),
     ("mail.to", "[\"manager@example.net\"]"),
     ("mail.encrypt_to", "[]"),
+    ("mail.details", "false"),
     ("mail.link", "\"https://collector.example:7444\""),
     ("notices.mail", "[\"manager@example.net\"]"),
     ("notices.webhook", "\"https://gateway.example.com/sms\""),
