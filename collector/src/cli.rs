@@ -105,7 +105,7 @@ pub enum Command {
     /// Prove that a start would work
     Check,
     /// What runs, who is connected, what was refused
-    Status(Json),
+    Status(StatusArgs),
     /// Print the numbers that a monitoring system watches, as Prometheus reads them; they name no person and no path
     Metrics,
     /// What programs can ask for over HTTP: the same as these commands; as OpenAPI with --json
@@ -314,6 +314,16 @@ pub struct Json {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    form: Json,
+    /// End with 1 where no collector runs, instead of looking at what lies there
+    #[arg(long)]
+    running: bool,
 }
 
 /// `init`.

@@ -5,6 +5,8 @@
 
 pub mod console;
 pub mod delivery;
+#[cfg(test)]
+mod example;
 pub mod m365;
 pub mod reload;
 pub mod store;
@@ -26,6 +28,7 @@ use time_stamps::{TimeStampSection, TimeStamps};
 /// The configuration as it stands in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RawConfig {
     /// The practice's full name, as it stands on reports.
     pub practice: String,
@@ -96,6 +99,7 @@ pub struct RawConfig {
 /// `[retention]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Retention {
     /// Entries of agents are removed after so many months; notes and leaf hashes stay.
     #[serde(default = "default_raw_months")]

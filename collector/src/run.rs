@@ -158,6 +158,8 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
     let _reload = watch_config(&app, level);
     info!(listen = %address, "collector runs");
     starter.is_ready.cancel();
+    #[cfg(unix)]
+    let signs = tokio::spawn(system::signs::tell(stop.clone()));
     let change = |what: &str| {
         let mut body = json!({"change": what, "version": env!("CARGO_PKG_VERSION")});
         if let (Some(body), Some(place)) = (body.as_object_mut(), config.raw.place) {
@@ -222,6 +224,8 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
         let _ = retention.await;
         let _ = rounds.await;
         let _ = once.await;
+        #[cfg(unix)]
+        let _ = signs.await;
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());

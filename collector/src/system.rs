@@ -2,6 +2,8 @@
 //! to stop. One file a system, each with the same face; the rest of the collector does not know on which it runs.
 
 pub mod sddl;
+#[cfg(unix)]
+pub mod signs;
 
 /// How [`connect`] fails where a collector runs and this account must not talk to it; every other failure means that none runs.
 pub const NOT_OURS: std::io::ErrorKind = std::io::ErrorKind::ConnectionAborted;

@@ -312,6 +312,22 @@ pub(super) const LINUX: &[Attack] = &[
         },
     },
     Attack {
+        id: "purged",
+        what: "remove or purge the packages, so that the ledger goes with them",
+        ends: Prevented {
+            how: "purge keeps ledger, keys and configuration unless a file below /etc says otherwise, and an agent's folder in which entries wait. Files deleted by hand are another matter: the copy outside and the machines keep theirs",
+            test: "packages::packages_live_in_a_fresh_debian_and_leave_only_the_ledger",
+        },
+    },
+    Attack {
+        id: "older-version",
+        what: "install an older version over a newer one, so that it misreads what is there",
+        ends: Prevented {
+            how: "the package refuses with a sentence and changes nothing; what runs goes on. A program that is copied by hand is told by its hash in the health entries",
+            test: "packages::packages_live_in_a_fresh_debian_and_leave_only_the_ledger",
+        },
+    },
+    Attack {
         id: "outbox",
         what: "delete the mails that wait to be sent",
         ends: Seen {

@@ -59,6 +59,10 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
             Ok(0)
         }
         Command::Check => check(home),
+        Command::Status(args) if args.running && !crate::system::answers(&home) => {
+            eprintln!("no collector runs here");
+            Ok(1)
+        }
         Command::AtRest { what } => super::at_rest::at_rest(home, what),
         Command::Keys { what } => super::keys::keys(&home, what),
         command => {
@@ -349,7 +353,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
     match command {
         Command::Status(args) => {
             let body = json(&client.get("/v1/status", &[]).await?)?;
-            if args.json {
+            if args.form.json {
                 println!("{body}")
             } else {
                 print::status(&body)

@@ -12,6 +12,7 @@ pub const LISTEN: &str = "127.0.0.1:7444";
 /// The section as it stands in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RawConsole {
     /// Where it listens: `address:port`.
     #[serde(default = "default_listen")]

@@ -19,6 +19,7 @@ const ADDRESSEES_MAX: usize = 16;
 /// `[report]` as it stands in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReportSection {
     /// Day of the week on which the review of the week before is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,6 +35,7 @@ pub struct ReportSection {
 /// `[mail]` as it stands in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MailSection {
     /// Host name of the mail server.
     pub server: String,
@@ -67,6 +69,7 @@ pub struct MailSection {
 /// `[notices]` as it stands in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NoticesSection {
     /// Who is told by mail, over the server of `[mail]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -7,6 +7,7 @@ use super::time_stamps::AuthorityUrl;
 /// `[m365]` as it stands in the file. The application's secret is set by `ntk-collector poll m365 --set-secret`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct M365Section {
     /// The tenant: its id, or a domain of it.
     pub tenant: String,

@@ -12,6 +12,7 @@ const LEASE_SECONDS: u64 = 10;
 /// `[store]` as it stands in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StoreSection {
     /// Where the database is: `host=db-1,db-2 user=ntk dbname=ntk`. Of several hosts the one that can be written to is used.
     pub postgres: String,

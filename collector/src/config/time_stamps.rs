@@ -11,6 +11,7 @@ const CERTIFICATES_BYTES_MAX: u64 = 256 << 10;
 /// `[time_stamps]` as it stands in the file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TimeStampSection {
     /// Where the authority answers: `http://` is usual, because each answer is signed and names what was asked.
     pub url: String,

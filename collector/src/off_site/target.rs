@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The section as written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RawOffSite {
     /// `/mnt/backup/ntk`, `sftp://user@host:22/path` or `s3://bucket/prefix`. Never with a password in it.
     pub to: String,
