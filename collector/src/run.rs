@@ -164,6 +164,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
     let rounds = tokio::spawn(witness::rounds::run(app.clone(), stop.clone()));
     let stamps = tokio::spawn(time_stamp::ask::run(app.clone(), stop.clone()));
     let deliveries = tokio::spawn(crate::delivery::task::run(app.clone(), stop.clone()));
+    let looks = tokio::spawn(crate::disk::run(app.clone(), stop.clone()));
     let polls = tokio::spawn(crate::poll::run(app.clone(), stop.clone()));
     let silences = tokio::spawn(silence::task::run(app.clone(), ear, stop.clone()));
     let mut agents =
@@ -199,6 +200,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
         stamps.abort_handle(),
         deliveries.abort_handle(),
         polls.abort_handle(),
+        looks.abort_handle(),
     ];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     running.extend(console.as_ref().map(JoinHandle::abort_handle));
@@ -223,6 +225,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
         let _ = stamps.await;
         let _ = deliveries.await;
         let _ = polls.await;
+        let _ = looks.await;
     };
     if tokio::time::timeout(DRAIN_AT_MOST, drained).await.is_err() {
         running.into_iter().for_each(|task| task.abort());
