@@ -17,6 +17,7 @@ use crate::bundles::work::Works;
 use crate::clock::Clock;
 use crate::delivery::task::Outgoing;
 use crate::desk::Desk;
+use crate::disk::Disk;
 use crate::follow::{FollowError, Follower, Lookup, Progress, Writing};
 use crate::home::Home;
 use crate::ingest::Refusals;
@@ -116,6 +117,8 @@ pub struct App {
     pub trust: CurrentTrust,
     /// The copy outside this machine.
     pub off_site: OffSite,
+    /// What is free on the disk.
+    pub disk: Disk,
     /// What is sent out by itself.
     pub outgoing: Outgoing,
     /// Who is asked where names lead to.
@@ -188,6 +191,7 @@ impl Working {
             outgoing: Outgoing::open(&practice.home, practice.config.delivery.clone())
                 .map_err(PracticeError::Home)?,
             off_site: OffSite::new(Arc::clone(&practice), handle.clone(), trust.clone()),
+            disk: Disk::open(&practice.home),
             desk: Desk::new(handle.clone(), lookup.clone()),
             reviewers: Arc::new(Reviewers::new(practice.home.clone())),
             accounts: Arc::new(Accounts::new(practice.home.clone())),

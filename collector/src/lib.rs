@@ -21,6 +21,7 @@ pub mod coverage;
 pub mod delivery;
 pub mod departure;
 pub mod desk;
+pub mod disk;
 pub mod encrypt;
 pub mod engine;
 pub mod escape;

@@ -38,6 +38,8 @@ pub enum Kind {
     NewAdministrator,
     /// Mail goes on to another address.
     MailForward,
+    /// The collector's disk is full soon.
+    DiskRunsOut,
     /// Nothing came of a mail service's log for a day.
     ServiceSilent,
 }
@@ -62,9 +64,11 @@ impl Kind {
             | Self::SelfCheck
             | Self::Stopped
             | Self::OutboxRemoved => InQuietHours::Comes,
-            Self::Silent | Self::NewAdministrator | Self::MailForward | Self::ServiceSilent => {
-                InQuietHours::Waits
-            }
+            Self::Silent
+            | Self::NewAdministrator
+            | Self::MailForward
+            | Self::DiskRunsOut
+            | Self::ServiceSilent => InQuietHours::Waits,
         }
     }
 
@@ -105,6 +109,7 @@ impl Kind {
             Self::MailForward => {
                 ("Mail is now sent on to another address", "Mail is now sent on to other addresses")
             }
+            Self::DiskRunsOut => ("The collector’s disk is full soon", "The collector’s disk is full soon"),
             Self::ServiceSilent => (
                 "No record came from the mail service for a day",
                 "No records came from the mail service for days",
@@ -130,6 +135,9 @@ impl Kind {
             Self::Silent => "Machines (ntk-collector status); ask whether the power or the network was off",
             Self::NewAdministrator | Self::MailForward => {
                 "Findings and People (ntk-collector findings, ntk-collector inventory --all)"
+            }
+            Self::DiskRunsOut => {
+                "how long it lasts (ntk-collector status); a larger disk, or room on this one"
             }
             Self::ServiceSilent => {
                 "whether its audit log is still switched on and the application still let in (ntk-collector poll m365)"
@@ -228,6 +236,7 @@ mod tests {
             Kind::Silent,
             Kind::NewAdministrator,
             Kind::MailForward,
+            Kind::DiskRunsOut,
         ];
         let at: Timestamp = "2026-11-28T04:40:00Z".parse().unwrap();
         let sign = |kind, key: &str| Sign { kind, key: key.into(), at, leaf: 1 };
@@ -248,6 +257,6 @@ mod tests {
             assert!(!said.to_lowercase().contains(word), "RP-3: `{word}` in {said}");
         }
         let mixed = Notice { signs: all.map(|kind| sign(kind, "a")).to_vec() };
-        assert_eq!(mixed.title(), "Need-to-Know: 10 things to look at now");
+        assert_eq!(mixed.title(), "Need-to-Know: 11 things to look at now");
     }
 }

@@ -4,6 +4,7 @@
 //! <to>/<slug>/segments/<20-digit number>.<seg|segz|segp>.age   a segment's file as on a plain disk, encrypted
 //! <to>/<slug>/newest.json                                      what is there, and the checkpoint it leads to ([`list`])
 //! <to>/<slug>/trust.txt                                        the trust file
+//! <to>/<slug>/settings-<16 hex digits>.age                     what no segment holds ([`settings`])
 //! ```
 //! Nothing here can be read without the recovery key, which was taken away at `init`: not by whoever holds the copy, and not
 //! by this collector. `off-site.json` in the collector's own folder remembers the list that was written last, so that
@@ -30,6 +31,7 @@ mod http;
 pub mod list;
 pub mod memory;
 mod s3;
+pub mod settings;
 mod sftp;
 pub mod shelf;
 mod standing;

@@ -41,6 +41,7 @@ use crate::roster::Roster;
 use crate::second::{SecondStep, Standing};
 
 mod gone;
+mod settings;
 mod source;
 mod walk;
 
@@ -209,7 +210,12 @@ pub fn refill(
         }
     }
     let facts = facts(&options, &found, &filling);
-    let gone = sentences(&facts);
+    let mut gone = sentences(&facts);
+    let (copied, refused) = settings::found(&sources, &recovery);
+    gone.extend(refused);
+    if let Some(copied) = copied {
+        gone.push(settings::put_back(home, &copied).map_err(InitError::from)?);
+    }
     let body = body(&facts, &found, &before, &gone);
     let handle = filling.handle.clone();
     let mut acts = vec![act::event(act::kind::REFILLED, handle.now(), body)];

@@ -252,6 +252,7 @@ async fn lead(app: App, ear: Ear, stop: CancellationToken) {
         crate::off_site::task::run(app.clone(), stop.clone()),
         time_stamp::ask::run(app.clone(), stop.clone()),
         crate::delivery::task::run(app.clone(), stop.clone()),
+        crate::disk::run(app.clone(), stop.clone()),
         crate::poll::run(app.clone(), stop.clone()),
         silence::task::run(app.clone(), ear, stop.clone()),
     );

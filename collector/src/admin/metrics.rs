@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use ntk_evidence::time::Moment;
 
 use crate::app::App;
+use crate::disk::Forecast;
 use crate::ledger::registry::Checked;
 use crate::off_site::Standing;
 use crate::witness::Until;
@@ -41,6 +42,8 @@ struct Numbers {
     witnessed: Until,
     /// The copy outside.
     off_site: Standing,
+    /// The disk, where the system tells.
+    disk: Option<Forecast>,
 }
 
 /// `GET /v1/metrics`.
@@ -67,6 +70,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
         stamps_failed: app.practice.config.time_stamps.as_ref().map(|_| app.stamping.so_far().failed),
         witnessed: registry.witnessed.until(&app.trust.now().0),
         off_site: app.off_site.standing(),
+        disk: app.disk.forecast(app.ledger.clock().now()),
     };
     ([(header::CONTENT_TYPE, MEDIA_TYPE)], text(&numbers)).into_response()
 }
@@ -181,6 +185,28 @@ fn text(numbers: &Numbers) -> String {
         "When a copy last came to its end.",
         time(off_site.succeeded.as_deref().and_then(Moment::parse)),
     );
+    let disk = numbers.disk;
+    let per_day = |disk: Forecast| disk.per_day_bytes;
+    for (name, help, value) in [
+        (
+            "ntk_disk_free_bytes",
+            "What is free below the collector's folder.",
+            disk.map(|disk| disk.free_bytes),
+        ),
+        (
+            "ntk_disk_size_bytes",
+            "Size of the file system of the collector's folder.",
+            disk.map(|disk| disk.total_bytes),
+        ),
+        ("ntk_disk_growth_bytes_per_day", "By how much a day it fills.", disk.and_then(per_day)),
+        (
+            "ntk_disk_lasts_days",
+            "Whole days until it is full at that growth.",
+            disk.and_then(|disk| disk.days),
+        ),
+    ] {
+        metric(name, "gauge", help, alone(value.map(i128::from)));
+    }
     text
 }
 
@@ -247,6 +273,7 @@ mod tests {
                 failing_since: Some("2026-11-27T20:00:00Z".into()),
                 ..Standing::default()
             },
+            disk: Some(Forecast { free_bytes: 70, total_bytes: 100, per_day_bytes: Some(10), days: Some(7) }),
         };
         let said = text(&numbers);
         has_the_form(&said);
@@ -269,7 +296,11 @@ mod tests {
             ntk_off_site_configured 1
             ntk_off_site_failing 1
             ntk_off_site_log_size 40
-            ntk_off_site_success_timestamp_seconds 1795806000"#]]
+            ntk_off_site_success_timestamp_seconds 1795806000
+            ntk_disk_free_bytes 70
+            ntk_disk_size_bytes 100
+            ntk_disk_growth_bytes_per_day 10
+            ntk_disk_lasts_days 7"#]]
         .assert_eq(&samples.join("\n"));
     }
 

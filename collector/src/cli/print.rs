@@ -76,6 +76,9 @@ pub(super) fn status(body: &Value) {
             at(stream, "/since")
         );
     }
+    if let Some(disk) = body.get("disk").filter(|disk| !disk.is_null()) {
+        println!("{}", crate::disk::sentence_of(disk));
+    }
     println!("{}", off_site(body.pointer("/off_site").unwrap_or(&Value::Null)));
     println!("{}", time_stamps(body.pointer("/time_stamps").unwrap_or(&Value::Null)));
     let refusals: Vec<String> = body

@@ -110,6 +110,9 @@ pub struct Registry {
     /// The copy outside, as far as acts say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off_site: Option<Recorded>,
+    /// How long the disk lasts, as far as acts say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<crate::disk::Recorded>,
     /// Links, notices, signatures, assessments.
     #[serde(default, skip_serializing_if = "Shared::is_empty")]
     pub people: Shared,
@@ -206,6 +209,10 @@ impl Registry {
             }
             act::kind::OFF_SITE => {
                 self.off_site.get_or_insert_default().apply(&event.time, &body);
+                None
+            }
+            act::kind::DISK => {
+                self.disk.get_or_insert_default().apply(&event.time, &body);
                 None
             }
             act::kind::DELIVERY => {

@@ -91,6 +91,9 @@ impl Signs {
             act::kind::SELF_CHECK if body.get("passed").and_then(Value::as_bool) == Some(false) => {
                 vec![place.own(Kind::SelfCheck)]
             }
+            act::kind::DISK if body.get("step").and_then(Value::as_str) == Some("runs_out") => {
+                vec![place.own(Kind::DiskRunsOut)]
+            }
             act::kind::SILENCE => {
                 let Ok(silence) = serde_json::from_value::<Silence>(body.clone()) else { return Vec::new() };
                 self.silence(place, silence, silent_machines).into_iter().collect()
@@ -267,6 +270,8 @@ mod tests {
             (acted(act::kind::SELF_CHECK, json!({"passed": false})), vec![Kind::SelfCheck]),
             (acted(act::kind::SELF_CHECK, json!({"passed": true})), vec![]),
             (acted(act::kind::DELIVERY, json!({"step": "missing"})), vec![Kind::OutboxRemoved]),
+            (acted(act::kind::DISK, json!({"step": "runs_out"})), vec![Kind::DiskRunsOut]),
+            (acted(act::kind::DISK, json!({"step": "seen"})), vec![]),
             (acted(act::kind::ROSTER, json!({"text": ""})), vec![]),
         ];
         let mut signs = Signs::default();

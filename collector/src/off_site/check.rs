@@ -69,6 +69,16 @@ pub fn check(
         }
         known.insert(name, ());
     }
+    match &listed.settings {
+        None => found.faults.push("the settings are not there: `off-site now` sends them".to_owned()),
+        Some(object) => {
+            let whole =
+                shelf.get(&object.name())?.is_some_and(|bytes| Hash::of(&bytes).to_hex() == object.sha256);
+            if !whole {
+                found.faults.push(format!("`{}` is missing or not what was sent", object.name()));
+            }
+        }
+    }
     found.faults.extend(
         listed.left_out.iter().map(|left| format!("segment {} is not there: {}", left.number, left.why)),
     );

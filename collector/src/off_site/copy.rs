@@ -10,12 +10,14 @@ use ntk_segment::frame::Frame;
 use ntk_segment::pointer::{Pointer, SegmentNumber};
 use ntk_segment::reader::{Form, Reader};
 
-use super::list::{self, LeftOut, Newest, Object};
+use super::list::{self, LeftOut, Newest, Object, SettingsObject};
+use super::settings::Signed;
 use super::shelf::{Shelf, ShelfError};
 use crate::encrypt::{EncryptError, Recipients, encrypt};
 use crate::home::HomeError;
 use crate::ledger::LedgerHandle;
 use crate::ledger::{LedgerError, from_frame};
+use crate::practice::PracticeError;
 use crate::prune;
 
 /// After so many objects the list is written, so that a crash costs no more than these.
@@ -39,6 +41,9 @@ pub enum CopyError {
     /// There is no recovery key.
     #[error("the trust file names no recovery key: sign one that does with `ntk-collector trust sign`")]
     NoRecipient,
+    /// The settings.
+    #[error("the settings could not be signed for the off-site copy")]
+    Practice(#[from] PracticeError),
     /// Working memory.
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -78,6 +83,7 @@ impl CopyError {
             Self::Shelf(error) => error.word(),
             Self::Segment(_) | Self::Ledger(_) => "ledger",
             Self::Encrypt(_) | Self::NoRecipient => "recovery_key",
+            Self::Practice(_) => "settings",
             Self::Home(_) => "io",
             Self::List(_) => "list",
             Self::OtherHistory(_) => "other_history",
@@ -95,6 +101,8 @@ pub struct Run<'a> {
     pub trust: &'a str,
     /// The recovery key's public half, `age1...`.
     pub recovery: &'a str,
+    /// What stands beside the ledger.
+    pub settings: &'a Signed,
     /// The place.
     pub shelf: &'a dyn Shelf,
     /// The list that was written there last, as far as is remembered here.
@@ -136,6 +144,7 @@ impl Run<'_> {
         let (total, mut n_sent, mut n_replaced) = (size(finished.len()), 0_u64, 0_u64);
         let mut spans = None;
         let (mut replaced, mut unlisted) = (self.left_behind(&there, &list, &reader, &mut spans)?, 0_usize);
+        replaced.extend(self.send_settings(&mut list, &to)?);
         for (done, (number, form)) in (0_u64..).zip(&finished) {
             (self.tell)(done, total);
             let before = list.object(number.value()).cloned();
@@ -247,6 +256,29 @@ impl Run<'_> {
         let name = object.name();
         self.shelf.put(&name, &sealed)?;
         Ok(Some(object))
+    }
+
+    /// Sends the settings where they are others than there; the name of those that they replace.
+    fn send_settings(&self, list: &mut Newest, to: &Recipients) -> Result<Option<String>, CopyError> {
+        let before = list.settings.take();
+        if let Some(there) = &before
+            && there.files_sha256 == self.settings.files_sha256
+            && there.recipient == self.recovery
+            && self.shelf.get(&there.name())?.is_some_and(|bytes| Hash::of(&bytes).to_hex() == there.sha256)
+        {
+            list.settings = before;
+            return Ok(None);
+        }
+        let sealed = encrypt(&self.settings.plain, to)?;
+        let object = SettingsObject {
+            recipient: self.recovery.to_owned(),
+            sha256: Hash::of(&sealed).to_hex(),
+            files_sha256: self.settings.files_sha256.clone(),
+        };
+        let name = object.name();
+        self.shelf.put(&name, &sealed)?;
+        list.settings = Some(object);
+        Ok(before.map(|before| before.name()).filter(|before| *before != name))
     }
 
     /// Makes the list say what is there now, and only then removes what pruned forms replaced.

@@ -36,6 +36,9 @@ pub struct Newest {
     pub checkpoint: String,
     /// Every segment that is there, by number.
     pub segments: Vec<Object>,
+    /// The settings as they lie there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<SettingsObject>,
     /// Segments that are not there and why, by number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
@@ -58,6 +61,24 @@ pub struct Object {
     pub plain_bytes: u64,
     /// SHA-256 of the plain file, hex.
     pub plain_sha256: String,
+}
+
+/// The settings as they lie there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsObject {
+    /// The age recipient that they were encrypted to.
+    pub recipient: String,
+    /// SHA-256 of the encrypted object, hex.
+    pub sha256: String,
+    /// SHA-256 of the names and texts in it, hex.
+    pub files_sha256: String,
+}
+
+impl SettingsObject {
+    /// Its name from the top.
+    pub fn name(&self) -> String {
+        format!("settings-{}.age", self.files_sha256.get(..16).unwrap_or_default())
+    }
 }
 
 /// A segment that was not copied.
@@ -111,6 +132,7 @@ impl Newest {
             log_root: empty_root().to_base64(),
             checkpoint: String::new(),
             segments: Vec::new(),
+            settings: None,
             left_out: Vec::new(),
         }
     }
@@ -131,6 +153,10 @@ impl Newest {
         let is_hash = |text: &String| Hash::from_hex(text).is_ok();
         if list.segments.iter().any(|object| !is_hash(&object.sha256) || !is_hash(&object.plain_sha256)) {
             return wrong("a hash is not 64 hex digits");
+        }
+        let is_settings = |object: &SettingsObject| is_hash(&object.sha256) && is_hash(&object.files_sha256);
+        if !list.settings.as_ref().is_none_or(is_settings) {
+            return wrong("a hash of the settings is not 64 hex digits");
         }
         let mut numbers = list.segments.iter().map(|object| object.number);
         let mut before = numbers.next();

@@ -16,6 +16,7 @@ use super::check::{CheckError, Found, check};
 use super::copy::{Copied, CopyError, Run};
 use super::list::{self, Newest};
 use super::memory::Memory;
+use super::settings::Settings;
 use super::shelf::{self, Shelf, ShelfError};
 use super::target::Target;
 use crate::ledger::LedgerError;
@@ -206,7 +207,11 @@ impl OffSite {
             memory.list = Some(list.clone());
             memory.write(home)
         };
+        let (now, leaves) = (self.0.ledger.now(), self.0.ledger.published().checkpoint.checkpoint.size);
+        let settings = Settings::gather(home, self.0.ledger.slug(), now, leaves)?;
+        let settings = settings.sign(&self.0.practice.ledger_keys()?.collector);
         let run = Run {
+            settings: &settings,
             ledger: &self.0.ledger,
             trust: &trust_text,
             recovery: &trust.recovery,

@@ -29,6 +29,8 @@ const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 pub(super) struct Source {
     /// The folder, for messages.
     pub(super) folder: PathBuf,
+    /// Where its files lie: this folder, or the practice's own in it.
+    pub(super) place: PathBuf,
     /// Whose segments.
     pub(super) kind: Kind,
     /// The trust file that lay beside them, of the same practice key.
@@ -92,7 +94,7 @@ impl Source {
         let place = place.ok_or_else(|| RefillError::NoSource(folder.to_owned()))?;
         let trust = trust(&place, practice)?;
         let segments = listed(&place.join("segments"))?;
-        Ok(Self { folder: folder.to_owned(), kind: Kind::OldLedger, trust, segments })
+        Ok(Self { folder: folder.to_owned(), place, kind: Kind::OldLedger, trust, segments })
     }
 
     /// How many segments there are.
@@ -198,7 +200,7 @@ fn package(folder: &Path, practice: &[u8; 32]) -> Result<Source, RefillError> {
         segments.entry(number).or_default().extend(paths);
     }
     let kind = Kind::Package(Box::new(Package { author, receipt, seen }));
-    Ok(Source { folder: folder.to_owned(), kind, trust, segments })
+    Ok(Source { folder: folder.to_owned(), place: folder.to_owned(), kind, trust, segments })
 }
 
 fn acknowledged(receipt: Receipt, log: &VerifierKey) -> Result<Acknowledged, String> {

@@ -36,6 +36,7 @@ fn trust(practice_seed: [u8; 32]) -> String {
     let keys = Keys::of(slug.clone(), practice_seed, RECOVERY).unwrap();
     let mut trust = keys.trust("Maple Street Family Practice", Clock::system().now());
     trust.log = signer(&slug.log_origin(), 11).verifier().clone();
+    trust.collector = signer(&format!("{slug}/collector"), 12).verifier().clone();
     trust.sign(&NoteSigner::new(&slug.practice_name(), KeyType::Ed25519, &practice_seed).unwrap()).unwrap()
 }
 
@@ -390,4 +391,86 @@ fn what_was_said_last_of_a_second_reviewer_counts_whichever_copy_is_read_first()
         assert_eq!((Standing::of_init(&init), act), (before, None));
     }
     assert_eq!(taken_over(None), (json!({"refilled": true}), None));
+}
+
+/// A copy of the old ledger without a segment, with settings that this key signed.
+fn copy_with_settings(seed: u8, password: &str, log_size: u64) -> tempfile::TempDir {
+    use crate::off_site::list::{self, Newest, SettingsObject};
+    use crate::off_site::settings::{CONFIGURATION, Settings};
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("segments")).unwrap();
+    fs::write(folder.path().join("trust.txt"), trust(PRACTICE)).unwrap();
+    let files =
+        [("mail-password".to_owned(), password.to_owned()), (CONFIGURATION.to_owned(), "# old".to_owned())];
+    let settings = Settings {
+        slug: slug().to_string(),
+        made: "2026-11-27T19:00:00Z".into(),
+        log_size,
+        files: files.into(),
+    };
+    let signed = settings.sign(&signer(&format!("{}/collector", slug()), seed));
+    let recipient = recovery::identity(&RECOVERY).unwrap().to_public();
+    let sealed = age::encrypt(&recipient, &signed.plain).unwrap();
+    let object = SettingsObject {
+        recipient: recipient.to_string(),
+        sha256: Hash::of(&sealed).to_hex(),
+        files_sha256: signed.files_sha256,
+    };
+    fs::write(folder.path().join(object.name()), sealed).unwrap();
+    let list = Newest { settings: Some(object), ..Newest::empty(slug().as_str(), "2026-11-27T19:00:00Z") };
+    fs::write(folder.path().join(list::NAME), list.to_bytes()).unwrap();
+    folder
+}
+
+fn filled_with_copies(copies: &[&tempfile::TempDir]) -> (Option<String>, String, tempfile::TempDir) {
+    let machine = Machine::new("ws-01");
+    let mut folders = vec![machine.folder.path()];
+    folders.extend(copies.iter().map(|copy| copy.path()));
+    let scratch = tempfile::tempdir().unwrap();
+    let home = Home::new(scratch.path().join("collector"));
+    let made = refill(&home, options(&folders), &Clock::system(), |_, _| {}).unwrap();
+    (home.read_secret("mail-password").ok(), made.gone.join("\n"), scratch)
+}
+
+#[test]
+fn copied_settings_are_put_back_with_their_time_and_the_newest_of_several_counts() {
+    let (old, new) = (copy_with_settings(12, "winter", 30), copy_with_settings(12, "summer", 41));
+    for copies in [[&old, &new], [&new, &old]] {
+        let (password, gone, scratch) = filled_with_copies(&copies);
+        assert_eq!(password.as_deref(), Some("summer"));
+        assert!(gone.contains("those of 2026-11-27T19:00:00Z, when the old log had 41 leaves"), "{gone}");
+        let before = fs::read_to_string(scratch.path().join("collector/collector.toml.before")).unwrap();
+        assert_eq!(before, "# old");
+    }
+}
+
+#[test]
+fn settings_that_somebody_else_signed_changed_swapped_or_took_away_are_not_put_back_and_that_is_said() {
+    fn object(copy: &tempfile::TempDir) -> PathBuf {
+        let mut entries = fs::read_dir(copy.path()).unwrap().map(|entry| entry.unwrap().path());
+        entries.find(|path| path.file_name().unwrap().to_string_lossy().starts_with("settings-")).unwrap()
+    }
+    let forged = copy_with_settings(13, "planted", 99);
+    let swapped = copy_with_settings(12, "summer", 41);
+    fs::copy(object(&copy_with_settings(12, "winter", 30)), object(&swapped)).unwrap();
+    let cut = copy_with_settings(12, "summer", 41);
+    let bytes = fs::read(object(&cut)).unwrap();
+    fs::write(object(&cut), &bytes[..bytes.len() - 1]).unwrap();
+    let gone_there = copy_with_settings(12, "summer", 41);
+    fs::remove_file(object(&gone_there)).unwrap();
+    let good = copy_with_settings(12, "winter", 30);
+    for (copy, why) in [
+        (&forged, "were not signed by the collector"),
+        (&swapped, "not what the list beside them names"),
+        (&cut, "not what the list beside them names"),
+        (&gone_there, "missing there"),
+    ] {
+        let (password, gone, _scratch) = filled_with_copies(&[copy]);
+        assert_eq!(password, None, "{why}");
+        assert!(gone.contains(why) && gone.contains("Set passphrases and second factors anew"), "{gone}");
+        let (password, gone, _scratch) = filled_with_copies(&[copy, &good]);
+        assert_eq!(password.as_deref(), Some("winter"), "{why}");
+        assert!(gone.contains(why), "{gone}");
+    }
 }

@@ -146,6 +146,7 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
             signed(&said, body, roster)
         }
         act::kind::OFF_SITE if text("step") == "works_again" => format!("Copies reach {} again.", text("to")),
+        act::kind::DISK if text("step") == "seen" => format!("{}.", crate::disk::sentence_of(body)),
         act::kind::TIME_STAMP if text("step") == "failing" => {
             is_prominent = true;
             format!("No time-stamp could be got from the time-stamping authority since {}.", text("since"))

@@ -107,6 +107,8 @@ pub mod kind {
     pub const IMPORT: &str = "act_import";
     /// A review or notice was queued to be sent, taken by somebody's server, or not; or whom they go to changed.
     pub const DELIVERY: &str = "act_delivery";
+    /// How long the collector's disk lasts: that it is full soon, or once a week.
+    pub const DISK: &str = "act_disk";
 }
 
 /// Whether a kind is an act's.
