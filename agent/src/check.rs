@@ -167,28 +167,33 @@ fn spool(lines: &mut Vec<Finding>, dir: &Path) {
 }
 
 async fn collector(lines: &mut Vec<Finding>, identity: &Identity, config: Option<&Config>) {
-    let address = config.and_then(|config| config.collector.as_deref());
-    let name = address.unwrap_or(&identity.collector).to_owned();
-    let line = match Line::new(identity, address, host::Run::begin(clock::Clock::now(&clock::RealClock))) {
-        Ok(line) => line,
+    let configured = config.map(|config| config.collector.as_slice()).unwrap_or_default();
+    let run = host::Run::begin(clock::Clock::now(&clock::RealClock));
+    let addresses = match Line::all(identity, configured, &run) {
+        Ok(addresses) => addresses,
         Err(error) => return say(lines, Verdict::NoStart, format!("collector: {}", error_chain(&error))),
     };
-    match tokio::time::timeout(REACH_WITHIN, line.connect()).await {
-        Ok(Ok(_)) => say(
-            lines,
-            Verdict::Good,
-            format!("collector: `{name}` answers and shows the practice's certificate"),
-        ),
-        Ok(Err(error)) => {
-            let why = error_chain(&error);
-            say(
+    let mut answers = Vec::new();
+    for line in addresses.iter() {
+        answers.push((line.address(), tokio::time::timeout(REACH_WITHIN, line.connect()).await));
+    }
+    // One that answers is enough for the agent's work; a dead one beside it is a matter for attention.
+    let (is_one_reached, n) = (answers.iter().any(|(_, answer)| matches!(answer, Ok(Ok(_)))), answers.len());
+    let verdict = if is_one_reached { Verdict::Attention } else { Verdict::Bad };
+    let what = if is_one_reached { "the agent uses the others" } else { "events would wait here" };
+    for ((name, answer), place) in answers.into_iter().zip(1usize..) {
+        let of = if n > 1 { format!(" {place} of {n}") } else { String::new() };
+        match answer {
+            Ok(Ok(_)) => say(
                 lines,
-                Verdict::Bad,
-                format!("collector: `{name}` cannot be reached; events would wait here ({why})"),
-            );
-        }
-        Err(_) => {
-            say(lines, Verdict::Bad, format!("collector: `{name}` does not answer; events would wait here"))
+                Verdict::Good,
+                format!("collector{of}: `{name}` answers and shows the practice's certificate"),
+            ),
+            Ok(Err(error)) => {
+                let why = error_chain(&error);
+                say(lines, verdict, format!("collector{of}: `{name}` cannot be reached; {what} ({why})"));
+            }
+            Err(_) => say(lines, verdict, format!("collector{of}: `{name}` does not answer; {what}")),
         }
     }
 }

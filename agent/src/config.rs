@@ -13,7 +13,7 @@ mod read;
 pub mod reload;
 mod section;
 
-pub(crate) use read::{EPOCH_HOURS_DEFAULT, is_address};
+pub(crate) use read::{ADDRESSES_MAX, EPOCH_HOURS_DEFAULT, is_address};
 
 /// What `enroll` writes where there is no configuration yet; the comments are the manual.
 #[cfg(not(windows))]
@@ -35,8 +35,8 @@ pub const SPOOL_BYTES_MIN: u64 = 4 << 20;
 /// The configuration, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// `host:port`, in place of the address that enrolment gave.
-    pub collector: Option<String>,
+    /// `host:port` each, in place of the addresses that enrolment gave; empty: those.
+    pub collector: Vec<String>,
     /// What is watched.
     pub watches: WatchList,
     /// Which sensors run.

@@ -143,9 +143,12 @@ pub enum Replace {
 /// Enrols this machine.
 pub async fn enroll(request: &Request, files: &dyn Files) -> Result<Enrolled, EnrollError> {
     let token = Token::parse(&request.token)?;
-    let address = request.collector.clone().unwrap_or_else(|| token.address.clone());
-    if !config::is_address(&address) {
-        return Err(EnrollError::Address(address));
+    let addresses = match &request.collector {
+        Some(address) => vec![address.clone()],
+        None => std::iter::once(&token.address).chain(&token.more_addresses).cloned().collect(),
+    };
+    if let Some(address) = addresses.iter().find(|address| !config::is_address(address)) {
+        return Err(EnrollError::Address(address.clone()));
     }
     let identity = match request.replace {
         Replace::No => IdentityFiles::of(&request.dir),
@@ -185,8 +188,8 @@ pub async fn enroll(request: &Request, files: &dyn Files) -> Result<Enrolled, En
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         notice: request.notice.clone(),
     };
-    let response = ask(&token, &address, message).await?;
-    let (enrolled, certificate, authority, trust) = checked(&token, address, &key, response)?;
+    let response = ask_each(&token, &addresses, message).await?;
+    let (enrolled, certificate, authority, trust) = checked(&token, addresses, &key, response)?;
     identity.finish(files, &certificate, &authority, &trust, &enrolled)?;
     if let Replace::At(now) = request.replace {
         drop(held);
@@ -213,6 +216,23 @@ fn new_secrets() -> Result<(Secrets, Seed), EnrollError> {
     Ok((Secrets { tls_key_pem: key.serialize_pem(), witness_seed }, first))
 }
 
+/// Asks the addresses in their order until one is reached: the token is shown to one collector only, because it is used
+/// with the first answer.
+async fn ask_each(
+    token: &Token,
+    addresses: &[String],
+    message: EnrollRequest,
+) -> Result<EnrollResponse, EnrollError> {
+    let mut failed = EnrollError::Address(String::new());
+    for address in addresses {
+        match ask(token, address, message.clone()).await {
+            Err(error @ EnrollError::Reach { .. }) => failed = error,
+            answer => return answer,
+        }
+    }
+    Err(failed)
+}
+
 async fn ask(token: &Token, address: &str, message: EnrollRequest) -> Result<EnrollResponse, EnrollError> {
     let failed = |source| EnrollError::Reach { address: address.to_owned(), source };
     let verifier = Arc::new(pinned::PinnedAuthority::new(token.authority));
@@ -235,7 +255,7 @@ fn plain(text: &str) -> String {
 
 fn checked(
     token: &Token,
-    collector: String,
+    addresses: Vec<String>,
     key: &rcgen::KeyPair,
     response: EnrollResponse,
 ) -> Result<(Enrolled, String, String, String), EnrollError> {
@@ -262,12 +282,14 @@ fn checked(
         return Err(wrong("the trust file names another practice or log"));
     }
     let trust = String::from_utf8(response.trust).map_err(|_| wrong("the trust file is none"))?;
+    let mut addresses = addresses.into_iter();
     let enrolled = Enrolled {
         slug: response.slug,
         author: response.author,
         epoch: 0,
         log_key: response.log_key,
-        collector,
+        collector: addresses.next().unwrap_or_default(),
+        more_collectors: addresses.collect(),
         server_name: token.server_name.clone(),
     };
     let certificates = [&response.certificate, &response.authority].map(|der| pem("CERTIFICATE", der));

@@ -8,7 +8,7 @@
 //!   trust.txt                     the practice's trust file as last seen, signed by the practice key
 //!   certificate.pem               this machine's certificate, from enrolment
 //!   authority.pem                 the practice's certificate authority, the only one that is believed
-//!   identity.toml                 slug, author, epoch, log_key, collector, server_name
+//!   identity.toml                 slug, author, epoch, log_key, collector, more_collectors, server_name
 //! ```
 //! On Windows the three keys are sealed to the machine (DPAPI), and the folder's list of rights takes the place of modes.
 //! Enrolment writes the secret keys first and `identity.toml` last: without it the identity is incomplete,
@@ -103,6 +103,9 @@ pub struct Enrolled {
     pub log_key: String,
     /// `host:port` of the collector.
     pub collector: String,
+    /// More addresses of it, tried in this order after the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_collectors: Vec<String>,
     /// The name in the collector's certificate.
     pub server_name: String,
 }
@@ -135,6 +138,8 @@ pub struct Identity {
     pub trust: TrustFile,
     /// `host:port` of the collector.
     pub collector: String,
+    /// More addresses of it, tried in this order after the first.
+    pub more_collectors: Vec<String>,
     /// The name in the collector's certificate.
     pub server_name: String,
     /// This machine's certificate.
@@ -315,6 +320,7 @@ impl IdentityFiles {
             log_key,
             trust,
             collector: enrolled.collector,
+            more_collectors: enrolled.more_collectors,
             server_name: enrolled.server_name,
             certificate_pem: text(files, &self.certificate())?,
             authority_pem: text(files, &self.authority())?,

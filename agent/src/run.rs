@@ -125,7 +125,7 @@ pub fn run(dir: &Path, part: Part, service: &Service) -> Result<(), RunError> {
     let identity = IdentityFiles::of(dir).load(&RealFiles)?;
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let run = host::Run::begin(clock.now());
-    let line = Line::new(&identity, config.collector.as_deref(), run.clone())?;
+    let lines = Line::all(&identity, &config.collector, &run)?;
 
     let cosigner =
         Cosigner::new(&identity, &IdentityFiles::of(dir), dir.to_owned(), Arc::new(RealFiles)).map_err(
@@ -148,7 +148,7 @@ pub fn run(dir: &Path, part: Part, service: &Service) -> Result<(), RunError> {
     let (decisions_sender, decisions) = watch::channel(Vec::new());
     let (question_sender, inventory_asked) = watch::channel(None);
     let uplink = Uplink {
-        line,
+        lines,
         log_key: identity.log_key.clone(),
         intake: spool.intake(),
         wishes: spool.wishes(),

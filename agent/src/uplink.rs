@@ -2,7 +2,7 @@
 //!
 //! [`session`] is the protocol without I/O: inputs in, outputs out. [`task`] reads sockets, timers and the spool,
 //! calls it and does what it says. [`wire`] turns messages into its values and back; [`incident`] is what the
-//! collector did that has to stand in this machine's own log.
+//! collector did that has to stand in this machine's own log. [`addresses`] decides where the next attempt goes.
 //!
 //! # Invariants
 //! - UP-1: nothing is released without a receipt that verified: inclusion of our own note, and consistency with
@@ -11,6 +11,7 @@
 //! - What is remembered of the collector's log never shrinks. A log that is smaller or other than remembered is
 //!   recorded and nothing is released on its word.
 
+pub mod addresses;
 pub mod backoff;
 pub mod cosigner;
 pub mod incident;

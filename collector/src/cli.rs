@@ -389,9 +389,9 @@ pub enum Enroll {
         /// How long the token holds: 30m, 1h, 2d
         #[arg(long, default_value = "1h")]
         expires: String,
-        /// Address of this collector as that machine reaches it
+        /// Address of this collector as that machine reaches it; again for each further one, tried in this order
         #[arg(long, value_name = "HOST:PORT")]
-        address: Option<String>,
+        address: Vec<String>,
         /// The machine's users were told on this day that access is recorded
         #[arg(long, value_name = "DATE", conflicts_with = "not_notified_because")]
         users_notified: Option<String>,

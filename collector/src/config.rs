@@ -40,6 +40,9 @@ pub struct RawConfig {
     /// The address that tokens tell agents, where it is not `listen` (behind a router, by host name).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address_for_agents: Option<String>,
+    /// More addresses for tokens, tried in this order after the first: other collectors over the same ledger.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_addresses_for_agents: Vec<String>,
     /// Where help-desk systems may ask for tickets: `address:port`; nowhere where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tickets_listen: Option<String>,
@@ -219,6 +222,12 @@ impl Config {
                 faults.push(format!("`{key}`: `{}` is not `address:port`", value.map_or("", String::as_str)));
             }
         }
+        for address in raw.more_addresses_for_agents.iter().filter(|address| !is_address(address)) {
+            faults.push(format!("`more_addresses_for_agents`: `{address}` is not `address:port`"));
+        }
+        if raw.more_addresses_for_agents.len() >= ADDRESSES_MAX {
+            faults.push(format!("`more_addresses_for_agents` are fewer than {ADDRESSES_MAX}"));
+        }
         if !(1..=86_400).contains(&raw.witness_round_seconds) {
             faults.push("`witness_round_seconds` is a number from 1 to 86400".into());
         }
@@ -272,6 +281,9 @@ impl Config {
         self.raw.address_for_agents.as_deref().unwrap_or(&self.raw.listen)
     }
 }
+
+/// Addresses that a token may carry; agents take no more.
+pub(crate) const ADDRESSES_MAX: usize = 8;
 
 pub(crate) fn is_address(text: &str) -> bool {
     let is_host = |host: &str| {

@@ -208,6 +208,7 @@ pub(crate) fn configuration(home: &Home, options: &InitOptions) -> Result<String
         timezone: options.timezone.clone(),
         listen: options.listen.clone(),
         address_for_agents: None,
+        more_addresses_for_agents: Vec::new(),
         tickets_listen: None,
         witness_round_seconds: 60,
         silent_after_seconds: crate::silence::SILENT_AFTER_SECONDS,

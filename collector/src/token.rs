@@ -1,8 +1,9 @@
 //! The one-time enrolment token: everything a machine needs, in one line to copy.
 //!
-//! `ntk1.` + base64url without padding of `{"a":"host:port","n":"server name","s":"<64 hex>","c":"<64 hex>",
+//! `ntk1.` + base64url without padding of `{"a":"host:port","o":["host:port"],"n":"server name","s":"<64 hex>","c":"<64 hex>",
 //! "m":"machine"}`: address, name in the collector's certificate, secret, SHA-256 of the certificate
-//! authority, machine. The ledger keeps only the secret's hash.
+//! authority, machine; `o`, more addresses, is there only where there are any, so that agents from before they existed take
+//! every token that they can follow. The ledger keeps only the secret's hash.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,6 +15,9 @@ pub struct Token {
     /// Address of the agents' listener, `host:port`.
     #[serde(rename = "a")]
     pub address: String,
+    /// More addresses, in the order in which agents try them.
+    #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
+    pub more_addresses: Vec<String>,
     /// Name in the collector's certificate.
     #[serde(rename = "n")]
     pub server_name: String,

@@ -23,6 +23,7 @@ mod doors;
 mod encrypted;
 mod epochs;
 mod expert;
+mod failover;
 mod findings;
 mod foreign;
 mod hold;

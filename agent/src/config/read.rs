@@ -23,12 +23,19 @@ const INVENTORY_EVERY_S_DEFAULT: u64 = 300;
 /// A key that is stolen can sign until its epoch ends: a day is what the design promises.
 pub(crate) const EPOCH_HOURS_DEFAULT: u64 = 24;
 
+/// Addresses of one collector: more would be walked for minutes before the first is asked again.
+pub(crate) const ADDRESSES_MAX: usize = 8;
+
 pub(super) fn config(table: Table) -> Result<Config, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut section = Section::new("", table, &mut faults);
-    let collector = section.text("collector");
-    if collector.as_deref().is_some_and(|address| !is_address(address)) {
-        section.fault("collector", "must be host:port, such as \"collector.example:7443\"");
+    let collector = section.text_or_texts("collector");
+    if collector.iter().any(|address| !is_address(address)) {
+        section
+            .fault("collector", "must be host:port, such as \"collector.example:7443\", or a list of such");
+    }
+    if collector.len() > ADDRESSES_MAX {
+        section.fault("collector", format!("must be at most {ADDRESSES_MAX} addresses"));
     }
     let health_every_s = section.number("health_every_s", 1..=86_400).unwrap_or(HEALTH_EVERY_S_DEFAULT);
     let keepalive_s = section.number("keepalive_s", 1..=3_600).unwrap_or(KEEPALIVE_S_DEFAULT);

@@ -85,6 +85,14 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// One text, or a list of them.
+    pub(super) fn text_or_texts(&mut self, key: &str) -> Vec<String> {
+        if self.table.get(key).is_some_and(Value::is_array) {
+            return self.texts(key);
+        }
+        self.text(key).into_iter().collect()
+    }
+
     pub(super) fn flag(&mut self, key: &str, default: bool) -> bool {
         match self.table.remove(key) {
             None => default,

@@ -35,7 +35,7 @@ fn all_faults_are_named_at_once() {
         "#,
         expect![[r#"
             `agent.toml` has 12 faults:
-              `collector`: must be host:port, such as "collector.example:7443"
+              `collector`: must be host:port, such as "collector.example:7443", or a list of such
               `keepalive_s`: must be a whole number from 1 to 3600
               `log_format`: must be one of human, json
               `watch[1].path`: `srv/mail` is not an absolute path; write it from the root, for example /srv/practice/exports or D:\Exports
@@ -77,7 +77,12 @@ fn the_template_is_a_configuration_and_equals_the_defaults() {
     assert_eq!((all.watches.len(), all.sensor.recorded.len()), (2, 1));
     assert_eq!(all.watches.iter().filter(|watch| watch.is_decoy).count(), 1);
     assert_eq!(
-        Config { collector: None, watches: WatchList::default(), sensor: template.sensor.clone(), ..all },
+        Config {
+            collector: Vec::new(),
+            watches: WatchList::default(),
+            sensor: template.sensor.clone(),
+            ..all
+        },
         template
     );
 }
@@ -108,4 +113,17 @@ proptest::proptest! {
         let _ = parse(&text, Path::new("t"));
         let _ = parse(&format!("[[watch]]\n{text}"), Path::new("t"));
     }
+}
+
+#[test]
+fn the_collector_is_one_address_or_a_list_in_its_order() {
+    let read = |text: &str| parse(text, Path::new("t")).map(|config| config.collector);
+    assert_eq!(read("").unwrap(), Vec::<String>::new());
+    assert_eq!(read("collector = \"a:1\"").unwrap(), ["a:1"]);
+    assert_eq!(read("collector = [\"a:1\", \"b:2\"]").unwrap(), ["a:1", "b:2"]);
+    let sentence = |text: &str| read(text).unwrap_err().to_string();
+    assert!(sentence("collector = [\"a:1\", \"b\"]").contains("`collector`: must be host:port"));
+    assert!(sentence("collector = [1]").contains("`collector`: must be a list of texts"));
+    let nine = format!("collector = [{}]", "\"a:1\",".repeat(9));
+    assert!(sentence(&nine).contains("`collector`: must be at most 8 addresses"));
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! ntk1. base64url-without-padding( {"a":"host:port","n":"server name","s":"<64 hex>","c":"<64 hex>","m":"machine"} )
 //! ```
-//! `a` address of the collector, `n` the name in its certificate, `s` the secret of 32 bytes, `c` SHA-256 of the
+//! `a` address of the collector, and `o`, where there are several, a list of the others in order; `n` the name in its certificate, `s` the secret of 32 bytes, `c` SHA-256 of the
 //! practice's certificate authority in DER, `m` the machine's name. The collector has its own copy of this format,
 //! because the two programs never see each other's code.
 
@@ -12,6 +12,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ntk_evidence::hash::{Hash, unhex};
 use ntk_evidence::name::Author;
 use serde::Deserialize;
+
+use crate::config::ADDRESSES_MAX;
 
 /// What a token begins with.
 pub const PREFIX: &str = "ntk1.";
@@ -24,6 +26,8 @@ const BYTES_MAX: usize = 4096;
 pub struct Token {
     /// `host:port` of the collector.
     pub address: String,
+    /// The others, in the order in which they are tried; at most [`ADDRESSES_MAX`] with the first.
+    pub more_addresses: Vec<String>,
     /// The name in the collector's certificate.
     pub server_name: String,
     /// The one-time secret.
@@ -49,6 +53,8 @@ pub struct TokenError(&'static str);
 #[serde(deny_unknown_fields)]
 struct Raw {
     a: String,
+    #[serde(default)]
+    o: Vec<String>,
     n: String,
     s: String,
     c: String,
@@ -67,7 +73,8 @@ impl Token {
             URL_SAFE_NO_PAD.decode(encoded).map_err(|_| TokenError("a part of it is missing or changed"))?;
         let raw: Raw =
             serde_json::from_slice(&json).map_err(|_| TokenError("a part of it is missing or changed"))?;
-        if !crate::config::is_address(&raw.a) {
+        let is_address = |text: &String| crate::config::is_address(text);
+        if !is_address(&raw.a) || !raw.o.iter().all(is_address) || raw.o.len() >= ADDRESSES_MAX {
             return Err(TokenError("it names no address"));
         }
         if raw.n.is_empty()
@@ -80,7 +87,14 @@ impl Token {
             .ok_or(TokenError("its secret is none"))?;
         let authority = Hash::from_hex(&raw.c).map_err(|_| TokenError("its certificate hash is none"))?;
         Author::agent(&raw.m).map_err(|_| TokenError("it names no machine"))?;
-        Ok(Self { address: raw.a, server_name: raw.n, secret, authority, machine: raw.m })
+        Ok(Self {
+            address: raw.a,
+            more_addresses: raw.o,
+            server_name: raw.n,
+            secret,
+            authority,
+            machine: raw.m,
+        })
     }
 }
 
@@ -111,6 +125,14 @@ mod tests {
     }
 
     #[test]
+    fn the_other_addresses_keep_their_order_and_a_token_of_before_has_none() {
+        assert_eq!(Token::parse(&good()).unwrap().more_addresses, Vec::<String>::new());
+        let json = URL_SAFE_NO_PAD.decode(good().strip_prefix(PREFIX).unwrap()).unwrap();
+        let json = String::from_utf8(json).unwrap().replace("\"n\"", "\"o\":[\"b:2\",\"a:1\"],\"n\"");
+        assert_eq!(Token::parse(&token(&json)).unwrap().more_addresses, ["b:2", "a:1"]);
+    }
+
+    #[test]
     fn each_wrong_part_gets_a_sentence_without_the_token() {
         let with = |from: &str, to: &str| {
             let json = URL_SAFE_NO_PAD.decode(good().strip_prefix(PREFIX).unwrap()).unwrap();
@@ -122,6 +144,9 @@ mod tests {
             sentence
         };
         assert!(with("10.0.0.5:7443", "10.0.0.5").contains("no address"));
+        let others = |list: &str| with("\"n\"", &format!("\"o\":[{list}],\"n\""));
+        assert!(others("\"10.0.0.6\"").contains("no address"));
+        assert!(others(&vec!["\"10.0.0.6:1\""; ADDRESSES_MAX].join(",")).contains("no address"));
         assert!(with("collector", "a b").contains("no server"));
         assert!(with("abab", "xx").contains("secret is none"));
         assert!(with("cdcd", "CDCD").contains("certificate hash"));

@@ -58,6 +58,7 @@ pub(crate) fn enrolled() -> Enrolled {
         epoch: 0,
         log_key: log_signer().verifier().to_string(),
         collector: "127.0.0.1:7443".to_owned(),
+        more_collectors: Vec::new(),
         server_name: "collector".to_owned(),
     }
 }

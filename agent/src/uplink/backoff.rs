@@ -5,10 +5,10 @@ use std::time::Duration;
 const MIN: Duration = Duration::from_millis(500);
 const MAX: Duration = Duration::from_secs(60);
 
-/// A wait before attempt number `n_failed`, chosen by 64 random bits from half a second up to a bound that doubles
-/// until it is a minute.
+/// A wait before attempt number `n_failed`, chosen by 64 random bits from half a second up to a bound that is a
+/// second at first and doubles until it is a minute: the first attempts of a fleet are spread, too.
 pub fn wait(n_failed: u32, random: u64) -> Duration {
-    let bound = MIN.saturating_mul(2u32.saturating_pow(n_failed.min(16))).min(MAX);
+    let bound = MIN.saturating_mul(2u32.saturating_pow(n_failed.min(16).saturating_add(1))).min(MAX);
     let span = u64::try_from(bound.saturating_sub(MIN).as_millis()).unwrap_or(u64::MAX).saturating_add(1);
     MIN.saturating_add(Duration::from_millis(random % span))
 }
@@ -32,7 +32,7 @@ mod tests {
                 assert!(wait >= MIN && wait <= MAX, "{n_failed} {wait:?}");
             }
         }
-        assert_eq!(wait(0, u64::MAX), MIN);
+        assert_eq!((wait(0, 0), wait(0, 500)), (MIN, Duration::from_secs(1)));
         assert_eq!(wait(3, 3_500), Duration::from_secs(4));
         assert_eq!(wait(30, 59_500), MAX);
     }

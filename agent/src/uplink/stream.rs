@@ -12,6 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity as TlsIdentity};
 
+use super::addresses::Addresses;
 use super::wire::{self, Heard};
 use crate::clock::{self, Clock};
 use crate::host::Run;
@@ -35,9 +36,10 @@ pub enum StreamEvent {
     Lost(String),
 }
 
-/// Where the collector is and how this machine shows who it is.
+/// Where the collector is at one address, and how this machine shows who it is.
 #[derive(Clone, Debug)]
 pub struct Line {
+    address: String,
     endpoint: Endpoint,
     run: Run,
 }
@@ -54,9 +56,19 @@ pub enum LineError {
 }
 
 impl Line {
-    /// A line to the identity's collector, or to another address of it.
-    pub fn new(identity: &Identity, address: Option<&str>, run: Run) -> Result<Self, LineError> {
-        let address = address.unwrap_or(&identity.collector);
+    /// Lines to every address of the collector: those of the configuration, or else those of the enrolment.
+    pub fn all(identity: &Identity, configured: &[String], run: &Run) -> Result<Addresses<Self>, LineError> {
+        let enrolled = || (identity.collector.as_str(), identity.more_collectors.as_slice());
+        let (first, others) = match configured.split_first() {
+            Some((first, others)) => (first.as_str(), others),
+            None => enrolled(),
+        };
+        let first = Self::new(identity, first, run.clone())?;
+        let others = others.iter().map(|address| Self::new(identity, address, run.clone()));
+        Ok(Addresses::new(first, others.collect::<Result<Vec<_>, _>>()?))
+    }
+
+    fn new(identity: &Identity, address: &str, run: Run) -> Result<Self, LineError> {
         let tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(&identity.authority_pem))
             .identity(TlsIdentity::from_pem(&identity.certificate_pem, &identity.secrets.tls_key_pem))
@@ -70,7 +82,12 @@ impl Line {
             .keep_alive_timeout(HTTP2_KEEPALIVE)
             .keep_alive_while_idle(true)
             .tcp_nodelay(true);
-        Ok(Self { endpoint, run })
+        Ok(Self { address: address.to_owned(), endpoint, run })
+    }
+
+    /// `host:port`, for a person at the terminal; the log gets its place in the list.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// Connects, and nothing else: for `check`.
@@ -121,8 +138,19 @@ pub async fn run<F: Future<Output = bool>>(
             if !tell(StreamEvent::Opened(sender)).await {
                 return;
             }
+            let mut is_greeted = false;
             loop {
-                match incoming.message().await {
+                // A peer that answers pings and never greets would hold this machine for ever.
+                let message = if is_greeted {
+                    incoming.message().await
+                } else {
+                    match tokio::time::timeout(ANSWER_WITHIN, incoming.message()).await {
+                        Ok(message) => message,
+                        Err(_) => break "the collector does not greet".to_owned(),
+                    }
+                };
+                is_greeted = true;
+                match message {
                     Ok(Some(message)) => match wire::heard(message) {
                         Ok(heard) => {
                             if !tell(StreamEvent::Heard(heard)).await {

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::addresses::Addresses;
 use super::backoff;
 use super::cosigner::Cosigner;
 use super::session::{Input, Output, Session};
@@ -43,8 +44,8 @@ pub struct UplinkStatus {
 /// Everything that the uplink is joined to.
 #[derive(Debug)]
 pub struct Uplink {
-    /// Address, certificate and keys for streams.
-    pub line: Line,
+    /// Addresses, certificate and keys for streams.
+    pub lines: Addresses<Line>,
     /// Checks the collector's checkpoints.
     pub log_key: VerifierKey,
     /// Takes incidents into this machine's log.
@@ -184,6 +185,9 @@ impl Running {
         let (session, outputs) = session.handle(input);
         let (is_streaming, is_halted) = (session.is_streaming(), session.is_halted());
         self.session = Some(session);
+        if is_streaming && !was_streaming {
+            self.uplink.lines.works(self.uplink.clock.monotonic());
+        }
         self.act(outputs);
         if is_streaming != was_streaming {
             if is_streaming {
@@ -305,18 +309,23 @@ impl Running {
     }
 
     fn connect_after(&mut self, n_failed: u32) {
+        if self.n_attempts > 0 {
+            self.uplink.lines.ended(self.uplink.clock.monotonic());
+        }
+        let n_failed = self.uplink.lines.n_failed_walks(n_failed);
         let wait = if n_failed == 0 {
             Duration::ZERO
         } else {
             backoff::wait(n_failed.saturating_sub(1), backoff::random())
         };
+        let Some(line) = self.uplink.lines.current().cloned() else { return };
         self.n_attempts = self.n_attempts.saturating_add(1);
         let number = self.n_attempts;
         let remembered_log_size = self
             .session
             .as_ref()
             .map_or_else(|| self.uplink.progress.borrow().position.log_size(), Session::remembered_log_size);
-        let (line, events) = (self.uplink.line.clone(), self.events.clone());
+        let events = self.events.clone();
         let (progress, clock) = (self.uplink.progress.clone(), Arc::clone(&self.uplink.clock));
         let task = tokio::spawn(async move {
             tokio::time::sleep(wait).await;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::Failure;
 use crate::app::App;
+use crate::config::{ADDRESSES_MAX, is_address};
 use crate::init::SERVER_NAME;
 use crate::ledger::registry::Offer;
 use crate::token::Token;
@@ -32,6 +33,10 @@ pub struct NewEnrolment {
     /// Address for this machine, where it is not the configured one.
     #[serde(default)]
     pub address: Option<String>,
+    /// More addresses of this ledger's collectors, tried in this order; only beside `address`.
+    #[serde(default)]
+    #[schemars(length(max = 7))]
+    pub more_addresses: Vec<String>,
     /// Whether the machine's users were told that access is recorded, or why not.
     #[serde(default)]
     #[schemars(length(max = 500))]
@@ -144,6 +149,28 @@ fn notice(said: Option<&str>) -> Result<String, Failure> {
     Ok(said.to_owned())
 }
 
+/// Where the machine of an offer finds this ledger's collectors, in order.
+fn addresses(app: &App, request: &NewEnrolment) -> Result<(String, Vec<String>), Failure> {
+    let raw = &app.practice.config.raw;
+    if let Some(address) = request.more_addresses.iter().find(|address| !is_address(address)) {
+        return Err(Failure::bad(format!("`{address}` is not an address; write host:port")));
+    }
+    if request.more_addresses.len() >= ADDRESSES_MAX {
+        return Err(Failure::bad(format!("a token carries at most {ADDRESSES_MAX} addresses")));
+    }
+    let (address, more) = match &request.address {
+        Some(address) => (Some(address.clone()), &request.more_addresses),
+        None if request.more_addresses.is_empty() => {
+            (raw.address_for_agents.clone(), &raw.more_addresses_for_agents)
+        }
+        None => return Err(Failure::bad("`more_addresses` go with `address`, the first of them".to_owned())),
+    };
+    let address = address.or_else(|| app.address.get().cloned()).unwrap_or_else(|| raw.listen.clone());
+    // A listener on every address is reached on this very machine by loopback.
+    let address = address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
+    Ok((address, more.clone()))
+}
+
 /// Makes an offer.
 pub fn offer(app: &App, request: &NewEnrolment) -> Result<MadeOffer, Failure> {
     Author::agent(&request.machine).map_err(|error| Failure::bad(error.to_string()))?;
@@ -168,14 +195,10 @@ pub fn offer(app: &App, request: &NewEnrolment) -> Result<MadeOffer, Failure> {
     };
     let secret = crate::home::random().map_err(|error| Failure::ours(&error))?;
     let (_, authority) = app.practice.authority().map_err(|error| Failure::ours(&error))?;
-    let address = request.address.clone().or_else(|| app.practice.config.raw.address_for_agents.clone());
-    let address = address
-        .or_else(|| app.address.get().cloned())
-        .unwrap_or_else(|| app.practice.config.raw.listen.clone());
-    // A listener on every address is reached on this very machine by loopback.
-    let address = address.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
+    let (address, more_addresses) = addresses(app, request)?;
     let token = Token {
         address,
+        more_addresses,
         server_name: SERVER_NAME.into(),
         secret: hex(&secret),
         authority: authority.fingerprint().to_hex(),

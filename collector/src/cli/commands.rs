@@ -446,12 +446,14 @@ async fn enroll(client: &Client, what: Enroll) -> anyhow::Result<u8> {
             let seconds = seconds(&expires).ok_or_else(|| {
                 Usage(format!("`--expires`: `{expires}` is not a time such as 30m, 1h, 2d"))
             })?;
+            let (first, more) = address.split_first().unzip();
+            let more = more.unwrap_or_default();
             let (is_replaced, machine) = (replace.is_some(), replace.or(machine).unwrap_or_default());
             let body = json(
                 &client
                     .post(
                         "/v1/enroll",
-                        &json!({"machine": machine, "replace": is_replaced, "expires_seconds": seconds, "address": address, "notice": notice}),
+                        &json!({"machine": machine, "replace": is_replaced, "expires_seconds": seconds, "address": first, "more_addresses": more, "notice": notice}),
                     )
                     .await?,
             )?;

@@ -142,6 +142,7 @@ impl AddForm {
             replace: self.replace == "yes",
             expires_seconds,
             address,
+            more_addresses: Vec::new(),
             notice: Some(notice),
         })
     }
