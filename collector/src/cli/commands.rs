@@ -8,11 +8,13 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use clap::CommandFactory as _;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::answer::{Usage, given, json, text, with_bar};
 use super::at_rest::NotNow;
 use super::passphrase::send_maybe;
 use super::policy::PolicyCommand;
+use super::practices::RunArgs;
 use super::{
     Cli, Command, Enroll, EventsArgs, ExportArgs, Init, ReportArgs, departure, encrypted, exit, findings,
     people, print, roster,
@@ -38,7 +40,12 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
         Command::Init(args) => make(&home, args),
         Command::Refill(args) => super::refill::refill(&home, args),
         Command::Migrate(args) => super::migrate::migrate(&home, &args),
-        Command::Run => run::run(home, level, &Starter::default()).map(|()| 0).map_err(Into::into),
+        Command::Run(RunArgs { practices: Some(folder) }) => {
+            crate::practices::run(&folder, &CancellationToken::new())?;
+            Ok(0)
+        }
+        Command::Run(_) => run::run(home, level, &Starter::default()).map(|()| 0).map_err(Into::into),
+        Command::Practices(args) => super::practices::practices(&args),
         #[cfg(windows)]
         Command::Service(what) => super::service_windows::service(home, level, what),
         Command::Policy { what: PolicyCommand::Schema } => {
@@ -394,7 +401,8 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Init(_)
         | Command::Refill(_)
         | Command::Migrate(_)
-        | Command::Run
+        | Command::Run(_)
+        | Command::Practices(_)
         | Command::Check
         | Command::Api(_)
         | Command::AtRest { .. }
