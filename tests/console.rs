@@ -116,6 +116,13 @@ impl Browser {
         Ok(thief)
     }
 
+    /// [`Browser::stolen`], used at the console of another practice.
+    pub fn stolen_at(&self, other: &Practice) -> Result<Self> {
+        let thief = self.stolen()?;
+        let authority = other.dir().join("private/authority.pem");
+        Ok(Self { origin: other.console_origin(), authority, from: None, ..thief })
+    }
+
     /// A GET.
     pub fn get(&mut self, path: &str) -> Result<Answer> {
         let answer = self.ask(&[], path)?;
@@ -357,9 +364,14 @@ pub fn of_every_role(practice: &Practice, mary: Browser) -> Result<Vec<(Option<R
 
 /// The set-up link that a first start printed.
 pub fn set_up_link(practice: &Practice) -> Result<String> {
+    set_up_link_in(practice, || practice.collector_log())
+}
+
+/// The same, where the practice's collector says it somewhere else.
+pub fn set_up_link_in(practice: &Practice, said: impl Fn() -> String) -> Result<String> {
     let beginning = format!("{}/set-up/", practice.console_origin());
     wait::until("the set-up link", Duration::from_secs(20), || {
-        let log = practice.collector_log();
+        let log = said();
         let mut words = log.split_whitespace().filter(|word| word.starts_with(&beginning));
         Ok(words.next_back().map(str::to_owned))
     })

@@ -156,6 +156,13 @@ impl Crafted {
         })
     }
 
+    /// The same agent with its certificate, at the collector of another practice, whose authority it believes now.
+    pub fn go_to(&mut self, address: &str, collector: &Path) -> Result<()> {
+        self.authority_pem = authority_of(collector)?;
+        self.address = address.to_owned();
+        Ok(())
+    }
+
     /// What a thief has who copied an agent's folder: its certificate, its log as it stood then, and a key.
     pub fn stolen(address: &str, agent: &Path, seed: &[u8; 32]) -> Result<Self> {
         let identity = agent.join("identity");

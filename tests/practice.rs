@@ -16,6 +16,9 @@ use crate::wait;
 /// How long a start may take.
 pub const START_WITHIN: Duration = Duration::from_secs(30);
 
+/// The name of a practice that a test makes.
+const NAME: &str = "Maple Street Family Practice";
+
 /// Who works here: the accounts that recordings and live tests use.
 pub const ROSTER: &str = r#"
 [[person]]
@@ -94,7 +97,7 @@ impl Practice {
         let scratch = tempfile::Builder::new().prefix("ntk-").tempdir()?;
         let folder = scratch.path().to_owned();
         let (arguments, environment) = so(&folder);
-        let mut practice = Self::make_so(&folder, Some(scratch), &arguments, environment)?;
+        let mut practice = Self::make_so(&folder, NAME, Some(scratch), &arguments, environment)?;
         let config = practice.dir().join("collector.toml");
         let text = std::fs::read_to_string(&config)?;
         std::fs::write(&config, text + more)?;
@@ -105,11 +108,19 @@ impl Practice {
 
     /// Makes a practice without starting anything, in a folder that the caller keeps.
     pub fn make(folder: &Path, scratch: Option<TempDir>) -> Result<Self> {
-        Self::make_so(folder, scratch, &[], Vec::new())
+        Self::make_so(folder, NAME, scratch, &[], Vec::new())
+    }
+
+    /// [`Practice::make`] for a practice of another name.
+    pub fn make_named(name: &str) -> Result<Self> {
+        let scratch = tempfile::Builder::new().prefix("ntk-").tempdir()?;
+        let folder = scratch.path().to_owned();
+        Self::make_so(&folder, name, Some(scratch), &[], Vec::new())
     }
 
     fn make_so(
         folder: &Path,
+        name: &str,
         scratch: Option<TempDir>,
         more: &[String],
         environment: Vec<(String, String)>,
@@ -136,7 +147,7 @@ impl Practice {
                     "--dir",
                     &practice.dir().to_string_lossy(),
                     "--name",
-                    "Maple Street Family Practice",
+                    name,
                     "--timezone",
                     "America/New_York",
                     "--keys-to",

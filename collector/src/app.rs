@@ -30,6 +30,7 @@ use crate::rest::tokens::HelpDesks;
 use crate::reviewer::Reviewers;
 use crate::rollup::Maker;
 use crate::store::{Store, StoreError};
+use crate::threads;
 use crate::time_stamp::ask::Asking;
 use crate::watch::Liveness;
 use crate::witness::rounds::Rounds;
@@ -78,6 +79,18 @@ impl Job {
     }
 }
 
+/// Whose turn it is, of what is written only after it was read: one at a time within a practice, and no practice waits for
+/// another.
+#[derive(Debug, Default)]
+pub struct Turns {
+    /// The roster, the table, and what waits for a second signature.
+    pub roster: tokio::sync::Mutex<()>,
+    /// What comes by links.
+    pub links: tokio::sync::Mutex<()>,
+    /// Breach assessments.
+    pub breaches: tokio::sync::Mutex<()>,
+}
+
 /// What every request needs.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -105,6 +118,8 @@ pub struct App {
     pub job: Arc<Job>,
     /// The import at work.
     pub importing: Arc<Importing>,
+    /// Whose turn it is to write.
+    pub turns: Arc<Turns>,
     /// Whose turn it is to ask Microsoft 365.
     pub polling: Arc<tokio::sync::Mutex<()>>,
     /// What runs in the background for the pages about evidence.
@@ -174,8 +189,7 @@ impl Working {
         )?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
-        let follower =
-            std::thread::Builder::new().name("follow".into()).spawn(move || follower.run(&stopping))?;
+        let follower = threads::spawn("follow", move || follower.run(&stopping))?;
         let lookup = Lookup::new(handle.clone(), store, progress, zone);
         let rollups = Maker::start(lookup.clone())?;
         if truncated_bytes > 0 {
@@ -207,6 +221,7 @@ impl Working {
             refusals: Refusals::default(),
             job: Arc::default(),
             importing: Arc::default(),
+            turns: Arc::default(),
             polling: Arc::default(),
             works: Arc::default(),
             address: Arc::default(),
@@ -225,7 +240,7 @@ impl Working {
         let deadline = Duration::from_secs(10);
         let (done, wait) = std::sync::mpsc::channel::<()>();
         let ledger = self.ledger;
-        let joiner = std::thread::Builder::new().name("join".into()).spawn(move || {
+        let joiner = threads::spawn("join", move || {
             join(ledger, "ledger");
             drop(done);
         });

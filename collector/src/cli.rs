@@ -18,6 +18,7 @@ mod off_site;
 pub mod passphrase;
 mod people;
 mod policy;
+mod practices;
 mod preservation;
 mod print;
 mod proposals;
@@ -97,7 +98,9 @@ pub enum Command {
     ///
     /// Where what is stored is encrypted with a passphrase, somebody types it now; without a terminal it is the first
     /// line of standard input, or stands in the file that NTK_AT_REST_PASSPHRASE_FILE names.
-    Run,
+    Run(practices::RunArgs),
+    /// How the practices stand that one collector keeps (run --practices); 1 where one does not run
+    Practices(practices::PracticesArgs),
     /// To be a service of Windows
     #[cfg(windows)]
     #[command(flatten)]
@@ -296,7 +299,7 @@ pub enum Command {
 impl Command {
     /// Whether it answers agents and commands until somebody stops it.
     pub const fn runs(&self) -> bool {
-        matches!(self, Self::Run) || self.is_service()
+        matches!(self, Self::Run(_)) || self.is_service()
     }
 
     /// Whether the system started it as a service, which has nobody to print to.

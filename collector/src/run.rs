@@ -9,7 +9,7 @@ use ntk_segment::error::SegmentError;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{Span, error, info, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::reload::Handle;
 
@@ -33,6 +33,7 @@ use crate::self_check;
 use crate::silence::task::Ear;
 use crate::silence::{self, Silences};
 use crate::system;
+use crate::threads;
 use crate::time_stamp;
 use crate::witness;
 
@@ -44,6 +45,11 @@ const HEARD_EVERY: Duration = Duration::from_secs(1);
 
 /// How long streams may take to end after a signal; tonic's own waiting may never end.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(5);
+
+/// Threads that hold the sockets of one practice among many.
+const WORKERS: usize = 2;
+/// Threads on which one practice among many verifies, reads and hashes passphrases, at most.
+const BLOCKING_MAX: usize = 32;
 
 /// Changes which messages are logged, while running.
 pub type LevelHandle = Handle<EnvFilter, tracing_subscriber::Registry>;
@@ -92,20 +98,35 @@ pub struct Starter {
     pub stop: CancellationToken,
     /// Cancelled when agents and commands are answered.
     pub is_ready: CancellationToken,
+    /// Whether other practices work in this process: then the starter alone hears signals, and threads are few.
+    pub is_among_others: bool,
 }
 
 /// Runs until a signal, or whoever started it, ends it.
 pub fn run(home: Home, level: Option<LevelHandle>, starter: &Starter) -> Result<(), RunError> {
     // Before anything else: whoever types a passphrase should be told at once that it is wrong.
     let home = if home.config().exists() { at_rest::unlock(home).map_err(AppError::from)? } else { home };
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::Runtime)?;
+    let runtime = runtime(starter.is_among_others).map_err(RunError::Runtime)?;
     let working = runtime.block_on(start(home))?;
     let result = runtime.block_on(serve(working.app.clone(), level, starter));
     runtime.shutdown_timeout(DRAIN_AT_MOST);
     working.stop();
     info!("stopped");
     result
+}
+
+/// The practice's own runtime: what one practice keeps busy is none of another's threads.
+fn runtime(is_among_others: bool) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if is_among_others {
+        let within = Span::current();
+        builder
+            .worker_threads(WORKERS)
+            .max_blocking_threads(BLOCKING_MAX)
+            .on_thread_start(move || threads::enter(&within))
+            .on_thread_stop(threads::leave);
+    }
+    builder.enable_all().build()
 }
 
 /// Opens the practice; a subcommand that works on it in-process just now is waited for.
@@ -182,7 +203,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
         axum::serve(admin, router(admin_app)).with_graceful_shutdown(admin_stop.cancelled_owned()).await
     });
     let result = tokio::select! {
-        () = system::asked_to_stop() => Ok(()),
+        () = system::asked_to_stop(), if !starter.is_among_others => Ok(()),
         () = starter.stop.cancelled() => Ok(()),
         ended = &mut agents => match ended {
             Ok(Err(failure)) => Err(failure.into()),

@@ -97,4 +97,30 @@ pub(super) const CONSOLE: &[Attack] = &[
             test: "attacks::texts::no_cell_that_leaves_the_practice_is_a_formula",
         },
     },
+    Attack {
+        id: "tenant-credentials",
+        what: "use an agent's certificate, an enrolment token or a console session of one practice at another one of the same collector",
+        ends: Prevented {
+            how: "each practice has an authority, a ledger with its own tokens, and sessions of its own; nothing is looked up beyond it",
+            test: "tenants::a_certificate_a_token_or_a_session_of_one_practice_opens_nothing_of_another",
+        },
+    },
+    Attack {
+        id: "tenant-reading",
+        what: "ask one practice's admin socket, or read its log lines, for another practice of the same collector",
+        ends: Prevented {
+            how: "a socket, a ledger and a query store each; every thread logs with its own practice's name",
+            test: "tenants::nothing_of_one_practice_is_told_on_the_socket_or_in_the_log_lines_of_another",
+        },
+    },
+    Attack {
+        id: "tenant-damage",
+        what: "damage one practice's folder, take its port, or put a copy of its folder beside it, so that others of the same collector stop",
+        ends: Seen {
+            by: "whoever looks at `practices`, and the log",
+            check: "that practice ends and is tried again; the others go on",
+            after: "at once",
+            test: "tenants::a_damaged_practice_is_told_and_tried_again_and_the_others_go_on",
+        },
+    },
 ];

@@ -55,6 +55,7 @@ mod ssh;
 mod static_verifier;
 mod store;
 mod survival;
+mod tenants;
 mod tickets;
 mod tidy;
 mod time_stamps;

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::reviewers::prove;
-use super::roster::TURN;
 use super::viewer::Viewer;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
@@ -60,7 +59,7 @@ pub(crate) async fn confirmed(app: &App, request: ConfirmRequest) -> Answer<Valu
     let until = request.until.as_deref().map(day).transpose()?;
     let proof = prove(app, &request.by, &request.passphrase).await?;
     // From the text that is read to the one that is written: another change of the roster between them would be lost.
-    let _turn = TURN.lock().await;
+    let _turn = app.turns.roster.lock().await;
     let app_for_reading = app.clone();
     let (confirmed, sentence) = blocking(move || {
         let (today, baseline) = survey(&app_for_reading)?;

@@ -6,7 +6,6 @@ use ntk_evidence::act;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use super::api::Api;
 use super::reviewers::{Signature, Word, sign};
@@ -19,7 +18,6 @@ use crate::finding::step::is_about;
 use crate::reviewer::Passphrase;
 
 /// Looking what stands and writing what comes is one step.
-static TURN: Mutex<()> = Mutex::const_new(());
 
 pub(super) fn routes() -> Api {
     Api::new()
@@ -125,7 +123,7 @@ async fn start(
 
 /// [`start`], for whoever asks; its number.
 pub(crate) async fn started(app: &App, viewer: &Viewer, request: StartRequest) -> Answer<String> {
-    let _turn = TURN.lock().await;
+    let _turn = app.turns.breaches.lock().await;
     let (_, roster) = in_force(app).await?;
     let by = sign(app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
     let today = today(app)?;
@@ -185,7 +183,7 @@ async fn note(
 
 /// [`note`], for whoever asks; its number.
 pub(crate) async fn noted(app: &App, viewer: &Viewer, request: NoteRequest) -> Answer<String> {
-    let _turn = TURN.lock().await;
+    let _turn = app.turns.breaches.lock().await;
     let (_, roster) = in_force(app).await?;
     is_shown(app, viewer, &request.id).await?;
     let by = sign(app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
@@ -206,7 +204,7 @@ async fn close(
 
 /// [`close`], for whoever asks; its number.
 pub(crate) async fn closed(app: &App, viewer: &Viewer, request: CloseRequest) -> Answer<String> {
-    let _turn = TURN.lock().await;
+    let _turn = app.turns.breaches.lock().await;
     let (_, roster) = in_force(app).await?;
     is_shown(app, viewer, &request.id).await?;
     let by = sign(app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::api::Api;
 use super::reviewers::{Signature, Word, prove, sign};
-use super::roster::{TURN, in_force};
+use super::roster::in_force;
 use super::second::reason;
 use super::viewer::Viewer;
 use super::{Answer, Failure, blocking};
@@ -275,7 +275,7 @@ async fn give(
     viewer: Viewer,
     Json(request): Json<SignRequest>,
 ) -> Answer<Json<Value>> {
-    let _turn = TURN.lock().await;
+    let _turn = app.turns.roster.lock().await;
     let (text, roster) = in_force(&app).await?;
     let by = signer(&app, &roster, &request.by, request.passphrase.as_ref()).await?;
     let pending = waiting(&app, &roster, &request.id, Some(&request.sha256), &by.by).await?;
@@ -351,7 +351,7 @@ async fn decline(
     viewer: Viewer,
     Json(request): Json<DeclineRequest>,
 ) -> Answer<Json<Value>> {
-    let _turn = TURN.lock().await;
+    let _turn = app.turns.roster.lock().await;
     let (text, roster) = in_force(&app).await?;
     let because = reason("--because", &request.because)?;
     let by = signer(&app, &roster, &request.by, request.passphrase.as_ref()).await?;

@@ -13,8 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Mutex as Counted, PoisonError};
-use tokio::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use super::api::Api;
 use super::findings::{Prepared, hidden_from, prepare};
@@ -33,10 +32,8 @@ use crate::staff_notice::{self, Acknowledged, Notice, NoticeStep};
 /// Wrong codes that a link takes; after them its answer is taken without one only.
 const WRONG_CODES_MAX: u32 = 5;
 
-/// What comes by links is taken in one at a time.
-static TURN: Mutex<()> = Mutex::const_new(());
 /// Wrong codes by practice and link, since the start.
-static WRONG_CODES: Counted<BTreeMap<String, u32>> = Counted::new(BTreeMap::new());
+static WRONG_CODES: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
 
 pub(super) fn routes() -> Api {
     Api::new().get("/v1/links", "One-time links and paper forms that are open", list).post(
@@ -178,7 +175,7 @@ async fn make(
 
 /// A link was opened: an act, the first time.
 pub(crate) async fn opened(app: &App, id: &str) -> Answer<()> {
-    let _turn = TURN.lock().await;
+    let _turn = app.turns.links.lock().await;
     if app.ledger.published().registry.people.links.was_opened(id) {
         return Ok(());
     }
@@ -218,7 +215,7 @@ impl From<Failure> for NotTaken {
 
 /// Takes in what comes by a link, which spends it; what is said to whoever sent it.
 pub(crate) async fn send(app: &App, id: &str, sent: Sent) -> Result<Vec<String>, NotTaken> {
-    let _turn = TURN.lock().await;
+    let _turn = app.turns.links.lock().await;
     let now = moment_now(app)?;
     // INVARIANT LK-1: looked up again now that nobody else is between looking and writing.
     let link = app.ledger.published().registry.people.links.open(id, now).map_err(NotTaken::Closed)?.clone();
@@ -417,7 +414,7 @@ pub(crate) async fn withdraw(
     Json(request): Json<WithdrawRequest>,
 ) -> Answer<Json<Value>> {
     let shown = open_to(&app, &viewer).await?;
-    let _turn = TURN.lock().await;
+    let _turn = app.turns.links.lock().await;
     let now = moment_now(&app)?;
     let (_, roster) = in_force(&app).await?;
     let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;

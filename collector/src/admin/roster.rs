@@ -14,7 +14,7 @@ use ntk_evidence::event::Event;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::MutexGuard;
 
 use super::api::Api;
 use super::reviewers::{Signature, Word, sign};
@@ -33,7 +33,6 @@ const WEEKS: u16 = 4;
 const WEEKS_MAX: u16 = 104;
 
 /// Reading the text in force, adding to it and writing it down is one step: two at once would lose one.
-pub(super) static TURN: Mutex<()> = Mutex::const_new(());
 
 pub(super) fn routes() -> Api {
     Api::new()
@@ -151,7 +150,7 @@ pub(super) fn person<'r>(roster: &'r Roster, id: &str) -> Answer<&'r crate::rost
 
 /// Lists the first manager of a practice that is being set up, where the roster does not have them; their name.
 pub(crate) async fn list_manager(app: &App, id: &str, name: &str) -> Answer<String> {
-    let turn = TURN.lock().await;
+    let turn = app.turns.roster.lock().await;
     let (text, roster) = in_force(app).await?;
     if let Some(person) = roster.person(id) {
         return Ok(person.name.clone());
@@ -224,7 +223,7 @@ async fn show(State(app): State<App>, Query(query): Query<ShowQuery>) -> Answer<
 }
 
 async fn import(State(app): State<App>, Json(request): Json<ImportRequest>) -> Answer<Json<Value>> {
-    let _turn = TURN.lock().await;
+    let _turn = app.turns.roster.lock().await;
     let (text_before, before) = in_force(&app).await?;
     let text = match (request.text, request.csv) {
         (Some(text), None) => text,
@@ -339,7 +338,7 @@ pub(crate) async fn confirm(
     State(app): State<App>,
     Json(request): Json<ConfirmRequest>,
 ) -> Answer<Json<Value>> {
-    let turn = TURN.lock().await;
+    let turn = app.turns.roster.lock().await;
     let (text, roster) = in_force(&app).await?;
     let by = sign(&app, &roster, &request.by, request.passphrase.as_ref(), Word::Decides).await?;
     for id in &request.persons {
@@ -368,7 +367,7 @@ pub(crate) async fn confirm(
 }
 
 async fn acknowledge(State(app): State<App>, Json(request): Json<AcknowledgeRequest>) -> Answer<Json<Value>> {
-    let turn = TURN.lock().await;
+    let turn = app.turns.roster.lock().await;
     let (text, roster) = in_force(&app).await?;
     let who = person(&roster, &request.person)?;
     let by = match &request.by {
@@ -408,7 +407,7 @@ pub(crate) async fn leave(
     viewer: Viewer,
     Json(request): Json<LeaveRequest>,
 ) -> Answer<Json<Value>> {
-    let turn = TURN.lock().await;
+    let turn = app.turns.roster.lock().await;
     let (text, roster) = in_force(&app).await?;
     let who = person(&roster, &request.person)?;
     if viewer.themselves(&roster).are_named(&who.id, &roster) {

@@ -9,11 +9,13 @@ use clap::CommandFactory as _;
 use jiff::tz::TimeZone;
 use ntk_evidence::trust::TrustFile;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::answer::{Usage, given, json, text, with_bar};
 use super::at_rest::NotNow;
 use super::passphrase::send_maybe;
 use super::policy::PolicyCommand;
+use super::practices::RunArgs;
 use super::{
     Cli, Command, Enroll, EventsArgs, ExportArgs, Init, ReportArgs, departure, encrypted, exit, findings,
     people, print, roster,
@@ -43,7 +45,12 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
         }
         Command::Refill(args) => super::refill::refill(&home, args),
         Command::Migrate(args) => super::migrate::migrate(&home, &args),
-        Command::Run => run::run(home, level, &Starter::default()).map(|()| 0).map_err(Into::into),
+        Command::Run(RunArgs { practices: Some(folder) }) => {
+            crate::practices::run(&folder, &CancellationToken::new())?;
+            Ok(0)
+        }
+        Command::Run(_) => run::run(home, level, &Starter::default()).map(|()| 0).map_err(Into::into),
+        Command::Practices(args) => super::practices::practices(&args),
         #[cfg(windows)]
         Command::Service(what) => super::service_windows::service(home, level, what),
         Command::Policy { what: PolicyCommand::Schema } => {
@@ -428,7 +435,8 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         | Command::FirstStart { .. }
         | Command::Refill(_)
         | Command::Migrate(_)
-        | Command::Run
+        | Command::Run(_)
+        | Command::Practices(_)
         | Command::Check
         | Command::Api(_)
         | Command::AtRest { .. }

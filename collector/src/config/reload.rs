@@ -39,9 +39,7 @@ pub fn watch(
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     watcher.watch(folder, RecursiveMode::NonRecursive)?;
     let path = path.to_owned();
-    std::thread::Builder::new()
-        .name("config".into())
-        .spawn(move || {
+    crate::threads::spawn("config", move || {
             while told.recv().is_ok() {
                 match Config::read(&path) {
                     Ok(next) if next != now => {
@@ -52,7 +50,7 @@ pub fn watch(
                     Err(fault) => warn!(reason = %crate::error_chain(&fault), "the changed configuration is not used; the one before stays"),
                 }
             }
-        })
-        .map_err(notify::Error::io)?;
+    })
+    .map_err(notify::Error::io)?;
     Ok(Reload { _watcher: watcher })
 }

@@ -34,6 +34,7 @@ use super::{Appended, Continuation, LedgerError, SignedCheckpoint, from_frame, f
 use crate::clock::Clock;
 use crate::config::store::StoreAt;
 use crate::home::{Home, random};
+use crate::threads;
 
 /// How many entries one group may hold before it is synced.
 pub const GROUP_ENTRIES_MAX: usize = 4096;
@@ -211,11 +212,10 @@ fn open_with(
     let rows = database.is_some().then(Vec::new);
     let mut writer = Writer { core: Core { log, state, keys, rows }, published, size, hashes, clock };
     let shared = database.map(|database| Shared::begin(&mut writer, database, leads, heard)).transpose()?;
-    let thread = std::thread::Builder::new().name("ledger".into());
-    let thread = match shared {
-        None => thread.spawn(move || writer.run(waiting)),
-        Some(shared) => thread.spawn(move || shared.run(writer, waiting)),
-    };
+    let thread = threads::spawn("ledger", move || match shared {
+        None => writer.run(waiting),
+        Some(shared) => shared.run(writer, waiting),
+    });
     let thread = thread.map_err(|source| LedgerError::Hashes { path: home.ledger(), source })?;
     Ok(Opened { handle, thread, truncated_bytes: recovery.truncated_bytes })
 }
@@ -519,7 +519,7 @@ impl Writer {
         let new = self.core.log.roll(state)?;
         // Sealing compresses the finished segment; it is not in a hurry, and a failure leaves it readable.
         let (sealer, finished) = (self.core.log.sealer(), new.value().saturating_sub(1));
-        let sealing = std::thread::Builder::new().name("seal".into()).spawn(move || {
+        let sealing = threads::spawn("seal", move || {
             if let Err(failure) = sealer.seal(SegmentNumber::new(finished)) {
                 error!(segment = finished, reason = %crate::error_chain(&failure), "a finished segment stays uncompressed");
             }

@@ -29,8 +29,7 @@ impl Maker {
     pub fn start(lookup: Lookup) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
-        let thread =
-            std::thread::Builder::new().name("rollups".into()).spawn(move || run(&lookup, &stopping))?;
+        let thread = crate::threads::spawn("rollups", move || run(&lookup, &stopping))?;
         Ok(Self { stop, thread })
     }
 
