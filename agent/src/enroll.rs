@@ -308,7 +308,8 @@ fn write_template(dir: &Path, files: &dyn Files) -> Result<(), EnrollError> {
         .map_err(|source| IdentityError::Write { path, source }.into())
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+/// DER as PEM.
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let encoded = base64(der);
     let mut text = format!("-----BEGIN {label}-----\n");
     for line in encoded.as_bytes().chunks(64) {

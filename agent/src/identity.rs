@@ -6,7 +6,7 @@
 //!   epoch-<n>.key           0600  64 hex digits: the seed of the key that signs this machine's log ([`epochs`])
 //!   witness.key             0600  64 hex digits: the seed of the key that cosigns checkpoints of the collector log
 //!   trust.txt                     the practice's trust file as last seen, signed by the practice key
-//!   certificate.pem               this machine's certificate, from enrolment
+//!   certificate.pem               this machine's certificate, from enrolment or the last renewal ([`renewed`])
 //!   authority.pem                 the practice's certificate authority, the only one that is believed
 //!   identity.toml                 slug, author, epoch, log_key, collector, more_collectors, server_name
 //! ```
@@ -30,6 +30,7 @@ use crate::whole_file::{Files, Readable, create_private_folder};
 
 pub mod epochs;
 mod modes;
+mod renewed;
 
 use epochs::Seed;
 
@@ -314,6 +315,9 @@ impl IdentityFiles {
             let what = "it belongs to another practice".to_owned();
             return Err(IdentityError::Damaged { path: self.trust(), what });
         }
+        let pair = self.tls_pair(files)?;
+        let mut secrets = self.secrets(files)?;
+        secrets.tls_key_pem = pair.key;
         Ok(Identity {
             slug,
             author,
@@ -322,9 +326,9 @@ impl IdentityFiles {
             collector: enrolled.collector,
             more_collectors: enrolled.more_collectors,
             server_name: enrolled.server_name,
-            certificate_pem: text(files, &self.certificate())?,
+            certificate_pem: pair.certificate,
             authority_pem: text(files, &self.authority())?,
-            secrets: self.secrets(files)?,
+            secrets,
         })
     }
 

@@ -33,6 +33,7 @@ use crate::spool::thread::{Intake, SpoolThread};
 use crate::spool::{Bookmark, SpoolError, Writer};
 use crate::status::{self, StatusFile};
 use crate::uplink::cosigner::Cosigner;
+use crate::uplink::renewal::Renewing;
 use crate::uplink::stream::{Line, LineError};
 use crate::uplink::task::{Uplink, UplinkStatus};
 use crate::uplink::wire::WatchDecision;
@@ -122,7 +123,12 @@ pub fn run(dir: &Path, part: Part, service: &Service) -> Result<(), RunError> {
     service.on_stop(move || {
         let _ = stop.send(Control::Stop);
     });
-    let identity = IdentityFiles::of(dir).load(&RealFiles)?;
+    let identity_files = IdentityFiles::of(dir);
+    if let Err(error) = identity_files.settle_renewal(&RealFiles) {
+        // The new pair is whole and is used from where it lies.
+        warn!(error = %crate::error_chain(&error), "a renewed certificate could not be put in its place yet");
+    }
+    let identity = identity_files.load(&RealFiles)?;
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let run = host::Run::begin(clock.now());
     let lines = Line::all(&identity, &config.collector, &run)?;
@@ -147,8 +153,20 @@ pub fn run(dir: &Path, part: Part, service: &Service) -> Result<(), RunError> {
     let (status_sender, uplink_status) = watch::channel(UplinkStatus::default());
     let (decisions_sender, decisions) = watch::channel(Vec::new());
     let (question_sender, inventory_asked) = watch::channel(None);
+    let (lines_sender, renewed_lines) = watch::channel(None);
+    let renewing = Renewing {
+        identity: identity_files,
+        files: Arc::new(RealFiles),
+        configured: config.collector.clone(),
+        run: run.clone(),
+        progress: spool.progress(),
+        clock: Arc::clone(&clock),
+        lines: lines_sender,
+    };
+    runtime.spawn(renewing.run(drain.clone()));
     let uplink = Uplink {
         lines,
+        renewed_lines,
         log_key: identity.log_key.clone(),
         intake: spool.intake(),
         wishes: spool.wishes(),

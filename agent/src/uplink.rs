@@ -15,6 +15,7 @@ pub mod addresses;
 pub mod backoff;
 pub mod cosigner;
 pub mod incident;
+pub mod renewal;
 pub mod session;
 pub mod stream;
 pub mod task;

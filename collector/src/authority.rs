@@ -1,7 +1,12 @@
 //! The practice's own certificate authority: it vouches for the collector to agents and for agents to the
 //! collector, and for nothing else.
 //!
-//! Certificates live ten years until renewal exists. Whoever steals `private/authority.key` can pose as the
+//! Certificates of machines and of the agents' listener live [`LIFE_DAYS`] days and are renewed by themselves from the day
+//! on that leaves [`LEFT_DAYS`] ([`Dates::is_due`]); those that earlier versions made last until 2036 and are due at once.
+//! The authority itself lasts until 31 December 2036: tokens and agents pin it, so it is not renewed by itself.
+//!
+//! A certificate begins long before it is made: a machine whose clock stands behind must still be heard, because its
+//! offset is told in the review, and a machine that cannot connect is only silent. Whoever steals `private/authority.key` can pose as the
 //! collector or as an agent on the wire; he cannot write a batch in an agent's name, because entries are
 //! signed with the agent's own key.
 
@@ -10,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType, DnValue,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType,
 };
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
@@ -24,8 +29,12 @@ use ntk_evidence::hash::Hash;
 
 use crate::init::SERVER_NAME;
 
-/// 1 June 2026: between the dates of every certificate that this version makes.
-const VALID_AT_SECONDS: u64 = 1_780_272_000;
+/// How long the certificate of a machine or of the agents' listener holds.
+pub const LIFE_DAYS: i64 = 90;
+/// With so many days left it is renewed: at two thirds of its life.
+pub const LEFT_DAYS: i64 = 30;
+/// Seconds in a day.
+pub const DAY: i64 = 86_400;
 
 /// How long the console's own certificate holds: browsers refuse more than 825 days.
 const CONSOLE_DAYS: i64 = 800;
@@ -47,6 +56,9 @@ pub enum AuthorityError {
         "`private/server.pem` and `private/server.key` do not fit each other or the authority: {0}; put back the right files from a backup"
     )]
     Server(rustls::Error),
+    /// The dates of the listener's certificate cannot be read.
+    #[error("`private/server.pem` is no certificate; put it back from a backup")]
+    Dates,
     /// Making or reading failed.
     #[error("could not make a certificate: {0}")]
     Make(#[from] rcgen::Error),
@@ -64,6 +76,14 @@ pub struct Credentials {
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Credentials(key withheld)")
+    }
+}
+
+impl Credentials {
+    /// From when to when the certificate holds.
+    pub fn dates(&self) -> Result<Dates, AuthorityError> {
+        let der = CertificateDer::from_pem_slice(self.certificate.as_bytes());
+        der.ok().and_then(|der| Dates::of(&der)).ok_or(AuthorityError::Dates)
     }
 }
 
@@ -101,9 +121,12 @@ impl Authority {
         Hash::of(&self.certificate)
     }
 
-    /// A server certificate for these host names and addresses.
-    pub fn server(&self, names: &[String]) -> Result<Credentials, AuthorityError> {
-        self.server_with(params("need-to-know collector"), names)
+    /// A server certificate for these host names and addresses, for [`LIFE_DAYS`].
+    pub fn server(&self, names: &[String], now_unix_seconds: i64) -> Result<Credentials, AuthorityError> {
+        let mut params = params("need-to-know collector");
+        let (year, month, day) = date(now_unix_seconds, LIFE_DAYS);
+        params.not_after = rcgen::date_time_ymd(year, month, day);
+        self.server_with(params, names)
     }
 
     fn server_with(
@@ -129,15 +152,11 @@ impl Authority {
     /// A certificate for browsers, for these host names and addresses: for two years and a bit, the longest that all of
     /// them take. It is made at each start and kept nowhere.
     pub fn console(&self, names: &[String], now_unix_seconds: i64) -> Result<Credentials, AuthorityError> {
-        let day = |days: i64| {
-            let at = now_unix_seconds.saturating_add(days.saturating_mul(86_400));
-            let at = jiff::Timestamp::from_second(at).unwrap_or_default();
-            let date = at.to_zoned(jiff::tz::TimeZone::UTC).date();
-            let number = |n: i8| u8::try_from(n).unwrap_or(1);
-            rcgen::date_time_ymd(i32::from(date.year()), number(date.month()), number(date.day()))
-        };
         let mut params = params("need-to-know console");
-        (params.not_before, params.not_after) = (day(-1), day(CONSOLE_DAYS));
+        let (year, month, day) = date(now_unix_seconds, -1);
+        params.not_before = rcgen::date_time_ymd(year, month, day);
+        let (year, month, day) = date(now_unix_seconds, CONSOLE_DAYS);
+        params.not_after = rcgen::date_time_ymd(year, month, day);
         self.server_with(params, names)
     }
 
@@ -157,19 +176,72 @@ impl Authority {
             verifier.map_err(|error| AuthorityError::Server(rustls::Error::General(error.to_string())))?;
         let name = ServerName::try_from(SERVER_NAME)
             .map_err(|error| AuthorityError::Server(rustls::Error::General(error.to_string())))?;
-        // The dates are fixed at init: any moment between them tells whether the signature holds.
-        let at = UnixTime::since_unix_epoch(Duration::from_secs(VALID_AT_SECONDS));
+        // Any moment between its dates tells whether the signature holds; one that ended is renewed at the start.
+        let dates = Dates::of(&certificate).ok_or(AuthorityError::Dates)?;
+        let seconds = u64::try_from(dates.not_after.saturating_sub(1)).unwrap_or(0);
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         verifier.verify_server_cert(&certificate, &[], &name, &[], at).map(|_| ()).map_err(of_server)
     }
 
-    /// A client certificate for an agent: its key from the request, everything else ours.
-    pub fn client(&self, author: &str, request_der: &[u8]) -> Result<Vec<u8>, AuthorityError> {
+    /// A client certificate for an agent, for [`LIFE_DAYS`]: its key from the request, everything else ours.
+    pub fn client(
+        &self,
+        author: &str,
+        request_der: &[u8],
+        now_unix_seconds: i64,
+    ) -> Result<Vec<u8>, AuthorityError> {
         let request = CertificateSigningRequestDer::from(request_der);
         let mut request =
             CertificateSigningRequestParams::from_der(&request).map_err(AuthorityError::Request)?;
         request.params = params(author);
+        let (year, month, day) = date(now_unix_seconds, LIFE_DAYS);
+        request.params.not_after = rcgen::date_time_ymd(year, month, day);
         request.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         Ok(request.signed_by(&self.issuer)?.der().to_vec())
+    }
+}
+
+/// From when to when a certificate holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dates {
+    /// Its last second, since 1970.
+    pub not_after: i64,
+}
+
+impl Dates {
+    /// Those of a certificate, DER; nothing where it is none.
+    pub fn of(certificate_der: &[u8]) -> Option<Self> {
+        let (_, certificate) = x509_parser::parse_x509_certificate(certificate_der).ok()?;
+        Some(Self { not_after: certificate.validity().not_after.timestamp() })
+    }
+
+    /// Whether it is time for a new one: little is left, or it lasts longer than any that this version makes.
+    pub fn is_due(self, now_unix_seconds: i64) -> bool {
+        let left = self.not_after.saturating_sub(now_unix_seconds);
+        left <= LEFT_DAYS.saturating_mul(DAY) || left > LIFE_DAYS.saturating_add(1).saturating_mul(DAY)
+    }
+}
+
+/// What a certificate request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The common name.
+    pub name: Option<String>,
+    /// SHA-256 of its public key, hex.
+    pub key: String,
+}
+
+impl Asked {
+    /// Reads a request, whose own signature must hold.
+    pub fn read(request_der: &[u8]) -> Result<Self, AuthorityError> {
+        let request = CertificateSigningRequestDer::from(request_der);
+        let request = CertificateSigningRequestParams::from_der(&request).map_err(AuthorityError::Request)?;
+        let name = match request.params.distinguished_name.get(&DnType::CommonName) {
+            Some(DnValue::Utf8String(name)) => Some(name.clone()),
+            Some(DnValue::PrintableString(name)) => Some(name.as_str().to_owned()),
+            _ => None,
+        };
+        Ok(Self { name, key: Hash::of(request.public_key.der_bytes()).to_hex() })
     }
 }
 
@@ -179,6 +251,16 @@ impl std::fmt::Debug for Authority {
     }
 }
 
+/// The day that is so many days from now; certificates begin and end at its midnight.
+fn date(now_unix_seconds: i64, days: i64) -> (i32, u8, u8) {
+    let at = now_unix_seconds.saturating_add(days.saturating_mul(DAY));
+    let at = jiff::Timestamp::from_second(at).unwrap_or_default();
+    let date = at.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let number = |n: i8| u8::try_from(n).unwrap_or(1);
+    (i32::from(date.year()), number(date.month()), number(date.day()))
+}
+
+/// From 2026 on, and where nobody says otherwise until the end of 2036.
 fn params(common_name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     let mut name = DistinguishedName::new();

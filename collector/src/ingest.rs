@@ -1,12 +1,13 @@
 //! The agents' listener: gRPC over mutual TLS, and the only way from the wire into the ledger.
 //!
 //! [`verify`] turns a message into a [`VerifiedBatch`](verify::VerifiedBatch) or a refusal; [`session`] runs
-//! one agent's stream; [`enroll`] exchanges a one-time token for a certificate. Every method but Enroll needs
-//! an [`AgentIdentity`], which only a verified client certificate of an enrolled machine makes.
+//! one agent's stream; [`enroll`] exchanges a one-time token for a certificate, [`renew`] one that ends for another. A
+//! session needs an [`AgentIdentity`], which only a verified client certificate of an enrolled machine makes.
 
 pub mod clones;
 pub mod enroll;
 pub mod listener;
+pub mod renew;
 pub mod session;
 mod told;
 pub mod verify;
@@ -42,13 +43,15 @@ impl AgentIdentity {
     fn from_certificates<'r>(
         certificates: Option<&[CertificateDer<'static>]>,
         registry: &'r Registry,
+        now: Moment,
     ) -> Result<Self, Unidentified<'r>> {
         let first = certificates.and_then(<[_]>::first);
         let first = first.ok_or_else(|| {
             let status = Status::unauthenticated("a client certificate is needed; enrol this machine first");
             Unidentified::Unknown(status)
         })?;
-        let machine = registry.by_certificate(&Hash::of(first.as_ref()).to_hex());
+        let sha256 = Hash::of(first.as_ref()).to_hex();
+        let machine = registry.by_certificate(&sha256);
         let machine = machine.ok_or_else(|| {
             Unidentified::Unknown(Status::permission_denied(
                 "this certificate belongs to no enrolled machine",
@@ -56,6 +59,10 @@ impl AgentIdentity {
         })?;
         if machine.revoked.is_some() {
             return Err(Unidentified::Revoked(machine));
+        }
+        if !machine.accepts(&sha256, now) {
+            let status = Status::permission_denied("this certificate was replaced more than 30 days ago");
+            return Err(Unidentified::Unknown(status));
         }
         let author = Author::parse(&machine.enrolment.author)
             .map_err(|_| Unidentified::Unknown(Status::internal("the machine's name cannot be read")))?;

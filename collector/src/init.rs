@@ -297,7 +297,7 @@ pub(crate) fn lay(
     acts: Vec<Event>,
     clock: &Clock,
 ) -> Result<(), InitError> {
-    keys.write(home)?;
+    keys.write(home, clock.now())?;
     write_file(&home.trust(), trust.sign(&keys.practice)?.as_bytes(), 0o644)?;
     writer::create(home, &keys.slug, keys.ledger, acts, clock)?;
     Ok(())
@@ -394,14 +394,14 @@ impl Keys {
         }
     }
 
-    fn write(&self, home: &Home) -> Result<(), InitError> {
+    fn write(&self, home: &Home, now: Moment) -> Result<(), InitError> {
         for (file, seed) in &self.seeds {
             home.write_key(file, seed)?;
         }
         let made = authority::make(self.slug.as_str())?;
         write_file(&home.private(file::AUTHORITY), made.certificate.as_bytes(), 0o644)?;
         home.write_secret(file::AUTHORITY_KEY, made.key.as_bytes())?;
-        let server = Authority::open(&made, Vec::new())?.server(&[SERVER_NAME.to_owned()])?;
+        let server = Authority::open(&made, Vec::new())?.server(&[SERVER_NAME.to_owned()], now.unix_seconds())?;
         write_file(&home.private(file::SERVER), server.certificate.as_bytes(), 0o644)?;
         Ok(home.write_secret(file::SERVER_KEY, server.key.as_bytes())?)
     }
@@ -463,6 +463,8 @@ mod tests {
             administers: BTreeMap::new(),
             listen: "127.0.0.1:0".into(),
             console: None,
+            console_address: None,
+            place: None,
             at_rest: None,
         }
     }

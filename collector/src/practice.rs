@@ -1,12 +1,14 @@
 //! A practice as its folder holds it: configuration, trust file, keys; opened once by whoever works on it.
 
 use ntk_evidence::note::{KeyType, NoteError, NoteSigner};
+use ntk_evidence::time::Moment;
 use ntk_evidence::trust::{TrustError, TrustFile};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::authority::{Authority, AuthorityError, Credentials};
 use crate::config::{Config, ConfigError};
+use crate::init::SERVER_NAME;
 use crate::home::{Home, HomeError, read_text};
 use crate::ledger::writer::LedgerKeys;
 
@@ -26,6 +28,8 @@ pub mod file {
     pub const SERVER_KEY: &str = "server.key";
     /// Its certificate.
     pub const SERVER: &str = "server.pem";
+    /// Certificate and key of the agents' listener, once they were renewed: one file, so that they always fit.
+    pub const SERVER_RENEWED: &str = "server-renewed.pem";
 }
 
 /// The folder holds no practice, or not a whole one.
@@ -125,10 +129,27 @@ impl Practice {
 
     /// Certificate and key of the agents' listener: they belong together, and the authority vouches for them.
     pub fn server(&self) -> Result<Credentials, PracticeError> {
-        let certificate = read_text(&self.home.private(file::SERVER))?;
-        let credentials = Credentials { certificate, key: self.home.read_secret(file::SERVER_KEY)? };
         let (_, authority) = self.authority()?;
+        let credentials = if self.home.private(file::SERVER_RENEWED).exists() {
+            let both = self.home.read_secret(file::SERVER_RENEWED)?;
+            Credentials { certificate: both.clone(), key: both }
+        } else {
+            let certificate = read_text(&self.home.private(file::SERVER))?;
+            Credentials { certificate, key: self.home.read_secret(file::SERVER_KEY)? }
+        };
         authority.vouches_for(&credentials)?;
         Ok(credentials)
+    }
+
+    /// A new certificate with a new key for the agents' listener, durable, where the one in force is due.
+    pub fn renew_server(&self, now: Moment) -> Result<Option<Credentials>, PracticeError> {
+        let before = self.server()?;
+        if !before.dates()?.is_due(now.unix_seconds()) {
+            return Ok(None);
+        }
+        let made = self.authority()?.1.server(&[SERVER_NAME.to_owned()], now.unix_seconds())?;
+        let both = zeroize::Zeroizing::new(format!("{}{}", made.certificate, made.key));
+        self.home.write_secret(file::SERVER_RENEWED, both.as_bytes())?;
+        Ok(Some(made))
     }
 }

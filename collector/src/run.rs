@@ -7,6 +7,7 @@ use ntk_evidence::act;
 use ntk_evidence::hash::Hash;
 use ntk_segment::error::SegmentError;
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, error, info, warn};
@@ -24,12 +25,14 @@ use crate::console;
 use crate::home::Home;
 use crate::ingest::clones::Clones;
 use crate::ingest::enroll::Enrolling;
+use crate::ingest::renew::Renewing;
 use crate::ingest::listener::{self, ListenError, Service};
 use crate::ingest::session::Shared;
 use crate::ledger::LedgerError;
 use crate::practice::PracticeError;
 use crate::rest::listener::{self as rest, RestError};
 use crate::self_check;
+use crate::server_certificate;
 use crate::silence::task::Ear;
 use crate::silence::{self, Silences};
 use crate::system;
@@ -150,7 +153,7 @@ async fn start(home: Home) -> Result<Working, RunError> {
 async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     let (authority_pem, authority) = app.practice.authority()?;
-    let server = app.practice.server()?;
+    let server = server_certificate::at_start(&app).await?;
     // Not used before an export, but a start is the moment to say that it is missing.
     app.practice.bundle_key()?;
     let (agents, address) = listener::bind(&app.practice.config.raw.listen).await?;
@@ -168,9 +171,11 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
         trust: app.trust.clone(),
         disagreements: Arc::default(),
     };
+    let authority = Arc::new(authority);
+    let renewing = Renewing::new(app.ledger.clone(), Arc::clone(&authority), app.refusals.clone());
     let enrolling = Enrolling::new(app.ledger.clone(), authority, app.trust.clone(), app.refusals.clone());
-    let service = Service::new(shared, Arc::new(enrolling), stop.clone());
-    let help_desks = help_desks(&app, &server, &authority_pem, &stop).await?;
+    let service = Service::new(shared, Arc::new(enrolling), Arc::new(renewing), stop.clone());
+    let help_desks = help_desks(&app, server.subscribe(), &authority_pem, &stop).await?;
     let console = console::start::start(&app, &stop).await;
     let admin = system::answering(&app.practice.home).map_err(|source| RunError::Socket {
         path: app.practice.home.socket().display().to_string(),
@@ -195,8 +200,10 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
     let rounds = tokio::spawn(witness::rounds::run(app.clone(), stop.clone()));
     // What is done once for a practice is done by the collector that leads.
     let once = tokio::spawn(lead(app.clone(), ear, stop.clone()));
+    let certificate = server.subscribe();
     let mut agents =
-        tokio::spawn(async move { listener::serve(agents, service, &server, &authority_pem).await });
+        tokio::spawn(async move { listener::serve(agents, service, certificate, &authority_pem).await });
+    let certificates = tokio::spawn(server_certificate::run(app.clone(), server, stop.clone()));
     let admin_stop = stop.clone();
     let admin_app = app.clone();
     let mut admin = tokio::spawn(async move {
@@ -225,6 +232,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
         retention.abort_handle(),
         rounds.abort_handle(),
         once.abort_handle(),
+        certificates.abort_handle(),
     ];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     running.extend(console.as_ref().map(JoinHandle::abort_handle));
@@ -245,6 +253,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
         let _ = retention.await;
         let _ = rounds.await;
         let _ = once.await;
+        let _ = certificates.await;
         #[cfg(unix)]
         let _ = signs.await;
     };
@@ -301,12 +310,25 @@ async fn lead_lost(app: &App) {
 /// Lets help-desk systems ask for tickets, where the configuration says so.
 async fn help_desks(
     app: &App,
-    server: &Credentials,
+    mut server: watch::Receiver<Arc<Credentials>>,
     authority_pem: &str,
     stop: &CancellationToken,
 ) -> Result<Option<JoinHandle<std::io::Result<()>>>, RunError> {
     let Some(address) = &app.practice.config.raw.tickets_listen else { return Ok(None) };
-    let tls = rest::tls(server, authority_pem)?;
+    let first = rest::tls(&server.borrow_and_update(), authority_pem)?;
+    let (sender, tls) = watch::channel(first);
+    let (ended, authority_pem) = (stop.clone(), authority_pem.to_owned());
+    tokio::spawn(async move {
+        let changed = async {
+            while server.changed().await.is_ok() {
+                match rest::tls(&server.borrow_and_update(), &authority_pem) {
+                    Ok(tls) => drop(sender.send_replace(tls)),
+                    Err(failure) => error!(reason = %crate::error_chain(&failure), "help desks see the old certificate"),
+                }
+            }
+        };
+        tokio::select! { () = changed => {}, () = ended.cancelled() => {} }
+    });
     let (listener, address) = rest::bind(address).await?;
     info!(listen = %address, "help desks may ask for tickets");
     Ok(Some(tokio::spawn(rest::serve(listener, tls, app.clone(), stop.clone()))))

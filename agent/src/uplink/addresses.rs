@@ -41,6 +41,13 @@ impl<T> Addresses<T> {
         self.all.iter()
     }
 
+    /// Others in the place of all of them, in the same order: what was learned of each stays.
+    pub fn replace_each(&mut self, others: Self) {
+        if others.all.len() == self.all.len() {
+            self.all = others.all;
+        }
+    }
+
     /// Where the next attempt goes.
     pub fn current(&self) -> Option<&T> {
         self.all.get(self.place())

@@ -44,6 +44,15 @@ pub struct Line {
     run: Run,
 }
 
+/// What this machine shows when it opens a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Its certificate.
+    Certificate,
+    /// Nothing: its certificate has ended, and a new one is asked for.
+    Nothing,
+}
+
 /// The line cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
@@ -58,21 +67,34 @@ pub enum LineError {
 impl Line {
     /// Lines to every address of the collector: those of the configuration, or else those of the enrolment.
     pub fn all(identity: &Identity, configured: &[String], run: &Run) -> Result<Addresses<Self>, LineError> {
+        Self::all_showing(identity, configured, run, Shown::Certificate)
+    }
+
+    /// The same, with or without this machine's certificate.
+    pub fn all_showing(
+        identity: &Identity,
+        configured: &[String],
+        run: &Run,
+        shown: Shown,
+    ) -> Result<Addresses<Self>, LineError> {
         let enrolled = || (identity.collector.as_str(), identity.more_collectors.as_slice());
         let (first, others) = match configured.split_first() {
             Some((first, others)) => (first.as_str(), others),
             None => enrolled(),
         };
-        let first = Self::new(identity, first, run.clone())?;
-        let others = others.iter().map(|address| Self::new(identity, address, run.clone()));
+        let first = Self::new(identity, first, run.clone(), shown)?;
+        let others = others.iter().map(|address| Self::new(identity, address, run.clone(), shown));
         Ok(Addresses::new(first, others.collect::<Result<Vec<_>, _>>()?))
     }
 
-    fn new(identity: &Identity, address: &str, run: Run) -> Result<Self, LineError> {
-        let tls = ClientTlsConfig::new()
+    fn new(identity: &Identity, address: &str, run: Run, shown: Shown) -> Result<Self, LineError> {
+        let mut tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(&identity.authority_pem))
-            .identity(TlsIdentity::from_pem(&identity.certificate_pem, &identity.secrets.tls_key_pem))
             .domain_name(&identity.server_name);
+        if shown == Shown::Certificate {
+            let (certificate, key) = (&identity.certificate_pem, &identity.secrets.tls_key_pem);
+            tls = tls.identity(TlsIdentity::from_pem(certificate, key));
+        }
         let endpoint = Endpoint::from_shared(format!("https://{address}"))
             .map_err(|_| LineError::Address(address.to_owned()))?
             .tls_config(tls)

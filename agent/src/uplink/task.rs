@@ -46,6 +46,8 @@ pub struct UplinkStatus {
 pub struct Uplink {
     /// Addresses, certificate and keys for streams.
     pub lines: Addresses<Line>,
+    /// Brings lines with a new certificate, for the next stream.
+    pub renewed_lines: watch::Receiver<Option<Addresses<Line>>>,
     /// Checks the collector's checkpoints.
     pub log_key: VerifierKey,
     /// Takes incidents into this machine's log.
@@ -318,6 +320,11 @@ impl Running {
         } else {
             backoff::wait(n_failed.saturating_sub(1), backoff::random())
         };
+        if self.uplink.renewed_lines.has_changed().unwrap_or(false)
+            && let Some(renewed) = self.uplink.renewed_lines.borrow_and_update().clone()
+        {
+            self.uplink.lines.replace_each(renewed);
+        }
         let Some(line) = self.uplink.lines.current().cloned() else { return };
         self.n_attempts = self.n_attempts.saturating_add(1);
         let number = self.n_attempts;

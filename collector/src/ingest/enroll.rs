@@ -1,5 +1,7 @@
 //! Enrolment: a one-time secret and a certificate request in; a certificate out, after the act is durable.
 
+use std::sync::Arc;
+
 use ntk_evidence::act::{self, Enrolment};
 use ntk_evidence::hash::{Hash, unbase64};
 use ntk_evidence::name::Author;
@@ -24,7 +26,7 @@ const TEXT_BYTES_MAX: usize = 1024;
 #[derive(Debug)]
 pub struct Enrolling {
     ledger: LedgerHandle,
-    authority: Authority,
+    authority: Arc<Authority>,
     trust: CurrentTrust,
     refusals: Refusals,
     // One at a time: an offer that two machines present at once is used by one.
@@ -44,7 +46,7 @@ const TELL_EVERY_SECONDS: i64 = 60;
 
 impl Enrolling {
     /// Enrolment within the delegation of the trust file.
-    pub fn new(ledger: LedgerHandle, authority: Authority, trust: CurrentTrust, refusals: Refusals) -> Self {
+    pub fn new(ledger: LedgerHandle, authority: Arc<Authority>, trust: CurrentTrust, refusals: Refusals) -> Self {
         Self { ledger, authority, trust, refusals, turn: tokio::sync::Mutex::default() }
     }
 
@@ -97,7 +99,7 @@ impl Enrolling {
         }
         let certificate = self
             .authority
-            .client(&author.to_string(), &request.certificate_request)
+            .client(&author.to_string(), &request.certificate_request, self.ledger.clock().now().unix_seconds())
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let text = |text: String| if text.is_empty() { None } else { Some(text) };
         let enrolment = Enrolment {

@@ -9,7 +9,7 @@ use ntk_proto::convert::MESSAGE_BYTES_MAX;
 use ntk_proto::v1;
 use ntk_proto::v1::ledger_server::{Ledger, LedgerServer};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
@@ -17,12 +17,16 @@ use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::enroll::Enrolling;
+use super::renew::Renewing;
 use super::session::{self, Shared};
 use super::{AgentIdentity, Unidentified};
 use crate::authority::Credentials;
 
 /// How many messages may wait for a slow agent.
 const DOWNSTREAM_MAX: usize = 64;
+
+/// How long the server with the certificate before may take to end.
+const GIVE_WAY_WITHIN: Duration = Duration::from_secs(5);
 
 /// The agents' listener could not start or failed.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,9 @@ pub enum ListenError {
         /// Why.
         source: std::io::Error,
     },
+    /// The socket could not be taken over.
+    #[error("the agents' listener could not take over its socket")]
+    Socket(#[source] std::io::Error),
     /// Certificates were not accepted, or serving failed.
     #[error("the agents' listener failed")]
     Serve(#[from] tonic::transport::Error),
@@ -45,13 +52,24 @@ pub enum ListenError {
 pub struct Service {
     shared: Shared,
     enrolling: Arc<Enrolling>,
+    renewing: Arc<Renewing>,
     stop: CancellationToken,
 }
 
 impl Service {
     /// A service over the ledger; streams end when `stop` is cancelled.
-    pub fn new(shared: Shared, enrolling: Arc<Enrolling>, stop: CancellationToken) -> Self {
-        Self { shared, enrolling, stop }
+    pub fn new(
+        shared: Shared,
+        enrolling: Arc<Enrolling>,
+        renewing: Arc<Renewing>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { shared, enrolling, renewing, stop }
+    }
+
+    /// The same service, whose streams end when this is cancelled.
+    pub fn until(&self, stop: CancellationToken) -> Self {
+        Self { stop, ..self.clone() }
     }
 }
 
@@ -66,14 +84,24 @@ impl Ledger for Service {
         self.enrolling.enroll(request.into_inner()).await.map(Response::new)
     }
 
+    async fn renew(
+        &self,
+        request: Request<v1::RenewRequest>,
+    ) -> Result<Response<v1::RenewResponse>, Status> {
+        let certificates = request.peer_certs();
+        let shown = certificates.as_deref().and_then(|certificates| certificates.first());
+        self.renewing.renew(shown, request.into_inner()).await.map(Response::new)
+    }
+
     async fn session(
         &self,
         request: Request<Streaming<v1::AgentMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
         let certificates = request.peer_certs();
         let registry = self.shared.ledger.published().registry;
+        let now = self.shared.ledger.clock().now();
         let identity =
-            match AgentIdentity::from_certificates(certificates.as_deref().map(Vec::as_slice), &registry) {
+            match AgentIdentity::from_certificates(certificates.as_deref().map(Vec::as_slice), &registry, now) {
                 Ok(identity) => identity,
                 Err(Unidentified::Unknown(status)) => {
                     self.shared.refusals.count("certificate");
@@ -103,8 +131,32 @@ pub async fn bind(address: &str) -> Result<(TcpListener, SocketAddr), ListenErro
     Ok((listener, bound))
 }
 
-/// Serves until `stop` is cancelled.
+/// Serves until `stop` is cancelled. Where the certificate changes, it is served with the new one from then on.
 pub async fn serve(
+    listener: TcpListener,
+    service: Service,
+    mut server: watch::Receiver<Arc<Credentials>>,
+    authority_pem: &str,
+) -> Result<(), ListenError> {
+    // Connections wait in the socket's queue while one server gives way to the next.
+    let socket = listener.into_std().map_err(ListenError::Socket)?;
+    loop {
+        let until = service.stop.child_token();
+        let again = socket.try_clone().and_then(TcpListener::from_std).map_err(ListenError::Socket)?;
+        let current = Arc::clone(&server.borrow_and_update());
+        let serving = serve_with(again, service.until(until.clone()), &current, authority_pem);
+        tokio::pin!(serving);
+        tokio::select! {
+            served = &mut serving => return served,
+            Ok(()) = server.changed() => {}
+        }
+        until.cancel();
+        // Streams end by the token; what does not end in time was told, and holds nobody up.
+        let _ = tokio::time::timeout(GIVE_WAY_WITHIN, serving).await;
+    }
+}
+
+async fn serve_with(
     listener: TcpListener,
     service: Service,
     server: &Credentials,

@@ -18,6 +18,7 @@ use crate::inventory::Asked;
 use crate::off_site::Recorded;
 use crate::people::Shared;
 use crate::proposals::Decisions;
+use crate::renewal::{Renewal, Renewed};
 use crate::sign_off::Reviews;
 use crate::silence::{Silence, Step};
 use crate::time_stamp::Stamps;
@@ -59,6 +60,9 @@ pub struct Machine {
     pub enrolled: String,
     /// Number of the act in the collector's own log.
     pub act: u64,
+    /// Certificates that it was given in the place of that of its enrolment, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Renewed>,
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<String>,
@@ -175,6 +179,7 @@ impl Registry {
                     enrolment: enrolment.clone(),
                     enrolled: event.time.clone(),
                     act: number,
+                    certificates: Vec::new(),
                     revoked: None,
                     revoked_by: None,
                 };
@@ -184,6 +189,11 @@ impl Registry {
                 let replaced = enrolment.replaced();
                 let revoked = replaced.and_then(|before| self.revoke(before, number, event));
                 Some(revoked.into_iter().chain([Change::Enrolled(enrolment)]).collect())
+            }
+            act::kind::CERTIFICATE => {
+                let renewal: Renewal = serde_json::from_value(body).ok()?;
+                self.machines.get_mut(&renewal.author)?.renewed(renewal, &event.time);
+                None
             }
             act::kind::REVOCATION => {
                 let revocation: Revocation = serde_json::from_value(body).ok()?;
@@ -292,8 +302,8 @@ impl Registry {
         self.enrolled(author)?.enrolment.begins.as_ref()?.compact_range().ok()
     }
 
-    /// The machine that holds this certificate, revoked or not.
+    /// The machine that was given this certificate, revoked or not; [`Machine::accepts`] says whether it still may show it.
     pub fn by_certificate(&self, sha256: &str) -> Option<&Machine> {
-        self.machines.values().find(|machine| machine.enrolment.certificate.as_deref() == Some(sha256))
+        self.machines.values().find(|machine| machine.was_given(sha256))
     }
 }

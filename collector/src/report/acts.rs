@@ -69,6 +69,10 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
                 _ => format!("The machine {name} was enrolled."),
             }
         }
+        act::kind::CERTIFICATE if text("asked_by") == "witness" => format!(
+            "The certificate of the machine {} had ended; it asked for a new one with its other key, and got it.",
+            text("author").trim_start_matches("agent/")
+        ),
         act::kind::REVOCATION => signed(
             &format!("The machine {} was revoked.", text("author").trim_start_matches("agent/")),
             body,

@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -77,10 +77,10 @@ pub fn acceptor(chain: &str, key: &str) -> Result<TlsAcceptor, String> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Serves until `stop` is cancelled.
+/// Serves until `stop` is cancelled; each connection with the certificate that is in force when it comes.
 pub async fn serve(
     listener: TcpListener,
-    tls: TlsAcceptor,
+    tls: watch::Receiver<TlsAcceptor>,
     app: App,
     stop: CancellationToken,
 ) -> io::Result<()> {
@@ -97,7 +97,7 @@ pub async fn serve(
 /// Accepts and shakes hands, each connection for itself: a slow one holds up no other.
 async fn accept(
     listener: TcpListener,
-    tls: TlsAcceptor,
+    tls: watch::Receiver<TlsAcceptor>,
     ready: mpsc::Sender<(Connection, SocketAddr)>,
     stop: CancellationToken,
 ) {
@@ -112,7 +112,7 @@ async fn accept(
             tokio::time::sleep(ACCEPT_AGAIN).await;
             continue;
         };
-        let (tls, ready) = (tls.clone(), ready.clone());
+        let (tls, ready) = (tls.borrow().clone(), ready.clone());
         tokio::spawn(async move {
             let shaken = tokio::time::timeout(HANDSHAKE_WITHIN, tls.accept(stream)).await;
             if let Ok(Ok(stream)) = shaken {

@@ -28,8 +28,11 @@ impl Rig {
     async fn start() -> Self {
         let inner = rig::Rig::start().await;
         let app = inner.app().clone();
-        let (authority, _) = app.practice.authority().unwrap();
-        let tls = listener::tls(&app.practice.server().unwrap(), &authority).unwrap();
+        let (authority, signing) = app.practice.authority().unwrap();
+        // The client's clock is the real one, the rig's is not.
+        let now = crate::clock::Clock::system().now().unix_seconds();
+        let server = signing.server(&[SERVER_NAME.to_owned()], now).unwrap();
+        let (_, tls) = tokio::sync::watch::channel(listener::tls(&server, &authority).unwrap());
         let (socket, address) = listener::bind("127.0.0.1:0").await.unwrap();
         let stop = CancellationToken::new();
         tokio::spawn(listener::serve(socket, tls, app, stop.clone()));

@@ -23,6 +23,8 @@ pub mod kind {
     pub const ENROLMENT_OFFERED: &str = "act_enrolment_offered";
     /// A machine's key was accepted.
     pub const ENROLMENT: &str = "act_enrolment";
+    /// A machine was given a new certificate in the place of the one that ends; its keys in the log stay as they are.
+    pub const CERTIFICATE: &str = "act_certificate";
     /// A machine's key is no longer accepted.
     pub const REVOCATION: &str = "act_revocation";
     /// A roster came into force.

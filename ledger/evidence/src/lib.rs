@@ -24,6 +24,7 @@ pub mod merkle;
 pub mod name;
 pub mod note;
 pub mod receipt;
+pub mod renewal;
 pub mod time;
 pub mod time_stamp;
 pub mod tlog_proof;

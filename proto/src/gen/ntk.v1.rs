@@ -43,6 +43,28 @@ pub struct EnrollResponse {
     #[prost(bytes = "vec", tag = "6")]
     pub trust: ::prost::alloc::vec::Vec<u8>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewRequest {
+    /// PKCS#10 certificate request in DER; its common name is the author, its key one that was made for it.
+    #[prost(bytes = "vec", tag = "1")]
+    pub certificate_request: ::prost::alloc::vec::Vec<u8>,
+    /// Ed25519 over the statement of `ntk_evidence::renewal`: by the key of `epoch`; after the end of the certificate, when
+    /// no epoch may be known here any more, by the key with which this machine cosigns checkpoints.
+    #[prost(bytes = "vec", tag = "2")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "3")]
+    pub epoch: u32,
+    /// The certificate that ended, DER; empty where it was shown as client certificate.
+    #[prost(bytes = "vec", tag = "4")]
+    pub ended: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewResponse {
+    /// The agent's new certificate, DER. It is not replaced by this answer alone: the agent goes on with the one it has until
+    /// the new one is on its disk.
+    #[prost(bytes = "vec", tag = "1")]
+    pub certificate: ::prost::alloc::vec::Vec<u8>,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AgentMessage {
     #[prost(oneof = "agent_message::Message", tags = "1, 2, 3, 4")]
@@ -350,6 +372,25 @@ pub mod ledger_client {
             req.extensions_mut().insert(GrpcMethod::new("ntk.v1.Ledger", "Enroll"));
             self.inner.unary(req, path, codec).await
         }
+        /// A new certificate in the place of one that ends: with the agent's client certificate, or without one after its end.
+        pub async fn renew(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RenewRequest>,
+        ) -> std::result::Result<tonic::Response<super::RenewResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/ntk.v1.Ledger/Renew");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("ntk.v1.Ledger", "Renew"));
+            self.inner.unary(req, path, codec).await
+        }
         /// With the agent's client certificate: batches up; receipts and checkpoints down.
         pub async fn session(
             &mut self,
@@ -392,6 +433,11 @@ pub mod ledger_server {
             &self,
             request: tonic::Request<super::EnrollRequest>,
         ) -> std::result::Result<tonic::Response<super::EnrollResponse>, tonic::Status>;
+        /// A new certificate in the place of one that ends: with the agent's client certificate, or without one after its end.
+        async fn renew(
+            &self,
+            request: tonic::Request<super::RenewRequest>,
+        ) -> std::result::Result<tonic::Response<super::RenewResponse>, tonic::Status>;
         /// Server streaming response type for the Session method.
         type SessionStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::CollectorMessage, tonic::Status>,
@@ -508,6 +554,49 @@ pub mod ledger_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = EnrollSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/ntk.v1.Ledger/Renew" => {
+                    #[allow(non_camel_case_types)]
+                    struct RenewSvc<T: Ledger>(pub Arc<T>);
+                    impl<T: Ledger> tonic::server::UnaryService<super::RenewRequest>
+                    for RenewSvc<T> {
+                        type Response = super::RenewResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RenewRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Ledger>::renew(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RenewSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -61,6 +61,7 @@ async fn events_reach_the_collector_once_over_streams_that_end() {
     let (status_sender, mut status) = tokio::sync::watch::channel(UplinkStatus::default());
     let uplink = Uplink {
         lines: Line::all(&identity, &[], &Run::begin(RealClock.now())).unwrap(),
+        renewed_lines: tokio::sync::watch::channel(None).1,
         log_key: identity.log_key.clone(),
         intake: spool.intake(),
         wishes: spool.wishes(),

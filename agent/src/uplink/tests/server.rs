@@ -31,6 +31,10 @@ pub(crate) struct Shared {
     pub(crate) batches_per_stream: usize,
     /// What `enroll` answers is changed by this.
     pub(crate) falsify: fn(&mut v1::EnrollResponse),
+    /// Requests for another certificate, and whether one was shown on the connection.
+    pub(crate) renewals: Vec<(bool, v1::RenewRequest)>,
+    /// What `renew` answers is changed by this.
+    pub(crate) falsify_renewal: fn(&mut v1::RenewResponse),
 }
 
 pub(crate) struct TestCollector {
@@ -70,6 +74,8 @@ impl TestCollector {
             n_streams: 0,
             batches_per_stream: usize::MAX,
             falsify: |_| {},
+            renewals: Vec::new(),
+            falsify_renewal: |_| {},
         }));
         let authority = ca_certificate.der().to_vec();
         let service = Service { shared: Arc::clone(&shared), issuer, authority: authority.clone() };
@@ -133,6 +139,25 @@ impl Ledger for Service {
         let mut shared = self.shared.lock().unwrap();
         shared.n_enrolments += 1;
         (shared.falsify)(&mut response);
+        Ok(Response::new(response))
+    }
+
+    async fn renew(
+        &self,
+        request: Request<v1::RenewRequest>,
+    ) -> Result<Response<v1::RenewResponse>, Status> {
+        let is_shown = request.peer_certs().is_some_and(|certs| !certs.is_empty());
+        let request = request.into_inner();
+        let csr = request.certificate_request.clone();
+        let mut csr = rcgen::CertificateSigningRequestParams::from_der(&csr.into()).unwrap();
+        // Until a day that is no more than 91 days after the one that the test's clock shows.
+        csr.params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+        csr.params.not_after = rcgen::date_time_ymd(2027, 2, 15);
+        let certificate = csr.signed_by(&self.issuer).unwrap().der().to_vec();
+        let mut response = v1::RenewResponse { certificate };
+        let mut shared = self.shared.lock().unwrap();
+        shared.renewals.push((is_shown, request));
+        (shared.falsify_renewal)(&mut response);
         Ok(Response::new(response))
     }
 
