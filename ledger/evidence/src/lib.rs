@@ -23,6 +23,7 @@ pub mod hash;
 pub mod merkle;
 pub mod name;
 pub mod note;
+pub mod program;
 pub mod receipt;
 pub mod renewal;
 pub mod time;

@@ -183,7 +183,7 @@ async fn nobody_but_the_machine_itself_gets_its_certificate() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_that_was_off_too_long_renews_within_a_year_and_a_copy_of_it_does_not() {
     let rig = Rig::start().await;
-    let mut machine = Asker::enroll(&rig, "ws-07", 40, None).await;
+    let machine = Asker::enroll(&rig, "ws-07", 40, None).await;
     let copied = machine.certificate.clone();
     let gone = Asker::enroll(&rig, "ws-08", 50, None).await;
     let rig = rig.again(&days(ENROLLED, 200)).await;
@@ -207,10 +207,9 @@ async fn a_machine_that_was_off_too_long_renews_within_a_year_and_a_copy_of_it_d
     let given =
         renewing(&rig).renew(None, asked(&machine, same_key, &machine.witness)).await.unwrap().certificate;
     assert!(!may_open_a_session(&rig, &lost) && may_open_a_session(&rig, &given));
-    machine.certificate = given;
     let rig = rig.again(&days(ENROLLED, 202)).await;
     // Whoever copied the folder before has the certificate of then.
-    let thief = Asker { certificate: copied, key: machine.key.clone(), witness: machine.witness.clone() };
+    let thief = Asker { certificate: copied, ..machine };
     let theirs = v1::RenewRequest {
         ended: thief.certificate.clone(),
         ..thief.ask(&rig, "agent/ws-07", request("agent/ws-07").1, &thief.witness)
