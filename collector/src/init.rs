@@ -463,6 +463,8 @@ mod tests {
             administers: BTreeMap::new(),
             listen: "127.0.0.1:0".into(),
             console: None,
+            console_address: None,
+            place: None,
             at_rest: None,
         }
     }

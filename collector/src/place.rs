@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where it lives. The table in `docs/box.md` has the same rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// A small computer of its own that `deploy/box` made: no sign-in over the network, encrypted data

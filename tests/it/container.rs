@@ -2,7 +2,7 @@
 //! writable but the volume; its Compose file is read by another's parser.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 

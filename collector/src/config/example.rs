@@ -14,6 +14,8 @@ use super::{Config, RawConfig};
 const EXAMPLES: &[(&str, &str)] = &[
     ("practice", "\"Maple Street Family Practice\""),
     ("timezone", "\"America/New_York\""),
+    ("place", "\"box\""),
+    ("more_addresses_for_agents", "[\"collector-2.example:7443\"]"),
     ("address_for_agents", "\"collector.example:7443\""),
     ("tickets_listen", "\"127.0.0.1:7445\""),
     ("administers.host", "\"Northwind IT\""),

@@ -174,7 +174,7 @@ async fn make(State(this): State<FirstStart>, headers: HeaderMap, Form(form): Fo
         Err(wrong) => return this.show(StatusCode::BAD_REQUEST, wrong, &form),
     };
     let (home, clock) = (this.0.home.clone(), this.0.clock.clone());
-    let made = tokio::task::spawn_blocking(move || init_with(&home, &options, second, &clock)).await;
+    let made = tokio::task::spawn_blocking(move || init_with(&home, &options, second, None, &clock)).await;
     match made {
         Ok(Ok(_)) => Redirect::to("/").into_response(),
         Ok(Err(error)) => this.show(StatusCode::CONFLICT, &crate::error_chain(&error), &form),
@@ -220,7 +220,7 @@ fn options(
         name: name.to_owned(),
         timezone: zone.to_owned(),
         template: "small-practice".to_owned(),
-        keys_to: keys(&this.0.home),
+        keys_to: vec![keys(&this.0.home)],
         administers,
         listen: AGENTS_LISTEN.to_owned(),
         console: Some(this.0.console.clone()),

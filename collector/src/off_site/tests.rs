@@ -270,7 +270,8 @@ async fn the_pruned_form_takes_an_objects_place_only_where_no_hold_covers_its_ti
     assert_eq!(pruned.await.unwrap().removed, [0]);
     // The twin first: nothing holds it.
     assert_eq!(copy(rig.app(), "free", &free, Finish::No).await.unwrap(), 1);
-    let names: Vec<String> = free.objects().into_keys().filter(|name| name.starts_with("segments/")).collect();
+    let names: Vec<String> =
+        free.objects().into_keys().filter(|name| name.starts_with("segments/")).collect();
     assert_eq!(names, ["segments/00000000000000000000.segp.age"]);
     // A run that was killed before the last step left the whole form behind.
     let left = free.objects()[&names[0]].clone();
