@@ -161,7 +161,7 @@ fn a_certificate_a_token_or_a_session_of_one_practice_opens_nothing_of_another()
         let stream = agent.stream().await;
         ensure!(stream.is_err(), "a certificate of another practice's authority opened a stream");
         agent.go_to(&maple.address(), &maple.dir())?;
-        let mut stream = agent.stream().await?;
+        let stream = agent.stream().await?;
         stream.send(message(&agent.seal(vec![entry(&core(1))?])?)).await?;
         // The token with the other practice's address and authority in it.
         let token = maple.token("ws-2")?;

@@ -66,13 +66,14 @@ fn is_there(folder: &Path) -> bool {
 
 async fn row(folder: &Path, name: &str, standing: Option<&Standing>, is_run: bool) -> Value {
     let home = Home::new(folder.join(name));
-    let said = if system::answers(&home) { status(home).await } else { None };
-    let state = match (standing, is_run, &said) {
-        (_, _, Some(_)) => State::Running,
-        (Some(standing), true, None) => standing.state,
-        (None, true, None) => State::Starting,
-        (_, false, None) => State::Stopped,
+    let state = match (standing, is_run) {
+        (Some(standing), true) => standing.state,
+        (None, true) => State::Starting,
+        // It may have a collector of its own.
+        (_, false) if system::answers(&home) => State::Running,
+        (_, false) => State::Stopped,
     };
+    let said = if state == State::Running { status(home).await } else { None };
     // A practice that answers says these itself.
     let own = |key: &str| said.as_ref().and_then(|said| said[key].as_str());
     let agents = said.as_ref().and_then(|said| said["streams"].as_object());
