@@ -204,9 +204,7 @@ fn a_damaged_practice_is_told_and_tried_again_and_the_others_go_on() -> Result<(
     takes(&elm, "ws-elm")?;
     // Its trust file is damaged and it is begun anew: taken away, and put back.
     fs::remove_file(several.folder.path().join("elm"))?;
-    wait::until_so("elm to be ended", WITHIN, || {
-        Ok(elm.dir().join("admin.sock").try_exists().is_ok_and(|is| !is))
-    })?;
+    wait::until_so("elm to be ended", WITHIN, || Ok(std::net::TcpStream::connect(elm.address()).is_err()))?;
     let trust = fs::read_to_string(elm.dir().join("trust.txt"))?;
     fs::write(elm.dir().join("trust.txt"), &trust[..trust.len() / 2])?;
     several.add("elm", &elm)?;
