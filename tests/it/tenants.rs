@@ -208,8 +208,12 @@ fn a_damaged_practice_is_told_and_tried_again_and_the_others_go_on() -> Result<(
     let trust = fs::read_to_string(elm.dir().join("trust.txt"))?;
     fs::write(elm.dir().join("trust.txt"), &trust[..trust.len() / 2])?;
     several.add("elm", &elm)?;
-    let row = noticed("tenant-damage", || several.comes_to("elm", "waiting"))?;
-    assert!(row["fault"]["why"].to_string().contains("trust.txt"), "{row}");
+    noticed("tenant-damage", || {
+        wait::until_so("the damage to be named", WITHIN, || {
+            let (_, row) = several.row("elm")?;
+            Ok(row["state"] == "waiting" && row["fault"]["why"].to_string().contains("trust.txt"))
+        })
+    })?;
     takes(&maple, "ws-maple")?;
     takes(&oak, "ws-oak")?;
     fs::write(elm.dir().join("trust.txt"), trust)?;
