@@ -19,7 +19,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("address_for_agents", "\"collector.example:7443\""),
     ("tickets_listen", "\"127.0.0.1:7445\""),
     ("administers.host", "\"Northwind IT\""),
-    ("console.address", "\"https://collector.example:7444\""),
+    ("console.address", "\"collector.example:7444\""),
     ("console.certificate", "\"/etc/ssl/certs/console.pem\""),
     ("console.key", "\"/etc/ssl/private/console.key\""),
     ("mail.server", "\"smtp.example.com\""),
