@@ -448,7 +448,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
 fn enroll_code(error: &EnrollError) -> u8 {
     match error {
         EnrollError::Token(_) | EnrollError::Address(_) => USAGE,
-        EnrollError::Reach { .. } => UNAVAILABLE,
+        EnrollError::Reach { .. } | EnrollError::Silent { .. } => UNAVAILABLE,
         EnrollError::Refused(_) => 1,
         EnrollError::AlreadyEnrolled { .. } | EnrollError::SpoolThere { .. } => CONFIG,
         EnrollError::Identity(IdentityError::Write { .. } | IdentityError::Read { .. }) => IO,

@@ -103,6 +103,12 @@ pub enum EnrollError {
         /// What failed.
         source: tonic::transport::Error,
     },
+    /// Somebody took the connection and said nothing.
+    #[error("`{address}` takes the connection and does not answer; check that it is the collector's address")]
+    Silent {
+        /// `host:port`.
+        address: String,
+    },
     /// The collector said no.
     #[error("the collector refused the enrolment: {0}")]
     Refused(String),
@@ -226,7 +232,7 @@ async fn ask_each(
     let mut failed = EnrollError::Address(String::new());
     for address in addresses {
         match ask(token, address, message.clone()).await {
-            Err(error @ EnrollError::Reach { .. }) => failed = error,
+            Err(error @ (EnrollError::Reach { .. } | EnrollError::Silent { .. })) => failed = error,
             answer => return answer,
         }
     }
@@ -242,7 +248,10 @@ async fn ask(token: &Token, address: &str, message: EnrollRequest) -> Result<Enr
         .timeout(PATIENCE)
         .tls_config_with_verifier(ClientTlsConfig::new().domain_name(&token.server_name), verifier)
         .map_err(failed)?;
-    let channel = endpoint.connect().await.map_err(failed)?;
+    let channel = tokio::time::timeout(PATIENCE, endpoint.connect())
+        .await
+        .map_err(|_| EnrollError::Silent { address: address.to_owned() })?
+        .map_err(failed)?;
     let answer = LedgerClient::new(channel).enroll(message).await;
     answer.map(tonic::Response::into_inner).map_err(|status| EnrollError::Refused(plain(status.message())))
 }

@@ -83,11 +83,12 @@ impl Job {
 /// another.
 #[derive(Debug, Default)]
 pub struct Turns {
+    /// Reading the text in force, adding to it and writing it down is one step: two at once would lose one.
     /// The roster, the table, and what waits for a second signature.
     pub roster: tokio::sync::Mutex<()>,
     /// What comes by links.
     pub links: tokio::sync::Mutex<()>,
-    /// Breach assessments.
+    /// Breach assessments: looking what stands and writing what comes is one step.
     pub breaches: tokio::sync::Mutex<()>,
 }
 

@@ -100,8 +100,7 @@ pub fn first_start(home: &Home, listen: &str, clock: &Clock) -> Result<(), First
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let result = runtime.map_err(FirstStartError::Runtime)?.block_on(serve(home, listen, clock));
-    result
+    runtime.map_err(FirstStartError::Runtime)?.block_on(serve(home, listen, clock))
 }
 
 async fn serve(home: &Home, listen: &str, clock: &Clock) -> Result<(), FirstStartError> {

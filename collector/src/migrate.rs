@@ -385,7 +385,7 @@ mod tests {
         assert_eq!(
             with.strip_prefix(text.trim_end()),
             Some(
-                "\n\n[store]\npostgres = \"host=db-1 user=ntk dbname=ntk\"\nauthority = \"db.pem\"\nlease_seconds = 10\n"
+                "\n\n[store]\nauthority = \"db.pem\"\nlease_seconds = 10\npostgres = \"host=db-1 user=ntk dbname=ntk\"\n"
             )
         );
         assert!(Config::parse(&with, "collector.toml").unwrap().store.is_some());

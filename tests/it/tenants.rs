@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use ntk_tests::attack_table::noticed;
 use ntk_tests::console::{Browser, set_up_link_in};
 use ntk_tests::crafted::{Crafted, core, entry, message};
 use ntk_tests::disk::Disk;
@@ -18,8 +19,6 @@ use tempfile::TempDir;
 
 use crate::refusals::{accepted, enrolled, runtime};
 
-const MAPLE: &str = "maple-street-family-practice";
-const OAK: &str = "oak-lane-dental";
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// One collector over a folder of practices, each of which is a link to where a test made it.
@@ -102,6 +101,10 @@ fn authors(practice: &Practice) -> Result<Vec<String>> {
     Ok(authors.iter().filter_map(|row| row["author"].as_str().map(str::to_owned)).collect())
 }
 
+fn slug(practice: &Practice) -> Result<String> {
+    Ok(practice.status()?["slug"].as_str().context("a slug")?.to_owned())
+}
+
 #[test]
 fn nothing_of_one_practice_is_told_on_the_socket_or_in_the_log_lines_of_another() -> Result<()> {
     let (mut several, maple, oak) = two()?;
@@ -109,7 +112,9 @@ fn nothing_of_one_practice_is_told_on_the_socket_or_in_the_log_lines_of_another(
     takes(&oak, "ws-oak")?;
     assert_eq!(authors(&maple)?, ["agent/ws-maple", "collector"]);
     assert_eq!(authors(&oak)?, ["agent/ws-oak", "collector"]);
-    for (practice, other) in [(&maple, ["oak", "Oak"]), (&oak, ["maple", "Maple"])] {
+    for (practice, other) in
+        [(&maple, ["ws-oak", "oak-lane", "Oak Lane"]), (&oak, ["ws-maple", "maple-street", "Maple Street"])]
+    {
         for asked in [
             &["status", "--json"][..],
             &["events", "--acts", "--json"],
@@ -125,10 +130,10 @@ fn nothing_of_one_practice_is_told_on_the_socket_or_in_the_log_lines_of_another(
         practice.collector(&["self-check"])?;
     }
     let row = several.comes_to("oak", "running")?;
-    assert_eq!(row["slug"], OAK);
+    assert_eq!(row["slug"], slug(&oak)?);
     assert!(row["leaves"].as_u64().is_some_and(|leaves| leaves > 1), "{row}");
     let log = several.log();
-    for (own, other) in [(MAPLE, "oak"), (OAK, "maple")] {
+    for (own, other) in [(slug(&maple)?, "oak-lane"), (slug(&oak)?, "maple-street")] {
         let tag = format!("practice={own}");
         let lines: Vec<&str> = log.lines().filter(|line| line.contains(&tag)).collect();
         for said in ["ledger opened", "collector runs", "the console is open"] {
@@ -156,7 +161,7 @@ fn a_certificate_a_token_or_a_session_of_one_practice_opens_nothing_of_another()
         let stream = agent.stream().await;
         ensure!(stream.is_err(), "a certificate of another practice's authority opened a stream");
         agent.go_to(&maple.address(), &maple.dir())?;
-        let mut stream = agent.stream().await?;
+        let stream = agent.stream().await?;
         stream.send(message(&agent.seal(vec![entry(&core(1))?])?)).await?;
         // The token with the other practice's address and authority in it.
         let token = maple.token("ws-2")?;
@@ -192,21 +197,23 @@ fn a_damaged_practice_is_told_and_tried_again_and_the_others_go_on() -> Result<(
     several.add("elm", &elm)?;
     let row = several.comes_to("elm", "waiting")?;
     let why = row["fault"]["why"].to_string();
-    assert!(why.contains(&format!("the practice `{MAPLE}` listens on")), "{why}");
+    assert!(why.contains(&format!("the practice `{}` listens on", slug(&maple)?)), "{why}");
     assert_eq!(several.row("elm")?.0, Some(1), "one does not run");
     fs::write(&config, text)?;
     several.comes_to("elm", "running")?;
     takes(&elm, "ws-elm")?;
     // Its trust file is damaged and it is begun anew: taken away, and put back.
     fs::remove_file(several.folder.path().join("elm"))?;
-    wait::until_so("elm to be ended", WITHIN, || {
-        Ok(elm.dir().join("admin.sock").try_exists().is_ok_and(|is| !is))
-    })?;
+    wait::until_so("elm to be ended", WITHIN, || Ok(std::net::TcpStream::connect(elm.address()).is_err()))?;
     let trust = fs::read_to_string(elm.dir().join("trust.txt"))?;
     fs::write(elm.dir().join("trust.txt"), &trust[..trust.len() / 2])?;
     several.add("elm", &elm)?;
-    let row = several.comes_to("elm", "waiting")?;
-    assert!(row["fault"]["why"].to_string().contains("trust.txt"), "{row}");
+    noticed("tenant-damage", || {
+        wait::until_so("the damage to be named", WITHIN, || {
+            let (_, row) = several.row("elm")?;
+            Ok(row["state"] == "waiting" && row["fault"]["why"].to_string().contains("trust.txt"))
+        })
+    })?;
     takes(&maple, "ws-maple")?;
     takes(&oak, "ws-oak")?;
     fs::write(elm.dir().join("trust.txt"), trust)?;
@@ -274,9 +281,9 @@ fn two_practices_in_one_database_never_share_a_row() -> Result<()> {
             &format!("SELECT count(*) FROM ntk_batch WHERE tenant = '{of}' AND author = 'agent/ws-02'"),
         )
     };
-    assert_eq!((rows(MAPLE)?.trim(), rows(OAK)?.trim()), ("0", "1"));
+    assert_eq!((rows(&slug(&maple)?)?.trim(), rows(&slug(&oak)?)?.trim()), ("0", "1"));
     let tenants = server.sql("ntk", "SELECT DISTINCT tenant FROM ntk_batch ORDER BY tenant")?;
-    assert_eq!(tenants.split_whitespace().collect::<Vec<_>>(), [MAPLE, OAK]);
+    assert_eq!(tenants.split_whitespace().collect::<Vec<_>>(), [slug(&maple)?, slug(&oak)?]);
     // A row of one under the other's name is signed by nobody there: a fresh copy is refused.
     for practice in [&maple, &oak] {
         practice.collector(&["self-check"])?;

@@ -146,7 +146,7 @@ mod tests {
         assert!(with("10.0.0.5:7443", "10.0.0.5").contains("no address"));
         let others = |list: &str| with("\"n\"", &format!("\"o\":[{list}],\"n\""));
         assert!(others("\"10.0.0.6\"").contains("no address"));
-        assert!(others(&vec!["\"10.0.0.6:1\""; ADDRESSES_MAX].join(",")).contains("no address"));
+        assert!(others(&["\"10.0.0.6:1\""; ADDRESSES_MAX].join(",")).contains("no address"));
         assert!(with("collector", "a b").contains("no server"));
         assert!(with("abab", "xx").contains("secret is none"));
         assert!(with("cdcd", "CDCD").contains("certificate hash"));

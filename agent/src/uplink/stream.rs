@@ -195,9 +195,10 @@ async fn open(
     line: &Line,
     hello: v1::AgentMessage,
 ) -> Result<(mpsc::Sender<v1::AgentMessage>, tonic::Streaming<v1::CollectorMessage>), String> {
-    let channel = line
-        .connect()
+    // The endpoint's own limit ends with TCP: who takes a connection and says nothing would hold this machine for ever.
+    let channel = tokio::time::timeout(CONNECT_WITHIN, line.connect())
         .await
+        .map_err(|_| "the collector takes the connection and does not answer".to_owned())?
         .map_err(|error| format!("the collector cannot be reached ({})", crate::error_chain(&error)))?;
     let (sender, receiver) = mpsc::channel(QUEUE_MAX);
     sender.try_send(hello).map_err(|_| "the stream could not be begun".to_owned())?;

@@ -17,8 +17,6 @@ use crate::breach::{Assessment, BreachStep, Factor, Leaning, Outcome};
 use crate::finding::step::is_about;
 use crate::reviewer::Passphrase;
 
-/// Looking what stands and writing what comes is one step.
-
 pub(super) fn routes() -> Api {
     Api::new()
         .get("/v1/breach", "Assessments under 45 CFR 164.402 with their days", list)

@@ -32,8 +32,6 @@ const WEEKS: u16 = 4;
 /// How far back they look at most.
 const WEEKS_MAX: u16 = 104;
 
-/// Reading the text in force, adding to it and writing it down is one step: two at once would lose one.
-
 pub(super) fn routes() -> Api {
     Api::new()
         .get("/v1/roster", "The roster in force", show)

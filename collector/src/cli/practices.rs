@@ -35,7 +35,7 @@ pub struct PracticesArgs {
 pub(super) fn practices(args: &PracticesArgs) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let rows = runtime.block_on(rows(&args.folder))?;
-    let all_run = rows.iter().all(|row| row["state"] == "running");
+    let all_run = rows.iter().all(|row| row.get("state").is_some_and(|state| state == "running"));
     if args.json {
         println!("{}", Value::Array(rows));
     } else {
@@ -66,24 +66,27 @@ fn is_there(folder: &Path) -> bool {
 
 async fn row(folder: &Path, name: &str, standing: Option<&Standing>, is_run: bool) -> Value {
     let home = Home::new(folder.join(name));
-    let said = if system::answers(&home) { status(home).await } else { None };
-    let state = match (standing, is_run, &said) {
-        (_, _, Some(_)) => State::Running,
-        (Some(standing), true, None) => standing.state,
-        (None, true, None) => State::Starting,
-        (_, false, None) => State::Stopped,
+    let state = match (standing, is_run) {
+        (Some(standing), true) => standing.state,
+        (None, true) => State::Starting,
+        // It may have a collector of its own.
+        (_, false) if system::answers(&home) => State::Running,
+        (_, false) => State::Stopped,
     };
+    let said = if state == State::Running { status(home).await } else { None };
     // A practice that answers says these itself.
-    let own = |key: &str| said.as_ref().and_then(|said| said[key].as_str());
-    let agents = said.as_ref().and_then(|said| said["streams"].as_object());
-    let agents = agents.map(|streams| streams.values().filter(|stream| stream["connected"] == true).count());
+    let own = |key: &str| said.as_ref().and_then(|said| said.get(key)?.as_str());
+    let agents = said.as_ref().and_then(|said| said.get("streams")?.as_object());
+    let agents = agents.map(|streams| {
+        streams.values().filter(|stream| stream.get("connected").is_some_and(|is| is == true)).count()
+    });
     json!({
         "folder": name,
         "slug": own("slug").or(standing.and_then(|standing| standing.slug.as_deref())),
         "name": own("practice").or(standing.and_then(|standing| standing.name.as_deref())),
         "state": state,
         "agents": agents,
-        "leaves": said.as_ref().and_then(|said| said["log"]["size"].as_u64()),
+        "leaves": said.as_ref().and_then(|said| said.pointer("/log/size")?.as_u64()),
         "fault": standing.and_then(|standing| standing.fault.as_ref()),
     })
 }
@@ -94,18 +97,20 @@ async fn status(home: Home) -> Option<Value> {
 }
 
 fn print(row: &Value) {
-    let text = |key: &str| row[key].as_str().unwrap_or("-");
-    let state: &str = row["state"].as_str().unwrap_or_default();
-    let number = |key: &str, of: &str| row[key].as_u64().map(|n| format!("{n} {of}, ")).unwrap_or_default();
+    let told = |at: &str| row.pointer(at).and_then(Value::as_str);
+
+    let number = |key: &str, of: &str| {
+        row.get(key).and_then(Value::as_u64).map(|n| format!("{n} {of}, ")).unwrap_or_default()
+    };
     println!(
         "{:<8} {}: {}{}{}",
-        state,
-        row["slug"].as_str().unwrap_or_else(|| text("folder")),
+        told("/state").unwrap_or_default(),
+        told("/slug").or(told("/folder")).unwrap_or_default(),
         number("agents", "agents connected"),
         number("leaves", "leaves"),
-        text("name"),
+        told("/name").unwrap_or("-"),
     );
-    if let Some(why) = row["fault"]["why"].as_str() {
-        println!("         last fault {}: {why}", row["fault"]["time"].as_str().unwrap_or_default());
+    if let Some(why) = told("/fault/why") {
+        println!("         last fault {}: {why}", told("/fault/time").unwrap_or_default());
     }
 }

@@ -161,14 +161,15 @@ impl Board {
         listens: Listens,
     ) -> Result<Claim, String> {
         let mut held = self.held();
-        if let Some(standing) = held.standings.get_mut(folder) {
-            standing.slug = Some(slug.to_owned());
-            standing.name = Some(name.to_owned());
-        }
         if let Some((other, _)) = held.claims.get(slug) {
             return Err(format!(
                 "the folder `{other}` beside it holds a practice of the same name, `{slug}`: two logs of one name cannot be told apart; take one of them away"
             ));
+        }
+        // Not before: what is said about a copy is not said in the name of the practice that runs.
+        if let Some(standing) = held.standings.get_mut(folder) {
+            standing.slug = Some(slug.to_owned());
+            standing.name = Some(name.to_owned());
         }
         for (other, (_, theirs)) in &held.claims {
             for (key, at) in &listens {
