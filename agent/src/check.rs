@@ -80,7 +80,7 @@ pub async fn check(dir: &Path, now: Moment) -> Vec<Finding> {
         }
     };
     if let Some(identity) = &identity {
-        certificate(&mut lines, "this machine's certificate", &identity.certificate_pem, now);
+        certificate(&mut lines, OWN, &identity.certificate_pem, now);
         certificate(&mut lines, "the practice's authority", &identity.authority_pem, now);
     }
     keys::keys(&mut lines, &IdentityFiles::of(dir), config.as_ref(), now);
@@ -99,6 +99,11 @@ pub async fn check(dir: &Path, now: Moment) -> Vec<Finding> {
 fn say(lines: &mut Vec<Finding>, verdict: Verdict, text: String) {
     lines.push(Finding { verdict, text });
 }
+
+/// What is renewed by itself.
+const OWN: &str = "this machine's certificate";
+/// For so long after its end the collector renews it without a person: a year.
+const RENEWED_LATE_SECONDS: i64 = 365 * 86_400;
 
 fn certificate(lines: &mut Vec<Finding>, what: &str, pem: &str, now: Moment) {
     let parsed = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok().map(|(_, pem)| pem);
@@ -119,9 +124,12 @@ fn certificate(lines: &mut Vec<Finding>, what: &str, pem: &str, now: Moment) {
     let seconds = now.unix_seconds();
     if seconds < from {
         say(lines, Verdict::Bad, format!("{what} is not valid yet: set this machine's clock"));
+    } else if what == OWN && seconds > until && seconds.saturating_sub(until) <= RENEWED_LATE_SECONDS {
+        let text = format!("{what} ended {until_text}; it is renewed by itself once the collector is reached");
+        say(lines, Verdict::Attention, text);
     } else if seconds > until {
         say(lines, Verdict::Bad, format!("{what} ended {until_text}; enrol this machine anew"));
-    } else if seconds.saturating_add(CERTIFICATE_WARNING_SECONDS) > until {
+    } else if what != OWN && seconds.saturating_add(CERTIFICATE_WARNING_SECONDS) > until {
         say(lines, Verdict::Attention, format!("{what} ends {until_text}"));
     } else {
         say(lines, Verdict::Good, format!("{what} is valid until {until_text}"));

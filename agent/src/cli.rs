@@ -20,6 +20,7 @@ use crate::error_chain;
 use crate::host;
 use crate::identity::{IdentityError, IdentityFiles};
 use crate::kept::{self, KeptError};
+use crate::package::{self, Found, PackageError};
 use crate::receipt::{self, ReceiptError};
 use crate::replay::{self, Format, ReplayError};
 use crate::run::{self, Part, RunError};
@@ -148,6 +149,21 @@ Example:
         /// As JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Say whether a package or program is one that the practice key announced; exit 1 when not. Installs nothing
+    #[command(after_help = "Example:
+  ntk-agent check-package ntk-agent_0.2.0_amd64.deb --announced 0.2.0.txt && sudo dpkg -i ntk-agent_0.2.0_amd64.deb")]
+    CheckPackage {
+        /// The package, archive or program file
+        file: PathBuf,
+        /// What `ntk-collector update show VERSION` or `update announce --out` wrote
+        #[arg(long, value_name = "FILE")]
+        announced: PathBuf,
+        /// The practice's trust.txt, in the place of the one that this machine was enrolled with
+        #[arg(long, value_name = "FILE")]
+        trust: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
     },
     /// Write the collector's newest acknowledgement as two files that can be checked without it; exit 1 when none is
     #[command(after_help = "Example:
@@ -342,6 +358,19 @@ impl Command {
             #[cfg(windows)]
             Self::AuditPolicy { place, json } => audit_policy::perform(&place.dir, json),
             Self::Status { place, json } => status(&place, json),
+            Self::CheckPackage { file, announced, trust, place } => {
+                let found = package::check(&file, &announced, trust.as_deref(), &place.dir);
+                match found.map_err(|error| Failure::new(package_code(&error), error))? {
+                    Found::Announced(what) => {
+                        println!("announced: {what}");
+                        Ok(0)
+                    }
+                    Found::Other { sha256, announced } => {
+                        println!("NOT announced: this file is {sha256}; the announcement is of {announced}");
+                        Ok(1)
+                    }
+                }
+            }
             Self::Receipt { place, out } => {
                 let written = receipt::write(&place.dir, &out, &RealFiles)
                     .map_err(|error| Failure::new(receipt_code(&error), error))?;
@@ -463,6 +492,14 @@ fn decoy_code(error: &DecoyError) -> u8 {
         DecoyError::There(_) | DecoyError::Path(_) => USAGE,
         DecoyError::Config(_) => CONFIG,
         DecoyError::Write { .. } => IO,
+    }
+}
+
+fn package_code(error: &PackageError) -> u8 {
+    match error {
+        PackageError::Announcement { .. } => 1,
+        PackageError::Trust { .. } => CONFIG,
+        PackageError::Read { .. } => IO,
     }
 }
 

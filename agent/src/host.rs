@@ -113,7 +113,7 @@ impl Run {
 }
 
 /// SHA-256 of a file, hex, read piece by piece: the program is many times larger than what it needs to run.
-fn hash_of(mut file: File) -> std::io::Result<String> {
+pub(crate) fn hash_of(mut file: File) -> std::io::Result<String> {
     let mut hash = Sha256::new();
     let mut piece = vec![0; 64 * 1024];
     loop {

@@ -24,6 +24,7 @@ pub mod inventory;
 pub mod kept;
 pub mod log_output;
 pub mod origin;
+pub mod package;
 pub mod receipt;
 pub mod record;
 pub mod replay;

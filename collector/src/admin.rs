@@ -22,6 +22,7 @@ mod off_site;
 pub(crate) mod policy;
 pub(crate) mod preservation;
 pub(crate) mod preserve;
+mod programs;
 pub(crate) mod proposals;
 pub(crate) mod protected;
 pub mod rebuild;
@@ -141,6 +142,7 @@ pub fn api() -> Api {
         .merge(accounts::routes())
         .merge(reviews::routes())
         .merge(witness::routes())
+        .merge(programs::routes())
         .merge(time_stamp::routes())
         .merge(roster::routes())
         .merge(departure::routes())

@@ -32,6 +32,7 @@ mod sign_off;
 pub mod tickets;
 mod time_stamp;
 mod trust;
+mod update;
 
 use std::path::PathBuf;
 
@@ -140,6 +141,12 @@ pub enum Command {
         /// What to do
         #[command(subcommand)]
         what: trust::TrustCommand,
+    },
+    /// Programs that machines may run, announced by the practice key before they are installed
+    Update {
+        /// What to do
+        #[command(subcommand)]
+        what: update::UpdateCommand,
     },
     /// Witnesses outside, and rounds with the agents
     Witness {

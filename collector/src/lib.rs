@@ -58,6 +58,7 @@ pub mod poll;
 pub mod practice;
 pub mod practices;
 pub mod private;
+pub mod program;
 pub mod proposals;
 pub mod protected;
 pub mod prune;

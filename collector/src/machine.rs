@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use ntk_evidence::event::Health;
+use ntk_evidence::trust::TrustFile;
 use serde::{Deserialize, Serialize};
 
 use crate::follow::Lookup;
@@ -15,6 +16,7 @@ use crate::follow::answer::store_error;
 use crate::ledger::LedgerError;
 use crate::ledger::registry::Machine;
 use crate::ledger::writer::Published;
+use crate::program::Runs;
 use crate::report::coverage::{Beat, clock_off};
 use crate::report::text::{count, moment};
 use crate::review::{machine_name, on_site};
@@ -76,6 +78,11 @@ pub struct Standing {
     pub health: Option<Health>,
     /// When that was received, RFC 3339.
     pub health_received: Option<String>,
+    /// Whether the program that it runs was announced by the practice key.
+    #[serde(flatten)]
+    pub runs: Runs,
+    /// The same in a sentence.
+    pub runs_in_words: String,
     /// What an on-site test has proved, in a sentence.
     pub proof: String,
     /// Whether everything is proved, and still is.
@@ -86,6 +93,11 @@ impl Standing {
     /// Whether nothing is taken from it any more.
     pub fn is_shut_out(&self) -> bool {
         matches!(self.state, State::ShutOut { .. })
+    }
+
+    /// Whether there is anything to say of its program.
+    pub fn program_is_compared(&self) -> bool {
+        self.runs != Runs::NotCompared
     }
 
     /// What waits on the machine, in words.
@@ -155,6 +167,7 @@ pub fn standings(
     lookup: &Lookup,
     published: &Published,
     streams: &BTreeMap<String, Stream>,
+    trust: &TrustFile,
     now: Timestamp,
 ) -> Result<Vec<Standing>, LedgerError> {
     lookup.up_to_date()?;
@@ -166,6 +179,7 @@ pub fn standings(
         }
     }
     let until = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(now);
+    let announced = published.registry.programs.in_force(trust);
     let standing = |(name, (author, machine)): (String, (&String, &Machine))| {
         let known = published.authors.iter().find(|(known, _)| known.to_string() == *author);
         let entries = known.map_or(0, |(_, known)| known.log.size());
@@ -174,6 +188,12 @@ pub fn standings(
         let proved = on_site(lookup, published, &name, until)?;
         let health = last_health(lookup, author)?;
         let (health_received, health) = health.unzip();
+        let sha256 = health.as_ref().and_then(|health| health.binary_sha256.as_deref());
+        let marks = match announced.is_empty() {
+            true => Vec::new(),
+            false => lookup.store().marks(author, u64::MAX).map_err(store_error)?,
+        };
+        let runs = Runs::of(&announced, sha256, &marks);
         Ok(Standing {
             in_words: in_words(&state, lookup.zone()),
             author: author.clone(),
@@ -186,6 +206,8 @@ pub fn standings(
             waiting: stream.filter(|stream| stream.connected).map(|stream| stream.waiting),
             health,
             health_received,
+            runs_in_words: runs.in_words(lookup.zone()),
+            runs,
             proof: proved.sentence(lookup.zone()),
             is_proved: proved.is_proved(),
             name,

@@ -40,6 +40,8 @@ pub enum Kind {
     MailForward,
     /// The collector's disk is full soon.
     DiskRunsOut,
+    /// A machine runs a program that nobody announced.
+    Program,
     /// Nothing came of a mail service's log for a day.
     ServiceSilent,
 }
@@ -68,6 +70,7 @@ impl Kind {
             | Self::NewAdministrator
             | Self::MailForward
             | Self::DiskRunsOut
+            | Self::Program
             | Self::ServiceSilent => InQuietHours::Waits,
         }
     }
@@ -110,6 +113,10 @@ impl Kind {
                 ("Mail is now sent on to another address", "Mail is now sent on to other addresses")
             }
             Self::DiskRunsOut => ("The collector’s disk is full soon", "The collector’s disk is full soon"),
+            Self::Program => (
+                "A computer runs a program of the agent that nobody announced",
+                "Computers run programs of the agent that nobody announced",
+            ),
             Self::ServiceSilent => (
                 "No record came from the mail service for a day",
                 "No records came from the mail service for days",
@@ -139,6 +146,7 @@ impl Kind {
             Self::DiskRunsOut => {
                 "how long it lasts (ntk-collector status); a larger disk, or room on this one"
             }
+            Self::Program => "Machines (ntk-collector enroll list); ask who installed it",
             Self::ServiceSilent => {
                 "whether its audit log is still switched on and the application still let in (ntk-collector poll m365)"
             }

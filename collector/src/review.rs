@@ -30,6 +30,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::writer::Published;
 use crate::on_site::OnSite;
 use crate::practice::Practice;
+use crate::program::Runs;
 use crate::report::coverage::MachineInput;
 use crate::report::matters::{break_glass, roster_part, tickets};
 use crate::report::trend::{Covered, TrendWeek};
@@ -126,7 +127,11 @@ pub fn review(
     let standing = match only {
         // One case says nothing about how the practice stands.
         Some(_) => Vec::new(),
-        None => published.registry.people.sentences(&roster, made_at, today),
+        None => {
+            let mut standing = published.registry.people.sentences(&roster, made_at, today);
+            standing.extend(programs(lookup, published, trust)?);
+            standing
+        }
     };
     let standing =
         standing.into_iter().map(|(sentence, is_prominent)| Note { at: None, sentence, is_prominent });
@@ -230,6 +235,29 @@ pub(crate) fn on_site(
     };
     let marks = lookup.store().marks(author, u64::MAX).map_err(store_error)?;
     Ok(OnSite::of(&marks, nanos(until)))
+}
+
+/// Machines that run a program which nobody announced, for as long as they do.
+fn programs(
+    lookup: &Lookup,
+    published: &Published,
+    trust: &TrustFile,
+) -> Result<Vec<(String, bool)>, LedgerError> {
+    let announced = published.registry.programs.in_force(trust);
+    let mut sentences = Vec::new();
+    for (author, machine) in &published.registry.machines {
+        if announced.is_empty() || machine.revoked.is_some() {
+            continue;
+        }
+        let said = lookup.store().health(author).map_err(store_error)?;
+        let sha256 = said.and_then(|said| said.health.binary_sha256);
+        let marks = lookup.store().marks(author, u64::MAX).map_err(store_error)?;
+        let runs = Runs::of(&announced, sha256.as_deref(), &marks);
+        if matches!(runs, Runs::NotAnnounced { .. }) {
+            sentences.push((format!("{}: {}", machine_name(author), runs.in_words(lookup.zone())), true));
+        }
+    }
+    Ok(sentences)
 }
 
 /// The last self-check and its age: the ledger verifies itself daily, so an old one is said first.

@@ -27,7 +27,7 @@ pub(crate) async fn all(app: &App) -> Answer<Vec<Standing>> {
     blocking(move || {
         let streams = app.liveness.streams();
         let now = app.desk.now().timestamp();
-        Ok(standings(&app.lookup, &app.ledger.published(), &streams, now)?)
+        Ok(standings(&app.lookup, &app.ledger.published(), &streams, &app.trust.now().0, now)?)
     })
     .await
 }

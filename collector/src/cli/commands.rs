@@ -415,6 +415,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Finding(args) => findings::one(client, args).await,
         Command::Trust { what } => super::trust::trust(client, what).await,
         Command::Witness { what } => super::trust::witness(client, what).await,
+        Command::Update { what } => super::update::update(client, what).await,
         Command::TimeStamp(args) => super::time_stamp::time_stamp(client, args).await,
         Command::Events(args) => events(client, args).await,
         Command::Report(args) => report(client, args).await,

@@ -165,6 +165,10 @@ pub(super) fn machines(body: &Value) {
         }
         let notice = machine.pointer("/machine/enrolment/notice").and_then(Value::as_str);
         println!("{:24} notice to its users: {}", "", notice.unwrap_or("not said at enrolment"));
+        // Where nothing was announced there is nothing to say.
+        if matches!(at(machine, "/standing/program"), "announced" | "not_announced") {
+            println!("{:24} {}", "", at(machine, "/standing/runs_in_words"));
+        }
     }
     for offer in body.pointer("/offers").and_then(Value::as_array).into_iter().flatten() {
         println!("{:<24} token open until {}", at(offer, "/machine"), at(offer, "/expires"));

@@ -133,7 +133,7 @@ async fn sign(client: &Client, held: &Value, before: TrustFile, args: SignArgs) 
 }
 
 /// The practice key out of a file, if it is this practice's.
-fn practice_key(file: &Path, trust: &TrustFile) -> anyhow::Result<NoteSigner> {
+pub(super) fn practice_key(file: &Path, trust: &TrustFile) -> anyhow::Result<NoteSigner> {
     let text = if file == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().take(1 << 16).read_to_string(&mut text).context("could not read standard input")?;

@@ -63,6 +63,11 @@ impl Rig {
         Self { scratch: self.scratch, working }
     }
 
+    /// The folder above that of the collector: `keys.txt` lies there.
+    pub(crate) fn scratch(&self) -> &std::path::Path {
+        self.scratch.path()
+    }
+
     /// Stops it.
     pub(crate) async fn end(self) {
         let working = self.working;

@@ -17,6 +17,7 @@ use crate::import::Reached;
 use crate::inventory::Asked;
 use crate::off_site::Recorded;
 use crate::people::Shared;
+use crate::program::Programs;
 use crate::proposals::Decisions;
 use crate::renewal::{Renewal, Renewed};
 use crate::sign_off::Reviews;
@@ -117,6 +118,9 @@ pub struct Registry {
     /// How long the disk lasts, as far as acts say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<crate::disk::Recorded>,
+    /// Programs that were announced, as far as acts say.
+    #[serde(default, skip_serializing_if = "Programs::is_empty")]
+    pub programs: Programs,
     /// Links, notices, signatures, assessments.
     #[serde(default, skip_serializing_if = "Shared::is_empty")]
     pub people: Shared,
@@ -223,6 +227,10 @@ impl Registry {
             }
             act::kind::DISK => {
                 self.disk.get_or_insert_default().apply(&event.time, &body);
+                None
+            }
+            act::kind::PROGRAM => {
+                self.programs.apply(&body);
                 None
             }
             act::kind::DELIVERY => {

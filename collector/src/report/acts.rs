@@ -69,6 +69,12 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
                 _ => format!("The machine {name} was enrolled."),
             }
         }
+        act::kind::PROGRAM if text("step") == "announced" => format!(
+            "A program was announced with the practice key: version {} for {} ({}).",
+            text("version"),
+            text("platform"),
+            crate::program::digits(text("program"))
+        ),
         act::kind::CERTIFICATE if text("asked_by") == "witness" => format!(
             "The certificate of the machine {} had ended; it asked for a new one with its other key, and got it.",
             text("author").trim_start_matches("agent/")

@@ -40,6 +40,14 @@ pub fn alarm(event: &Event) -> Option<String> {
             "{}. On a full disk nothing new is judged, and computers keep what they have to tell. Ask whoever runs the collector for a larger disk, or for room on this one.",
             crate::disk::sentence_of(body)
         ),
+        (act::kind::PROGRAM, ..) if text("step") == "not_announced" => format!(
+            "The machine {name} runs a program of the agent that nobody announced ({}). Ask who installed it; if it is the right one, announce it with the practice key (ntk-collector update announce).",
+            crate::program::digits(text("program"))
+        ),
+        (act::kind::REFUSAL, _, "renewal") => format!(
+            "A new certificate in the name of {name} was asked for and not given: {}. Ask who had access to that machine.",
+            text("reason")
+        ),
         (act::kind::REFUSAL, _, "epoch" | "bad_signature") => format!(
             "Entries in the name of {name} were refused: the key that signed them was not the machine’s, or no longer. Ask who had access to that machine."
         ),

@@ -25,6 +25,8 @@ pub mod kind {
     pub const ENROLMENT: &str = "act_enrolment";
     /// A machine was given a new certificate in the place of the one that ends; its keys in the log stay as they are.
     pub const CERTIFICATE: &str = "act_certificate";
+    /// The practice key announced a program that machines may run, or a machine runs one that nobody announced.
+    pub const PROGRAM: &str = "act_program";
     /// A machine's key is no longer accepted.
     pub const REVOCATION: &str = "act_revocation";
     /// A roster came into force.

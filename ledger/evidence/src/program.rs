@@ -106,7 +106,7 @@ impl Announcement {
         word(&version)?;
         word(&platform)?;
         Moment::parse(&made).ok_or(Line("made <time>"))?;
-        let hash = |text: &str, wanted| Hash::from_hex(text).ok_or(Line(wanted));
+        let hash = |text: &str, wanted| Hash::from_hex(text).map_err(|_| Line(wanted));
         let program = hash(&value("program ", "program <SHA-256>")?, "program <SHA-256>")?;
         let mut packages = Vec::new();
         for line in lines {
@@ -187,7 +187,16 @@ mod tests {
         ] {
             said.push(parse(&text).unwrap_err().to_string());
         }
-        expect![[""]].assert_eq(&said.join("\n"));
+        expect![[r#"
+            the signature by `maple.b62e867f/practice` does not fit the text
+            the signature by `maple.b62e867f/practice` does not fit the text
+            the signature by `maple.b62e867f/practice` does not fit the text
+            no signature by `maple.b62e867f/practice`
+            the announcement is of the practice `maple.c5b940ed`, not of this one
+            the announcement is not one: `platform <word>` is needed
+            the announcement is not one: `<practice>/program` is needed
+            the announcement is not one: `package <SHA-256>` is needed
+            not a signed note: no empty line before the signatures"#]].assert_eq(&said.join("\n"));
         let wrong = Announcement { version: "1 2".to_owned(), ..announcement(&slug) };
         assert!(matches!(wrong.sign(&signer), Err(AnnouncementError::Word(_))));
     }
