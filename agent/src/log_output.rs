@@ -3,9 +3,13 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::{Format, Full, Writer};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How log lines look.
@@ -16,19 +20,54 @@ pub enum LogFormat {
     Human,
     /// One JSON object a line.
     Json,
+    /// For journald: each line begins with `<N>`, the priority that syslog has for the level (sd-daemon(3)), and has no
+    /// time, which the journal has itself.
+    Journald,
 }
 
 impl LogFormat {
     /// The words of the configuration.
-    pub const WORDS: &'static [&'static str] = &["human", "json"];
+    pub const WORDS: &'static [&'static str] = &["human", "json", "journald"];
 
     /// Reads a word of the configuration.
     pub fn parse(word: &str) -> Option<Self> {
         match word {
             "human" => Some(Self::Human),
             "json" => Some(Self::Json),
+            "journald" => Some(Self::Journald),
             _ => None,
         }
+    }
+}
+
+/// The form of a line for journald.
+struct Journal(Format<Full, ()>);
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self(Format::default().without_time().with_ansi(false).with_level(false))
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Journal
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        };
+        write!(writer, "<{priority}>")?;
+        self.0.format_event(context, writer, event)
     }
 }
 
@@ -46,6 +85,9 @@ pub fn start(format: LogFormat, file: Option<File>) {
     let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(out);
     let _ = match format {
         LogFormat::Human => builder.with_ansi(is_terminal).finish().with(levels).try_init(),
+        LogFormat::Journald => {
+            builder.event_format(Journal::default()).finish().with(levels).try_init()
+        }
         LogFormat::Json => builder.json().flatten_event(true).finish().with(levels).try_init(),
     };
 }

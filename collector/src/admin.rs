@@ -16,7 +16,7 @@ pub(crate) mod imports;
 pub(crate) mod inventory;
 pub(crate) mod links;
 pub(crate) mod machines;
-mod metrics;
+pub(crate) mod metrics;
 pub(crate) mod mine;
 mod off_site;
 pub(crate) mod policy;
@@ -138,6 +138,7 @@ pub fn api() -> Api {
             metrics::metrics,
         )
         .giving(metrics::MEDIA_TYPE)
+        .get("/v1/ready", "Whether it takes in, decides and can write: 503 where one of it is not so", crate::monitoring::ready)
         .merge(machines::routes())
         .merge(accounts::routes())
         .merge(reviews::routes())

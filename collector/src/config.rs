@@ -8,6 +8,7 @@ pub mod delivery;
 #[cfg(test)]
 mod example;
 pub mod m365;
+pub mod monitoring;
 pub mod reload;
 pub mod store;
 pub mod time_stamps;
@@ -22,6 +23,7 @@ use crate::off_site::target::{RawOffSite, Target};
 use console::{ConsoleAt, RawConsole};
 use delivery::{Delivery, MailSection, NoticesSection, ReportSection};
 use m365::{M365, M365Section};
+use monitoring::MonitoringSection;
 use store::{StoreAt, StoreSection};
 use time_stamps::{TimeStampSection, TimeStamps};
 
@@ -58,7 +60,7 @@ pub struct RawConfig {
     /// The ledger verifies itself every so many hours.
     #[serde(default = "default_self_check")]
     pub self_check_hours: u32,
-    /// `human` or `json`.
+    /// `human`, `json`, or `journald` (each line begins with its priority).
     #[serde(default = "default_log")]
     pub log: String,
     /// Which messages are logged: `info`, `warn`, `ntk_collector=debug`.
@@ -94,6 +96,9 @@ pub struct RawConfig {
     /// The practice's own application in Microsoft 365; nobody is asked where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub m365: Option<M365Section>,
+    /// Where monitoring asks; nowhere but the admin socket where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitoring: Option<MonitoringSection>,
     /// The database that holds the ledger; this computer's own files where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreSection>,
@@ -222,6 +227,9 @@ impl Config {
                 faults.push(format!("`{key}`: `{}` is not `address:port`", value.map_or("", String::as_str)));
             }
         }
+        if let Some(section) = &raw.monitoring {
+            section.check(&mut faults);
+        }
         for address in raw.more_addresses_for_agents.iter().filter(|address| !is_address(address)) {
             faults.push(format!("`more_addresses_for_agents`: `{address}` is not `address:port`"));
         }
@@ -246,8 +254,8 @@ impl Config {
         if !(6..=100).contains(&raw.retention.acts_years) {
             faults.push("`retention.acts_years` is a number from 6 to 100".into());
         }
-        if !["human", "json"].contains(&raw.log.as_str()) {
-            faults.push("`log` is `human` or `json`".into());
+        if !["human", "json", "journald"].contains(&raw.log.as_str()) {
+            faults.push("`log` is `human`, `json` or `journald`".into());
         }
         if raw.log_level.parse::<tracing_subscriber::EnvFilter>().is_err() {
             faults.push(format!("`log_level`: `{}` is not a filter such as `info`", raw.log_level));

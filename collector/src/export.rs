@@ -265,7 +265,8 @@ pub fn bundle(
     bag.insert(bundle::TRUST, vouched.trust_text.as_bytes())?;
     bag.insert(bundle::POLICY, vouched.trust.tlog_policy())?;
     vouched.older(ledger, &mut bag)?;
-    let settings = practice.config.time_stamps.as_ref();
+    let config = practice.current();
+    let settings = config.time_stamps.as_ref();
     let (received, unstamped) =
         stamped::stamped(&mut bag, lookup, ledger, checkpoint, &parts, &practice.home, settings)?;
     let provable = ntk_evidence::checks::provable_up_to(bag.payload(), &vouched.trust);

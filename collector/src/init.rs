@@ -229,6 +229,7 @@ pub(crate) fn configuration(home: &Home, options: &InitOptions) -> Result<String
         mail: None,
         notices: None,
         m365: None,
+        monitoring: None,
         store: None,
     };
     let text = format!(

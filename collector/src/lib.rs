@@ -37,6 +37,7 @@ pub mod ingest;
 pub mod init;
 pub mod inventory;
 pub mod items;
+pub mod journal;
 pub mod keys_file;
 pub mod ledger;
 pub mod link;
@@ -44,6 +45,7 @@ pub mod machine;
 pub mod mail;
 pub mod migrate;
 pub mod mine;
+pub mod monitoring;
 pub mod need_to_know;
 #[cfg(test)]
 mod noise;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use ntk_collector::cli::{Cli, execute, exit, exit_code};
 use ntk_collector::config::Config;
+use ntk_collector::journal::Journal;
 use ntk_collector::run::LevelHandle;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
@@ -55,7 +56,7 @@ fn end_quietly_where_nobody_reads() {
     }));
 }
 
-/// Logs go to standard error, those of a Windows service to a file: human or JSON lines; only warnings for everything but `run`.
+/// Logs go to standard error, those of a Windows service to a file: human, JSON or journald lines; only warnings for everything but `run`.
 fn logs(cli: &Cli) -> LevelHandle {
     let runs = cli.command.runs();
     let config = cli.config.clone().or_else(|| cli.dir.as_ref().map(|dir| dir.join("collector.toml")));
@@ -66,10 +67,10 @@ fn logs(cli: &Cli) -> LevelHandle {
     let filter = filter.unwrap_or_else(|| EnvFilter::new(if runs { "info" } else { "error" }));
     let (filter, handle) = reload::Layer::new(filter);
     let (to, is_for_people) = log_output(cli);
-    let output = if config.is_some_and(|config| config.raw.log == "json") {
-        fmt::layer().json().with_writer(to).boxed()
-    } else {
-        fmt::layer().with_writer(to).with_ansi(is_for_people).with_target(false).boxed()
+    let output = match config.as_ref().map(|config| config.raw.log.as_str()) {
+        Some("json") => fmt::layer().json().with_writer(to).boxed(),
+        Some("journald") => fmt::layer().event_format(Journal::default()).with_writer(to).boxed(),
+        _ => fmt::layer().with_writer(to).with_ansi(is_for_people).with_target(false).boxed(),
     };
     // PR-1: whatever level somebody sets.
     let output =

@@ -210,7 +210,8 @@ impl Feed<'_> {
 
 /// Asks now. What was had up to a fault is kept, and the fault is told.
 pub async fn poll(app: &App, lookback: Option<SignedDuration>, by: &str) -> Result<Polled, PollError> {
-    let settings = app.practice.config.m365.as_ref().ok_or(PollError::NotSetUp)?;
+    let config = app.practice.current();
+    let settings = config.m365.as_ref().ok_or(PollError::NotSetUp)?;
     let secret =
         zeroize::Zeroizing::new(app.practice.home.read_secret(SECRET).map_err(|_| PollError::NoSecret)?);
     let _turn = app.polling.try_lock().map_err(|_| PollError::Busy)?;
@@ -299,10 +300,6 @@ fn silent(memory: &Memory, now: Timestamp) -> Option<Event> {
 
 /// Asks whenever it is due, until stopped. A poll that fails is tried again at its next turn.
 pub async fn run(app: App, stop: CancellationToken) {
-    let Some(every) = app.practice.config.m365.as_ref().and_then(|settings| settings.every_seconds) else {
-        return;
-    };
-    let every = Duration::from_secs(every);
     let mut next = tokio::time::Instant::now();
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -311,6 +308,9 @@ pub async fn run(app: App, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
+        // As the configuration is now: it may have been changed since the last look.
+        let every = app.practice.current().m365.as_ref().and_then(|settings| settings.every_seconds);
+        let Some(every) = every.map(Duration::from_secs) else { continue };
         if tokio::time::Instant::now() < next || !app.practice.home.private(SECRET).exists() {
             continue;
         }

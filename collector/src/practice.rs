@@ -1,5 +1,7 @@
 //! A practice as its folder holds it: configuration, trust file, keys; opened once by whoever works on it.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use ntk_evidence::note::{KeyType, NoteError, NoteSigner};
 use ntk_evidence::time::Moment;
 use ntk_evidence::trust::{TrustError, TrustFile};
@@ -68,8 +70,10 @@ pub enum PracticeError {
 pub struct Practice {
     /// Its folder.
     pub home: Home,
-    /// Its configuration.
+    /// Its configuration as it was at the start.
     pub config: Config,
+    /// The same as it is now, for what takes effect without a start.
+    live: RwLock<Arc<Config>>,
     /// Its trust file, verified against the practice key inside.
     pub trust: TrustFile,
     /// The trust file verbatim.
@@ -85,7 +89,19 @@ impl Practice {
         let config = Config::read(&home.config())?;
         let trust_text = read_text(&home.trust())?;
         let trust = TrustFile::parse(trust_text.as_bytes())?;
-        Ok(Self { home, config, trust, trust_text })
+        let live = RwLock::new(Arc::new(config.clone()));
+        Ok(Self { home, config, live, trust, trust_text })
+    }
+
+    /// The configuration as it is now. What a start alone can change (addresses, zone, console, store) is read from
+    /// `config` instead.
+    pub fn current(&self) -> Arc<Config> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A changed configuration, read again.
+    pub fn changed(&self, next: Config) {
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
     }
 
     /// The keys of the ledger.

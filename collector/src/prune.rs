@@ -286,7 +286,7 @@ pub async fn daily(app: App, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let (ledger, months) = (app.ledger.clone(), app.practice.config.raw.retention.raw_months);
+        let (ledger, months) = (app.ledger.clone(), app.practice.current().raw.retention.raw_months);
         let pruned = tokio::task::spawn_blocking(move || {
             if ledger.leads() {
                 prune(&ledger, months, false, |_, _| {}).map(|_| ())

@@ -318,7 +318,8 @@ fn provable(until: Until, zone: &TimeZone) -> String {
 fn outside(practice: &Practice, published: &Published, zone: &TimeZone) -> String {
     let recorded = published.registry.off_site.clone().unwrap_or_default();
     let copied = recorded.copied.map(|copied| there(&copied, zone));
-    let Some(target) = &practice.config.off_site else {
+    let config = practice.current();
+    let Some(target) = &config.off_site else {
         return "No copy of this ledger is made outside this machine: if it is lost or wiped, what agents still keep is all there is.".to_owned();
     };
     match (recorded.failing_since, copied) {
@@ -338,7 +339,8 @@ fn outside(practice: &Practice, published: &Published, zone: &TimeZone) -> Strin
 
 /// What a time-stamping authority outside has seen of the log, in one sentence.
 fn time_stamps_in_words(stamps: &Stamps, practice: &Practice, made_at: Timestamp, zone: &TimeZone) -> String {
-    let Some(settings) = &practice.config.time_stamps else {
+    let config = practice.current();
+    let Some(settings) = &config.time_stamps else {
         let before = stamps
             .newest
             .as_ref()

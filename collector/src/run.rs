@@ -20,7 +20,7 @@ use crate::app::{App, AppError, Working};
 use crate::at_rest::{self, AtRestError};
 use crate::authority::Credentials;
 use crate::clock::Clock;
-use crate::config::reload;
+use crate::config::{Config, reload};
 use crate::console;
 use crate::home::Home;
 use crate::ingest::clones::Clones;
@@ -29,6 +29,7 @@ use crate::ingest::renew::Renewing;
 use crate::ingest::listener::{self, ListenError, Service};
 use crate::ingest::session::Shared;
 use crate::ledger::LedgerError;
+use crate::monitoring::{self, MonitoringError};
 use crate::practice::PracticeError;
 use crate::rest::listener::{self as rest, RestError};
 use crate::self_check;
@@ -72,6 +73,9 @@ pub enum RunError {
     /// The help desks' listener.
     #[error(transparent)]
     Rest(#[from] RestError),
+    /// The listener for monitoring.
+    #[error(transparent)]
+    Monitoring(#[from] MonitoringError),
     /// The admin socket.
     #[error("could not make the socket `{path}`")]
     Socket {
@@ -177,6 +181,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
     let service = Service::new(shared, Arc::new(enrolling), Arc::new(renewing), stop.clone());
     let help_desks = help_desks(&app, server.subscribe(), &authority_pem, &stop).await?;
     let console = console::start::start(&app, &stop).await;
+    let monitoring = monitoring::start(&app, &stop).await?;
     let admin = system::answering(&app.practice.home).map_err(|source| RunError::Socket {
         path: app.practice.home.socket().display().to_string(),
         source,
@@ -236,6 +241,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
     ];
     running.extend(help_desks.as_ref().map(JoinHandle::abort_handle));
     running.extend(console.as_ref().map(JoinHandle::abort_handle));
+    running.extend(monitoring.as_ref().map(JoinHandle::abort_handle));
     let drained = async {
         if !agents.is_finished() {
             let _ = (&mut agents).await;
@@ -248,6 +254,9 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
         }
         if let Some(console) = console {
             let _ = console.await;
+        }
+        if let Some(monitoring) = monitoring {
+            let _ = monitoring.await;
         }
         let _ = checks.await;
         let _ = retention.await;
@@ -341,28 +350,44 @@ async fn ledger_ended(app: &App) {
     while sizes.changed().await.is_ok() {}
 }
 
+/// Settings that differ and are read at a start alone, by their names in the file.
+fn waits_for_a_start(before: &Config, next: &Config) -> Vec<&'static str> {
+    let (was, is) = (&before.raw, &next.raw);
+    let differs = [
+        ("practice", was.practice != is.practice),
+        ("timezone", was.timezone != is.timezone),
+        ("listen", was.listen != is.listen),
+        ("address_for_agents", was.address_for_agents != is.address_for_agents),
+        ("more_addresses_for_agents", was.more_addresses_for_agents != is.more_addresses_for_agents),
+        ("tickets_listen", was.tickets_listen != is.tickets_listen),
+        ("witness_round_seconds", was.witness_round_seconds != is.witness_round_seconds),
+        ("log", was.log != is.log),
+        ("place", was.place != is.place),
+        ("administers", was.administers != is.administers),
+        ("console", was.console != is.console),
+        ("monitoring", was.monitoring != is.monitoring),
+        ("store", was.store != is.store),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
 fn watch_config(app: &App, level: Option<LevelHandle>) -> Option<reload::Reload> {
-    let (ledger, outgoing) = (app.ledger.clone(), app.outgoing.clone());
+    let (ledger, outgoing, practice) = (app.ledger.clone(), app.outgoing.clone(), Arc::clone(&app.practice));
     let watching = reload::watch(
         &app.practice.home.config(),
         app.practice.config.clone(),
         move |before, next| {
-            let Some(level) = &level else { return };
-            if before.raw.log_level != next.raw.log_level
+            if let Some(level) = &level
+                && before.raw.log_level != next.raw.log_level
                 && let Ok(filter) = next.raw.log_level.parse::<EnvFilter>()
             {
                 let _ = level.reload(filter);
             }
-            if before.raw.listen != next.raw.listen
-                || before.raw.tickets_listen != next.raw.tickets_listen
-                || before.raw.timezone != next.raw.timezone
-                || before.raw.practice != next.raw.practice
-                || before.raw.off_site != next.raw.off_site
-                || before.time_stamps != next.time_stamps
-                || before.console != next.console
-            {
-                warn!("the changed configuration asks for a new start of the collector");
+            let waits = waits_for_a_start(before, next);
+            if !waits.is_empty() {
+                warn!(settings = waits.join(", "), "the changed configuration asks for a new start of the collector");
             }
+            practice.changed(next.clone());
             // Whom reviews and notices go to is an act of its own.
             outgoing.set(next.delivery.clone());
             let text = serde_json::to_vec(&next.raw).unwrap_or_default();

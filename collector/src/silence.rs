@@ -172,6 +172,11 @@ impl Silences {
         Self { after_seconds: i64::from(after_seconds), settle_seconds, known: BTreeMap::new() }
     }
 
+    /// The same machines, from now on with other patience: due times are counted anew with their next word.
+    pub fn set(&mut self, after_seconds: u32, settle_seconds: i64) {
+        (self.after_seconds, self.settle_seconds) = (i64::from(after_seconds), settle_seconds);
+    }
+
     /// A machine that is to be heard since its enrolment; or since the collector's start, where that came later: then
     /// it may still be waiting before its next attempt ([`RECONNECT_SECONDS`]). One that was silent before this start
     /// goes on being so.

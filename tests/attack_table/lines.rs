@@ -473,4 +473,46 @@ pub(super) const TABLE: &[Attack] = &[
         what: "own the collector and every agent",
         ends: Unseen("for what came after the last checkpoint that somebody outside remembers"),
     },
+    Attack {
+        id: "renewal-other",
+        what: "ask for a new certificate in a machine's name: with another machine's certificate, a revoked or replaced one, a copy of its folder, a request for another name, or a request that was sent before",
+        ends: Prevented {
+            how: "a connection with a certificate that an act gave to that machine and that still counts, and the key of its current epoch, or after its end the newest certificate and its cosigning key; each refusal is an act",
+            test: "ingest::renew::tests::nobody_but_the_machine_itself_gets_its_certificate",
+        },
+    },
+    Attack {
+        id: "renewal-copy",
+        what: "renew late with a copy of a machine's folder, after the machine itself has renewed",
+        ends: Prevented {
+            how: "only the newest certificate is renewed after its end",
+            test: "ingest::renew::tests::a_machine_that_was_off_too_long_renews_within_a_year_and_a_copy_of_it_does_not",
+        },
+    },
+    Attack {
+        id: "renewal-answer",
+        what: "answer a machine's renewal with a certificate for another key or name, or with an old answer",
+        ends: Prevented {
+            how: "the answer has to be for the key that was made for this request; the certificate in force stays",
+            test: "uplink::renewal::tests::an_answer_that_was_not_asked_for_leaves_the_old_certificate_in_force",
+        },
+    },
+    Attack {
+        id: "agent-changed",
+        what: "put a changed program in the agent's place, one that does not hide it",
+        ends: Seen {
+            by: "whoever reads the review, the page Machines or a notice",
+            check: "the hash that the agent reports is compared with what the practice key announced, once there is an announcement",
+            after: "with its first health entry, and a minute for the act",
+            test: "operation::a_changed_program_of_an_agent_is_told",
+        },
+    },
+    Attack {
+        id: "announce-forged",
+        what: "announce a program without the practice key, even with all keys of the collector",
+        ends: Prevented {
+            how: "the signed text is asked of the practice key each time that it counts, by the collector and by `ntk-agent check-package`",
+            test: "program::tests::an_announcement_without_the_practice_key_announces_nothing",
+        },
+    },
 ];

@@ -46,14 +46,14 @@ fn not_whole(practice: &Practice) -> Result<String> {
 }
 
 /// Kinds and bodies of the collector's acts.
-fn acts(practice: &Practice, kind: &str) -> Result<Vec<serde_json::Value>> {
+pub(crate) fn acts(practice: &Practice, kind: &str) -> Result<Vec<serde_json::Value>> {
     let rows = practice.events(&["--acts"])?;
     let of_kind = rows.into_iter().filter(|row| row["event"]["kind"] == kind);
     Ok(of_kind.map(|row| row["event"]["act"].clone()).collect())
 }
 
 /// Waits for an act of this kind; its body.
-fn act_comes(practice: &Practice, kind: &str) -> Result<serde_json::Value> {
+pub(crate) fn act_comes(practice: &Practice, kind: &str) -> Result<serde_json::Value> {
     wait::until(&format!("an act of kind {kind}"), WITHIN, || Ok(acts(practice, kind)?.pop()))
 }
 

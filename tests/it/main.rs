@@ -38,6 +38,7 @@ mod mutations;
 mod newer;
 mod off_site;
 mod one_person;
+mod operation;
 mod packages;
 mod people;
 mod policy;

@@ -37,7 +37,7 @@ fn all_faults_are_named_at_once() {
             `agent.toml` has 12 faults:
               `collector`: must be host:port, such as "collector.example:7443", or a list of such
               `keepalive_s`: must be a whole number from 1 to 3600
-              `log_format`: must be one of human, json
+              `log_format`: must be one of human, json, journald
               `watch[1].path`: `srv/mail` is not an absolute path; write it from the root, for example /srv/practice/exports or D:\Exports
               `watch[2].path`: is needed: the folder or file to watch, from the root
               `watch[2].class`: must be one of mailbox, voicemail, ehr, export, hr, backup, system, self

@@ -33,9 +33,11 @@ const LEFT_DAYS: i64 = 30;
 const LIFE_DAYS_MAX: i64 = 91;
 const SECONDS_PER_DAY: i64 = 86_400;
 /// How long the first look waits: the key of an epoch that began with this start is to be known to the collector.
-pub const FIRST_LOOK_AFTER: Duration = Duration::from_secs(60);
+pub const FIRST_LOOK_AFTER: Duration = Duration::from_secs(15);
 /// How often it is looked at after that.
 pub const LOOK_EVERY: Duration = Duration::from_secs(3600);
+/// How soon it is tried again after an attempt without a certificate.
+pub const AGAIN_AFTER: Duration = Duration::from_secs(300);
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Whether a certificate is to be renewed.
@@ -125,6 +127,7 @@ impl Renewing {
                 Ok(false) => {}
                 Ok(true) => info!("this machine's certificate was renewed"),
                 Err(error) => {
+                    wait = AGAIN_AFTER;
                     warn!(error = %crate::error_chain(&error), "this machine's certificate could not be renewed yet");
                 }
             }

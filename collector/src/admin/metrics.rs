@@ -47,7 +47,7 @@ struct Numbers {
 }
 
 /// `GET /v1/metrics`.
-pub(super) async fn metrics(State(app): State<App>) -> Response {
+pub(crate) async fn metrics(State(app): State<App>) -> Response {
     let published = app.ledger.published();
     let streams = app.liveness.streams();
     let registry = &published.registry;
@@ -67,7 +67,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
         refusals: app.refusals.counts(),
         checked: registry.checked.clone(),
         stamped: registry.stamps.newest.as_ref().and_then(|newest| Moment::parse(&newest.time)),
-        stamps_failed: app.practice.config.time_stamps.as_ref().map(|_| app.stamping.so_far().failed),
+        stamps_failed: app.practice.current().time_stamps.as_ref().map(|_| app.stamping.so_far().failed),
         witnessed: registry.witnessed.until(&app.trust.now().0),
         off_site: app.off_site.standing(),
         disk: app.disk.forecast(app.ledger.clock().now()),

@@ -331,7 +331,7 @@ pub(super) struct PruneRequest {
 pub(super) async fn prune(State(app): State<App>, Json(request): Json<PruneRequest>) -> Answer<Json<Value>> {
     let outcome = blocking(move || {
         let job = Arc::clone(&app.job);
-        let months = app.practice.config.raw.retention.raw_months;
+        let months = app.practice.current().raw.retention.raw_months;
         let outcome =
             crate::prune::prune(&app.ledger, months, request.dry_run, |done, total| job.set(done, total))?;
         if !request.dry_run {

@@ -43,6 +43,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("off_site.endpoint", "\"https://s3.example:9000\""),
     ("off_site.region", "\"us-east-1\""),
     ("off_site.credentials", "\"/var/lib/ntk-collector/private/s3\""),
+    ("monitoring.listen", "\"127.0.0.1:9464\""),
     ("report.day", "\"monday\""),
     ("report.time", "\"07:00\""),
     ("report.folder", "\"/media/usb/reviews\""),

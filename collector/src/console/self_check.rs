@@ -66,7 +66,7 @@ async fn show(State(console): State<Console>, visitor: Visitor) -> Page {
         last,
         found,
         failed,
-        every_hours: app.practice.config.raw.self_check_hours,
+        every_hours: app.practice.current().raw.self_check_hours,
     })
 }
 

@@ -152,7 +152,8 @@ fn witnesses(told: &Value, zone: &TimeZone) -> Vec<(&'static str, String)> {
 
 /// What the file says that is not shown elsewhere.
 fn keeps(console: &Console, told: &Value) -> Vec<(&'static str, String)> {
-    let raw = &console.app.practice.config.raw;
+    let config = console.app.practice.current();
+    let raw = &config.raw;
     let version = text(told, "/version").unwrap_or_default();
     vec![
         ("Version", version),

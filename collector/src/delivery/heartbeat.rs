@@ -46,7 +46,7 @@ pub fn faults(app: &App) -> Vec<String> {
     let mut found = Vec::new();
     let registry = app.ledger.published().registry;
     if let Some(checked) = &registry.checked {
-        let hours = i64::from(app.practice.config.raw.self_check_hours);
+        let hours = i64::from(app.practice.current().raw.self_check_hours);
         let at = Moment::parse(&checked.time);
         if !checked.passed {
             found.push("The ledger’s check of itself did not pass.".to_owned());

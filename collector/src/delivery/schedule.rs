@@ -98,5 +98,9 @@ mod tests {
         let due = |week: &str, hour| due_at(schedule(hour), Week::parse(week).unwrap(), &zone).unwrap();
         assert_eq!(due("2026-W10", 2), at("2026-03-08T07:30:00Z"), "02:30 is 03:30 on that day");
         assert_eq!(due("2026-W44", 1), at("2026-11-01T05:30:00Z"), "the first of two");
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let due = |week: &str, hour| due_at(schedule(hour), Week::parse(week).unwrap(), &zone).unwrap();
+        assert_eq!(due("2026-W13", 2), at("2026-03-29T01:30:00Z"), "02:30 is 03:30 on that day");
+        assert_eq!(due("2026-W43", 2), at("2026-10-25T00:30:00Z"), "the first of two");
     }
 }

@@ -59,6 +59,11 @@ impl LedgerHandle {
         self.sizes.clone()
     }
 
+    /// Whether the ledger takes in: it ends after a write whose outcome is not known (LG-2).
+    pub fn is_open(&self) -> bool {
+        !self.requests.is_closed()
+    }
+
     /// Reads segments, up to what is committed.
     pub fn reader(&self) -> Reader {
         self.reader.clone()

@@ -129,14 +129,14 @@ impl OffSite {
     }
 
     /// Where copies go.
-    pub fn target(&self) -> Option<&Target> {
-        self.0.practice.config.off_site.as_ref()
+    pub fn target(&self) -> Option<Target> {
+        self.0.practice.current().off_site.clone()
     }
 
     /// How it stands, as far as is known here.
     pub fn standing(&self) -> Standing {
         let Some(target) = self.target() else { return Standing::default() };
-        let memory = self.memory(target);
+        let memory = self.memory(&target);
         Standing {
             to: Some(target.to_string()),
             log_size: memory.list.as_ref().map_or(0, |list| list.log_size),
@@ -160,8 +160,8 @@ impl OffSite {
         tell: &mut dyn FnMut(u64, u64),
     ) -> Result<Copied, OffSiteError> {
         let target = self.target().ok_or(OffSiteError::None)?;
-        let open = || shelf::open(target, self.0.ledger.slug(), stop);
-        self.copy_to(target, &open, finish, tell)
+        let open = || shelf::open(&target, self.0.ledger.slug(), stop);
+        self.copy_to(&target, &open, finish, tell)
     }
 
     pub(super) fn copy_to(
@@ -277,7 +277,7 @@ impl OffSite {
     /// The list that lies there.
     pub fn list(&self, stop: &CancellationToken) -> Result<Option<Newest>, OffSiteError> {
         let target = self.target().ok_or(OffSiteError::None)?;
-        let shelf = shelf::open(target, self.0.ledger.slug(), stop)?;
+        let shelf = shelf::open(&target, self.0.ledger.slug(), stop)?;
         let bytes = shelf.get(list::NAME)?;
         Ok(bytes.map(|bytes| Newest::parse(&bytes)).transpose()?)
     }
@@ -286,8 +286,8 @@ impl OffSite {
     pub fn check(&self, stop: &CancellationToken, tell: impl FnMut(u64, u64)) -> Result<Found, OffSiteError> {
         let target = self.target().ok_or(OffSiteError::None)?;
         let _turn = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let shelf = shelf::open(target, self.0.ledger.slug(), stop)?;
-        let memory = self.memory(target);
+        let shelf = shelf::open(&target, self.0.ledger.slug(), stop)?;
+        let memory = self.memory(&target);
         let trust = self.0.trust.now().1;
         Ok(check(shelf.as_ref(), &self.0.ledger, memory.list.as_ref(), &trust, tell)?)
     }

@@ -14,9 +14,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Copies whenever a copy is due, until stopped; not at all where nothing is set up.
 pub async fn run(app: App, stop: CancellationToken) {
-    let Some(raw) = app.practice.config.raw.off_site.clone() else { return };
-    let every = i64::from(raw.every_minutes).saturating_mul(60);
-    let finish_after = i64::from(raw.finish_after_hours).saturating_mul(3600);
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut last: Option<(Moment, u64)> = None;
@@ -25,6 +22,10 @@ pub async fn run(app: App, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
+        // As the configuration is now: it may have been changed since the last look.
+        let Some(raw) = app.practice.current().raw.off_site.clone() else { continue };
+        let every = i64::from(raw.every_minutes).saturating_mul(60);
+        let finish_after = i64::from(raw.finish_after_hours).saturating_mul(3600);
         let (now, segment) = (app.ledger.clock().now(), app.ledger.committed_end().segment.value());
         let is_due = last.is_none_or(|(tried, in_use)| tried.plus_seconds(every) <= now || in_use != segment);
         if !is_due {

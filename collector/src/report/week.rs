@@ -113,6 +113,11 @@ mod tests {
         check("2026-W47", "America/New_York", "Monday 16 to Sunday 22 November 2026", 168);
         check("2026-W44", "America/New_York", "Monday 26 October to Sunday 1 November 2026", 169);
         check("2026-W10", "America/New_York", "Monday 2 to Sunday 8 March 2026", 167);
+        check("2026-W13", "Europe/Berlin", "Monday 23 to Sunday 29 March 2026", 167);
+        check("2026-W43", "Europe/Berlin", "Monday 19 to Sunday 25 October 2026", 169);
+        // On these days only one of the two changes.
+        check("2026-W10", "Europe/Berlin", "Monday 2 to Sunday 8 March 2026", 168);
+        check("2026-W44", "Europe/Berlin", "Monday 26 October to Sunday 1 November 2026", 168);
         check("2026-W53", "UTC", "Monday 28 December 2026 to Sunday 3 January 2027", 168);
         // Here the clocks change at midnight: the Sunday begins at 01:00.
         check("2018-W44", "America/Sao_Paulo", "Monday 29 October to Sunday 4 November 2018", 167);

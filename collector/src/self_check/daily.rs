@@ -20,7 +20,6 @@ const SECONDS_PER_HOUR: i64 = 3600;
 
 /// Checks whenever a check is due, until stopped.
 pub async fn run(app: App, stop: CancellationToken) {
-    let every = i64::from(app.practice.config.raw.self_check_hours).saturating_mul(SECONDS_PER_HOUR);
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -30,6 +29,7 @@ pub async fn run(app: App, stop: CancellationToken) {
         }
         let last =
             app.ledger.published().registry.checked.as_ref().and_then(|last| Moment::parse(&last.time));
+        let every = i64::from(app.practice.current().raw.self_check_hours).saturating_mul(SECONDS_PER_HOUR);
         if last.is_some_and(|last| last.plus_seconds(every) > app.ledger.clock().now()) {
             continue;
         }

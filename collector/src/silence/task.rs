@@ -75,6 +75,8 @@ fn tick(app: &App, ear: &Ear, began: Moment) -> Result<(), crate::ledger::Ledger
     let elsewhere = app.ledger.share_heard(Vec::new());
     let acts = {
         let mut silences = ear.lock();
+        let config = app.practice.current();
+        silences.set(config.raw.silent_after_seconds, config.raw.settle_seconds);
         elsewhere.iter().for_each(|author| silences.spoke(author, now));
         expect(&mut silences, &registry, began);
         // The log is read only for a machine that has come back: rare, and its streams may wait that long.

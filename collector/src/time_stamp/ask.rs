@@ -73,7 +73,8 @@ pub fn question(app: &App) -> Result<Asked, HomeError> {
 
 /// Asks now for the newest checkpoint and records the answer.
 pub async fn ask(app: &App, within: Duration) -> Result<StampedAct, AskError> {
-    let Some(settings) = &app.practice.config.time_stamps else { return Err(AskError::Nobody) };
+    let config = app.practice.current();
+    let Some(settings) = &config.time_stamps else { return Err(AskError::Nobody) };
     // Who waits for somebody else's question waits no longer than for an own one.
     let _turn = tokio::time::timeout(within, app.stamping.turn.lock())
         .await
@@ -108,7 +109,6 @@ pub async fn keep(app: &App, body: TimeStampAct) -> Result<(), LedgerError> {
 
 /// Asks whenever one is due, until stopped.
 pub async fn run(app: App, stop: CancellationToken) {
-    let Some(settings) = app.practice.config.time_stamps.clone() else { return };
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -116,6 +116,8 @@ pub async fn run(app: App, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
+        // As the configuration is now: it may have been changed since the last look.
+        let Some(settings) = app.practice.current().time_stamps.clone() else { continue };
         let published = app.ledger.published();
         let (size, now) = (published.checkpoint.checkpoint.size, app.ledger.clock().now());
         let attempts = app.stamping.so_far();
@@ -148,7 +150,7 @@ pub fn standing(app: &App) -> Value {
     let registry = app.ledger.published().registry;
     let attempts = app.stamping.so_far();
     json!({
-        "configured": app.practice.config.time_stamps.is_some(),
+        "configured": app.practice.current().time_stamps.is_some(),
         "newest": registry.stamps.newest,
         "failed": attempts.failed,
         "failing_since": attempts.failing_since.map(|at| at.to_rfc3339(0)),

@@ -84,7 +84,7 @@ pub(super) async fn show(State(console): State<Console>, visitor: Visitor) -> Pa
     page(&ImportsPage {
         me: visitor.person.clone(),
         choices: Source::ALL.iter().copied().map(choice).collect(),
-        asks_m365: app.practice.config.m365.is_some(),
+        asks_m365: app.practice.current().m365.is_some(),
         made: made.collect(),
         n_more: all.len().saturating_sub(LISTED_MAX),
         shell: Shell::new(&console, Some(&visitor), "/evidence", "Logs of other systems"),

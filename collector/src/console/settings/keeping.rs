@@ -92,7 +92,8 @@ async fn show(console: &Console, visitor: &Visitor, said: &'static str, refused:
         }
     };
     let people = roster.persons().iter().filter(|person| person.id != visitor.person);
-    let raw = &console.app.practice.config.raw;
+    let config = console.app.practice.current();
+    let raw = &config.raw;
     let status = if refused.sentence.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     let page = KeepingPage {
         shell: Shell::new(console, Some(visitor), "/settings", "Settings: how long things are kept"),
