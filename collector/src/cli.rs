@@ -9,6 +9,7 @@ mod commands;
 mod delivery;
 mod departure;
 mod encrypted;
+mod exit_code;
 mod findings;
 mod import;
 mod inventory;
@@ -40,7 +41,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::at_rest::source::Source;
 
-pub use commands::{execute, exit_code};
+pub use commands::execute;
+pub use exit_code::exit_code;
 
 /// Exit codes: 0 done, 1 the answer is no, the rest from sysexits.
 pub mod exit {

@@ -343,11 +343,14 @@ fn compare(database: &mut Database, reader: &Reader, mut tell: impl FnMut(u64)) 
 
 /// `[store]` as it is appended to the configuration.
 fn section_text(section: &StoreSection) -> String {
-    let table = toml::Table::from_iter([(
-        "store".to_owned(),
-        toml::Value::try_from(section).unwrap_or(toml::Value::Boolean(false)),
-    )]);
-    format!("\n{}", toml::to_string(&table).unwrap_or_default())
+    let text = |value: &String| toml::Value::String(value.clone()).to_string();
+    let mut lines = format!("\n[store]\npostgres = {}\n", text(&section.postgres));
+    let files = [("authority", &section.authority), ("password_file", &section.password_file)];
+    for (key, file) in files.into_iter().filter_map(|(key, file)| Some((key, file.as_ref()?))) {
+        lines.push_str(&format!("{key} = {}\n", text(file)));
+    }
+    lines.push_str(&format!("lease_seconds = {}\n", section.lease_seconds));
+    lines
 }
 
 /// The configuration without its section `[store]`; every other line stays as a person wrote it.
@@ -385,7 +388,7 @@ mod tests {
         assert_eq!(
             with.strip_prefix(text.trim_end()),
             Some(
-                "\n\n[store]\nauthority = \"db.pem\"\nlease_seconds = 10\npostgres = \"host=db-1 user=ntk dbname=ntk\"\n"
+                "\n\n[store]\npostgres = \"host=db-1 user=ntk dbname=ntk\"\nauthority = \"db.pem\"\nlease_seconds = 10\n"
             )
         );
         assert!(Config::parse(&with, "collector.toml").unwrap().store.is_some());
