@@ -53,7 +53,7 @@ pub enum AuthorityError {
     },
     /// Certificate and key of the listener do not belong together, or this authority did not sign.
     #[error(
-        "`private/server.pem` and `private/server.key` do not fit each other or the authority: {0}; put back the right files from a backup"
+        "`private/server.pem` and `private/server.key`, or `private/server-renewed.key`, do not fit each other or the authority: {0}; put back the right files from a backup"
     )]
     Server(rustls::Error),
     /// The dates of the listener's certificate cannot be read.

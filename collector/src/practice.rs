@@ -30,8 +30,9 @@ pub mod file {
     pub const SERVER_KEY: &str = "server.key";
     /// Its certificate.
     pub const SERVER: &str = "server.pem";
-    /// Certificate and key of the agents' listener, once they were renewed: one file, so that they always fit.
-    pub const SERVER_RENEWED: &str = "server-renewed.pem";
+    /// Certificate and key of the agents' listener, once they were renewed: one file, so that they always fit. Not `.pem`:
+    /// those lie open where everything else is encrypted.
+    pub const SERVER_RENEWED: &str = "server-renewed.key";
 }
 
 /// The folder holds no practice, or not a whole one.
