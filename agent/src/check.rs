@@ -125,7 +125,8 @@ fn certificate(lines: &mut Vec<Finding>, what: &str, pem: &str, now: Moment) {
     if seconds < from {
         say(lines, Verdict::Bad, format!("{what} is not valid yet: set this machine's clock"));
     } else if what == OWN && seconds > until && seconds.saturating_sub(until) <= RENEWED_LATE_SECONDS {
-        let text = format!("{what} ended {until_text}; it is renewed by itself once the collector is reached");
+        let text =
+            format!("{what} ended {until_text}; it is renewed by itself once the collector is reached");
         say(lines, Verdict::Attention, text);
     } else if seconds > until {
         say(lines, Verdict::Bad, format!("{what} ended {until_text}; enrol this machine anew"));

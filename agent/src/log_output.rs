@@ -85,9 +85,7 @@ pub fn start(format: LogFormat, file: Option<File>) {
     let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(out);
     let _ = match format {
         LogFormat::Human => builder.with_ansi(is_terminal).finish().with(levels).try_init(),
-        LogFormat::Journald => {
-            builder.event_format(Journal::default()).finish().with(levels).try_init()
-        }
+        LogFormat::Journald => builder.event_format(Journal::default()).finish().with(levels).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).finish().with(levels).try_init(),
     };
 }

@@ -104,9 +104,12 @@ mod tests {
         std::fs::write(at("announced"), announcement.sign(&practice()).unwrap()).unwrap();
         std::fs::write(at("good.deb"), "package").unwrap();
         std::fs::write(at("changed.deb"), "Package").unwrap();
-        let check = |file: &str, trust: Option<&Path>| check(&at(file), &at("announced"), trust, scratch.path());
+        let check =
+            |file: &str, trust: Option<&Path>| check(&at(file), &at("announced"), trust, scratch.path());
         assert_eq!(check("good.deb", None).unwrap(), Found::Announced("0.2.0 for linux-x86_64".to_owned()));
-        assert!(matches!(check("changed.deb", None).unwrap(), Found::Other { sha256, .. } if sha256.len() == 64));
+        assert!(
+            matches!(check("changed.deb", None).unwrap(), Found::Other { sha256, .. } if sha256.len() == 64)
+        );
         assert!(matches!(check("gone.deb", None), Err(PackageError::Read { .. })));
         // A machine that is not enrolled yet takes the trust file that it is given.
         std::fs::write(at("trust.txt"), trust()).unwrap();

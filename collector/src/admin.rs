@@ -138,7 +138,11 @@ pub fn api() -> Api {
             metrics::metrics,
         )
         .giving(metrics::MEDIA_TYPE)
-        .get("/v1/ready", "Whether it takes in, decides and can write: 503 where one of it is not so", crate::monitoring::ready)
+        .get(
+            "/v1/ready",
+            "Whether it takes in, decides and can write: 503 where one of it is not so",
+            crate::monitoring::ready,
+        )
         .merge(machines::routes())
         .merge(accounts::routes())
         .merge(reviews::routes())

@@ -402,7 +402,8 @@ impl Keys {
         let made = authority::make(self.slug.as_str())?;
         write_file(&home.private(file::AUTHORITY), made.certificate.as_bytes(), 0o644)?;
         home.write_secret(file::AUTHORITY_KEY, made.key.as_bytes())?;
-        let server = Authority::open(&made, Vec::new())?.server(&[SERVER_NAME.to_owned()], now.unix_seconds())?;
+        let server =
+            Authority::open(&made, Vec::new())?.server(&[SERVER_NAME.to_owned()], now.unix_seconds())?;
         write_file(&home.private(file::SERVER), server.certificate.as_bytes(), 0o644)?;
         Ok(home.write_secret(file::SERVER_KEY, server.key.as_bytes())?)
     }

@@ -144,7 +144,10 @@ mod tests {
         assert_eq!(ask(app, "/readyz").await, (200, "ledger ok\ndeciding ok\ndisk ok\n".to_owned()));
         let (status, metrics) = ask(app, "/metrics").await;
         assert!(status == 200 && metrics.contains("ntk_log_size"), "{metrics}");
-        assert_eq!(rig.get("/v1/ready").await, (200, serde_json::json!({"ledger": true, "deciding": true, "disk": true})));
+        assert_eq!(
+            rig.get("/v1/ready").await,
+            (200, serde_json::json!({"ledger": true, "deciding": true, "disk": true}))
+        );
         // A folder in the file's place: nothing can be written there.
         std::fs::create_dir(app.practice.home.cache().join(PROBE)).unwrap();
         assert_eq!(ask(app, "/readyz").await, (503, "ledger ok\ndeciding ok\ndisk FAILS\n".to_owned()));

@@ -10,8 +10,8 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::authority::{Authority, AuthorityError, Credentials};
 use crate::config::{Config, ConfigError};
-use crate::init::SERVER_NAME;
 use crate::home::{Home, HomeError, read_text};
+use crate::init::SERVER_NAME;
 use crate::ledger::writer::LedgerKeys;
 
 /// File names below `private/`.

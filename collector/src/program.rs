@@ -75,7 +75,8 @@ impl Programs {
 
     /// Those that the practice key signed, with their text, the newest last.
     pub fn in_force(&self, trust: &TrustFile) -> Vec<(Announcement, &str)> {
-        let read = |text: &String| Announcement::parse(text.as_bytes(), &trust.slug, &trust.practice_key).ok();
+        let read =
+            |text: &String| Announcement::parse(text.as_bytes(), &trust.slug, &trust.practice_key).ok();
         self.announced.iter().filter_map(|text| Some((read(text)?, text.as_str()))).collect()
     }
 }
@@ -118,7 +119,9 @@ impl Runs {
     pub fn in_words(&self, zone: &TimeZone) -> String {
         match self {
             Self::NotCompared => "Its program is compared with nothing: none was announced.".to_owned(),
-            Self::Announced { version } => format!("It runs a program that was announced: version {version}."),
+            Self::Announced { version } => {
+                format!("It runs a program that was announced: version {version}.")
+            }
             Self::NotAnnounced { sha256, since } => {
                 let since = since.as_deref().and_then(|since| since.parse::<Timestamp>().ok());
                 let since = since.map(|since| format!(" since {}", moment(since, zone))).unwrap_or_default();
@@ -140,9 +143,8 @@ fn due(registry: &Registry, trust: &TrustFile, said: &[(String, String)], now: &
         return Vec::new();
     }
     let is_known = |program: &str| announced.iter().any(|(one, _)| one.program.to_hex() == program);
-    let is_told = |author: &str, program: &str| {
-        registry.programs.told.get(author).is_some_and(|told| told == program)
-    };
+    let is_told =
+        |author: &str, program: &str| registry.programs.told.get(author).is_some_and(|told| told == program);
     said.iter()
         .filter(|(author, program)| !is_known(program) && !is_told(author, program))
         .map(|(author, program)| {

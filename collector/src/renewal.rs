@@ -128,7 +128,10 @@ mod tests {
     #[test]
     fn the_one_before_is_accepted_for_thirty_days_and_the_newest_as_long_as_it_lasts() {
         let mut machine = machine();
-        assert!(machine.accepts("first", at("2035-01-01T00:00:00Z")) && !machine.accepts("other", at("2026-11-02T00:00:00Z")));
+        assert!(
+            machine.accepts("first", at("2035-01-01T00:00:00Z"))
+                && !machine.accepts("other", at("2026-11-02T00:00:00Z"))
+        );
         machine.renewed(renewal("second", "k2"), "2026-12-01T00:00:00Z");
         assert_eq!(machine.certificate(), Some("second"));
         assert!(machine.accepts("first", at("2026-12-30T23:59:59Z")));
@@ -145,7 +148,10 @@ mod tests {
         machine.renewed(renewal("lost", "k2"), "2026-12-01T00:00:00Z");
         machine.renewed(renewal("second", "k2"), "2026-12-20T00:00:00Z");
         assert_eq!(machine.certificates.len(), 1);
-        assert!(machine.accepts("first", at("2027-01-18T00:00:00Z")), "the days run from the second answer on");
+        assert!(
+            machine.accepts("first", at("2027-01-18T00:00:00Z")),
+            "the days run from the second answer on"
+        );
         assert!(!machine.accepts("lost", at("2026-12-21T00:00:00Z")));
         for n in 0..20 {
             machine.renewed(renewal(&format!("c{n}"), &format!("n{n}")), "2026-12-21T00:00:00Z");

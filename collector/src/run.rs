@@ -25,8 +25,8 @@ use crate::console;
 use crate::home::Home;
 use crate::ingest::clones::Clones;
 use crate::ingest::enroll::Enrolling;
-use crate::ingest::renew::Renewing;
 use crate::ingest::listener::{self, ListenError, Service};
+use crate::ingest::renew::Renewing;
 use crate::ingest::session::Shared;
 use crate::ledger::LedgerError;
 use crate::monitoring::{self, MonitoringError};
@@ -333,7 +333,9 @@ async fn help_desks(
             while server.changed().await.is_ok() {
                 match rest::tls(&server.borrow_and_update(), &authority_pem) {
                     Ok(tls) => drop(sender.send_replace(tls)),
-                    Err(failure) => error!(reason = %crate::error_chain(&failure), "help desks see the old certificate"),
+                    Err(failure) => {
+                        error!(reason = %crate::error_chain(&failure), "help desks see the old certificate")
+                    }
                 }
             }
         };
@@ -385,7 +387,10 @@ fn watch_config(app: &App, level: Option<LevelHandle>) -> Option<reload::Reload>
             }
             let waits = waits_for_a_start(before, next);
             if !waits.is_empty() {
-                warn!(settings = waits.join(", "), "the changed configuration asks for a new start of the collector");
+                warn!(
+                    settings = waits.join(", "),
+                    "the changed configuration asks for a new start of the collector"
+                );
             }
             practice.changed(next.clone());
             // Whom reviews and notices go to is an act of its own.

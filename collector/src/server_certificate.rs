@@ -59,7 +59,8 @@ pub async fn run(app: App, server: watch::Sender<Arc<Credentials>>, stop: Cancel
 }
 
 async fn tell(app: &App, renewed: &Credentials) {
-    let sha256 = CertificateDer::from_pem_slice(renewed.certificate.as_bytes()).map(|der| Hash::of(&der).to_hex());
+    let sha256 =
+        CertificateDer::from_pem_slice(renewed.certificate.as_bytes()).map(|der| Hash::of(&der).to_hex());
     info!("the listener's certificate was renewed");
     let body = json!({"author": "collector", "certificate": sha256.unwrap_or_default()});
     let event = act::event(act::kind::CERTIFICATE, app.ledger.now(), body);

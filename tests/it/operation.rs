@@ -19,7 +19,8 @@ const RENEWED_WITHIN: Duration = Duration::from_secs(90);
 
 /// The library that moves a program's clock, from Debian's package faketime.
 fn library() -> Option<PathBuf> {
-    let folders = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime"];
+    let folders =
+        ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime"];
     folders.iter().map(|folder| Path::new(folder).join("libfaketime.so.1")).find(|path| path.is_file())
 }
 
@@ -54,7 +55,8 @@ fn days_later(
 }
 
 #[test]
-fn certificates_are_renewed_at_two_thirds_and_also_by_a_machine_that_was_off_for_most_of_a_year() -> Result<()> {
+fn certificates_are_renewed_at_two_thirds_and_also_by_a_machine_that_was_off_for_most_of_a_year() -> Result<()>
+{
     let Some(library) = library() else {
         skip::skip("certificates_are_renewed", "faketime is not installed");
         return Ok(());
@@ -94,10 +96,17 @@ fn certificates_are_renewed_at_two_thirds_and_also_by_a_machine_that_was_off_for
     // Off until all of them have ended: it records, renews late, and delivers.
     days_later(&mut practice, &mut machine, &library, 400)?;
     let before = connected(&practice)?;
-    wait::until_so("the certificate to be renewed late", RENEWED_WITHIN, || Ok(certificate(&machine)? != second))?;
-    wait::until_so("what was recorded meanwhile to arrive", RENEWED_WITHIN, || Ok(connected(&practice)? > before))?;
+    wait::until_so("the certificate to be renewed late", RENEWED_WITHIN, || {
+        Ok(certificate(&machine)? != second)
+    })?;
+    wait::until_so("what was recorded meanwhile to arrive", RENEWED_WITHIN, || {
+        Ok(connected(&practice)? > before)
+    })?;
     let is_late = |act: &serde_json::Value| act.to_string().contains("\"asked_by\":\"witness\"");
-    ensure!(acts(&practice, "act_certificate")?.iter().any(is_late), "the act says by which key it was asked");
+    ensure!(
+        acts(&practice, "act_certificate")?.iter().any(is_late),
+        "the act says by which key it was asked"
+    );
     ensure!(machine.stop()?.success());
     Ok(())
 }
@@ -113,7 +122,16 @@ fn a_changed_program_of_an_agent_is_told() -> Result<()> {
     let keys = practice.folder().join("keys-to-take-away.txt");
     let (program_text, keys) = (program.display().to_string(), keys.display().to_string());
     practice.collector(&[
-        "update", "announce", "--version", "0.1.0", "--platform", "linux-x86_64", "--program", &program_text, "--key", &keys,
+        "update",
+        "announce",
+        "--version",
+        "0.1.0",
+        "--platform",
+        "linux-x86_64",
+        "--program",
+        &program_text,
+        "--key",
+        &keys,
     ])?;
     let listed = || practice.collector(&["enroll", "list"]);
     machine.start()?;
@@ -139,7 +157,10 @@ fn a_changed_program_of_an_agent_is_told() -> Result<()> {
     ensure!(check(&changed_text)?.status.code() == Some(1), "the changed one may not");
     let text = fs::read_to_string(&announced)?;
     fs::write(&announced, text.replace("0.1.0", "0.1.1"))?;
-    ensure!(check(&program_text)?.status.code() == Some(1), "nor anything by an announcement that was changed");
+    ensure!(
+        check(&program_text)?.status.code() == Some(1),
+        "nor anything by an announcement that was changed"
+    );
 
     let mut command = Command::new(&changed);
     command.args(["run", "--dir", &dir]);
@@ -167,8 +188,7 @@ fn a_changed_program_of_an_agent_is_told() -> Result<()> {
 #[test]
 fn monitoring_is_answered_on_its_own_address_and_a_saved_configuration_takes_effect() -> Result<()> {
     let port = free_port()?;
-    let practice =
-        Practice::start_configured(&format!("\n[monitoring]\nlisten = \"127.0.0.1:{port}\"\n"))?;
+    let practice = Practice::start_configured(&format!("\n[monitoring]\nlisten = \"127.0.0.1:{port}\"\n"))?;
     let ask = |path: &str| -> Result<(u16, String)> {
         use std::io::{Read as _, Write as _};
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;

@@ -68,7 +68,8 @@ impl IdentityFiles {
         {
             return Ok(key);
         }
-        let damaged = |what: rcgen::Error| IdentityError::Damaged { path: path.clone(), what: what.to_string() };
+        let damaged =
+            |what: rcgen::Error| IdentityError::Damaged { path: path.clone(), what: what.to_string() };
         let key = KeyPair::generate().map_err(damaged)?;
         files
             .replace(&path, key.serialize_pem().as_bytes(), Readable::Secret)

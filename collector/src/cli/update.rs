@@ -113,7 +113,10 @@ async fn announce(client: &Client, args: AnnounceArgs) -> anyhow::Result<u8> {
     match args.out {
         Some(path) => {
             write_file(&path, signed.as_bytes(), 0o644)?;
-            println!("{}: signed. Take it to the collector: ntk-collector update take-in FILE", path.display());
+            println!(
+                "{}: signed. Take it to the collector: ntk-collector update take-in FILE",
+                path.display()
+            );
             Ok(0)
         }
         None => take_in(client, &signed).await,
@@ -132,8 +135,9 @@ fn hash_of(given: &str) -> anyhow::Result<Hash> {
         return Ok(hash);
     }
     let path = Path::new(given);
-    let content = std::fs::read(path)
-        .with_context(|| format!("`{given}` is neither a SHA-256 (64 hex digits) nor a file that can be read"))?;
+    let content = std::fs::read(path).with_context(|| {
+        format!("`{given}` is neither a SHA-256 (64 hex digits) nor a file that can be read")
+    })?;
     Ok(Hash::of(&content))
 }
 

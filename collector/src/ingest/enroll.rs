@@ -46,7 +46,12 @@ const TELL_EVERY_SECONDS: i64 = 60;
 
 impl Enrolling {
     /// Enrolment within the delegation of the trust file.
-    pub fn new(ledger: LedgerHandle, authority: Arc<Authority>, trust: CurrentTrust, refusals: Refusals) -> Self {
+    pub fn new(
+        ledger: LedgerHandle,
+        authority: Arc<Authority>,
+        trust: CurrentTrust,
+        refusals: Refusals,
+    ) -> Self {
         Self { ledger, authority, trust, refusals, turn: tokio::sync::Mutex::default() }
     }
 
@@ -99,7 +104,11 @@ impl Enrolling {
         }
         let certificate = self
             .authority
-            .client(&author.to_string(), &request.certificate_request, self.ledger.clock().now().unix_seconds())
+            .client(
+                &author.to_string(),
+                &request.certificate_request,
+                self.ledger.clock().now().unix_seconds(),
+            )
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let text = |text: String| if text.is_empty() { None } else { Some(text) };
         let enrolment = Enrolment {

@@ -84,10 +84,7 @@ impl Ledger for Service {
         self.enrolling.enroll(request.into_inner()).await.map(Response::new)
     }
 
-    async fn renew(
-        &self,
-        request: Request<v1::RenewRequest>,
-    ) -> Result<Response<v1::RenewResponse>, Status> {
+    async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::RenewResponse>, Status> {
         let certificates = request.peer_certs();
         let shown = certificates.as_deref().and_then(|certificates| certificates.first());
         self.renewing.renew(shown, request.into_inner()).await.map(Response::new)
@@ -100,17 +97,20 @@ impl Ledger for Service {
         let certificates = request.peer_certs();
         let registry = self.shared.ledger.published().registry;
         let now = self.shared.ledger.clock().now();
-        let identity =
-            match AgentIdentity::from_certificates(certificates.as_deref().map(Vec::as_slice), &registry, now) {
-                Ok(identity) => identity,
-                Err(Unidentified::Unknown(status)) => {
-                    self.shared.refusals.count("certificate");
-                    return Err(status);
-                }
-                Err(Unidentified::Revoked(machine)) => {
-                    return Err(session::revoked(&self.shared, &machine.enrolment.author).await);
-                }
-            };
+        let identity = match AgentIdentity::from_certificates(
+            certificates.as_deref().map(Vec::as_slice),
+            &registry,
+            now,
+        ) {
+            Ok(identity) => identity,
+            Err(Unidentified::Unknown(status)) => {
+                self.shared.refusals.count("certificate");
+                return Err(status);
+            }
+            Err(Unidentified::Revoked(machine)) => {
+                return Err(session::revoked(&self.shared, &machine.enrolment.author).await);
+            }
+        };
         let (down, stream) = mpsc::channel(DOWNSTREAM_MAX);
         tokio::spawn(session::run(
             self.shared.clone(),

@@ -430,10 +430,26 @@ fn the_clocks_change_and_the_minute_on_the_wall_is_right() {
 fn working_hours_are_those_of_the_clock_on_the_wall_before_and_after_it_changes() {
     // Seven in the morning and six in the evening, on the Fridays before and the Mondays after.
     for (zone, before, after) in [
-        ("America/New_York", ["2026-03-06T12:00:00Z", "2026-03-06T23:00:00Z"], ["2026-03-09T11:00:00Z", "2026-03-09T22:00:00Z"]),
-        ("America/New_York", ["2026-10-30T11:00:00Z", "2026-10-30T22:00:00Z"], ["2026-11-02T12:00:00Z", "2026-11-02T23:00:00Z"]),
-        ("Europe/Berlin", ["2026-03-27T06:00:00Z", "2026-03-27T17:00:00Z"], ["2026-03-30T05:00:00Z", "2026-03-30T16:00:00Z"]),
-        ("Europe/Berlin", ["2026-10-23T05:00:00Z", "2026-10-23T16:00:00Z"], ["2026-10-26T06:00:00Z", "2026-10-26T17:00:00Z"]),
+        (
+            "America/New_York",
+            ["2026-03-06T12:00:00Z", "2026-03-06T23:00:00Z"],
+            ["2026-03-09T11:00:00Z", "2026-03-09T22:00:00Z"],
+        ),
+        (
+            "America/New_York",
+            ["2026-10-30T11:00:00Z", "2026-10-30T22:00:00Z"],
+            ["2026-11-02T12:00:00Z", "2026-11-02T23:00:00Z"],
+        ),
+        (
+            "Europe/Berlin",
+            ["2026-03-27T06:00:00Z", "2026-03-27T17:00:00Z"],
+            ["2026-03-30T05:00:00Z", "2026-03-30T16:00:00Z"],
+        ),
+        (
+            "Europe/Berlin",
+            ["2026-10-23T05:00:00Z", "2026-10-23T16:00:00Z"],
+            ["2026-10-26T06:00:00Z", "2026-10-26T17:00:00Z"],
+        ),
     ] {
         let zone = TimeZone::get(zone).unwrap();
         for day in [before, after] {

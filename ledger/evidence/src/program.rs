@@ -196,7 +196,8 @@ mod tests {
             the announcement is not one: `platform <word>` is needed
             the announcement is not one: `<practice>/program` is needed
             the announcement is not one: `package <SHA-256>` is needed
-            not a signed note: no empty line before the signatures"#]].assert_eq(&said.join("\n"));
+            not a signed note: no empty line before the signatures"#]]
+        .assert_eq(&said.join("\n"));
         let wrong = Announcement { version: "1 2".to_owned(), ..announcement(&slug) };
         assert!(matches!(wrong.sign(&signer), Err(AnnouncementError::Word(_))));
     }

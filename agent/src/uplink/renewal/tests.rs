@@ -87,9 +87,15 @@ impl Rig {
 fn it_is_due_with_thirty_days_left_and_where_it_lasts_longer_than_any_that_is_given() {
     let now = Moment::parse("2026-11-20T00:00:00Z").unwrap();
     let days = |days: i64| now.unix_seconds() + days * SECONDS_PER_DAY;
-    for (left, expected) in
-        [(-1, Due::Ended), (0, Due::Now), (30, Due::Now), (31, Due::No), (91, Due::No), (92, Due::Now), (3650, Due::Now)]
-    {
+    for (left, expected) in [
+        (-1, Due::Ended),
+        (0, Due::Now),
+        (30, Due::Now),
+        (31, Due::No),
+        (91, Due::No),
+        (92, Due::Now),
+        (3650, Due::Now),
+    ] {
         assert_eq!(due(days(left), now), expected, "{left} days");
     }
 }
@@ -159,7 +165,11 @@ async fn an_answer_that_was_not_asked_for_leaves_the_old_certificate_in_force() 
         let key = |request: &RenewRequest| {
             let csr = request.certificate_request.clone();
             use rcgen::PublicKeyData as _;
-            rcgen::CertificateSigningRequestParams::from_der(&csr.into()).unwrap().public_key.der_bytes().to_vec()
+            rcgen::CertificateSigningRequestParams::from_der(&csr.into())
+                .unwrap()
+                .public_key
+                .der_bytes()
+                .to_vec()
         };
         shared.renewals.iter().map(|(_, request)| key(request)).collect()
     };

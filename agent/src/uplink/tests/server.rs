@@ -142,10 +142,7 @@ impl Ledger for Service {
         Ok(Response::new(response))
     }
 
-    async fn renew(
-        &self,
-        request: Request<v1::RenewRequest>,
-    ) -> Result<Response<v1::RenewResponse>, Status> {
+    async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::RenewResponse>, Status> {
         let is_shown = request.peer_certs().is_some_and(|certs| !certs.is_empty());
         let request = request.into_inner();
         let csr = request.certificate_request.clone();

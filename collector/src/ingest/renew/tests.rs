@@ -146,14 +146,22 @@ async fn nobody_but_the_machine_itself_gets_its_certificate() {
     let mut flipped = mine(&machine.key);
     flipped.signature[0] ^= 1;
     let cases = [
-        (shown.clone(), machine.ask(&rig, "agent/ws-07", request("agent/ws-08").1, &machine.key), "names another machine"),
+        (
+            shown.clone(),
+            machine.ask(&rig, "agent/ws-07", request("agent/ws-08").1, &machine.key),
+            "names another machine",
+        ),
         (shown.clone(), machine.ask(&rig, "agent/ws-07", b"none".to_vec(), &machine.key), "request is none"),
         (shown.clone(), mine(&other.key), "not signed by this machine's key"),
         // A copy of the folder has the cosigning key, and no epoch's.
         (shown.clone(), mine(&machine.witness), "not signed by this machine's key"),
         (shown.clone(), other_request, "not signed by this machine's key"),
         (shown.clone(), flipped, "not signed by this machine's key"),
-        (shown.clone(), v1::RenewRequest { signature: vec![1; 9], ..mine(&machine.key) }, "signature of the request is none"),
+        (
+            shown.clone(),
+            v1::RenewRequest { signature: vec![1; 9], ..mine(&machine.key) },
+            "signature of the request is none",
+        ),
         (shown.clone(), later_epoch, "not known here yet"),
         // Another machine's certificate on the connection.
         (other.shown(), mine(&machine.key), "names another machine"),
@@ -171,8 +179,12 @@ async fn nobody_but_the_machine_itself_gets_its_certificate() {
     assert!(status.message().contains("belongs to no enrolled machine"), "{status}");
 
     let body = json!({"author": "agent/ws-07"});
-    let _appended =
-        rig.app().ledger.act(vec![act::event(act::kind::REVOCATION, rig.app().ledger.now(), body)]).await.unwrap();
+    let _appended = rig
+        .app()
+        .ledger
+        .act(vec![act::event(act::kind::REVOCATION, rig.app().ledger.now(), body)])
+        .await
+        .unwrap();
     let status = renewing.renew(Some(&shown), mine(&machine.key)).await.unwrap_err();
     assert_eq!(status.message(), "this machine was revoked");
     assert!(rig.app().ledger.published().registry.machines["agent/ws-07"].certificates.is_empty());
@@ -225,7 +237,11 @@ async fn a_machine_that_was_off_too_long_renews_within_a_year_and_a_copy_of_it_d
     let status = renewing(&rig).renew(None, late).await.unwrap_err();
     assert!(status.message().contains("more than a year ago; enrol the machine anew"), "{status}");
     assert!(matches!(
-        AgentIdentity::from_certificates(None, &rig.app().ledger.published().registry, Moment::from_unix_nanos(0)),
+        AgentIdentity::from_certificates(
+            None,
+            &rig.app().ledger.published().registry,
+            Moment::from_unix_nanos(0)
+        ),
         Err(Unidentified::Unknown(_))
     ));
     rig.end().await;
@@ -242,7 +258,10 @@ async fn the_listener_s_own_certificate_is_renewed_in_one_file() {
     let renewed = practice.renew_server(later).unwrap().unwrap();
     assert_ne!(renewed.certificate, first.certificate);
     let kept = practice.server().unwrap();
-    assert!(kept.certificate.starts_with(&renewed.certificate) && kept.dates().unwrap() == renewed.dates().unwrap());
+    assert!(
+        kept.certificate.starts_with(&renewed.certificate)
+            && kept.dates().unwrap() == renewed.dates().unwrap()
+    );
     assert!(practice.renew_server(later).unwrap().is_none(), "once");
     // One that ended while the collector was off is still read, and renewed at the start.
     let long_after = now.plus_seconds(400 * DAY);
