@@ -20,10 +20,11 @@ const USER: &str = "ntk";
 /// A server with a folder of its own.
 #[derive(Debug)]
 pub struct Postgres {
+    // Ended before its folder goes.
+    server: Option<Running>,
     folder: TempDir,
     bin: PathBuf,
     port: u16,
-    server: Option<Running>,
 }
 
 /// Where the distribution put the programs of its newest version; none where there are none.
@@ -104,7 +105,7 @@ impl Postgres {
     pub fn run(&mut self) -> Result<()> {
         let mut command = as_nobody(&self.bin.join("postgres"))?;
         command.arg("-D").arg(self.data()).current_dir("/").process_group(0);
-        let mut running = Running::spawn("postgres", command, &self.folder.path().with_extension("log"))?;
+        let mut running = Running::spawn("postgres", command, &self.folder.path().join("server.log"))?;
         wait::until_so("the database to answer", WITHIN, || {
             running.ensure_running()?;
             Ok(self.sql("postgres", "SELECT 1").is_ok())

@@ -39,6 +39,8 @@ struct Told {
     waiting: u64,
 }
 
+/// For how long a token that is not known yet is waited for, where another collector leads.
+const HEAR_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
 /// Seconds between two acts about refused enrolments.
 const TELL_EVERY_SECONDS: i64 = 60;
 
@@ -69,6 +71,7 @@ impl Enrolling {
     }
 
     async fn decide(&self, request: v1::EnrollRequest) -> Result<v1::EnrollResponse, Status> {
+        self.hear_of(&request).await;
         let offer = self.offer(&request)?;
         let author = offer.author().ok_or_else(|| Status::internal("the offer's name cannot be read"))?;
         let origin = self.ledger.slug().author_origin(&author);
@@ -136,6 +139,20 @@ impl Enrolling {
         let enrolled =
             || published.registry.machines.get(author).map(|machine| machine.enrolment.key.clone());
         known.map(|key| key.to_string()).or_else(enrolled)
+    }
+
+    /// A collector that does not lead hears of a token a moment later than it was made.
+    async fn hear_of(&self, request: &v1::EnrollRequest) {
+        let secret = Hash::of(&request.secret).to_hex();
+        let mut sizes = self.ledger.sizes();
+        let heard = async {
+            while !self.ledger.leads() && !self.ledger.published().registry.offers.contains_key(&secret) {
+                if sizes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(HEAR_WITHIN, heard).await;
     }
 
     fn offer(&self, request: &v1::EnrollRequest) -> Result<Offer, Status> {
