@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::Refusals;
 use crate::authority::Authority;
-use crate::ledger::LedgerHandle;
+use crate::ledger::{LedgerError, LedgerHandle};
 use crate::ledger::registry::Offer;
 use crate::witness::trust::CurrentTrust;
 
@@ -39,6 +39,8 @@ struct Told {
     waiting: u64,
 }
 
+/// What a token that is no offer is answered.
+const USED: &str = "this token is unknown or was used already; make a new one with `ntk-collector enroll new`";
 /// For how long a token that is not known yet is waited for, where another collector leads.
 const HEAR_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
 /// Seconds between two acts about refused enrolments.
@@ -118,8 +120,11 @@ impl Enrolling {
         let body = serde_json::to_value(&enrolment)
             .map_err(|_| Status::internal("the enrolment could not be written down"))?;
         let event = act::event(act::kind::ENROLMENT, self.ledger.now(), body);
-        let _appended =
-            self.ledger.act(vec![event]).await.map_err(|_| Status::unavailable("the ledger has stopped"))?;
+        let _appended = self.ledger.act(vec![event]).await.map_err(|failure| match failure {
+            // Another collector of the practice was shown the token at the same moment.
+            LedgerError::Enrolled(_) => Status::permission_denied(USED),
+            _ => Status::unavailable("the ledger has stopped"),
+        })?;
         info!(agent = %author, "enrolled");
         Ok(v1::EnrollResponse {
             certificate,
@@ -162,9 +167,7 @@ impl Enrolling {
         let registry = self.ledger.published().registry;
         let offer = registry.offers.get(&Hash::of(&secret).to_hex());
         let offer = offer.ok_or_else(|| {
-            refuse(
-                "this token is unknown or was used already; make a new one with `ntk-collector enroll new`",
-            )
+            refuse(USED)
         })?;
         let now = self.ledger.clock().now();
         if Moment::parse(&offer.expires).is_none_or(|expires| expires < now) {
