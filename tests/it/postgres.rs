@@ -12,8 +12,8 @@ use ntk_tests::proxy::{Cutter, Proxy};
 use ntk_tests::{recording, skip, wait};
 use serde_json::Value;
 
-use crate::refusals::runtime;
 use crate::crash::{nothing_lost_nothing_doubled, player, reaches};
+use crate::refusals::runtime;
 
 const ACCESSES: u64 = 6_000;
 const WITHIN: Duration = Duration::from_secs(120);
@@ -168,15 +168,14 @@ fn a_token_that_is_shown_to_two_collectors_at_once_enrols_one_machine() -> Resul
         let (here, there) = (one.address(), two.address());
         let (dir, other_dir) = (one.dir(), two.dir());
         let both = async {
-            tokio::join!(
-                Crafted::enroll(&here, &dir, &token),
-                Crafted::enroll(&there, &other_dir, &token)
-            )
+            tokio::join!(Crafted::enroll(&here, &dir, &token), Crafted::enroll(&there, &other_dir, &token))
         };
         let taken = match runtime()?.block_on(both) {
             (Ok(_), Err(refused)) | (Err(refused), Ok(_)) => refused,
             (Ok(_), Ok(_)) => anyhow::bail!("both collectors took the token of {machine}"),
-            (Err(here), Err(there)) => anyhow::bail!("nobody took the token of {machine}: {here:#}; {there:#}"),
+            (Err(here), Err(there)) => {
+                anyhow::bail!("nobody took the token of {machine}: {here:#}; {there:#}")
+            }
         };
         ensure!(format!("{taken:#}").contains("was used already"), "{taken:#}");
     }

@@ -13,8 +13,8 @@ use tracing::{info, warn};
 
 use super::Refusals;
 use crate::authority::Authority;
-use crate::ledger::{LedgerError, LedgerHandle};
 use crate::ledger::registry::Offer;
+use crate::ledger::{LedgerError, LedgerHandle};
 use crate::witness::trust::CurrentTrust;
 
 /// The longest text that a machine may say about itself, bytes.
@@ -40,7 +40,8 @@ struct Told {
 }
 
 /// What a token that is no offer is answered.
-const USED: &str = "this token is unknown or was used already; make a new one with `ntk-collector enroll new`";
+const USED: &str =
+    "this token is unknown or was used already; make a new one with `ntk-collector enroll new`";
 /// For how long a token that is not known yet is waited for, where another collector leads.
 const HEAR_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
 /// Seconds between two acts about refused enrolments.
@@ -166,9 +167,7 @@ impl Enrolling {
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let registry = self.ledger.published().registry;
         let offer = registry.offers.get(&Hash::of(&secret).to_hex());
-        let offer = offer.ok_or_else(|| {
-            refuse(USED)
-        })?;
+        let offer = offer.ok_or_else(|| refuse(USED))?;
         let now = self.ledger.clock().now();
         if Moment::parse(&offer.expires).is_none_or(|expires| expires < now) {
             return Err(refuse("this token has expired; make a new one with `ntk-collector enroll new`"));
