@@ -175,7 +175,8 @@ fn cutting(mut near: TcpStream, mut far: TcpStream, every: u64, seen: &Mutex<u64
         swallows.store(fate == Fate::NeverAnswered, Ordering::Relaxed);
         if fate != Fate::Passes {
             let mut cuts = cuts.lock().unwrap_or_else(PoisonError::into_inner);
-            cuts[usize::from(fate == Fate::NeverAnswered)] += 1;
+            let [not_sent, not_answered] = &mut *cuts;
+            *(if fate == Fate::NeverAnswered { not_answered } else { not_sent }) += 1;
         }
         if fate == Fate::NeverSent || far.write_all(bytes).is_err() {
             break;

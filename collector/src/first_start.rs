@@ -14,7 +14,7 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-use std::net::UdpSocket;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use ntk_evidence::hash::Hash;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use sysinfo::Networks;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +43,8 @@ pub const TRIES_MAX: u32 = 5;
 pub const KEYS: &str = "keys-to-take-away.txt";
 /// How long the network may take to give the box an address before the screen says that there is none.
 const ADDRESS_WITHIN: Duration = Duration::from_secs(60);
+/// What the screen shows until then.
+const NO_ADDRESS: &str = "Need-to-Know: this box has no address yet. Plug in the network cable; what to do next then appears here.";
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// The page could not be opened.
@@ -119,7 +122,10 @@ async fn serve(home: &Home, listen: &str, clock: &Clock) -> Result<(), FirstStar
     let done = CancellationToken::new();
     let page = FirstStart::new(home.clone(), listen, clock.clone(), code.hash()?, done.clone());
     let shown = Hash::of(&der).to_hex();
-    let screen = tokio::spawn(async move { println!("{}", screen(&address(port).await, &shown, &code)) });
+    let screen = tokio::spawn(async move {
+        let at = address(port, || println!("{NO_ADDRESS}")).await;
+        println!("{}", screen(&at, &shown, &code));
+    });
     let ended = done.clone();
     tokio::spawn(async move {
         crate::system::asked_to_stop().await;
@@ -130,26 +136,43 @@ async fn serve(home: &Home, listen: &str, clock: &Clock) -> Result<(), FirstStar
     Ok(())
 }
 
-/// `https://192.168.1.20:7444`, as soon as the network gave an address.
-async fn address(port: u16) -> Option<String> {
+/// `https://192.168.1.20:7444`, as soon as the network gave an address; `told` is called once if that takes long.
+async fn address(port: u16, told: impl FnOnce()) -> String {
     let until = tokio::time::Instant::now() + ADDRESS_WITHIN;
+    let mut told = Some(told);
     loop {
-        // Connecting such a socket sends nothing: it asks the kernel from which address it would.
-        let local = UdpSocket::bind("0.0.0.0:0")
-            .and_then(|socket| socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()));
-        match local {
-            Ok(at) => return Some(format!("https://{}:{port}", at.ip())),
-            Err(_) if tokio::time::Instant::now() >= until => return None,
-            Err(_) => tokio::time::sleep(ASK_EVERY).await,
+        if let Some(at) = towards_outside().or_else(of_a_cable) {
+            return format!("https://{at}:{port}");
         }
+        if tokio::time::Instant::now() >= until
+            && let Some(told) = told.take()
+        {
+            told();
+        }
+        tokio::time::sleep(ASK_EVERY).await;
     }
 }
 
+/// Connecting such a socket sends nothing: it asks the kernel from which address it would. None where no router is known.
+fn towards_outside() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()).ok().map(|at| at.ip())
+}
+
+/// In a network without a router: the first address that others there reach; the one that nobody gave last.
+fn of_a_cable() -> Option<IpAddr> {
+    let networks = Networks::new_with_refreshed_list().ok()?;
+    let all = networks.values().flat_map(|network| network.ip_networks()).map(|at| at.addr);
+    let mut reached: Vec<Ipv4Addr> = all
+        .filter_map(|at| if let IpAddr::V4(at) = at { Some(at) } else { None })
+        .filter(|at| !at.is_loopback())
+        .collect();
+    reached.sort_by_key(Ipv4Addr::is_link_local);
+    reached.first().copied().map(IpAddr::V4)
+}
+
 /// What the box's own screen shows. The code is not in the picture, so that no browser's history keeps it.
-fn screen(address: &Option<String>, fingerprint: &str, code: &Code) -> String {
-    let Some(address) = address else {
-        return "Need-to-Know: this box has no address. Plug in the network cable and switch the box off and on.".into();
-    };
+fn screen(address: &str, fingerprint: &str, code: &Code) -> String {
     let picture = qrcode::QrCode::new(address.as_bytes())
         .map(|code| code.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build());
     let fingerprint: Vec<_> = fingerprint.as_bytes().chunks(4).map(String::from_utf8_lossy).collect();

@@ -85,6 +85,9 @@ pub enum LedgerError {
     /// The author is not enrolled, or no longer.
     #[error("`{0}` is not enrolled")]
     NotEnrolled(String),
+    /// The author that an act enrols was enrolled before.
+    #[error("`{0}` was enrolled before")]
+    Enrolled(String),
     /// The writer thread has stopped.
     #[error("the ledger has stopped; see the log for the reason and start the collector again")]
     Stopped,

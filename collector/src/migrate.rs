@@ -395,7 +395,7 @@ mod tests {
         assert_eq!(without_section(&with), text);
         assert_eq!(
             without_section(&format!("{with}\n[console]\nlisten = \"127.0.0.1:7444\"\n")),
-            format!("{text}[console]\nlisten = \"127.0.0.1:7444\"\n")
+            format!("{text}\n[console]\nlisten = \"127.0.0.1:7444\"\n")
         );
     }
 }

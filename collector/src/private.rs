@@ -21,12 +21,15 @@ pub fn kept(home: &Home) -> Vec<Result<String, String>> {
         }
     };
     files.sort();
-    // Certificates are for everybody to see; the folder keeps them from other accounts all the same.
-    found.extend(files.iter().map(|path| match path.extension().and_then(|extension| extension.to_str()) {
-        Some("pem") => kept_so(path, 0o644),
-        _ => kept_so(path, 0o600),
-    }));
+    found.extend(files.iter().map(|path| kept_so(path, if is_public(path) { 0o644 } else { 0o600 })));
     found
+}
+
+/// Certificates, and what OpenSSH's tools leave beside the key of the copy outside, are for everybody to see; the folder
+/// keeps them from other accounts all the same.
+fn is_public(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "pem" || extension == "pub")
+        || path.file_name().is_some_and(|name| name == "known_hosts")
 }
 
 #[cfg(test)]
@@ -44,6 +47,11 @@ mod tests {
         assert!(kept(&home).iter().all(Result::is_ok), "{:?}", kept(&home));
         assert_eq!(kept(&home).len(), 2, "the folder and the key");
         let loosen = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        for name in ["known_hosts", "off-site.key.pub"] {
+            fs::write(home.private(name), "public").unwrap();
+            loosen(&home.private(name), 0o644);
+        }
+        assert!(kept(&home).iter().all(Result::is_ok), "what OpenSSH leaves is no secret: {:?}", kept(&home));
         loosen(&home.private("log.key"), 0o640);
         loosen(&home.path("private"), 0o755);
         let wrong: Vec<String> = kept(&home).into_iter().filter_map(Result::err).collect();

@@ -1,8 +1,7 @@
 //! The documents for people outside: each command in them is one that the programs take, each link leads to a file.
 //!
 //! A command is asked of its program with `--help` behind it: words and flags are read before help is given, so an
-//! invented one ends with 64, and nothing is done. What is looked at only afterwards, that a flag is missing or that two do
-//! not go together, is not seen this way.
+//! invented one ends with 64, and nothing is done. [`crate::walk`] runs them for real.
 
 use std::path::Path;
 
@@ -26,7 +25,7 @@ fn pages() -> Vec<Source> {
 }
 
 /// Lines of a page with the word behind the fence of their block; none for lines outside of all blocks.
-fn lines(text: &str) -> Vec<(Option<&str>, &str)> {
+pub(crate) fn lines(text: &str) -> Vec<(Option<&str>, &str)> {
     let mut block = None;
     let mut found = Vec::new();
     for line in text.lines() {

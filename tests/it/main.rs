@@ -61,6 +61,7 @@ mod tickets;
 mod tidy;
 mod time_stamps;
 mod vm;
+mod walk;
 mod windows_policy;
 mod wine;
 mod witness;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use ntk_tests::crafted::Crafted;
 use ntk_tests::machine::Machine;
 use ntk_tests::postgres::Postgres;
 use ntk_tests::practice::Practice;
@@ -12,6 +13,7 @@ use ntk_tests::{recording, skip, wait};
 use serde_json::Value;
 
 use crate::crash::{nothing_lost_nothing_doubled, player, reaches};
+use crate::refusals::runtime;
 
 const ACCESSES: u64 = 6_000;
 const WITHIN: Duration = Duration::from_secs(120);
@@ -149,6 +151,42 @@ fn two_collectors_share_one_ledger_and_the_one_that_leads_is_killed() -> Result<
     assert!(!findings_once(&one)?.is_empty(), "findings");
     two.collector(&["self-check"])?;
     two.collector(&["rebuild"])?;
+    Ok(())
+}
+
+#[test]
+fn a_token_that_is_shown_to_two_collectors_at_once_enrols_one_machine() -> Result<()> {
+    let Some(server) = server("postgres: one token, two collectors")? else { return Ok(()) };
+    let mut one = practice_in(&server.database("ntk")?)?;
+    one.start_collector()?;
+    let mut two = one.second()?;
+    two.start_collector()?;
+    let machines = ["ws-01", "ws-02", "ws-03", "ws-04", "ws-05"];
+    for machine in machines {
+        let token = one.token(machine)?;
+        same_log(&one, &two)?;
+        let (here, there) = (one.address(), two.address());
+        let (dir, other_dir) = (one.dir(), two.dir());
+        let both = async {
+            tokio::join!(Crafted::enroll(&here, &dir, &token), Crafted::enroll(&there, &other_dir, &token))
+        };
+        let taken = match runtime()?.block_on(both) {
+            (Ok(_), Err(refused)) | (Err(refused), Ok(_)) => refused,
+            (Ok(_), Ok(_)) => anyhow::bail!("both collectors took the token of {machine}"),
+            (Err(here), Err(there)) => {
+                anyhow::bail!("nobody took the token of {machine}: {here:#}; {there:#}")
+            }
+        };
+        ensure!(format!("{taken:#}").contains("was used already"), "{taken:#}");
+    }
+    let acts = one.events(&["--acts"])?;
+    let enrolled = acts.iter().filter(|row| row["event"]["kind"] == "act_enrolment").count();
+    assert_eq!(enrolled, machines.len());
+    same_log(&one, &two)?;
+    for collector in [&one, &two] {
+        collector.collector(&["self-check"])?;
+        collector.collector(&["rebuild"])?;
+    }
     Ok(())
 }
 

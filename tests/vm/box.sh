@@ -21,7 +21,7 @@ start() {
   : >"$screen"
   qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1536 -nodefaults -display none -no-reboot \
     -kernel vmlinuz -initrd initrd -append "root=LABEL=NTK-ROOT ro console=ttyS0 quiet panic=-1 no_timer_check systemd.log_color=no" \
-    -drive file=box.img,if=virtio,format=raw -drive file=stick.img,if=virtio,format=raw -device virtio-rng-pci \
+    -drive file=disk.img,if=virtio,format=raw -drive file=stick.img,if=virtio,format=raw -device virtio-rng-pci \
     -netdev "user,id=n,restrict=on,hostfwd=tcp:127.0.0.1:$port-:7444" -device virtio-net-pci,netdev=n \
     -serial "file:$screen" </dev/null &
   machine=$!
@@ -29,7 +29,8 @@ start() {
 page=https://127.0.0.1:$port
 ask() { curl -sk --max-time 120 -b jar -c jar "$@"; }
 
-rm -f stick.img jar
+rm -f stick.img jar disk.img
+cp --sparse=always box.img disk.img
 truncate -s 16M stick.img
 mkfs.vfat -n NTK-START stick.img >/dev/null
 began=$SECONDS
@@ -65,11 +66,11 @@ machine=''
 
 # A disk without its stick: no name of the practice on it, and another key opens nothing.
 begin=$(grep -o '[0-9]*$' layout)
-dd if=box.img of=data.raw bs=1M skip="$begin" status=none
+dd if=disk.img of=data.raw bs=1M skip="$begin" status=none
 ! grep -aq 'Maple Street' data.raw || die "the practice's name stands on the raw partition"
 # The twin: the same search finds what is there in plain.
 grep -aq 'LUKS' data.raw || die "there is no LUKS header"
 head -c 64 /dev/zero >other.key
 ! cryptsetup open --test-passphrase --key-file other.key data.raw 2>/dev/null || die "any key opens it"
-! grep -aq "$code" box.img || die "the code stands on the disk"
+! grep -aq "$code" disk.img || die "the code stands on the disk"
 echo done

@@ -15,8 +15,8 @@ use tracing::{info, warn};
 
 use super::Refusals;
 use crate::authority::Authority;
-use crate::ledger::LedgerHandle;
 use crate::ledger::registry::Offer;
+use crate::ledger::{LedgerError, LedgerHandle};
 use crate::witness::trust::CurrentTrust;
 
 /// The longest text that a machine may say about itself, bytes.
@@ -41,6 +41,11 @@ struct Told {
     waiting: u64,
 }
 
+/// What a token that is no offer is answered.
+const USED: &str =
+    "this token is unknown or was used already; make a new one with `ntk-collector enroll new`";
+/// For how long a token that is not known yet is waited for, where another collector leads.
+const HEAR_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
 /// Seconds between two acts about refused enrolments.
 const TELL_EVERY_SECONDS: i64 = 60;
 
@@ -76,6 +81,7 @@ impl Enrolling {
     }
 
     async fn decide(&self, request: v1::EnrollRequest) -> Result<v1::EnrollResponse, Status> {
+        self.hear_of(&request).await;
         let offer = self.offer(&request)?;
         let author = offer.author().ok_or_else(|| Status::internal("the offer's name cannot be read"))?;
         let origin = self.ledger.slug().author_origin(&author);
@@ -126,8 +132,11 @@ impl Enrolling {
         let body = serde_json::to_value(&enrolment)
             .map_err(|_| Status::internal("the enrolment could not be written down"))?;
         let event = act::event(act::kind::ENROLMENT, self.ledger.now(), body);
-        let _appended =
-            self.ledger.act(vec![event]).await.map_err(|_| Status::unavailable("the ledger has stopped"))?;
+        let _appended = self.ledger.act(vec![event]).await.map_err(|failure| match failure {
+            // Another collector of the practice was shown the token at the same moment.
+            LedgerError::Enrolled(_) => Status::permission_denied(USED),
+            _ => Status::unavailable("the ledger has stopped"),
+        })?;
         info!(agent = %author, "enrolled");
         Ok(v1::EnrollResponse {
             certificate,
@@ -149,17 +158,27 @@ impl Enrolling {
         known.map(|key| key.to_string()).or_else(enrolled)
     }
 
+    /// A collector that does not lead hears of a token a moment later than it was made.
+    async fn hear_of(&self, request: &v1::EnrollRequest) {
+        let secret = Hash::of(&request.secret).to_hex();
+        let mut sizes = self.ledger.sizes();
+        let heard = async {
+            while !self.ledger.leads() && !self.ledger.published().registry.offers.contains_key(&secret) {
+                if sizes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(HEAR_WITHIN, heard).await;
+    }
+
     fn offer(&self, request: &v1::EnrollRequest) -> Result<Offer, Status> {
         let refuse = |why: &str| Status::permission_denied(why);
         let secret: [u8; 32] = convert::exactly("secret", &request.secret)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let registry = self.ledger.published().registry;
         let offer = registry.offers.get(&Hash::of(&secret).to_hex());
-        let offer = offer.ok_or_else(|| {
-            refuse(
-                "this token is unknown or was used already; make a new one with `ntk-collector enroll new`",
-            )
-        })?;
+        let offer = offer.ok_or_else(|| refuse(USED))?;
         let now = self.ledger.clock().now();
         if Moment::parse(&offer.expires).is_none_or(|expires| expires < now) {
             return Err(refuse("this token has expired; make a new one with `ntk-collector enroll new`"));

@@ -158,6 +158,11 @@ pub enum Change {
 }
 
 impl Registry {
+    /// Whether an author was enrolled, be it revoked since.
+    pub fn is_enrolled(&self, author: &str) -> bool {
+        self.machines.contains_key(author) || self.imports.contains_key(author)
+    }
+
     /// Takes in one act with its number in the collector's log: what it changed, in order.
     pub fn apply(&mut self, number: u64, event: &Event) -> Vec<Change> {
         self.changes(number, event).unwrap_or_default()

@@ -589,6 +589,7 @@ fn refused(refusal: Refusal, what: &What) -> LedgerError {
     };
     match refusal {
         Refusal::NotEnrolled => LedgerError::NotEnrolled(author),
+        Refusal::Enrolled => LedgerError::Enrolled("the author".into()),
         Refusal::Moved | Refusal::Term => LedgerError::Moved(author),
         Refusal::Unsigned => {
             LedgerError::OtherHistory("the collector that leads did not take what was handed over".into())

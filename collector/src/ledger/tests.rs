@@ -78,7 +78,7 @@ impl Rig {
         open_on(disk, &self.practice.home, &self.practice.trust.slug, keys, clock()).unwrap().handle
     }
 
-    fn enrol(&self, handle: &LedgerHandle) {
+    fn enrolment(&self, handle: &LedgerHandle) -> Event {
         let enrolment = Enrolment {
             author: self.log.author().to_string(),
             key: self.agent.verifier().to_string(),
@@ -90,9 +90,11 @@ impl Rig {
             witness: None,
             begins: None,
         };
-        let body = serde_json::to_value(enrolment).unwrap();
-        let _appended =
-            handle.act_blocking(vec![act::event(act::kind::ENROLMENT, handle.now(), body)]).unwrap();
+        act::event(act::kind::ENROLMENT, handle.now(), serde_json::to_value(enrolment).unwrap())
+    }
+
+    fn enrol(&self, handle: &LedgerHandle) {
+        let _appended = handle.act_blocking(vec![self.enrolment(handle)]).unwrap();
     }
 
     fn batch(&self, after: &AuthorLog, text: &str) -> (SealedBatch, AuthorLog) {
@@ -188,6 +190,24 @@ fn of_two_streams_of_one_machine_the_slower_is_told_and_the_ledger_has_one_histo
     assert!(matches!(append(&handle, second), Err(LedgerError::Moved(_))));
     drop(handle);
     assert_eq!(notes_of(&rig.practice, "agent/ws-01").len(), 1);
+    assert!(rig.self_check().passed);
+}
+
+#[test]
+fn no_author_is_enrolled_twice_be_it_in_one_group_after_a_start_or_after_its_revocation() {
+    let rig = Rig::new();
+    let handle = rig.open(&SickDisk::default());
+    let twice = vec![rig.enrolment(&handle), rig.enrolment(&handle)];
+    assert!(matches!(handle.act_blocking(twice), Err(LedgerError::Enrolled(name)) if name == "agent/ws-01"));
+    rig.enrol(&handle);
+    drop(handle);
+    let handle = rig.open(&SickDisk::default());
+    let again = |handle: &LedgerHandle| handle.act_blocking(vec![rig.enrolment(handle)]);
+    assert!(matches!(again(&handle), Err(LedgerError::Enrolled(_))));
+    let body = serde_json::json!({"author": "agent/ws-01"});
+    let _appended = handle.act_blocking(vec![act::event(act::kind::REVOCATION, handle.now(), body)]).unwrap();
+    assert!(matches!(again(&handle), Err(LedgerError::Enrolled(_))));
+    drop(handle);
     assert!(rig.self_check().passed);
 }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
+use ntk_evidence::act;
 use ntk_evidence::author_log::SealedBatch;
 use ntk_evidence::checkpoint::Checkpoint;
 use ntk_evidence::entry::{BatchKey, Entry};
@@ -422,6 +423,14 @@ impl Writer {
                 Request::Roll(reply) => gathered.rolls.push(reply),
                 // Nothing but the files here: they hold the pruned form already.
                 Request::Pruned(pruned, reply) => gathered.pruned.push((pruned, reply)),
+                Request::Acts(more, reply) if let Some(author) = self.enrolled_twice(&acts, &more) => {
+                    if let Some(reply) = reply {
+                        drop(reply.send(Err(LedgerError::Enrolled(author))));
+                    }
+                }
+                Request::StoredActs(more, id) if self.enrolled_twice(&acts, &more).is_some() => {
+                    gathered.replies.refused.push((id, Refusal::Enrolled));
+                }
                 Request::Acts(more, reply) => {
                     n_entries = n_entries.saturating_add(more.len());
                     // Kept only where the group may have to be undone.
@@ -449,6 +458,22 @@ impl Writer {
             gathered.leaves.push(self.core.append(&continuation)?);
         }
         Ok(gathered)
+    }
+
+    /// An author that acts would enrol although it was enrolled before, or is to be in the same group: two collectors were
+    /// shown one token at once, and each believed it unused.
+    fn enrolled_twice(&self, pending: &[Event], more: &[Event]) -> Option<String> {
+        let author = |event: &Event| {
+            let body = act::body(event).filter(|_| event.kind.as_str() == act::kind::ENROLMENT)?;
+            Some(body.get("author")?.as_str()?.to_owned())
+        };
+        more.iter().enumerate().find_map(|(at, event)| {
+            let name = author(event)?;
+            let before = pending.iter().chain(more.iter().take(at));
+            let is_known = self.core.state.registry.is_enrolled(&name)
+                || before.filter_map(author).any(|other| other == name);
+            is_known.then_some(name)
+        })
     }
 
     /// Writes the segment file, tells readers, and answers.

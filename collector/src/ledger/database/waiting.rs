@@ -22,6 +22,8 @@ pub enum Refusal {
     Moved,
     /// The author is not enrolled, or no longer.
     NotEnrolled,
+    /// The author was enrolled before.
+    Enrolled,
     /// Signed for an earlier term: to be asked again.
     Term,
     /// Not signed by a collector of this practice, or not readable.
@@ -29,9 +31,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [(Self, &'static str); 4] = [
+    const ALL: [(Self, &'static str); 5] = [
         (Self::Moved, "moved"),
         (Self::NotEnrolled, "not_enrolled"),
+        (Self::Enrolled, "enrolled"),
         (Self::Term, "term"),
         (Self::Unsigned, "unsigned"),
     ];
