@@ -19,6 +19,7 @@ pub const API: &[Row] = &[
     get("/api/v1/status", RUN),
     get("/api/v1/metrics", RUN),
     get("/api/v1/progress", RUN),
+    get("/api/v1/ready", RUN),
     post("/api/v1/self-check", RUN),
     // Machines, and what keeps the collector well.
     get("/api/v1/enroll", RUN),
@@ -32,6 +33,9 @@ pub const API: &[Row] = &[
     get("/api/v1/witness", RUN),
     post("/api/v1/witness/round", KEEP),
     get("/api/v1/trust", RUN),
+    get("/api/v1/programs", RUN),
+    // What is taken there is signed with the practice key, or refused.
+    post("/api/v1/programs", KEEP),
     // What decides.
     get("/api/v1/findings", DECIDE),
     get("/api/v1/findings/{id}", DECIDE),
