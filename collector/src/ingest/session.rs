@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ntk_evidence::act;
 use ntk_evidence::author_log::{AuthorLog, SealedBatch};
@@ -18,7 +19,7 @@ use ntk_proto::convert::NOTE_BYTES_MAX;
 use ntk_proto::v1::{self, agent_message, collector_message};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
-use tokio_stream::StreamExt as _;
+use tokio_stream::{Stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 use tracing::{info, warn};
@@ -36,6 +37,12 @@ use crate::witness::trust::CurrentTrust;
 
 /// How many batches of one stream may wait for the ledger; more wait in the agent's spool.
 const IN_FLIGHT_MAX: usize = 32;
+
+/// How long a machine may take from the opening of a stream to its whole greeting.
+const GREETING_WITHIN: Duration = Duration::from_secs(10);
+/// How long a machine may take from one whole message to the next. It shows every 15 seconds that it lives; the largest batch
+/// over a line of 120 kbit/s takes less.
+const MESSAGE_WITHIN: Duration = Duration::from_secs(300);
 
 /// How many contradicting checkpoints are told until the collector starts again.
 const DISAGREEMENTS_MAX: usize = 256;
@@ -112,7 +119,7 @@ async fn talk(
     down: &Downstream,
 ) -> Result<(), Status> {
     let author = identity.author();
-    let hello = match up.next().await {
+    let hello = match on_time(up, GREETING_WITHIN).await.map_err(|late| counted(shared, "late", late))? {
         Some(Ok(v1::AgentMessage { message: Some(agent_message::Message::Hello(hello)) })) => hello,
         Some(Err(status)) => return Err(counted(shared, "bad_message", status)),
         _ => {
@@ -124,11 +131,9 @@ async fn talk(
         }
     };
     shared.ear.greeted(author, &hello, shared.ledger.clock().now());
-    let published = shared.ledger.published();
-    let known = published
-        .authors
-        .get(author)
-        .ok_or_else(|| Status::permission_denied("this machine is not enrolled"))?;
+    // The author and the checkpoint alone: a stream that kept the list of all authors would have every later group copy it.
+    let (known, checkpoint) = shared.ledger.standing(author);
+    let known = known.ok_or_else(|| Status::permission_denied("this machine is not enrolled"))?;
     if known.key().is_none() {
         return Err(Status::permission_denied("this machine was revoked"));
     }
@@ -147,7 +152,6 @@ async fn talk(
         }
     }
     let mut remembered = hello.remembered_log_size;
-    let checkpoint = &published.checkpoint;
     if remembered > checkpoint.checkpoint.size {
         // Not refused: the agent will see a smaller log than it remembers, and record that by itself.
         warn!(agent = %author, remembered, size = checkpoint.checkpoint.size, "the agent remembers a larger log than this one");
@@ -157,7 +161,7 @@ async fn talk(
     let trust = shared.trust.now().1;
     let decisions = decisions(shared, log.author());
     let asked = asked(shared, log.author());
-    let welcome = welcome(shared, &log, &mut remembered, checkpoint).await?;
+    let welcome = welcome(shared, &log, &mut remembered, &checkpoint).await?;
     send(down, collector_message::Message::Welcome(welcome)).await?;
     info!(agent = %author, size = log.size(), agent_size = hello.size, "stream began");
 
@@ -203,7 +207,9 @@ async fn read(
     up: &mut Streaming<v1::AgentMessage>,
     answers: &mpsc::Sender<Answer>,
 ) -> Result<(), Status> {
-    while let Some(message) = up.next().await {
+    while let Some(message) =
+        on_time(up, MESSAGE_WITHIN).await.map_err(|late| counted(shared, "late", late))?
+    {
         let message = message.map_err(|status| match status.code() {
             tonic::Code::Cancelled | tonic::Code::Unknown => status,
             _ => counted(shared, "bad_message", status),
@@ -348,8 +354,8 @@ async fn write(
                 send(down, collector_message::Message::Receipt(receipt)).await?;
             }
             Some(Answer::Known { size, leaf }) => {
-                let published = shared.ledger.published();
-                let receipt = receipt(shared, size, leaf, &published.checkpoint, &mut sight.remembered)?;
+                let newest = shared.ledger.checkpoint();
+                let receipt = receipt(shared, size, leaf, &newest, &mut sight.remembered)?;
                 send(down, collector_message::Message::Receipt(receipt)).await?;
             }
             Some(Answer::Refuse { first, refusal, note }) => {
@@ -507,7 +513,7 @@ fn receipt(
     remembered: &mut u64,
 ) -> Result<v1::Receipt, Status> {
     // A stream's checkpoints only grow: an older one is answered with the newest.
-    let newest = shared.ledger.published().checkpoint;
+    let newest = shared.ledger.checkpoint();
     let checkpoint = if checkpoint.checkpoint.size < *remembered { &newest } else { checkpoint };
     let log_size = checkpoint.checkpoint.size;
     let bytes =
@@ -521,6 +527,16 @@ fn receipt(
     };
     *remembered = log_size;
     Ok(receipt)
+}
+
+/// The next message, if it is whole in time: a byte now and then holds a stream open, not for ever.
+async fn on_time<T>(
+    up: &mut (impl Stream<Item = Result<T, Status>> + Unpin),
+    within: Duration,
+) -> Result<Option<Result<T, Status>>, Status> {
+    let late =
+        |_| Status::deadline_exceeded(format!("no whole message came within {} s", within.as_secs_f32()));
+    tokio::time::timeout(within, up.next()).await.map_err(late)
 }
 
 async fn send(down: &Downstream, message: collector_message::Message) -> Result<(), Status> {
@@ -540,4 +556,20 @@ fn internal(error: LedgerError) -> Status {
 
 fn internal_text() -> Status {
     Status::unavailable("the collector could not do this now; try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_that_brings_no_whole_message_ends_and_one_that_does_goes_on() {
+        let mut mute = tokio_stream::pending::<Result<u8, Status>>();
+        let late = on_time(&mut mute, Duration::from_millis(20)).await.unwrap_err();
+        assert_eq!(late.code(), tonic::Code::DeadlineExceeded);
+        assert_eq!(late.message(), "no whole message came within 0.02 s");
+        let mut honest = tokio_stream::iter([Ok::<_, Status>(1u8)]);
+        assert_eq!(on_time(&mut honest, GREETING_WITHIN).await.unwrap().unwrap().unwrap(), 1);
+        assert!(on_time(&mut honest, MESSAGE_WITHIN).await.unwrap().is_none());
+    }
 }

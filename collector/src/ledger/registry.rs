@@ -74,6 +74,9 @@ pub struct Registry {
     pub offers: BTreeMap<String, Offer>,
     /// Machines by author.
     pub machines: BTreeMap<String, Machine>,
+    /// Their authors by the fingerprint of their certificate: made of the above, and never written.
+    #[serde(skip)]
+    by_certificate: BTreeMap<String, String>,
     /// Authors of imports. Nobody waits for them, and none can be silent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub imports: BTreeMap<String, Machine>,
@@ -178,6 +181,10 @@ impl Registry {
                     revoked: None,
                     revoked_by: None,
                 };
+                if let Some(certificate) = enrolment.certificate.clone().filter(|_| author.source().is_none())
+                {
+                    self.by_certificate.insert(certificate, enrolment.author.clone());
+                }
                 let known = if author.source().is_some() { &mut self.imports } else { &mut self.machines };
                 known.insert(enrolment.author.clone(), entry);
                 // The word passes from the earlier author to this one in one act: there is no moment of both.
@@ -294,6 +301,18 @@ impl Registry {
 
     /// The machine that holds this certificate, revoked or not.
     pub fn by_certificate(&self, sha256: &str) -> Option<&Machine> {
-        self.machines.values().find(|machine| machine.enrolment.certificate.as_deref() == Some(sha256))
+        let found = self.by_certificate.get(sha256).and_then(|author| self.machines.get(author));
+        // An author that is enrolled again under another certificate no longer has the first one.
+        found.filter(|machine| machine.enrolment.certificate.as_deref() == Some(sha256))
+    }
+
+    /// What was read back, with what is not written made again.
+    #[must_use]
+    pub fn indexed(mut self) -> Self {
+        let of = |(author, machine): (&String, &Machine)| {
+            Some((machine.enrolment.certificate.clone()?, author.clone()))
+        };
+        self.by_certificate = self.machines.iter().filter_map(of).collect();
+        self
     }
 }

@@ -3,7 +3,8 @@
 //! The same [`LedgerState::apply`] runs for a batch that is appended now and for one that is read back at
 //! start, so that a crash is as good as a stop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ntk_evidence::author_log::{AuthorLog, SealedBatch};
 use ntk_evidence::checkpoint::Checkpoint;
@@ -34,10 +35,12 @@ impl KnownAuthor {
 #[derive(Clone, Debug)]
 pub struct LedgerState {
     slug: Slug,
-    /// All authors by name.
-    pub authors: BTreeMap<Author, KnownAuthor>,
-    /// Who is enrolled.
-    pub registry: Registry,
+    /// All authors by name. Shared, as each group changes few of thousands.
+    pub authors: BTreeMap<Author, Arc<KnownAuthor>>,
+    /// Authors that changed since readers were told; too many do no harm.
+    pub(super) changed: BTreeSet<Author>,
+    /// Who is enrolled; copied by the first act after readers were told.
+    pub registry: Arc<Registry>,
     /// The collector log.
     pub range: CompactRange,
 }
@@ -46,8 +49,14 @@ impl LedgerState {
     /// The empty ledger of a practice.
     pub fn new(slug: Slug, collector: VerifierKey) -> Self {
         let log = AuthorLog::new(&slug, Author::Collector, collector);
-        let authors = BTreeMap::from([(Author::Collector, KnownAuthor { log })]);
-        Self { slug, authors, registry: Registry::default(), range: CompactRange::empty() }
+        let authors = BTreeMap::from([(Author::Collector, Arc::new(KnownAuthor { log }))]);
+        Self {
+            slug,
+            authors,
+            changed: BTreeSet::new(),
+            registry: Arc::default(),
+            range: CompactRange::empty(),
+        }
     }
 
     /// The state at the start of a segment.
@@ -60,12 +69,13 @@ impl LedgerState {
             let range = CompactRange::new(author.size, hashes(&author.range))?;
             let key = if author.key.is_empty() { None } else { Some(VerifierKey::parse(&author.key)?) };
             let log = AuthorLog::resume(&read.slug, name.clone(), author.epoch, key, range);
-            read.authors.insert(name, KnownAuthor { log });
+            read.authors.insert(name, Arc::new(KnownAuthor { log }));
         }
         // The registry is rebuilt from the collector's acts: STATE carries it in `decided`, as JSON.
         if !state.decided.is_empty() {
-            read.registry = serde_json::from_slice(&state.decided)
+            let registry: Registry = serde_json::from_slice(&state.decided)
                 .map_err(|source| LedgerError::Damaged { leaf: state.log_size, source: source.into() })?;
+            read.registry = Arc::new(registry.indexed());
         }
         Ok(read)
     }
@@ -85,7 +95,7 @@ impl LedgerState {
             log_size: self.range.size(),
             log_range: bytes(&self.range),
             previous_hash: [0; 32],
-            decided: serde_json::to_vec(&self.registry).unwrap_or_default(),
+            decided: serde_json::to_vec(&*self.registry).unwrap_or_default(),
         }
     }
 
@@ -112,7 +122,8 @@ impl LedgerState {
         if known.log != *base {
             return Err(LedgerError::Moved(batch.author.to_string()));
         }
-        known.log = next.clone();
+        Arc::make_mut(known).log = next.clone();
+        self.changed.insert(batch.author.clone());
         let leaf = leaf_hash(&batch.note);
         self.range.append(leaf)?;
         if batch.author == Author::Collector {
@@ -146,7 +157,7 @@ impl LedgerState {
     fn apply_acts(&mut self, batch: &SealedBatch) -> Result<(), LedgerError> {
         for (number, entry) in batch.numbered() {
             let Ok(event) = entry.event() else { continue };
-            for change in self.registry.apply(number, &event) {
+            for change in Arc::make_mut(&mut self.registry).apply(number, &event) {
                 match change {
                     Change::Enrolled(enrolment) => {
                         let name = Author::parse(&enrolment.author)?;
@@ -155,11 +166,15 @@ impl LedgerState {
                         let begins = enrolment.begins.map(|begins| begins.compact_range()).transpose()?;
                         let range = begins.unwrap_or_else(CompactRange::empty);
                         let log = AuthorLog::resume(&self.slug, name.clone(), enrolment.epoch, key, range);
-                        self.authors.entry(name).or_insert(KnownAuthor { log });
+                        self.changed.insert(name.clone());
+                        self.authors.entry(name).or_insert_with(|| Arc::new(KnownAuthor { log }));
                     }
                     Change::Revoked(author) => {
-                        if let Some(known) = self.authors.get_mut(&Author::parse(&author)?) {
+                        let name = Author::parse(&author)?;
+                        if let Some(known) = self.authors.get_mut(&name) {
+                            let known = Arc::make_mut(known);
                             known.log = known.log.clone().revoked();
+                            self.changed.insert(name);
                         }
                     }
                 }
