@@ -27,6 +27,8 @@ use agent::{Member, Version};
 
 /// How many machines are offered a place, or enrolled, at the same time.
 const ENROL_AT_ONCE: usize = 64;
+/// How many enrol over one connection: without a certificate it does not last.
+const ENROL_ON_ONE: usize = 250;
 /// Machines that a fleet permits beside its own: liars, and those that a test enrols.
 const MORE_MACHINES: usize = 200;
 /// The sockets that a process needs beside one for each agent.
@@ -55,9 +57,11 @@ impl Fleet {
     /// A fleet of `n` machines, a tenth of an older version and a tenth of a newer one; none is connected yet.
     ///
     /// The practice key permits them first. Nothing is simulated in the enrolment: each token is an act, and each is exchanged.
-    pub async fn enrolled(practice: &Practice, n: usize) -> Result<Self> {
+    ///
+    /// `at_most` machines are permitted for later ([`Fleet::grow`]).
+    pub async fn enrolled(practice: &Practice, n: usize, at_most: usize) -> Result<Self> {
         let keys = practice.folder().join("keys-to-take-away.txt").to_string_lossy().into_owned();
-        let permitted = (n + MORE_MACHINES).to_string();
+        let permitted = (at_most.max(n) + MORE_MACHINES).to_string();
         practice.collector(&["trust", "sign", "--key", &keys, "--machines-max", &permitted])?;
         let mut fleet = Self {
             address: practice.address(),
@@ -73,12 +77,20 @@ impl Fleet {
     pub async fn grow(&mut self, n: usize) -> Result<()> {
         let client = Arc::new(Client::connect(Home::new(self.collector.clone())).await?);
         ensure!(matches!(*client, Client::Socket(_)), "a collector runs");
-        // One connection for all: what is measured is not what an enrolment's handshake costs.
+        while self.members.len() < n {
+            let next = n.min(self.members.len() + ENROL_ON_ONE);
+            self.grow_some(&client, next).await?;
+        }
+        Ok(())
+    }
+
+    async fn grow_some(&mut self, client: &Arc<Client>, n: usize) -> Result<()> {
+        // One connection for many: what is measured is not what an enrolment's handshake costs.
         let wire = connect(&self.address, &self.authority_pem, None).await?;
         let places = Arc::new(Semaphore::new(ENROL_AT_ONCE));
         let mut enrolling = JoinSet::new();
         for number in self.members.len()..n {
-            let (client, mut wire, places) = (Arc::clone(&client), wire.clone(), Arc::clone(&places));
+            let (client, mut wire, places) = (Arc::clone(client), wire.clone(), Arc::clone(&places));
             let (address, authority) = (self.address.clone(), Arc::clone(&self.authority_pem));
             enrolling.spawn(async move {
                 let _place = places.acquire().await?;
@@ -194,6 +206,46 @@ impl Fleet {
             Ok(member)
         })
         .await
+    }
+
+    /// Every agent stays connected for a time: shows that it lives, answers rounds.
+    pub async fn rest(&mut self, time: Duration) -> Result<()> {
+        self.each(|mut member| async move {
+            member.rest(time).await?;
+            Ok(member)
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Every agent says `entries` entries and waits for the receipt, again and again for a time: how long each receipt took.
+    pub async fn murmur(&mut self, entries: usize, time: Duration) -> Result<Vec<Duration>> {
+        let (took, mut all) = tokio::sync::mpsc::unbounded_channel();
+        let until = Instant::now() + time;
+        self.each(|mut member| {
+            let took = took.clone();
+            async move {
+                while Instant::now() < until {
+                    let began = Instant::now();
+                    member.say(entries).await?;
+                    member.settle().await?;
+                    took.send(began.elapsed())?;
+                }
+                Ok(member)
+            }
+        })
+        .await?;
+        drop(took);
+        let mut receipts = Vec::new();
+        while let Some(one) = all.recv().await {
+            receipts.push(one);
+        }
+        Ok(receipts)
+    }
+
+    /// Entries that all sealed.
+    pub fn sealed(&self) -> u64 {
+        self.members.iter().map(Member::sealed).sum()
     }
 
     /// Holds what the collector says that it has against what the agents sent: nothing lost, nothing doubled, every receipt

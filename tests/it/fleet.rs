@@ -22,7 +22,7 @@ fn a_fleet_of_three_versions_loses_and_doubles_nothing_in_storms_and_among_liars
     let practice = Practice::start()?;
     runtime()?.block_on(async {
         let began = Instant::now();
-        let mut fleet = Fleet::enrolled(&practice, AGENTS).await?;
+        let mut fleet = Fleet::enrolled(&practice, AGENTS, AGENTS).await?;
         println!("{AGENTS} enrolled in {:?}", began.elapsed());
 
         // What was sealed while there was no connection comes with the storm.
