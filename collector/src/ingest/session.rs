@@ -44,6 +44,9 @@ const GREETING_WITHIN: Duration = Duration::from_secs(10);
 /// over a line of 120 kbit/s takes less.
 const MESSAGE_WITHIN: Duration = Duration::from_secs(300);
 
+/// How long what a stream sent before may take to be durable, before it is asked to come again.
+const DURABLE_WITHIN: Duration = Duration::from_secs(10);
+
 /// How many contradicting checkpoints are told until the collector starts again.
 const DISAGREEMENTS_MAX: usize = 256;
 /// The longest sentence of an agent that is kept, letters.
@@ -293,6 +296,18 @@ async fn known(
     batch: &SealedBatch,
 ) -> Result<Result<Answer, Refusal>, Status> {
     let size = batch.size();
+    // What this very stream sent a moment ago is not there to be compared with before it is durable: no fork is told of that.
+    let mut sizes = shared.ledger.sizes();
+    let durable = async {
+        let held = || shared.ledger.standing(log.author()).0.map_or(0, |known| known.log.size());
+        while size <= log.size() && held() < size {
+            sizes.changed().await.map_err(|_| Status::unavailable("the ledger has stopped"))?;
+        }
+        Ok::<(), Status>(())
+    };
+    tokio::time::timeout(DURABLE_WITHIN, durable)
+        .await
+        .map_err(|_| Status::unavailable("what was sent before is not durable yet; try again"))??;
     let found = shared.lookup.note(log.author().clone(), size).await.map_err(internal)?;
     Ok(match found {
         Some((leaf, note)) if note == batch.note => {

@@ -23,6 +23,10 @@ use crate::silence::{Silence, Step};
 use crate::time_stamp::Stamps;
 use crate::witness::Witnessed;
 
+/// How many machines a ledger names at most, those that are gone among them. Each segment begins with a frame that names
+/// all, and a frame holds 16 MiB: with more, a ledger could not begin its next segment.
+pub const MACHINES_EVER_MAX: usize = 10_000;
+
 /// Body of `act_enrolment_offered`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {

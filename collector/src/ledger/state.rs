@@ -183,3 +183,61 @@ impl LedgerState {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ntk_evidence::act;
+    use ntk_evidence::event::Event;
+    use ntk_evidence::note::{KeyType, NoteSigner};
+    use ntk_segment::frame::{FRAME_BYTES_MAX, Frame};
+    use serde_json::json;
+
+    use super::super::registry::MACHINES_EVER_MAX;
+    use super::*;
+
+    fn enrolment(slug: &Slug, number: usize) -> Event {
+        let author = Author::agent(&format!("reception-desk-{number:05}")).unwrap();
+        let key = NoteSigner::new(&slug.author_origin(&author), KeyType::Ed25519, &[7; 32]).unwrap();
+        let witness = slug.witness_name(author.machine().unwrap());
+        let witness = NoteSigner::new(&witness, KeyType::CosignatureV1, &[8; 32]).unwrap();
+        let body = json!({
+            "author": author.to_string(), "key": key.verifier().to_string(), "epoch": 0,
+            "certificate": Hash::of(author.to_string().as_bytes()).to_hex(), "witness": witness.verifier().to_string(),
+            "machine": "Debian GNU/Linux 12 (bookworm), front-desk.practice.example", "notice": "staff were told",
+        });
+        act::event(act::kind::ENROLMENT, "2026-11-29T05:00:00.000Z".into(), body)
+    }
+
+    #[test]
+    fn the_state_of_as_many_machines_as_a_ledger_names_fits_a_frame_and_is_read_back_with_its_index() {
+        let slug = Slug::parse("maple.0badcafe").unwrap();
+        let collector = NoteSigner::new(&slug.author_origin(&Author::Collector), KeyType::Ed25519, &[1; 32]);
+        let key = collector.unwrap().verifier().clone();
+        let mut state = LedgerState::new(slug.clone(), key.clone());
+        // After a million entries an author's range has at most twenty hashes; these have twenty.
+        let hashes = (0u8..20).map(|n| Hash::of(&[n])).collect();
+        let range = CompactRange::new((1 << 20) - 1, hashes).unwrap();
+        for number in 0..MACHINES_EVER_MAX {
+            let event = enrolment(&slug, number);
+            for change in Arc::make_mut(&mut state.registry).apply(1, &event) {
+                let Change::Enrolled(enrolment) = change else { panic!("{change:?}") };
+                let name = Author::parse(&enrolment.author).unwrap();
+                let key = Some(VerifierKey::parse(&enrolment.key).unwrap());
+                let log = AuthorLog::resume(&slug, name.clone(), 0, key, range.clone());
+                state.authors.insert(name, Arc::new(KnownAuthor { log }));
+            }
+        }
+        let frame = state.to_frame();
+        let mut bytes = Vec::new();
+        Frame::State(frame.clone()).encode(&mut bytes).unwrap();
+        println!("{} machines: a STATE of {} bytes", MACHINES_EVER_MAX, bytes.len());
+        assert!(bytes.len() < FRAME_BYTES_MAX);
+        let again = LedgerState::from_frame(slug, key, &frame).unwrap();
+        assert_eq!(again.registry, state.registry, "the index, too");
+        let one = Hash::of(b"agent/reception-desk-04711").to_hex();
+        assert_eq!(
+            again.registry.by_certificate(&one).unwrap().enrolment.author,
+            "agent/reception-desk-04711"
+        );
+    }
+}
