@@ -205,7 +205,7 @@ mod tests {
             "certificate": Hash::of(author.to_string().as_bytes()).to_hex(), "witness": witness.verifier().to_string(),
             "machine": "Debian GNU/Linux 12 (bookworm), front-desk.practice.example", "notice": "staff were told",
         });
-        act::event(act::kind::ENROLMENT, "2026-11-29T05:00:00.000Z".into(), body)
+        act::event(act::kind::ENROLMENT, "2026-11-29T05:00:00.000Z", body)
     }
 
     #[test]
