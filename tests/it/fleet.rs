@@ -68,7 +68,8 @@ fn a_fleet_of_three_versions_loses_and_doubles_nothing_in_storms_and_among_liars
             too-large: too_large
             too-many: too_large
             wrong-root: wrong_root
-        "#]].assert_eq(&told);
+        "#]]
+        .assert_eq(&told);
         for one in &answered {
             println!("{} after {:?}", one.liar, one.after);
         }

@@ -146,8 +146,8 @@ async fn talk(
         act(shared, act::kind::CLONE, pair.body(author)).await?;
     }
     if log.size() > 0 && hello.size <= log.size() {
-        let held = shared.lookup.note(author.clone(), hello.size).await.map_err(internal)?;
-        let held = held.as_ref().map(|(_, note)| note.as_slice());
+        let held = note_of(shared, author, hello.size).await?;
+        let held = held.as_ref().map(|(_, note)| &**note);
         let parting = Parting::of_greeting(hello.size, &hello.note, log.size(), held);
         if let Some(pair) = parting.and_then(|parting| shared.clones.parted(author, parting)) {
             warn!(agent = %author, size = hello.size, held = log.size(), "an agent comes with another history than it sent");
@@ -194,11 +194,11 @@ async fn welcome(
     welcome.watch_decisions = decisions(shared, log.author());
     welcome.inventory_asked = asked(shared, log.author());
     if log.size() > 0 {
-        let found = shared.lookup.note(log.author().clone(), log.size()).await.map_err(internal)?;
+        let found = note_of(shared, log.author(), log.size()).await?;
         let (leaf, note) = found
             .ok_or_else(|| Status::unavailable("the collector is still reading its ledger; try again"))?;
         welcome.size = log.size();
-        welcome.note = note;
+        welcome.note = note.to_vec();
         welcome.receipt = Some(receipt(shared, log.size(), leaf, checkpoint, remembered)?);
     }
     Ok(welcome)
@@ -308,14 +308,23 @@ async fn known(
     tokio::time::timeout(DURABLE_WITHIN, durable)
         .await
         .map_err(|_| Status::unavailable("what was sent before is not durable yet; try again"))??;
-    let found = shared.lookup.note(log.author().clone(), size).await.map_err(internal)?;
+    let found = note_of(shared, log.author(), size).await?;
     Ok(match found {
-        Some((leaf, note)) if note == batch.note => {
+        Some((leaf, note)) if *note == *batch.note => {
             shared.liveness.replayed(log.author());
             Ok(Answer::Known { size, leaf })
         }
         _ => Err(Refusal::Fork(size)),
     })
+}
+
+/// Leaf and note of an author's batch that ends at a size: at hand for its last one, else looked up.
+async fn note_of(shared: &Shared, author: &Author, size: u64) -> Result<Option<(u64, Arc<[u8]>)>, Status> {
+    if let Some(last) = shared.ledger.standing(author).0.and_then(|known| known.ends_with(size)) {
+        return Ok(Some(last));
+    }
+    let found = shared.lookup.note(author.clone(), size).await.map_err(internal)?;
+    Ok(found.map(|(leaf, note)| (leaf, note.into())))
 }
 
 async fn write(

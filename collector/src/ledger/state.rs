@@ -22,9 +22,17 @@ use super::{Continuation, LedgerError};
 pub struct KnownAuthor {
     /// How far its log reaches, and the key of its epoch; none once it was revoked.
     pub log: AuthorLog,
+    /// Leaf and note of its last batch, where that is in a segment which was read since the start: a greeting then needs no
+    /// look at the query store, which after a start may be a day behind.
+    pub last: Option<(u64, Arc<[u8]>)>,
 }
 
 impl KnownAuthor {
+    /// Leaf and note of the batch that ends its log, if its log has this size and they are at hand.
+    pub fn ends_with(&self, size: u64) -> Option<(u64, Arc<[u8]>)> {
+        self.last.clone().filter(|_| self.log.size() == size)
+    }
+
     /// The key that speaks for it now; none once it was revoked.
     pub const fn key(&self) -> Option<&VerifierKey> {
         self.log.key()
@@ -49,7 +57,7 @@ impl LedgerState {
     /// The empty ledger of a practice.
     pub fn new(slug: Slug, collector: VerifierKey) -> Self {
         let log = AuthorLog::new(&slug, Author::Collector, collector);
-        let authors = BTreeMap::from([(Author::Collector, Arc::new(KnownAuthor { log }))]);
+        let authors = BTreeMap::from([(Author::Collector, Arc::new(KnownAuthor { log, last: None }))]);
         Self {
             slug,
             authors,
@@ -69,7 +77,7 @@ impl LedgerState {
             let range = CompactRange::new(author.size, hashes(&author.range))?;
             let key = if author.key.is_empty() { None } else { Some(VerifierKey::parse(&author.key)?) };
             let log = AuthorLog::resume(&read.slug, name.clone(), author.epoch, key, range);
-            read.authors.insert(name, Arc::new(KnownAuthor { log }));
+            read.authors.insert(name, Arc::new(KnownAuthor { log, last: None }));
         }
         // The registry is rebuilt from the collector's acts: STATE carries it in `decided`, as JSON.
         if !state.decided.is_empty() {
@@ -122,7 +130,8 @@ impl LedgerState {
         if known.log != *base {
             return Err(LedgerError::Moved(batch.author.to_string()));
         }
-        Arc::make_mut(known).log = next.clone();
+        *Arc::make_mut(known) =
+            KnownAuthor { log: next.clone(), last: Some((self.range.size(), batch.note.as_slice().into())) };
         self.changed.insert(batch.author.clone());
         let leaf = leaf_hash(&batch.note);
         self.range.append(leaf)?;
@@ -167,7 +176,7 @@ impl LedgerState {
                         let range = begins.unwrap_or_else(CompactRange::empty);
                         let log = AuthorLog::resume(&self.slug, name.clone(), enrolment.epoch, key, range);
                         self.changed.insert(name.clone());
-                        self.authors.entry(name).or_insert_with(|| Arc::new(KnownAuthor { log }));
+                        self.authors.entry(name).or_insert_with(|| Arc::new(KnownAuthor { log, last: None }));
                     }
                     Change::Revoked(author) => {
                         let name = Author::parse(&author)?;
@@ -224,7 +233,7 @@ mod tests {
                 let name = Author::parse(&enrolment.author).unwrap();
                 let key = Some(VerifierKey::parse(&enrolment.key).unwrap());
                 let log = AuthorLog::resume(&slug, name.clone(), 0, key, range.clone());
-                state.authors.insert(name, Arc::new(KnownAuthor { log }));
+                state.authors.insert(name, Arc::new(KnownAuthor { log, last: None }));
             }
         }
         let frame = state.to_frame();

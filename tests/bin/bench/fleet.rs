@@ -10,22 +10,25 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use ntk_tests::fleet::{Arrival, Fleet, room_for};
 use ntk_tests::practice::Practice;
-use ntk_tests::usage;
+use ntk_tests::{usage, wait};
+use serde_json::Value;
 
 use crate::Usage;
 use crate::limit;
 use crate::table::{Table, float};
 
-/// How long a fleet is at rest for its figure: four signs of life each.
-const AT_REST: Duration = Duration::from_secs(60);
+/// How long a fleet is at rest for its figure: two signs of life each.
+const AT_REST: Duration = Duration::from_secs(30);
 /// For how long each agent says little, again and again.
-const LITTLE_FOR: Duration = Duration::from_secs(20);
+const LITTLE_FOR: Duration = Duration::from_secs(10);
 /// Entries of such a batch: an office's machine rarely has more waiting.
 const LITTLE: usize = 4;
 /// Entries that all agents together say at once for the highest rate.
 const MUCH: usize = 100_000;
 /// Entries of a batch at most.
 const BATCH_MAX: usize = 512;
+/// How long deciding may take.
+const PATIENCE: Duration = Duration::from_secs(600);
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// What is measured.
@@ -106,8 +109,9 @@ pub(crate) fn measure(wanted: &Wanted) -> Result<Vec<Table>> {
             Store::Postgres => "fleet: ledger in PostgreSQL",
         });
         table.row("agents", float(u64::try_from(size)?), "");
-        let figures = one(&mut table, &mut practice, &mut fleet, size, &runtime)
-            .with_context(|| format!("with {size} agents; the collector said:\n{}", last_words(&practice)))?;
+        let figures = one(&mut table, &mut practice, &mut fleet, size, &runtime).with_context(|| {
+            format!("with {size} agents; the collector's last words:\n{}\nand so", last_words(&practice))
+        })?;
         all.push(figures);
         // As it comes: a bench of half an hour that is broken off has told something.
         eprintln!("{table}");
@@ -139,10 +143,14 @@ fn one(
         );
     }
     fleet.members.iter_mut().for_each(ntk_tests::fleet::agent::Member::hang_up);
+    decided(practice)?;
     practice.stop_collector()?;
     let began = Instant::now();
     practice.start_collector()?;
     table.row("start of the collector", began.elapsed().as_secs_f64(), "s");
+    let began = Instant::now();
+    decided(practice)?;
+    table.row("  until it has decided again what came since midnight", began.elapsed().as_secs_f64(), "s");
     let collector = practice.collector_id()?;
     let alone = usage::of(collector)?;
     table.row("collector, nobody connected: memory of its own", float(alone.own) / MIB, "MiB");
@@ -170,10 +178,11 @@ fn one(
     let (held, began, before) = (fleet.sealed(), Instant::now(), at_rest.cpu);
     let took = runtime.block_on(fleet.murmur(LITTLE, LITTLE_FOR))?;
     let (said, seconds) = (float(fleet.sealed() - held), began.elapsed().as_secs_f64());
+    decided(practice)?;
     let cpu = (usage::of(collector)?.cpu - before).as_secs_f64();
     let sustained = said / seconds;
     table.row("each says four entries and waits for the receipt, again and again", sustained, "entries/s");
-    table.row("  collector's CPU an entry", cpu * 1e6 / said, "us");
+    table.row("  collector's CPU an entry, decided", cpu * 1e6 / said, "us");
     table.row("  half of the receipts came after", middle(took), "s");
 
     let batch = (MUCH / size.max(1)).clamp(1, BATCH_MAX);
@@ -182,10 +191,11 @@ fn one(
     let began = Instant::now();
     runtime.block_on(fleet.speak(batches, batch))?;
     let (said, seconds) = (float(fleet.sealed() - held), began.elapsed().as_secs_f64());
+    decided(practice)?;
     let cpu = (usage::of(collector)?.cpu - before).as_secs_f64();
     let peak = said / seconds;
     table.row(format!("100,000 wait in batches of {batch}"), peak, "entries/s");
-    table.row("  collector's CPU an entry", cpu * 1e6 / said, "us");
+    table.row("  collector's CPU an entry, decided", cpu * 1e6 / said, "us");
     let raw = limit::groups_per_second(practice.folder(), 512 * 500, 100)? * 512.0;
     table.row("raw append and fdatasync, 512 entries of 500 B a group (the limit)", raw, "entries/s");
     let most = usage::of(collector)?;
@@ -193,6 +203,15 @@ fn one(
     let entries = fleet.agrees(&practice.status()?)?;
     table.row("entries of all so far, each held once and each with a receipt", float(entries), "");
     Ok(Figures { agents: size, memory: float(at_rest.own), back, sustained, peak })
+}
+
+/// Waits until every entry is decided.
+fn decided(practice: &Practice) -> Result<()> {
+    wait::until_so("every entry to be decided", PATIENCE, || {
+        let status = practice.status()?;
+        let number = |path: &str| status.pointer(path).and_then(Value::as_u64).context("status has numbers");
+        Ok(number("/decided/leaves")? >= number("/log/size")?)
+    })
 }
 
 fn middle(mut took: Vec<Duration>) -> f64 {
