@@ -279,7 +279,7 @@ pub fn room_for(n: usize) -> Result<bool> {
     let wanted = u64::try_from(n)? + MORE_SOCKETS;
     if limit.current.is_some_and(|current| current < wanted) {
         limit.current = limit.maximum.map_or(Some(wanted), |most| Some(most.min(wanted)));
-        setrlimit(Resource::Nofile, limit.clone())?;
+        setrlimit(Resource::Nofile, limit)?;
     }
     Ok(limit.current.is_none_or(|current| current >= wanted))
 }

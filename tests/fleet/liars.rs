@@ -253,12 +253,10 @@ async fn status_of(
             Err(status) => return anyhow::Ok(status),
             Ok(response) => response.into_inner(),
         };
-        loop {
-            match down.message().await {
-                Err(status) => return Ok(status),
-                Ok(None) => bail!("the stream ended without a status"),
-                Ok(Some(message)) => bail!("it was answered: {message:?}"),
-            }
+        match down.message().await {
+            Err(status) => Ok(status),
+            Ok(None) => bail!("the stream ended without a status"),
+            Ok(Some(message)) => bail!("it was answered: {message:?}"),
         }
     };
     tokio::time::timeout(BORNE_AT_MOST, ended).await.context("it is borne for ever")?

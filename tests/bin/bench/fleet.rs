@@ -23,7 +23,7 @@ const AT_REST: Duration = Duration::from_secs(30);
 const LITTLE_FOR: Duration = Duration::from_secs(10);
 /// Entries of such a batch: an office's machine rarely has more waiting.
 const LITTLE: usize = 4;
-/// Entries that all agents together say at once for the highest rate.
+/// Entries that all agents together say at once for the highest rate, if the command line does not say.
 const MUCH: usize = 100_000;
 /// Entries of a batch at most.
 const BATCH_MAX: usize = 512;
@@ -37,6 +37,7 @@ pub(crate) struct Wanted {
     sizes: Vec<usize>,
     store: Store,
     plot: Option<std::path::PathBuf>,
+    much: usize,
 }
 
 /// Where the ledger is.
@@ -49,7 +50,8 @@ enum Store {
 impl Wanted {
     /// From the words behind `fleet`.
     pub(crate) fn parse(flags: &[&str]) -> Result<Self, Usage> {
-        let mut wanted = Self { sizes: vec![10, 100, 1_000, 5_000], store: Store::Files, plot: None };
+        let mut wanted =
+            Self { sizes: vec![10, 100, 1_000, 5_000], store: Store::Files, plot: None, much: MUCH };
         let mut flags = flags.iter();
         while let Some(flag) = flags.next() {
             let value = flags.next().ok_or_else(|| Usage(format!("`{flag}`: something is to follow it")))?;
@@ -68,6 +70,10 @@ impl Wanted {
                             return Err(Usage(format!("--store: `{other}` is neither files nor postgres")));
                         }
                     }
+                }
+                "--entries" => {
+                    let wrong = |_| Usage(format!("--entries: `{value}` is no number; write a whole one"));
+                    wanted.much = value.parse().map_err(wrong)?;
                 }
                 "--plot" => wanted.plot = Some(value.into()),
                 other => return Err(Usage(format!("`{other}` is not understood by fleet"))),
@@ -109,9 +115,10 @@ pub(crate) fn measure(wanted: &Wanted) -> Result<Vec<Table>> {
             Store::Postgres => "fleet: ledger in PostgreSQL",
         });
         table.row("agents", float(u64::try_from(size)?), "");
-        let figures = one(&mut table, &mut practice, &mut fleet, size, &runtime).with_context(|| {
-            format!("with {size} agents; the collector's last words:\n{}\nand so", last_words(&practice))
-        })?;
+        let figures = one(&mut table, &mut practice, &mut fleet, (size, wanted.much), &runtime)
+            .with_context(|| {
+                format!("with {size} agents; the collector's last words:\n{}\nand so", last_words(&practice))
+            })?;
         all.push(figures);
         // As it comes: a bench of half an hour that is broken off has told something.
         eprintln!("{table}");
@@ -128,7 +135,7 @@ fn one(
     table: &mut Table,
     practice: &mut Practice,
     fleet: &mut Fleet,
-    size: usize,
+    (size, much): (usize, usize),
     runtime: &tokio::runtime::Runtime,
 ) -> Result<Figures> {
     let n = float(u64::try_from(size)?);
@@ -185,8 +192,8 @@ fn one(
     table.row("  collector's CPU an entry, decided", cpu * 1e6 / said, "us");
     table.row("  half of the receipts came after", middle(took), "s");
 
-    let batch = (MUCH / size.max(1)).clamp(1, BATCH_MAX);
-    let batches = (MUCH / size.max(1) / batch).max(1);
+    let batch = (much / size.max(1)).clamp(1, BATCH_MAX);
+    let batches = (much / size.max(1) / batch).max(1);
     let (held, before) = (fleet.sealed(), usage::of(collector)?.cpu);
     let began = Instant::now();
     runtime.block_on(fleet.speak(batches, batch))?;
@@ -194,7 +201,7 @@ fn one(
     decided(practice)?;
     let cpu = (usage::of(collector)?.cpu - before).as_secs_f64();
     let peak = said / seconds;
-    table.row(format!("100,000 wait in batches of {batch}"), peak, "entries/s");
+    table.row(format!("{much} wait in batches of {batch}"), peak, "entries/s");
     table.row("  collector's CPU an entry, decided", cpu * 1e6 / said, "us");
     let raw = limit::groups_per_second(practice.folder(), 512 * 500, 100)? * 512.0;
     table.row("raw append and fdatasync, 512 entries of 500 B a group (the limit)", raw, "entries/s");

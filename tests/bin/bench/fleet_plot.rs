@@ -20,7 +20,7 @@ const PLOTS: [Plot; 4] = [
     ),
     ("Until all are back after all came at once (s)", |at| at.back, |value| format!("{value:.1}")),
     ("Entries a second, each agent says four and waits", |at| at.sustained, |value| format!("{value:.0}")),
-    ("Entries a second, 100,000 wait at the agents", |at| at.peak, |value| format!("{value:.0}")),
+    ("Entries a second, many wait at each agent", |at| at.peak, |value| format!("{value:.0}")),
 ];
 
 /// The picture as SVG, with its words for who cannot see it.
