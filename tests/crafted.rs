@@ -21,7 +21,9 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Status, Streaming};
 
 /// The longest that an answer may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// The longest that a handshake may take: thousands come at once.
+const CONNECT_WITHIN: Duration = Duration::from_secs(60);
 /// Name in the collector's certificate.
 const SERVER_NAME: &str = "ntk-collector";
 /// More than the collector takes, so that too large messages leave this side.
@@ -64,7 +66,12 @@ pub async fn connect(
         .max_encoding_message_size(MESSAGE_BYTES_MAX))
 }
 
-async fn channel(address: &str, authority_pem: &str, identity: Option<(&str, &str)>) -> Result<Channel> {
+/// A connection whose handshake is done.
+pub(crate) async fn channel(
+    address: &str,
+    authority_pem: &str,
+    identity: Option<(&str, &str)>,
+) -> Result<Channel> {
     // The first one wins; a second test in this process finds it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut tls =
@@ -73,7 +80,7 @@ async fn channel(address: &str, authority_pem: &str, identity: Option<(&str, &st
         tls = tls.identity(Identity::from_pem(certificate, key));
     }
     let endpoint =
-        Endpoint::from_shared(format!("https://{address}"))?.tls_config(tls)?.connect_timeout(ANSWER_WITHIN);
+        Endpoint::from_shared(format!("https://{address}"))?.tls_config(tls)?.connect_timeout(CONNECT_WITHIN);
     Ok(endpoint.connect().await?)
 }
 
@@ -120,11 +127,21 @@ impl Crafted {
     /// Enrols with a token, as an agent would.
     pub async fn enroll(address: &str, collector: &Path, token: &str) -> Result<Self> {
         let authority_pem = authority_of(collector)?;
+        let mut client = connect(address, &authority_pem, None).await?;
+        Ok(Self::enroll_over(&mut client, address, &authority_pem, token, [7; 32]).await?.0)
+    }
+
+    /// The same over a connection that others use, too, with a key of its own; beside it the verifier key of the collector's log.
+    pub async fn enroll_over(
+        client: &mut LedgerClient<Channel>,
+        address: &str,
+        authority_pem: &str,
+        token: &str,
+        seed: [u8; 32],
+    ) -> Result<(Self, VerifierKey)> {
         let (secret, _) = secret_of(token)?;
         let key = rcgen::KeyPair::generate()?;
         let request = rcgen::CertificateParams::default().serialize_request(&key)?;
-        let seed = [7; 32];
-        let mut client = connect(address, &authority_pem, None).await?;
         // The slug is learned from the answer; the public half does not depend on it.
         let unnamed = NoteSigner::new("unnamed", KeyType::Ed25519, &seed)?;
         let answer = client
@@ -144,16 +161,17 @@ impl Crafted {
         let author = Author::parse(&answer.author)?;
         let signer = NoteSigner::new(&slug.author_origin(&author), KeyType::Ed25519, &seed)?;
         let log = AuthorLog::new(&slug, author, signer.verifier().clone());
-        Ok(Self {
+        let crafted = Self {
             address: address.to_owned(),
-            authority_pem,
+            authority_pem: authority_pem.to_owned(),
             certificate_pem: pem("CERTIFICATE", &answer.certificate),
             key_pem: key.serialize_pem(),
             signer,
             log,
             notes: BTreeMap::new(),
             next_key: 1,
-        })
+        };
+        Ok((crafted, VerifierKey::parse(&answer.log_key)?))
     }
 
     /// The same agent with its certificate, at the collector of another practice, whose authority it believes now.
@@ -266,7 +284,28 @@ impl Crafted {
         self.greet(identity, v1::Hello { run_id: run_id.into(), monotonic_ms, boottime_ms, ..hello }).await
     }
 
-    fn hello(&self, boot_id: &str) -> v1::Hello {
+    /// A connection with its certificate, on which nothing was said yet.
+    pub async fn connection(&self) -> Result<Channel> {
+        let identity = Some((self.certificate_pem.as_str(), self.key_pem.as_str()));
+        channel(&self.address, &self.authority_pem, identity).await
+    }
+
+    /// The same agent where it believes its collector to be elsewhere, such as behind a line that is slow.
+    pub fn moved_to(&mut self, address: &str) {
+        address.clone_into(&mut self.address);
+    }
+
+    /// Its note of a size that it sealed and did not forget.
+    pub(crate) fn note(&self, size: u64) -> Option<&Vec<u8>> {
+        self.notes.get(&size)
+    }
+
+    /// Forgets its notes below a size, which are acknowledged.
+    pub(crate) fn forget_below(&mut self, size: u64) {
+        self.notes = self.notes.split_off(&size);
+    }
+
+    pub(crate) fn hello(&self, boot_id: &str) -> v1::Hello {
         let size = self.log.size();
         v1::Hello {
             agent_version: "0".into(),

@@ -1,10 +1,12 @@
 //! The agents' listener: gRPC over mutual TLS, and the only way from the wire into the ledger.
 //!
-//! [`verify`] turns a message into a [`VerifiedBatch`](verify::VerifiedBatch) or a refusal; [`session`] runs
-//! one agent's stream; [`enroll`] exchanges a one-time token for a certificate, [`renew`] one that ends for another. A
-//! session needs an [`AgentIdentity`], which only a verified client certificate of an enrolled machine makes.
+//! [`door`] accepts connections and bounds what they cost before anybody is known; [`verify`] turns a message into a
+//! [`VerifiedBatch`](verify::VerifiedBatch) or a refusal; [`session`] runs one agent's stream; [`enroll`] exchanges a one-time
+//! token for a certificate, [`renew`] one that ends for another. A session needs an [`AgentIdentity`], which only a verified
+//! client certificate of an enrolled machine makes.
 
 pub mod clones;
+pub mod door;
 pub mod enroll;
 pub mod listener;
 pub mod renew;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use ntk_evidence::event::Health;
+use ntk_evidence::name::Author;
 use ntk_evidence::trust::TrustFile;
 use serde::{Deserialize, Serialize};
 
@@ -181,8 +182,8 @@ pub fn standings(
     let until = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(now);
     let announced = published.registry.programs.in_force(trust);
     let standing = |(name, (author, machine)): (String, (&String, &Machine))| {
-        let known = published.authors.iter().find(|(known, _)| known.to_string() == *author);
-        let entries = known.map_or(0, |(_, known)| known.log.size());
+        let known = Author::parse(author).ok().and_then(|author| published.authors.get(&author));
+        let entries = known.map_or(0, |known| known.log.size());
         let stream = streams.get(author);
         let state = state(machine, published.registry.silent.get(author), stream, entries);
         let proved = on_site(lookup, published, &name, until)?;

@@ -18,8 +18,8 @@ pub const OVERLAP_DAYS: i64 = LEFT_DAYS;
 pub const GRACE_DAYS: i64 = 365;
 /// Seconds between two renewals of a machine.
 pub const PAUSE_SECONDS: i64 = 600;
-/// Certificates that are remembered of a machine: a machine needs two.
-const KEPT_MAX: usize = 8;
+/// Renewed certificates that are remembered of a machine: it needs two, and all of a ledger's machines have to fit a STATE.
+pub(crate) const KEPT_MAX: usize = 3;
 
 /// Body of the act.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +79,13 @@ impl Machine {
 
     /// Whether it was ever given this certificate, as far as is remembered.
     pub(crate) fn was_given(&self, sha256: &str) -> bool {
-        self.enrolment.certificate.as_deref() == Some(sha256)
-            || self.certificates.iter().any(|one| one.certificate == sha256)
+        self.given().any(|one| one == sha256)
+    }
+
+    /// The hashes of the certificates that it was given, as far as is remembered.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &str> {
+        let renewed = self.certificates.iter().map(|one| one.certificate.as_str());
+        self.enrolment.certificate.as_deref().into_iter().chain(renewed)
     }
 
     /// Whether it may still show this certificate: the newest, or one that was replaced not long ago. Dates in the

@@ -231,11 +231,24 @@ impl Silences {
         (known.heard, known.due) = (at, due);
     }
 
-    /// Which silences began and ended by now. `meanwhile` reads the machine's own log between two moments.
-    pub fn tick(
+    /// Whose silence is to be judged by now, from when to when: of their logs [`Silences::tick`] wants to know. Read before it,
+    /// and not while this is locked: a whole office comes back at once.
+    pub fn returned(&self, now: Moment) -> Vec<(String, Moment, Moment)> {
+        let is_settled =
+            |known: &&Known, to: Moment| known.due >= now && to.plus_seconds(self.settle_seconds) <= now;
+        let of = |(author, known): (&String, &Known)| match known.state {
+            State::Returned { from, to, .. } if is_settled(&known, to) => Some((author.clone(), from, to)),
+            State::Returned { .. } | State::Heard | State::Silent { .. } => None,
+        };
+        self.known.iter().filter_map(of).collect()
+    }
+
+    /// Which silences began and ended by now. `meanwhile` says what the machine's own log says between two moments; where it
+    /// was not read yet, the silence is judged at a later tick.
+    pub fn tick<Own: Into<Option<Meanwhile>>>(
         &mut self,
         now: Moment,
-        mut meanwhile: impl FnMut(&str, Moment, Moment) -> Meanwhile,
+        mut meanwhile: impl FnMut(&str, Moment, Moment) -> Own,
     ) -> Vec<Silence> {
         let mut acts = Vec::new();
         for (author, known) in &mut self.known {
@@ -248,7 +261,10 @@ impl Silences {
                 // Gone again before its return was judged: one silence that goes on.
                 State::Returned { from, before, .. } if is_late => State::Silent { from, before },
                 State::Returned { from, to, before } if to.plus_seconds(self.settle_seconds) <= now => {
-                    let own = meanwhile(author, from, to);
+                    let Some(own) = meanwhile(author, from, to).into() else {
+                        known.state = State::Returned { from, to, before };
+                        continue;
+                    };
                     let (cause, detail) = decide(before.as_ref(), known.facts.as_ref(), &own, from, to);
                     acts.push(Silence {
                         author: author.clone(),

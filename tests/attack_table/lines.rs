@@ -515,4 +515,20 @@ pub(super) const TABLE: &[Attack] = &[
             test: "program::tests::an_announcement_without_the_practice_key_announces_nothing",
         },
     },
+    Attack {
+        id: "half-open",
+        what: "open connections to the agents' port by the hundred and say nothing, or a byte now and then",
+        ends: Prevented {
+            how: "a handshake has ten seconds, two where 512 are under way; who has no certificate is let go after a minute; honest agents come in meanwhile",
+            test: "fleet::a_fleet_of_three_versions_loses_and_doubles_nothing_in_storms_and_among_liars",
+        },
+    },
+    Attack {
+        id: "slow-stream",
+        what: "open streams with a machine's certificate and never greet, or a byte now and then",
+        ends: Prevented {
+            how: "a greeting has ten seconds, every later message five minutes; counted as `late`",
+            test: "fleet::a_fleet_of_three_versions_loses_and_doubles_nothing_in_storms_and_among_liars",
+        },
+    },
 ];

@@ -9,6 +9,10 @@ mod decisions;
 mod detection;
 #[path = "bench/evidence.rs"]
 mod evidence;
+#[path = "bench/fleet.rs"]
+mod fleet;
+#[path = "bench/fleet_plot.rs"]
+mod fleet_plot;
 #[path = "bench/sensor/flood.rs"]
 mod flood;
 #[path = "bench/ingest.rs"]
@@ -95,13 +99,14 @@ fn run() -> Result<()> {
         ["sensor", "flood"] => (vec![flood::alone()?], Vec::new()),
         ["evidence"] => (vec![evidence::measure()?], Vec::new()),
         ["decisions"] => (vec![decisions::measure()?], Vec::new()),
+        ["fleet", flags @ ..] => (fleet::measure(&fleet::Wanted::parse(flags)?)?, Vec::new()),
         ["detection", flags @ ..] => (Vec::new(), detection::run(&detection::Wanted::parse(flags)?)?),
         ["console" | "transport" | "storage" | "decisions" | "evidence" | "sensor", more, ..] => {
             return Err(Usage(format!("`{more}` is not understood here; only --json is")).into());
         }
         [other, ..] => {
             let words = format!(
-                "`{other}` is no bench; write transport, storage, decisions, evidence, sensor, console or detection"
+                "`{other}` is no bench; write transport, storage, decisions, evidence, sensor, console, fleet or detection"
             );
             return Err(Usage(words).into());
         }

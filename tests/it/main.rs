@@ -25,6 +25,7 @@ mod epochs;
 mod expert;
 mod failover;
 mod findings;
+mod fleet;
 mod foreign;
 mod hold;
 mod holdings;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use ntk_evidence::act;
+use ntk_evidence::name::Author;
 use serde_json::{Value, json};
 
 use super::api::Api;
@@ -41,8 +42,8 @@ async fn list(State(app): State<App>) -> Answer<Json<Value>> {
         .machines
         .iter()
         .map(|(author, machine)| {
-            let known = published.authors.iter().find(|(name, _)| name.to_string() == *author);
-            let (size, epoch) = known.map_or((0, 0), |(_, known)| (known.log.size(), known.log.epoch()));
+            let known = Author::parse(author).ok().and_then(|author| published.authors.get(&author));
+            let (size, epoch) = known.map_or((0, 0), |known| (known.log.size(), known.log.epoch()));
             let standing = standings.iter().find(|standing| standing.author == *author);
             json!({"author": author, "machine": machine, "entries": size, "epoch": epoch, "stream": streams.get(author),
                    "standing": standing})

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use ntk_evidence::act;
+use ntk_evidence::name::Author;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -239,10 +240,10 @@ async fn inventory(app: &App) -> (Value, Step) {
             .machines
             .iter()
             .map(|(author, machine)| {
-                let known = published.authors.iter().find(|(name, _)| name.to_string() == *author);
+                let known = Author::parse(author).ok().and_then(|author| published.authors.get(&author));
                 json!({
                     "author": author, "enrolled": machine.enrolled, "revoked": machine.revoked,
-                    "entries": known.map_or(0, |(_, known)| known.log.size()),
+                    "entries": known.map_or(0, |known| known.log.size()),
                     "last_spoke": streams.get(author).map(|stream| stream.last_spoke.clone()),
                 })
             })

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use super::Refusals;
 use crate::authority::Authority;
-use crate::ledger::registry::Offer;
+use crate::ledger::registry::{MACHINES_EVER_MAX, Offer};
 use crate::ledger::{LedgerError, LedgerHandle};
 use crate::witness::trust::CurrentTrust;
 
@@ -195,6 +195,11 @@ impl Enrolling {
         if u32::try_from(enrolled).unwrap_or(u32::MAX) >= self.trust.now().0.machines_max {
             return Err(refuse(
                 "as many machines as the practice key permits are enrolled; sign a new trust file",
+            ));
+        }
+        if registry.machines.len() >= MACHINES_EVER_MAX {
+            return Err(refuse(
+                "this ledger names as many machines as one can; begin another practice for more",
             ));
         }
         let author = offer.author().map(|author| author.to_string()).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The gRPC service and its TLS: client certificates are optional on the wire, because Enroll comes before
-//! there is one; every other method asks for an [`AgentIdentity`].
+//! The gRPC service over the connections that come through the [`door`]: client certificates are optional on the
+//! wire, because Enroll comes before there is one; every other method asks for an [`AgentIdentity`].
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,12 +10,13 @@ use ntk_proto::v1;
 use ntk_proto::v1::ledger_server::{Ledger, LedgerServer};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::door::{self, Patience};
 use super::enroll::Enrolling;
 use super::renew::Renewing;
 use super::session::{self, Shared};
@@ -42,7 +43,10 @@ pub enum ListenError {
     /// The socket could not be taken over.
     #[error("the agents' listener could not take over its socket")]
     Socket(#[source] std::io::Error),
-    /// Certificates were not accepted, or serving failed.
+    /// The server's certificate, key or authority cannot be used.
+    #[error("the certificates in `private` cannot be used for the agents' listener: {0}")]
+    Certificate(String),
+    /// Serving failed.
     #[error("the agents' listener failed")]
     Serve(#[from] tonic::transport::Error),
 }
@@ -162,24 +166,18 @@ async fn serve_with(
     server: &Credentials,
     authority_pem: &str,
 ) -> Result<(), ListenError> {
-    // The chain carries the authority, so that an agent that enrols can compare it with its token.
-    let chain = format!("{}{authority_pem}", server.certificate);
-    let tls = ServerTlsConfig::new()
-        .identity(Identity::from_pem(chain, &server.key))
-        .client_ca_root(Certificate::from_pem(authority_pem))
-        .client_auth_optional(true);
+    let tls = door::tls(server, authority_pem).map_err(ListenError::Certificate)?;
     let stop = service.stop.clone();
+    let connections = door::open(listener, tls, Patience::default(), stop.clone());
     let ledger = LedgerServer::new(service)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .accept_compressed(CompressionEncoding::Zstd)
         .send_compressed(CompressionEncoding::Zstd);
     Server::builder()
-        .tls_config(tls)?
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
-        .tcp_nodelay(true)
         .add_service(ledger)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
+        .serve_with_incoming_shutdown(ReceiverStream::new(connections), stop.cancelled_owned())
         .await?;
     Ok(())
 }

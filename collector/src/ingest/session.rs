@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ntk_evidence::act;
 use ntk_evidence::author_log::{AuthorLog, SealedBatch};
@@ -18,7 +19,7 @@ use ntk_proto::convert::NOTE_BYTES_MAX;
 use ntk_proto::v1::{self, agent_message, collector_message};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
-use tokio_stream::StreamExt as _;
+use tokio_stream::{Stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 use tracing::{info, warn};
@@ -36,6 +37,15 @@ use crate::witness::trust::CurrentTrust;
 
 /// How many batches of one stream may wait for the ledger; more wait in the agent's spool.
 const IN_FLIGHT_MAX: usize = 32;
+
+/// How long a machine may take from the opening of a stream to its whole greeting.
+const GREETING_WITHIN: Duration = Duration::from_secs(10);
+/// How long a machine may take from one whole message to the next. It shows every 15 seconds that it lives; the largest batch
+/// over a line of 120 kbit/s takes less.
+const MESSAGE_WITHIN: Duration = Duration::from_secs(300);
+
+/// How long what a stream sent before may take to be durable, before it is asked to come again.
+const DURABLE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How many contradicting checkpoints are told until the collector starts again.
 const DISAGREEMENTS_MAX: usize = 256;
@@ -112,7 +122,7 @@ async fn talk(
     down: &Downstream,
 ) -> Result<(), Status> {
     let author = identity.author();
-    let hello = match up.next().await {
+    let hello = match on_time(up, GREETING_WITHIN).await.map_err(|late| counted(shared, "late", late))? {
         Some(Ok(v1::AgentMessage { message: Some(agent_message::Message::Hello(hello)) })) => hello,
         Some(Err(status)) => return Err(counted(shared, "bad_message", status)),
         _ => {
@@ -124,11 +134,9 @@ async fn talk(
         }
     };
     shared.ear.greeted(author, &hello, shared.ledger.clock().now());
-    let published = shared.ledger.published();
-    let known = published
-        .authors
-        .get(author)
-        .ok_or_else(|| Status::permission_denied("this machine is not enrolled"))?;
+    // The author and the checkpoint alone: a stream that kept the list of all authors would have every later group copy it.
+    let (known, checkpoint) = shared.ledger.standing(author);
+    let known = known.ok_or_else(|| Status::permission_denied("this machine is not enrolled"))?;
     if known.key().is_none() {
         return Err(Status::permission_denied("this machine was revoked"));
     }
@@ -138,8 +146,8 @@ async fn talk(
         act(shared, act::kind::CLONE, pair.body(author)).await?;
     }
     if log.size() > 0 && hello.size <= log.size() {
-        let held = shared.lookup.note(author.clone(), hello.size).await.map_err(internal)?;
-        let held = held.as_ref().map(|(_, note)| note.as_slice());
+        let held = note_of(shared, author, hello.size).await?;
+        let held = held.as_ref().map(|(_, note)| &**note);
         let parting = Parting::of_greeting(hello.size, &hello.note, log.size(), held);
         if let Some(pair) = parting.and_then(|parting| shared.clones.parted(author, parting)) {
             warn!(agent = %author, size = hello.size, held = log.size(), "an agent comes with another history than it sent");
@@ -147,7 +155,6 @@ async fn talk(
         }
     }
     let mut remembered = hello.remembered_log_size;
-    let checkpoint = &published.checkpoint;
     if remembered > checkpoint.checkpoint.size {
         // Not refused: the agent will see a smaller log than it remembers, and record that by itself.
         warn!(agent = %author, remembered, size = checkpoint.checkpoint.size, "the agent remembers a larger log than this one");
@@ -157,7 +164,7 @@ async fn talk(
     let trust = shared.trust.now().1;
     let decisions = decisions(shared, log.author());
     let asked = asked(shared, log.author());
-    let welcome = welcome(shared, &log, &mut remembered, checkpoint).await?;
+    let welcome = welcome(shared, &log, &mut remembered, &checkpoint).await?;
     send(down, collector_message::Message::Welcome(welcome)).await?;
     info!(agent = %author, size = log.size(), agent_size = hello.size, "stream began");
 
@@ -187,11 +194,11 @@ async fn welcome(
     welcome.watch_decisions = decisions(shared, log.author());
     welcome.inventory_asked = asked(shared, log.author());
     if log.size() > 0 {
-        let found = shared.lookup.note(log.author().clone(), log.size()).await.map_err(internal)?;
+        let found = note_of(shared, log.author(), log.size()).await?;
         let (leaf, note) = found
             .ok_or_else(|| Status::unavailable("the collector is still reading its ledger; try again"))?;
         welcome.size = log.size();
-        welcome.note = note;
+        welcome.note = note.to_vec();
         welcome.receipt = Some(receipt(shared, log.size(), leaf, checkpoint, remembered)?);
     }
     Ok(welcome)
@@ -203,7 +210,9 @@ async fn read(
     up: &mut Streaming<v1::AgentMessage>,
     answers: &mpsc::Sender<Answer>,
 ) -> Result<(), Status> {
-    while let Some(message) = up.next().await {
+    while let Some(message) =
+        on_time(up, MESSAGE_WITHIN).await.map_err(|late| counted(shared, "late", late))?
+    {
         let message = message.map_err(|status| match status.code() {
             tonic::Code::Cancelled | tonic::Code::Unknown => status,
             _ => counted(shared, "bad_message", status),
@@ -287,14 +296,35 @@ async fn known(
     batch: &SealedBatch,
 ) -> Result<Result<Answer, Refusal>, Status> {
     let size = batch.size();
-    let found = shared.lookup.note(log.author().clone(), size).await.map_err(internal)?;
+    // What this very stream sent a moment ago is not there to be compared with before it is durable: no fork is told of that.
+    let mut sizes = shared.ledger.sizes();
+    let durable = async {
+        let held = || shared.ledger.standing(log.author()).0.map_or(0, |known| known.log.size());
+        while size <= log.size() && held() < size {
+            sizes.changed().await.map_err(|_| Status::unavailable("the ledger has stopped"))?;
+        }
+        Ok::<(), Status>(())
+    };
+    tokio::time::timeout(DURABLE_WITHIN, durable)
+        .await
+        .map_err(|_| Status::unavailable("what was sent before is not durable yet; try again"))??;
+    let found = note_of(shared, log.author(), size).await?;
     Ok(match found {
-        Some((leaf, note)) if note == batch.note => {
+        Some((leaf, note)) if *note == *batch.note => {
             shared.liveness.replayed(log.author());
             Ok(Answer::Known { size, leaf })
         }
         _ => Err(Refusal::Fork(size)),
     })
+}
+
+/// Leaf and note of an author's batch that ends at a size: at hand for its last one, else looked up.
+async fn note_of(shared: &Shared, author: &Author, size: u64) -> Result<Option<(u64, Arc<[u8]>)>, Status> {
+    if let Some(last) = shared.ledger.standing(author).0.and_then(|known| known.ends_with(size)) {
+        return Ok(Some(last));
+    }
+    let found = shared.lookup.note(author.clone(), size).await.map_err(internal)?;
+    Ok(found.map(|(leaf, note)| (leaf, note.into())))
 }
 
 async fn write(
@@ -348,8 +378,8 @@ async fn write(
                 send(down, collector_message::Message::Receipt(receipt)).await?;
             }
             Some(Answer::Known { size, leaf }) => {
-                let published = shared.ledger.published();
-                let receipt = receipt(shared, size, leaf, &published.checkpoint, &mut sight.remembered)?;
+                let newest = shared.ledger.checkpoint();
+                let receipt = receipt(shared, size, leaf, &newest, &mut sight.remembered)?;
                 send(down, collector_message::Message::Receipt(receipt)).await?;
             }
             Some(Answer::Refuse { first, refusal, note }) => {
@@ -507,7 +537,7 @@ fn receipt(
     remembered: &mut u64,
 ) -> Result<v1::Receipt, Status> {
     // A stream's checkpoints only grow: an older one is answered with the newest.
-    let newest = shared.ledger.published().checkpoint;
+    let newest = shared.ledger.checkpoint();
     let checkpoint = if checkpoint.checkpoint.size < *remembered { &newest } else { checkpoint };
     let log_size = checkpoint.checkpoint.size;
     let bytes =
@@ -521,6 +551,16 @@ fn receipt(
     };
     *remembered = log_size;
     Ok(receipt)
+}
+
+/// The next message, if it is whole in time: a byte now and then holds a stream open, not for ever.
+async fn on_time<T>(
+    up: &mut (impl Stream<Item = Result<T, Status>> + Unpin),
+    within: Duration,
+) -> Result<Option<Result<T, Status>>, Status> {
+    let late =
+        |_| Status::deadline_exceeded(format!("no whole message came within {} s", within.as_secs_f32()));
+    tokio::time::timeout(within, up.next()).await.map_err(late)
 }
 
 async fn send(down: &Downstream, message: collector_message::Message) -> Result<(), Status> {
@@ -540,4 +580,20 @@ fn internal(error: LedgerError) -> Status {
 
 fn internal_text() -> Status {
     Status::unavailable("the collector could not do this now; try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_that_brings_no_whole_message_ends_and_one_that_does_goes_on() {
+        let mut mute = tokio_stream::pending::<Result<u8, Status>>();
+        let late = on_time(&mut mute, Duration::from_millis(20)).await.unwrap_err();
+        assert_eq!(late.code(), tonic::Code::DeadlineExceeded);
+        assert_eq!(late.message(), "no whole message came within 0.02 s");
+        let mut honest = tokio_stream::iter([Ok::<_, Status>(1u8)]);
+        assert_eq!(on_time(&mut honest, GREETING_WITHIN).await.unwrap().unwrap().unwrap(), 1);
+        assert!(on_time(&mut honest, MESSAGE_WITHIN).await.unwrap().is_none());
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ntk_evidence::event::Event;
 use ntk_evidence::hash::Hash;
-use ntk_evidence::name::Slug;
+use ntk_evidence::name::{Author, Slug};
 use ntk_evidence::tree;
 use ntk_segment::pointer::{Pointer, SegmentNumber};
 use ntk_segment::prune::Pruner;
@@ -13,8 +13,9 @@ use ntk_segment::reader::{Form, Reader};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::hashes::StoredHashes;
+use super::state::KnownAuthor;
 use super::writer::{Pruned, Published, Request, lock};
-use super::{Appended, Continuation, LedgerError};
+use super::{Appended, Continuation, LedgerError, SignedCheckpoint};
 use crate::clock::Clock;
 
 /// Which machines this collector hears, and which others do, where several share a ledger.
@@ -44,6 +45,17 @@ impl LedgerHandle {
     /// What is durable now.
     pub fn published(&self) -> Published {
         lock(&self.published.0).clone()
+    }
+
+    /// The newest checkpoint that is durable.
+    pub fn checkpoint(&self) -> Arc<SignedCheckpoint> {
+        Arc::clone(&lock(&self.published.0).checkpoint)
+    }
+
+    /// How far one author's log reaches, with the checkpoint of that moment.
+    pub fn standing(&self, author: &Author) -> (Option<Arc<KnownAuthor>>, Arc<SignedCheckpoint>) {
+        let published = lock(&self.published.0);
+        (published.authors.get(author).cloned(), Arc::clone(&published.checkpoint))
     }
 
     /// Waits until the log has more than `size` leaves or the time is over; whether it has.

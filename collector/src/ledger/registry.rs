@@ -25,6 +25,10 @@ use crate::silence::{Silence, Step};
 use crate::time_stamp::Stamps;
 use crate::witness::Witnessed;
 
+/// How many machines a ledger names at most, those that are gone among them. Each segment begins with a frame that names
+/// all, and a frame holds 16 MiB: with more, a ledger could not begin its next segment.
+pub const MACHINES_EVER_MAX: usize = 7_500;
+
 /// Body of `act_enrolment_offered`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
@@ -79,6 +83,9 @@ pub struct Registry {
     pub offers: BTreeMap<String, Offer>,
     /// Machines by author.
     pub machines: BTreeMap<String, Machine>,
+    /// Their authors by the fingerprint of their certificate: made of the above, and never written.
+    #[serde(skip)]
+    by_certificate: BTreeMap<String, String>,
     /// Authors of imports. Nobody waits for them, and none can be silent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub imports: BTreeMap<String, Machine>,
@@ -192,6 +199,10 @@ impl Registry {
                     revoked: None,
                     revoked_by: None,
                 };
+                if let Some(certificate) = enrolment.certificate.clone().filter(|_| author.source().is_none())
+                {
+                    self.by_certificate.insert(certificate, enrolment.author.clone());
+                }
                 let known = if author.source().is_some() { &mut self.imports } else { &mut self.machines };
                 known.insert(enrolment.author.clone(), entry);
                 // The word passes from the earlier author to this one in one act: there is no moment of both.
@@ -201,7 +212,9 @@ impl Registry {
             }
             act::kind::CERTIFICATE => {
                 let renewal: Renewal = serde_json::from_value(body).ok()?;
-                self.machines.get_mut(&renewal.author)?.renewed(renewal, &event.time);
+                let machine = self.machines.get_mut(&renewal.author)?;
+                self.by_certificate.insert(renewal.certificate.clone(), renewal.author.clone());
+                machine.renewed(renewal, &event.time);
                 None
             }
             act::kind::REVOCATION => {
@@ -317,6 +330,19 @@ impl Registry {
 
     /// The machine that was given this certificate, revoked or not; [`Machine::accepts`] says whether it still may show it.
     pub fn by_certificate(&self, sha256: &str) -> Option<&Machine> {
-        self.machines.values().find(|machine| machine.was_given(sha256))
+        let found = self.by_certificate.get(sha256).and_then(|author| self.machines.get(author));
+        // An author that is enrolled again under another certificate no longer has the first one.
+        found.filter(|machine| machine.was_given(sha256))
+    }
+
+    /// What was read back, with what is not written made again.
+    #[must_use]
+    pub fn indexed(mut self) -> Self {
+        let of = |(author, machine): (&String, &Machine)| {
+            let given: Vec<String> = machine.given().map(str::to_owned).collect();
+            given.into_iter().map(|certificate| (certificate, author.clone())).collect::<Vec<_>>()
+        };
+        self.by_certificate = self.machines.iter().flat_map(of).collect();
+        self
     }
 }

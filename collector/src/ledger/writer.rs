@@ -79,7 +79,7 @@ pub(super) struct Pruned {
 #[derive(Clone, Debug)]
 pub struct Published {
     /// How far each author's log reaches, and its key.
-    pub authors: Arc<BTreeMap<Author, KnownAuthor>>,
+    pub authors: Arc<BTreeMap<Author, Arc<KnownAuthor>>>,
     /// Who is enrolled.
     pub registry: Arc<Registry>,
     /// The last checkpoint.
@@ -188,7 +188,7 @@ fn open_with(
     let hashes = Arc::new(RwLock::new(stored_hashes(home, &reader, &checkpoint)?));
     let published = Published {
         authors: Arc::new(state.authors.clone()),
-        registry: Arc::new(state.registry.clone()),
+        registry: Arc::clone(&state.registry),
         checkpoint: Arc::new(signed),
     };
     let published = Arc::new((Mutex::new(published), Condvar::new()));
@@ -523,13 +523,20 @@ impl Writer {
                 hashes.append(*leaf)?;
             }
         }
-        let (published, changed) = &*self.published;
-        *lock(published) = Published {
-            authors: Arc::new(self.core.state.authors.clone()),
-            registry: Arc::new(self.core.state.registry.clone()),
-            checkpoint: Arc::clone(signed),
-        };
-        changed.notify_all();
+        let (published, waiting) = &*self.published;
+        let state = &mut self.core.state;
+        let changed = std::mem::take(&mut state.changed);
+        {
+            // In place, unless somebody reads the list of authors at this moment: then a copy is theirs.
+            let mut now = lock(published);
+            let authors = Arc::make_mut(&mut now.authors);
+            for (name, known) in changed.iter().filter_map(|name| state.authors.get_key_value(name)) {
+                authors.insert(name.clone(), Arc::clone(known));
+            }
+            now.registry = Arc::clone(&state.registry);
+            now.checkpoint = Arc::clone(signed);
+        }
+        waiting.notify_all();
         self.size.send_replace(signed.checkpoint.size);
         Ok(())
     }

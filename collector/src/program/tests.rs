@@ -59,7 +59,8 @@ async fn a_machine_that_runs_what_nobody_announced_is_told_once_in_neutral_words
     assert_eq!((status, &answer["announced"]), (200, &json!(Hash::of(GOOD).to_hex())));
     assert_eq!(runs(&rig, "ws-01").await, "It runs a program that was announced: version 0.2.0.");
     let said = runs(&rig, "ws-02").await;
-    expect!["It runs a program that nobody announced since Friday 27 November, 14:00 (EST) (60f787c0cff5)."].assert_eq(&said);
+    expect!["It runs a program that nobody announced since Friday 27 November, 14:00 (EST) (60f787c0cff5)."]
+        .assert_eq(&said);
     for word in ntk_evidence::bundle::wording::table::ACCUSING_WORDS {
         assert!(!said.to_lowercase().contains(word), "{word}");
     }
