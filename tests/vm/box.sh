@@ -50,7 +50,7 @@ last() { sed -n 's/.*as words: *//p' keys | sed -n "$1p" | tr -d '\r' | awk '{pr
 link=$(ask -d "practice=$(last 1)&recovery=$(last 2)" $page/taken | grep -o "$page/set-up/[A-Za-z0-9_-]*" | head -n 1) || die "no link to the console"
 open_console() { curl -sk --max-time 20 "$link" | grep -q 'Set up your practice'; }
 within 300 open_console || die "the console does not answer"
-[ "$(curl -sk -o /dev/null -w '%{http_code}' -d "code=$code" $page/code)" != 303 ] || die "the first-start page answers still"
+! ask -d "code=$code" "$page/code" >/dev/null || ! ask "$page/keys" | grep -q 'as words' || die "the first-start page shows the keys still"
 echo "console after $((SECONDS - began)) s"
 kill "$machine"; wait "$machine" 2>/dev/null || true
 
