@@ -65,7 +65,7 @@ impl Cosigner {
         };
         let is_ours = shown.practice_key == self.trust.practice_key && shown.log == self.trust.log;
         let times = Moment::parse(&shown.made).zip(Moment::parse(&self.trust.made));
-        if shown == self.trust || !is_ours || times.is_none_or(|(shown, held)| shown < held) {
+        if shown == self.trust || !is_ours || times.is_none_or(|(shown, held)| shown <= held) {
             if !is_ours {
                 warn!("the collector shows a trust file of another practice key or log; the one held stays");
             }

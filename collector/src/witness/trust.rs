@@ -24,6 +24,11 @@ pub enum TakeError {
     /// Older than the one in force.
     #[error("it was signed before the one in force ({0}); nothing was changed")]
     Older(String),
+    /// Of two of one second nobody can say which is the newer one.
+    #[error(
+        "it was signed in the same second as the one in force ({0}) and says something else; sign it once more"
+    )]
+    SameSecond(String),
     /// Too many.
     #[error("a committee has at most {COMMITTEE_MAX} machines; name the ones that are always on")]
     Committee,
@@ -46,7 +51,7 @@ impl CurrentTrust {
     /// Checks that a text may take the place of the one in force.
     pub fn check(&self, text: &str) -> Result<TrustFile, TakeError> {
         let next = TrustFile::parse(text.as_bytes())?;
-        let (held, _) = self.now();
+        let (held, held_text) = self.now();
         let keys = |trust: &TrustFile| {
             (trust.practice_key.clone(), trust.log.clone(), trust.collector.clone(), trust.bundle.clone())
         };
@@ -55,6 +60,9 @@ impl CurrentTrust {
         }
         if Moment::parse(&next.made) < Moment::parse(&held.made) {
             return Err(TakeError::Older(held.made.clone()));
+        }
+        if Moment::parse(&next.made) == Moment::parse(&held.made) && *text != *held_text {
+            return Err(TakeError::SameSecond(held.made.clone()));
         }
         if next.committee.len() > COMMITTEE_MAX {
             return Err(TakeError::Committee);
