@@ -40,6 +40,8 @@ pub enum Kind {
     MailForward,
     /// The collector's disk is full soon.
     DiskRunsOut,
+    /// The permission to enrol machines ends soon.
+    DelegationEnds,
     /// Nothing came of a mail service's log for a day.
     ServiceSilent,
 }
@@ -68,6 +70,7 @@ impl Kind {
             | Self::NewAdministrator
             | Self::MailForward
             | Self::DiskRunsOut
+            | Self::DelegationEnds
             | Self::ServiceSilent => InQuietHours::Waits,
         }
     }
@@ -110,6 +113,10 @@ impl Kind {
                 ("Mail is now sent on to another address", "Mail is now sent on to other addresses")
             }
             Self::DiskRunsOut => ("The collector’s disk is full soon", "The collector’s disk is full soon"),
+            Self::DelegationEnds => (
+                "The practice key’s permission to enrol computers ends soon",
+                "The practice key’s permission to enrol computers ends soon",
+            ),
             Self::ServiceSilent => (
                 "No record came from the mail service for a day",
                 "No records came from the mail service for days",
@@ -138,6 +145,9 @@ impl Kind {
             }
             Self::DiskRunsOut => {
                 "how long it lasts (ntk-collector status); a larger disk, or room on this one"
+            }
+            Self::DelegationEnds => {
+                "until when, and for how many (ntk-collector status); then take the practice key from its safe (ntk-collector trust sign)"
             }
             Self::ServiceSilent => {
                 "whether its audit log is still switched on and the application still let in (ntk-collector poll m365)"
@@ -237,6 +247,7 @@ mod tests {
             Kind::NewAdministrator,
             Kind::MailForward,
             Kind::DiskRunsOut,
+            Kind::DelegationEnds,
         ];
         let at: Timestamp = "2026-11-28T04:40:00Z".parse().unwrap();
         let sign = |kind, key: &str| Sign { kind, key: key.into(), at, leaf: 1 };

@@ -274,6 +274,7 @@ async fn lead(app: App, ear: Ear, stop: CancellationToken) {
         time_stamp::ask::run(app.clone(), stop.clone()),
         crate::delivery::task::run(app.clone(), stop.clone()),
         crate::disk::run(app.clone(), stop.clone()),
+        crate::delegation::run(app.clone(), stop.clone()),
         crate::poll::run(app.clone(), stop.clone()),
         silence::task::run(app.clone(), ear, stop.clone()),
     );

@@ -142,6 +142,11 @@ mod tests {
         assert!(cosigner.hear_of(signed.as_bytes(), now).is_none());
         assert!(cosigner.hear_of(trust_file().sign(&practice()).unwrap().as_bytes(), now).is_none());
         assert!(cosigner.hear_of(&signed.as_bytes()[..100], now).is_none());
+        // Two of one second that differ: the one that came first stays.
+        let mut twin = newer.clone();
+        twin.committee.clear();
+        twin.committee_quorum = 0;
+        assert!(cosigner.hear_of(twin.sign(&practice()).unwrap().as_bytes(), now).is_none());
         assert!(cosigner.cosign(&seen(), now).is_some());
     }
 }

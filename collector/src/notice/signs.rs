@@ -94,6 +94,7 @@ impl Signs {
             act::kind::DISK if body.get("step").and_then(Value::as_str) == Some("runs_out") => {
                 vec![place.own(Kind::DiskRunsOut)]
             }
+            act::kind::DELEGATION => vec![place.own(Kind::DelegationEnds)],
             act::kind::SILENCE => {
                 let Ok(silence) = serde_json::from_value::<Silence>(body.clone()) else { return Vec::new() };
                 self.silence(place, silence, silent_machines).into_iter().collect()
@@ -272,6 +273,7 @@ mod tests {
             (acted(act::kind::DELIVERY, json!({"step": "missing"})), vec![Kind::OutboxRemoved]),
             (acted(act::kind::DISK, json!({"step": "runs_out"})), vec![Kind::DiskRunsOut]),
             (acted(act::kind::DISK, json!({"step": "seen"})), vec![]),
+            (acted(act::kind::DELEGATION, json!({"ends_soon": true})), vec![Kind::DelegationEnds]),
             (acted(act::kind::ROSTER, json!({"text": ""})), vec![]),
         ];
         let mut signs = Signs::default();
