@@ -215,9 +215,11 @@ fn a_custodian_that_the_practice_key_names_stands_in_review_and_bundle_with_what
     ensure!(fs::read_to_string(&trust)?.contains("\ncustodian recovery-key Smith & Jones, CPA\n"), "signed");
     // A later signature about something else keeps them.
     sign(&practice, &["--reviewer", "mary"])?;
-    let json = practice.folder().join("review.json").to_string_lossy().into_owned();
-    practice.collector(&["report", "--out", &json])?;
-    let review: serde_json::Value = serde_json::from_slice(&fs::read(&json)?)?;
+    let out = practice.folder().join("review");
+    practice.collector(&["report", "--out", &out.to_string_lossy()])?;
+    let review: serde_json::Value = serde_json::from_slice(&fs::read(out.join("report.json"))?)?;
+    let page = fs::read_to_string(out.join("report.html"))?;
+    ensure!(page.contains("holds a copy of the recovery key"), "the page");
     let foot = review["footer"]["custodians"].as_str().context("the foot")?;
     ensure!(foot.contains("Smith & Jones, CPA holds a copy") && foot.contains("can sign nothing"), "{foot}");
     let (code, said) = judged(&export(&practice, "named")?, &trust)?;
