@@ -231,7 +231,7 @@ fn a_custodian_that_the_practice_key_names_stands_in_review_and_bundle_with_what
     // The file from before, and one of which a line was changed.
     let path = practice.folder().join("other.txt");
     fs::write(&path, fs::read_to_string(&trust)?.replace("Smith & Jones", "Smith & Janes"))?;
-    let (code, said) = judged(&export(&practice, "changed")?, &path)?;
+    let (code, said) = verify(&export(&practice, "changed")?, Some(&path))?;
     ensure!(code == Some(3), "{code:?} {said}");
     fs::write(&path, &old)?;
     let (_, said) = judged(&export(&practice, "before")?, &path)?;
