@@ -289,6 +289,7 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "silent": published.registry.silent,
         "self_check": published.registry.checked,
         "off_site": app.off_site.standing(),
+        "delegation": crate::delegation::standing(&app.trust.now().0, &published.registry.machines, app.ledger.clock().now()),
         "disk": app.disk.forecast(app.ledger.clock().now()),
         "at_rest": app.at_rest,
         "store": {"in": if app.practice.config.store.is_some() { "database" } else { "files" }, "leads": app.ledger.leads()},

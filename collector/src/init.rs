@@ -385,6 +385,7 @@ impl Keys {
             bundle: self.bundle.verifier().clone(),
             recovery: self.recovery.clone(),
             reviewers: Vec::new(),
+            custodians: Vec::new(),
             machines_max: MACHINES_MAX,
             enrolment_until: now.plus_seconds(ENROLMENT_SECONDS).to_rfc3339(0),
             committee: Vec::new(),

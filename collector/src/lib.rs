@@ -18,6 +18,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod coverage;
+pub mod delegation;
 pub mod delivery;
 pub mod departure;
 pub mod desk;

@@ -42,6 +42,8 @@ pub enum Kind {
     DiskRunsOut,
     /// A machine runs a program that nobody announced.
     Program,
+    /// The permission to enrol machines ends soon.
+    DelegationEnds,
     /// Nothing came of a mail service's log for a day.
     ServiceSilent,
 }
@@ -71,6 +73,7 @@ impl Kind {
             | Self::MailForward
             | Self::DiskRunsOut
             | Self::Program
+            | Self::DelegationEnds
             | Self::ServiceSilent => InQuietHours::Waits,
         }
     }
@@ -117,6 +120,10 @@ impl Kind {
                 "A computer runs a program of the agent that nobody announced",
                 "Computers run programs of the agent that nobody announced",
             ),
+            Self::DelegationEnds => (
+                "The practice key’s permission to enrol computers ends soon",
+                "The practice key’s permission to enrol computers ends soon",
+            ),
             Self::ServiceSilent => (
                 "No record came from the mail service for a day",
                 "No records came from the mail service for days",
@@ -147,6 +154,9 @@ impl Kind {
                 "how long it lasts (ntk-collector status); a larger disk, or room on this one"
             }
             Self::Program => "Machines (ntk-collector enroll list); ask who installed it",
+            Self::DelegationEnds => {
+                "until when, and for how many (ntk-collector status); then take the practice key from its safe (ntk-collector trust sign)"
+            }
             Self::ServiceSilent => {
                 "whether its audit log is still switched on and the application still let in (ntk-collector poll m365)"
             }
@@ -245,6 +255,7 @@ mod tests {
             Kind::NewAdministrator,
             Kind::MailForward,
             Kind::DiskRunsOut,
+            Kind::DelegationEnds,
         ];
         let at: Timestamp = "2026-11-28T04:40:00Z".parse().unwrap();
         let sign = |kind, key: &str| Sign { kind, key: key.into(), at, leaf: 1 };
@@ -265,6 +276,6 @@ mod tests {
             assert!(!said.to_lowercase().contains(word), "RP-3: `{word}` in {said}");
         }
         let mixed = Notice { signs: all.map(|kind| sign(kind, "a")).to_vec() };
-        assert_eq!(mixed.title(), "Need-to-Know: 11 things to look at now");
+        assert_eq!(mixed.title(), "Need-to-Know: 12 things to look at now");
     }
 }

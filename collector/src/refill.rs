@@ -184,6 +184,7 @@ pub fn refill(
     let now = clock.now();
     let trust = TrustFile {
         reviewers: before.reviewers.clone(),
+        custodians: before.custodians.clone(),
         machines_max: before.machines_max,
         ..keys.trust(&before.practice, now)
     };

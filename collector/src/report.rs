@@ -109,6 +109,9 @@ pub struct Footer {
     /// What a time-stamping authority has seen, in one sentence.
     #[serde(default)]
     pub time_stamps: String,
+    /// Who outside the practice holds copies of its keys, and what that lets them do.
+    #[serde(default)]
+    pub custodians: String,
     /// Where the collector lives, and who can therefore read it, stop it or delete it.
     #[serde(default)]
     pub place: String,

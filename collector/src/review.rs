@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ntk_evidence::name::Author;
 use ntk_evidence::time::Moment;
-use ntk_evidence::trust::TrustFile;
+use ntk_evidence::trust::{TrustFile, custodian};
 use ntk_evidence::words;
 
 use crate::at_rest;
@@ -178,6 +178,7 @@ pub fn review(
             provable_until: provable(published.registry.witnessed.until(trust), &zone),
             outside: outside(practice, published, &zone),
             time_stamps: time_stamps_in_words(&published.registry.stamps, practice, made_at, &zone),
+            custodians: custodian::in_words(&trust.custodians),
             place: crate::place::Place::said(practice.config.raw.place).to_owned(),
             administers: practice.config.raw.administers.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

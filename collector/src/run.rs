@@ -293,6 +293,7 @@ async fn lead(app: App, ear: Ear, stop: CancellationToken) {
         crate::delivery::task::run(app.clone(), stop.clone()),
         crate::disk::run(app.clone(), stop.clone()),
         crate::program::run(app.clone(), stop.clone()),
+        crate::delegation::run(app.clone(), stop.clone()),
         crate::poll::run(app.clone(), stop.clone()),
         silence::task::run(app.clone(), ear, stop.clone()),
     );

@@ -189,17 +189,29 @@ def cosigned(note, key):
     return found
 
 
+HELD = {"recovery-key": "a copy of the recovery key", "both-keys": "copies of the practice key and the recovery key",
+        "witness": "no key, and remembers the log as a witness"}
+TRUST_WORDS = ("practice", "made", "practice-key", "log", "collector", "bundle", "recovery", "machines-max",
+               "enrolment-until", "reviewer", "quorum")
+
+
 def read_trust(note):
     """The trust file: a dictionary of its lines, checked under the practice key that it names."""
     text, _ = read_note(note)
     head, *lines = text.split("\n")[:-1]
-    trust = {"committee": [], "outside": [], "slug": head[: -len("/trust")]}
+    trust = {"committee": [], "outside": [], "custodian": [], "slug": head[: -len("/trust")]}
     for line in lines:
         word, value = line.split(" ", 1)
         if word in ("committee", "outside"):
             trust[word].append(Key(value))
-        else:
+        elif word == "custodian":
+            if value.split(" ")[0] not in HELD or not value.partition(" ")[2].strip():
+                raise Wrong(NOT_VERIFIABLE, "the trust file names a custodian without saying what they hold")
+            trust[word].append(value)
+        elif word in TRUST_WORDS:
             trust[word] = value
+        else:
+            raise Wrong(NOT_VERIFIABLE, "the trust file has an unknown line")
     for word in ("practice-key", "log", "collector", "bundle"):
         trust[word] = Key(trust[word])
     if not trust["slug"].endswith("." + hashlib.sha256(trust["practice-key"].raw).hexdigest()[:8]):
@@ -295,7 +307,9 @@ class Bundle:
         own = read_trust(self.need("data/proofs/trust.txt"))
         self.trust = read_trust(self.given) if self.given is not None else own
         self.own = own
-        return "it is signed by the practice key that it names"
+        named = [f"{name} holds {HELD[held]}" for held, _, name in
+                 (line.partition(" ") for line in self.trust["custodian"])]
+        return "it is signed by the practice key that it names; custodians outside: " + ("; ".join(named) or "none")
 
     def practice_key(self):
         if self.given is None:

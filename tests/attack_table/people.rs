@@ -56,6 +56,29 @@ pub(super) const PEOPLE: &[Attack] = &[
         ),
     },
     Attack {
+        id: "enrol-beyond",
+        what: "enrol more machines than the practice key permits, or after its date, as the collector's administrator",
+        ends: Prevented {
+            how: "the collector refuses; a bundle of a collector that was changed and does it anyway is not verifiable",
+            test: "witness::more_machines_than_the_practice_key_permits_and_one_after_its_date_are_not_enrolled",
+        },
+    },
+    Attack {
+        id: "trust-put-back",
+        what: "put an older trust file back in force through the collector, with a witness less or more machines, or another one of the same second",
+        ends: Prevented {
+            how: "the collector and each agent take only one that was signed later than the one they hold",
+            test: "witness::trust::tests::an_older_trust_file_one_of_the_same_second_and_one_of_another_key_are_refused",
+        },
+    },
+    Attack {
+        id: "custodian-invented",
+        what: "name a custodian outside who holds nothing, or leave one out, to look better before whoever reads",
+        ends: Unseen(
+            "the practice key says who holds what, and only its holder can change it; that the custodian really holds it is known by asking them: reviews and `ntk-verify` print the name for that",
+        ),
+    },
+    Attack {
         id: "own-finding",
         what: "decide a finding about oneself as the manager, or have a colleague do it",
         ends: Prevented {

@@ -203,6 +203,64 @@ fn a_trust_file_is_signed_by_the_practice_key_and_nobody_else() -> Result<()> {
 }
 
 #[test]
+fn a_custodian_that_the_practice_key_names_stands_in_review_and_bundle_with_what_they_hold() -> Result<()> {
+    let practice = Practice::start()?;
+    let trust = practice.dir().join("trust.txt");
+    let old = fs::read(&trust)?;
+    let (code, said) =
+        practice.try_collector(&["trust", "sign", "--key", &keys(&practice), "--custodian", "Ann"])?;
+    ensure!(code == Some(64) && said.contains("recovery-key NAME"), "{code:?} {said}");
+    let said = sign(&practice, &["--custodian", "recovery-key Smith & Jones, CPA"])?;
+    ensure!(said.contains("Smith & Jones, CPA holds a copy of the recovery key"), "{said}");
+    ensure!(fs::read_to_string(&trust)?.contains("\ncustodian recovery-key Smith & Jones, CPA\n"), "signed");
+    // A later signature about something else keeps them.
+    sign(&practice, &["--reviewer", "mary"])?;
+    let out = practice.folder().join("review");
+    practice.collector(&["report", "--out", &out.to_string_lossy()])?;
+    let review: serde_json::Value = serde_json::from_slice(&fs::read(out.join("report.json"))?)?;
+    let page = fs::read_to_string(out.join("report.html"))?;
+    ensure!(page.contains("holds a copy of the recovery key"), "the page");
+    let foot = review["footer"]["custodians"].as_str().context("the foot")?;
+    ensure!(foot.contains("Smith & Jones, CPA holds a copy") && foot.contains("can sign nothing"), "{foot}");
+    let (code, said) = judged(&export(&practice, "named")?, &trust)?;
+    ensure!(
+        code == Some(0) && said.contains("Smith & Jones, CPA holds a copy of the recovery key"),
+        "{said}"
+    );
+
+    // The file from before, and one of which a line was changed.
+    let path = practice.folder().join("other.txt");
+    fs::write(&path, fs::read_to_string(&trust)?.replace("Smith & Jones", "Smith & Janes"))?;
+    let (code, said) = verify(&export(&practice, "changed")?, Some(&path))?;
+    ensure!(code == Some(3), "{code:?} {said}");
+    fs::write(&path, &old)?;
+    let (_, said) = judged(&export(&practice, "before")?, &path)?;
+    ensure!(said.contains("No custodian outside the practice is named"), "{said}");
+    let said = sign(&practice, &["--no-custodian"])?;
+    ensure!(said.contains("No custodian outside the practice is named"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn more_machines_than_the_practice_key_permits_and_one_after_its_date_are_not_enrolled() -> Result<()> {
+    let practice = Practice::start()?;
+    sign(&practice, &["--machines-max", "1"])?;
+    practice.enroll("ws-01")?;
+    let refused = practice.enroll("ws-02").err().context("one too many")?;
+    ensure!(format!("{refused:#}").contains("as many machines as the practice key permits"), "{refused:#}");
+    let said = practice.collector(&["status"])?;
+    ensure!(said.contains("1 of the 1 machines that the practice key permits"), "{said}");
+    sign(&practice, &["--machines-max", "100", "--until", "2026-01-01T00:00:00Z"])?;
+    let refused = practice.enroll("ws-02").err().context("after the date")?;
+    ensure!(format!("{refused:#}").contains("permission to enrol has ended"), "{refused:#}");
+    sign(&practice, &["--until", "2036-01-01T00:00:00Z"])?;
+    practice.enroll("ws-02")?;
+    let said = practice.collector(&["status"])?;
+    ensure!(!said.contains("permission to enrol"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn a_collector_that_shows_another_history_is_refused_and_both_notes_are_kept_by_both_sides() -> Result<()> {
     let (mut practice, mut machines) = committee()?;
     practice.collector(&["witness", "round"])?;

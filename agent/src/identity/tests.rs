@@ -33,6 +33,7 @@ pub(crate) fn trust_file() -> TrustFile {
         bundle: key("bundle", 9),
         recovery: format!("age1{}", "q".repeat(58)),
         reviewers: Vec::new(),
+        custodians: Vec::new(),
         machines_max: 9,
         enrolment_until: "2036-11-22T15:00:00Z".to_owned(),
         committee: Vec::new(),

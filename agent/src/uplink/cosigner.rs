@@ -65,7 +65,7 @@ impl Cosigner {
         };
         let is_ours = shown.practice_key == self.trust.practice_key && shown.log == self.trust.log;
         let times = Moment::parse(&shown.made).zip(Moment::parse(&self.trust.made));
-        if shown == self.trust || !is_ours || times.is_none_or(|(shown, held)| shown < held) {
+        if shown == self.trust || !is_ours || times.is_none_or(|(shown, held)| shown <= held) {
             if !is_ours {
                 warn!("the collector shows a trust file of another practice key or log; the one held stays");
             }
@@ -142,6 +142,11 @@ mod tests {
         assert!(cosigner.hear_of(signed.as_bytes(), now).is_none());
         assert!(cosigner.hear_of(trust_file().sign(&practice()).unwrap().as_bytes(), now).is_none());
         assert!(cosigner.hear_of(&signed.as_bytes()[..100], now).is_none());
+        // Two of one second that differ: the one that came first stays.
+        let mut twin = newer.clone();
+        twin.committee.clear();
+        twin.committee_quorum = 0;
+        assert!(cosigner.hear_of(twin.sign(&practice()).unwrap().as_bytes(), now).is_none());
         assert!(cosigner.cosign(&seen(), now).is_some());
     }
 }

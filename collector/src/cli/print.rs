@@ -79,6 +79,9 @@ pub(super) fn status(body: &Value) {
     if let Some(disk) = body.get("disk").filter(|disk| !disk.is_null()) {
         println!("{}", crate::disk::sentence_of(disk));
     }
+    if let Some(said) = body.pointer("/delegation/sentence").and_then(Value::as_str) {
+        println!("ATTENTION: {said}");
+    }
     println!("{}", off_site(body.pointer("/off_site").unwrap_or(&Value::Null)));
     println!("{}", time_stamps(body.pointer("/time_stamps").unwrap_or(&Value::Null)));
     let refusals: Vec<String> = body

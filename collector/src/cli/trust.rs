@@ -7,12 +7,17 @@ use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use ntk_evidence::note::{KeyType, NoteSigner, VerifierKey};
 use ntk_evidence::trust::TrustFile;
+use ntk_evidence::trust::custodian::{self, Custodian};
 use serde_json::{Value, json};
 
 use super::answer::{Usage, json, text};
 use crate::admin::client::Client;
 use crate::home::{read_text, write_file};
 use crate::keys_file::{Secret, secret};
+
+const ONE_SECOND: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
+/// By how much a trust file may be dated ahead, so that several can be signed in a row.
+const SIGNED_AHEAD_SECONDS_MAX: i64 = 60;
 
 /// `trust`.
 #[derive(Debug, Subcommand)]
@@ -44,6 +49,13 @@ pub struct SignArgs {
     /// Ids of those who review, instead of those so far; several times
     #[arg(long = "reviewer", value_name = "ID")]
     reviewers: Vec<String>,
+    /// Who outside the practice holds what, instead of those so far: `recovery-key NAME`, `both-keys NAME` or
+    /// `witness NAME`; several times
+    #[arg(long = "custodian", value_name = "HELD NAME", conflicts_with = "no_custodian")]
+    custodians: Vec<String>,
+    /// Name no custodian any more
+    #[arg(long)]
+    no_custodian: bool,
     /// How many machines may be enrolled
     #[arg(long, value_name = "N")]
     machines_max: Option<u32>,
@@ -94,7 +106,7 @@ pub(super) async fn trust(client: &Client, what: TrustCommand) -> anyhow::Result
 async fn sign(client: &Client, held: &Value, before: TrustFile, args: SignArgs) -> anyhow::Result<u8> {
     let practice = practice_key(&args.key, &before)?;
     let mut next = before.clone();
-    next.made = jiff::Timestamp::now().round(jiff::Unit::Second)?.to_string();
+    next.made = made_after(&before.made, jiff::Timestamp::now())?;
     if let Some(names) = &args.committee {
         next.committee = names.iter().map(|name| member(held, name)).collect::<anyhow::Result<_>>()?;
         next.committee_quorum = majority(next.committee.len());
@@ -113,6 +125,12 @@ async fn sign(client: &Client, held: &Value, before: TrustFile, args: SignArgs) 
     if !args.reviewers.is_empty() {
         next.reviewers.clone_from(&args.reviewers);
     }
+    if args.no_custodian || !args.custodians.is_empty() {
+        let parse = |text: &String| {
+            Custodian::parse(text).map_err(|error| Usage(format!("`--custodian \"{text}\"`: {error}")))
+        };
+        next.custodians = args.custodians.iter().map(parse).collect::<Result<_, _>>()?;
+    }
     next.committee_quorum = args.quorum_committee.unwrap_or(next.committee_quorum);
     next.outside_quorum = args.quorum_outside.unwrap_or(next.outside_quorum);
     next.machines_max = args.machines_max.unwrap_or(next.machines_max);
@@ -130,6 +148,16 @@ async fn sign(client: &Client, held: &Value, before: TrustFile, args: SignArgs) 
         "Give the new trust.txt to whoever checks bundles, and keep the practice key away from this machine."
     );
     Ok(0)
+}
+
+/// When a trust file is signed: of two with the same second nobody could say which is the newer one.
+fn made_after(held: &str, now: jiff::Timestamp) -> anyhow::Result<String> {
+    let now = now.round(jiff::Unit::Second)?;
+    let next = held.parse::<jiff::Timestamp>().ok().and_then(|held| held.checked_add(ONE_SECOND).ok());
+    // Only a moment's lead is made up for: a file from a clock that was wrong is refused as that.
+    let near =
+        next.filter(|next| *next > now && next.duration_since(now).as_secs() <= SIGNED_AHEAD_SECONDS_MAX);
+    Ok(near.unwrap_or(now).to_string())
 }
 
 /// The practice key out of a file, if it is this practice's.
@@ -178,7 +206,7 @@ fn in_words(trust: &TrustFile) -> String {
     let reviewers =
         if trust.reviewers.is_empty() { "nobody by name".to_owned() } else { trust.reviewers.join(", ") };
     format!(
-        "  practice          {} ({})\n  practice key      {}\n  signed            {}\n  machines          at most {}, enrolled until {}\n  committee         {} ({} needed)\n  witnesses outside {} ({} needed)\n  reviewers         {}\n",
+        "  practice          {} ({})\n  practice key      {}\n  signed            {}\n  machines          at most {}, enrolled until {}\n  committee         {} ({} needed)\n  witnesses outside {} ({} needed)\n  reviewers         {}\n  custodians        {}\n",
         trust.practice,
         trust.slug,
         trust.practice_words(),
@@ -190,6 +218,7 @@ fn in_words(trust: &TrustFile) -> String {
         names(&trust.outside),
         trust.outside_quorum,
         reviewers,
+        custodian::in_words(&trust.custodians),
     )
 }
 

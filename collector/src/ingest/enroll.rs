@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::Refusals;
 use crate::authority::Authority;
+use crate::delegation;
 use crate::ledger::registry::{MACHINES_EVER_MAX, Offer};
 use crate::ledger::{LedgerError, LedgerHandle};
 use crate::witness::trust::CurrentTrust;
@@ -183,19 +184,12 @@ impl Enrolling {
         if Moment::parse(&offer.expires).is_none_or(|expires| expires < now) {
             return Err(refuse("this token has expired; make a new one with `ntk-collector enroll new`"));
         }
-        let until = Moment::parse(&self.trust.now().0.enrolment_until);
-        if until.is_none_or(|until| until < now) {
-            return Err(refuse("the practice key's permission to enrol has ended; sign a new trust file"));
-        }
         // One that takes another's place does not add to their number.
         let stays = |author: &String| offer.replaces.as_ref() != Some(author);
         let enrolled =
             registry.machines.iter().filter(|(author, machine)| machine.revoked.is_none() && stays(author));
-        let enrolled = enrolled.count();
-        if u32::try_from(enrolled).unwrap_or(u32::MAX) >= self.trust.now().0.machines_max {
-            return Err(refuse(
-                "as many machines as the practice key permits are enrolled; sign a new trust file",
-            ));
+        if let Some(why) = delegation::refuses(&self.trust.now().0, enrolled.count(), now) {
+            return Err(refuse(why));
         }
         if registry.machines.len() >= MACHINES_EVER_MAX {
             return Err(refuse(

@@ -128,6 +128,9 @@ pub struct Registry {
     /// Programs that were announced, as far as acts say.
     #[serde(default, skip_serializing_if = "Programs::is_empty")]
     pub programs: Programs,
+    /// What was said of the permission to enrol machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<crate::delegation::Recorded>,
     /// Links, notices, signatures, assessments.
     #[serde(default, skip_serializing_if = "Shared::is_empty")]
     pub people: Shared,
@@ -241,6 +244,10 @@ impl Registry {
             }
             act::kind::OFF_SITE => {
                 self.off_site.get_or_insert_default().apply(&event.time, &body);
+                None
+            }
+            act::kind::DELEGATION => {
+                self.delegation.get_or_insert_default().apply(body.clone());
                 None
             }
             act::kind::DISK => {

@@ -97,6 +97,7 @@ impl Signs {
             act::kind::PROGRAM if body.get("step").and_then(Value::as_str) == Some("not_announced") => {
                 vec![place.own(Kind::Program)]
             }
+            act::kind::DELEGATION => vec![place.own(Kind::DelegationEnds)],
             act::kind::SILENCE => {
                 let Ok(silence) = serde_json::from_value::<Silence>(body.clone()) else { return Vec::new() };
                 self.silence(place, silence, silent_machines).into_iter().collect()
@@ -277,6 +278,7 @@ mod tests {
             (acted(act::kind::DISK, json!({"step": "seen"})), vec![]),
             (acted(act::kind::PROGRAM, json!({"step": "not_announced"})), vec![Kind::Program]),
             (acted(act::kind::PROGRAM, json!({"step": "announced"})), vec![]),
+            (acted(act::kind::DELEGATION, json!({"ends_soon": true})), vec![Kind::DelegationEnds]),
             (acted(act::kind::ROSTER, json!({"text": ""})), vec![]),
         ];
         let mut signs = Signs::default();

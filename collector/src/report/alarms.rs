@@ -48,6 +48,7 @@ pub fn alarm(event: &Event) -> Option<String> {
             "A new certificate in the name of {name} was asked for and not given: {}. Ask who had access to that machine.",
             text("reason")
         ),
+        (act::kind::DELEGATION, ..) => text("sentence").to_owned(),
         (act::kind::REFUSAL, _, "epoch" | "bad_signature") => format!(
             "Entries in the name of {name} were refused: the key that signed them was not the machine’s, or no longer. Ask who had access to that machine."
         ),
@@ -87,6 +88,11 @@ mod tests {
                 "act_disk",
                 json!({"step": "runs_out", "within_days": 7, "days": 6, "free_bytes": 6_500_000_000_u64, "per_day_bytes": 1_000_000_000}),
                 "has 6.5 GB free and fills by 1.0 GB a day: at that growth it lasts 6 days. On a full disk",
+            ),
+            (
+                "act_delegation",
+                json!({"sentence": "9 of the 10 machines that the practice key permits were enrolled."}),
+                "9 of the 10",
             ),
             ("act_disagreement", json!({"author": "agent/ws-02"}), "remembers another history"),
             (

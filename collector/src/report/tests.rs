@@ -54,6 +54,7 @@ fn footer(policy: &Policy, roster: &Roster) -> Footer {
         self_check_passed: Some(true),
         self_check: "18,204 entries and 211 signatures were checked on Monday 23 November, 05:40.".to_owned(),
         at_rest: "The ledger is encrypted at rest; its key comes from a systemd credential.".to_owned(),
+        custodians: "Smith & Jones holds a copy of the recovery key.".to_owned(),
         time_stamps: "CN=TSA stamped the log at size 40 at 2026-11-23T10:58:00Z by its own clock.".to_owned(),
         provable_until: "Witnessed inside until Monday 05:58, outside until Sunday 18:00: nothing before that can be changed without being noticed.".to_owned(),
         outside: "A copy outside this machine, encrypted to the recovery key, reaches 18,000 entries of the log.".to_owned(),

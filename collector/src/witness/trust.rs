@@ -24,6 +24,11 @@ pub enum TakeError {
     /// Older than the one in force.
     #[error("it was signed before the one in force ({0}); nothing was changed")]
     Older(String),
+    /// Of two of one second nobody can say which is the newer one.
+    #[error(
+        "it was signed in the same second as the one in force ({0}) and says something else; sign it once more"
+    )]
+    SameSecond(String),
     /// Too many.
     #[error("a committee has at most {COMMITTEE_MAX} machines; name the ones that are always on")]
     Committee,
@@ -46,7 +51,7 @@ impl CurrentTrust {
     /// Checks that a text may take the place of the one in force.
     pub fn check(&self, text: &str) -> Result<TrustFile, TakeError> {
         let next = TrustFile::parse(text.as_bytes())?;
-        let (held, _) = self.now();
+        let (held, held_text) = self.now();
         let keys = |trust: &TrustFile| {
             (trust.practice_key.clone(), trust.log.clone(), trust.collector.clone(), trust.bundle.clone())
         };
@@ -55,6 +60,9 @@ impl CurrentTrust {
         }
         if Moment::parse(&next.made) < Moment::parse(&held.made) {
             return Err(TakeError::Older(held.made.clone()));
+        }
+        if Moment::parse(&next.made) == Moment::parse(&held.made) && *text != *held_text {
+            return Err(TakeError::SameSecond(held.made.clone()));
         }
         if next.committee.len() > COMMITTEE_MAX {
             return Err(TakeError::Committee);
@@ -70,5 +78,40 @@ impl CurrentTrust {
     /// Puts a checked one in force; it is durable already.
     pub fn replace(&self, trust: TrustFile, text: &str) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(trust), Arc::from(text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delegation::tests::example;
+    use ntk_evidence::note::{KeyType, NoteSigner};
+
+    #[test]
+    fn an_older_trust_file_one_of_the_same_second_and_one_of_another_key_are_refused() {
+        let (trust, practice) = example();
+        let held = trust.sign(&practice).unwrap();
+        let current = CurrentTrust::new(trust.clone(), &held);
+        assert_eq!(current.check(&held), Ok(trust.clone()), "the same again changes nothing");
+
+        let dated = |made: &str| TrustFile { made: made.into(), machines_max: 99, ..trust.clone() };
+        let check = |trust: &TrustFile| current.check(&trust.sign(&practice).unwrap());
+        assert!(matches!(check(&dated("2025-12-31T23:59:59Z")), Err(TakeError::Older(_))));
+        assert!(matches!(check(&dated("2026-01-01T00:00:00Z")), Err(TakeError::SameSecond(_))));
+        assert!(matches!(check(&dated("2026-01-01T01:00:00+01:00")), Err(TakeError::SameSecond(_))));
+        assert!(matches!(check(&dated("some day")), Err(TakeError::Older(_))), "no date is no newer one");
+        let newer = dated("2026-01-01T00:00:01Z");
+        assert_eq!(check(&newer), Ok(newer.clone()));
+
+        // In force, the one before it is an older one that is put back.
+        current.replace(newer.clone(), &newer.sign(&practice).unwrap());
+        assert!(matches!(current.check(&held), Err(TakeError::Older(_))));
+
+        let stranger = NoteSigner::new(&trust.slug.practice_name(), KeyType::Ed25519, &[66; 32]).unwrap();
+        assert!(matches!(current.check(&newer.sign(&stranger).unwrap()), Err(TakeError::Form(_))));
+        let mut other = TrustFile { made: "2026-02-01T00:00:00Z".into(), ..trust };
+        other.log =
+            NoteSigner::new(&other.slug.log_origin(), KeyType::Ed25519, &[9; 32]).unwrap().verifier().clone();
+        assert_eq!(check(&other), Err(TakeError::Other));
     }
 }

@@ -113,6 +113,8 @@ pub mod kind {
     pub const DELIVERY: &str = "act_delivery";
     /// How long the collector's disk lasts: that it is full soon, or once a week.
     pub const DISK: &str = "act_disk";
+    /// The practice key's permission to enrol machines ends soon, or nearly as many as it permits are enrolled.
+    pub const DELEGATION: &str = "act_delegation";
 }
 
 /// Whether a kind is an act's.

@@ -3,8 +3,11 @@
 //! A signed note by `<slug>/practice`. Its text is `<slug>/trust` and one `<word> <value>` a line, in the
 //! order of [`TrustFile::text`]. The practice key itself is taken away at `init`; whoever checks compares its
 //! twelve words with a printed report. A line with an unknown word is refused: a trust file that is only half
-//! understood is not trusted.
+//! understood is not trusted. So a program from before `custodian` refuses a file that has such a line, and says which.
 
+pub mod custodian;
+
+use self::custodian::{CUSTODIANS_MAX, Custodian};
 use crate::name::{NameError, Slug};
 use crate::note::{KeyType, NoteError, NoteSigner, SignedNote, VerifierKey};
 use crate::words;
@@ -30,6 +33,8 @@ pub struct TrustFile {
     pub recovery: String,
     /// Ids of the people whom the practice key names as reviewers.
     pub reviewers: Vec<String>,
+    /// Who outside the practice holds copies of keys or remembers the log, at most [`CUSTODIANS_MAX`].
+    pub custodians: Vec<Custodian>,
     /// How many machines the collector may enrol without the practice key.
     pub machines_max: u32,
     /// Until when it may, RFC 3339.
@@ -85,6 +90,9 @@ impl TrustFile {
         for reviewer in &self.reviewers {
             text.push_str(&format!("reviewer {reviewer}\n"));
         }
+        for custodian in &self.custodians {
+            text.push_str(&format!("custodian {custodian}\n"));
+        }
         for key in &self.committee {
             text.push_str(&format!("committee {key}\n"));
         }
@@ -129,6 +137,18 @@ impl TrustFile {
         while lines.peek().is_some_and(|line| line.starts_with("reviewer ")) {
             reviewers.push(lines.value("reviewer")?.to_owned());
         }
+        let mut custodians: Vec<Custodian> = Vec::new();
+        while lines.peek().is_some_and(|line| line.starts_with("custodian ")) {
+            let custodian = Custodian::parse(lines.value("custodian")?);
+            let custodian = custodian.map_err(|error| lines.wrong(&error.to_string()))?;
+            if custodians.iter().any(|named| named.name() == custodian.name()) {
+                return Err(lines.wrong("this custodian is named already"));
+            }
+            if custodians.len() >= CUSTODIANS_MAX {
+                return Err(lines.wrong(&format!("at most {CUSTODIANS_MAX} custodians are named")));
+            }
+            custodians.push(custodian);
+        }
         let mut seen: Vec<[u8; 32]> = Vec::new();
         let mut witnesses = |word| {
             let mut keys = Vec::new();
@@ -170,6 +190,7 @@ impl TrustFile {
             bundle,
             recovery,
             reviewers,
+            custodians,
             machines_max,
             enrolment_until,
             committee,
@@ -277,6 +298,7 @@ mod tests {
             bundle: key(&slug.bundle_name(), 3, KeyType::Ed25519),
             recovery: format!("age1{}", "q".repeat(58)),
             reviewers: vec!["mary".into()],
+            custodians: vec![Custodian::parse("recovery-key Smith & Jones, CPA").unwrap()],
             machines_max: 50,
             enrolment_until: "2027-11-22T15:00:00Z".into(),
             committee: vec![key(&slug.witness_name("ws-01"), 4, KeyType::CosignatureV1)],
@@ -309,6 +331,18 @@ mod tests {
         let mut plain = trust;
         plain.committee = vec![plain.log.clone()];
         assert!(TrustFile::parse(plain.sign(&practice).unwrap().as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_custodian_named_twice_and_more_than_eight_are_refused() {
+        let (mut trust, practice) = example();
+        trust.custodians.push(Custodian::parse("witness Smith & Jones, CPA").unwrap());
+        assert!(TrustFile::parse(trust.sign(&practice).unwrap().as_bytes()).is_err());
+        let named = |n: usize| (0..n).map(|n| Custodian::parse(&format!("witness W{n}")).unwrap()).collect();
+        trust.custodians = named(8);
+        assert!(TrustFile::parse(trust.sign(&practice).unwrap().as_bytes()).is_ok());
+        trust.custodians = named(9);
+        assert!(TrustFile::parse(trust.sign(&practice).unwrap().as_bytes()).is_err());
     }
 
     #[test]

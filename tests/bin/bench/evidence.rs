@@ -83,6 +83,7 @@ fn made() -> Result<Ledger> {
         bundle: bundle_key.verifier().clone(),
         recovery: format!("age1{}", "q".repeat(58)),
         reviewers: Vec::new(),
+        custodians: Vec::new(),
         machines_max: 1,
         enrolment_until: "2027-11-20T20:00:00Z".into(),
         committee: Vec::new(),

@@ -484,6 +484,7 @@ impl Sheet<'_, '_> {
             &footer.provable_until,
             &footer.outside,
             &footer.time_stamps,
+            &footer.custodians,
             passed,
             &footer.self_check,
             &footer.at_rest,

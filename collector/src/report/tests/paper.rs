@@ -148,6 +148,7 @@ fn numbers_and_sentences_agree_in_pdf_page_and_data() {
             report.changes.iter().chain(&report.gaps).chain(&report.rights).map(|line| line.sentence.clone()),
         );
         told.push(report.footer.provable_until.clone());
+        told.push(report.footer.custodians.clone());
         for sentence in told {
             let sentence = squeezed(&sentence);
             assert!(paper.contains(&sentence), "{name}: `{sentence}` is not on paper");

@@ -7,7 +7,7 @@ use crate::checkpoint::Checkpoint;
 use crate::checks::bag::Info;
 use crate::checks::{Check, Faults, Status, quoted, weekly};
 use crate::note::{NoteError, SignedNote};
-use crate::trust::{TrustError, TrustFile};
+use crate::trust::{TrustError, TrustFile, custodian};
 
 /// The keys under which a bundle is judged: those of the given trust file, else the bundle's own.
 pub(super) struct Anchor {
@@ -48,10 +48,15 @@ impl Anchor {
         } else {
             "the bundle's own trust file"
         };
-        checks.push(
-            faults
-                .into_check("trust-file", || format!("{whose} is signed by the practice key that it names")),
-        );
+        let custodians = given
+            .as_ref()
+            .and_then(|given| given.as_ref().ok())
+            .or(own.as_ref())
+            .map(|trust| &trust.custodians);
+        let custodians = custodians.map(|named| custodian::in_words(named)).unwrap_or_default();
+        checks.push(faults.into_check("trust-file", || {
+            format!("{whose} is signed by the practice key that it names. {custodians}")
+        }));
 
         let mut faults = Faults::default();
         let trust = match given {
