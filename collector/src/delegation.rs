@@ -26,6 +26,9 @@ const ENDS_SOON: i64 = 30 * DAY;
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(3600);
 
+const ENDED: &str = "the practice key's permission to enrol has ended; sign a new trust file";
+const FULL: &str = "as many machines as the practice key permits were enrolled, revoked ones among them; sign a new trust file";
+
 /// How a permission stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Standing {
@@ -63,20 +66,23 @@ impl Recorded {
 
 /// Why another machine may not be enrolled, where the practice key does not permit it.
 pub fn refuses(trust: &TrustFile, enrolled: usize, now: Moment) -> Option<&'static str> {
-    if Moment::parse(&trust.enrolment_until).is_none_or(|until| until < now) {
-        return Some("the practice key's permission to enrol has ended; sign a new trust file");
-    }
-    (u32::try_from(enrolled).unwrap_or(u32::MAX) >= trust.machines_max)
-        .then_some("as many machines as the practice key permits are enrolled; sign a new trust file")
+    let is_full = u32::try_from(enrolled).unwrap_or(u32::MAX) >= trust.machines_max;
+    ended(trust, now).or_else(|| is_full.then_some(FULL))
+}
+
+/// Why nobody may be enrolled any more, where the time is over.
+pub fn ended(trust: &TrustFile, now: Moment) -> Option<&'static str> {
+    Moment::parse(&trust.enrolment_until).is_none_or(|until| until < now).then_some(ENDED)
 }
 
 /// How the permission stands.
 pub fn standing(trust: &TrustFile, machines: &BTreeMap<String, Machine>, now: Moment) -> Standing {
-    let names: BTreeSet<String> = machines
-        .keys()
-        .filter_map(|author| Author::parse(author).ok()?.machine().map(str::to_owned))
-        .collect();
-    of(trust, u32::try_from(names.len()).unwrap_or(u32::MAX), now)
+    of(trust, u32::try_from(names(machines).len()).unwrap_or(u32::MAX), now)
+}
+
+/// The names that a bundle is judged by: revoked machines count, one that took its own earlier place counts once.
+pub fn names(machines: &BTreeMap<String, Machine>) -> BTreeSet<String> {
+    machines.keys().filter_map(|author| Author::parse(author).ok()?.machine().map(str::to_owned)).collect()
 }
 
 fn of(trust: &TrustFile, machines: u32, now: Moment) -> Standing {

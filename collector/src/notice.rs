@@ -276,6 +276,6 @@ mod tests {
             assert!(!said.to_lowercase().contains(word), "RP-3: `{word}` in {said}");
         }
         let mixed = Notice { signs: all.map(|kind| sign(kind, "a")).to_vec() };
-        assert_eq!(mixed.title(), "Need-to-Know: 12 things to look at now");
+        assert_eq!(mixed.title(), "Need-to-Know: 13 things to look at now");
     }
 }

@@ -189,6 +189,8 @@ def cosigned(note, key):
     return found
 
 
+# Characters without a look of their own, or that turn the direction of writing.
+MISLEADS = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u3164\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 HELD = {"recovery-key": "a copy of the recovery key", "both-keys": "copies of the practice key and the recovery key",
         "witness": "no key, and remembers the log as a witness"}
 TRUST_WORDS = ("practice", "made", "practice-key", "log", "collector", "bundle", "recovery", "machines-max",
@@ -205,8 +207,11 @@ def read_trust(note):
         if word in ("committee", "outside"):
             trust[word].append(Key(value))
         elif word == "custodian":
-            if value.split(" ")[0] not in HELD or not value.partition(" ")[2].strip():
-                raise Wrong(NOT_VERIFIABLE, "the trust file names a custodian without saying what they hold")
+            held, _, name = value.partition(" ")
+            if held not in HELD or not 1 <= len(name.encode()) <= 200 or name != name.strip() or MISLEADS.search(name):
+                raise Wrong(NOT_VERIFIABLE, "the trust file names a custodian without saying what they hold, or so that it misleads")
+            if name in (one.partition(" ")[2] for one in trust[word]) or len(trust[word]) >= 8:
+                raise Wrong(NOT_VERIFIABLE, "the trust file names a custodian twice, or more than eight")
             trust[word].append(value)
         elif word in TRUST_WORDS:
             trust[word] = value
@@ -476,7 +481,8 @@ class Bundle:
                     raise Wrong(NOT_VERIFIABLE, f"{name} was enrolled after the delegation had ended")
             self.keys[author, epoch] = key
             self.bounds[author, epoch] = (*begins, 1 << 64, 1 << 64)
-        machines = {re.sub(r"\.[0-9]+$", "", body["author"]) for body, _ in enrolments.values()}
+        machines = {re.sub(r"\.[0-9]+$", "", body["author"]) for body, _ in enrolments.values()
+                    if body["author"].startswith("agent/")}
         if len(machines) > int(self.trust["machines-max"]):
             raise Wrong(NOT_VERIFIABLE, f"{len(machines)} machines are enrolled: more than the trust file allows")
         return f"{len(self.keys)} keys, enrolled or named by the key before ({rolled} roll-overs)"

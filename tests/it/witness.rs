@@ -248,6 +248,10 @@ fn more_machines_than_the_practice_key_permits_and_one_after_its_date_are_not_en
     practice.enroll("ws-01")?;
     let refused = practice.enroll("ws-02").err().context("one too many")?;
     ensure!(format!("{refused:#}").contains("as many machines as the practice key permits"), "{refused:#}");
+    // A bundle is judged by every name that was enrolled: to revoke one makes no room.
+    practice.collector(&["enroll", "revoke", "ws-01"])?;
+    let refused = practice.enroll("ws-02").err().context("in the place of a revoked one")?;
+    ensure!(format!("{refused:#}").contains("revoked ones among them"), "{refused:#}");
     let said = practice.collector(&["status"])?;
     ensure!(said.contains("1 of the 1 machines that the practice key permits"), "{said}");
     sign(&practice, &["--machines-max", "100", "--until", "2026-01-01T00:00:00Z"])?;

@@ -12,6 +12,7 @@ use ntk_evidence::note::{KeyType, NoteSigner};
 use super::Source;
 use super::task::ImportError;
 use crate::app::App;
+use crate::delegation;
 use crate::home::{HomeError, random};
 use crate::ledger::{Continuation, LedgerError};
 
@@ -41,6 +42,10 @@ impl Writer {
                 author.successor().ok_or(ImportError::NoAuthor)?
             }
         };
+        // A verifier asks the practice key's permission of every author, and so it is asked here, before anything is written.
+        if let Some(why) = delegation::ended(&app.trust.now().0, app.ledger.clock().now()) {
+            return Err(ImportError::NotPermitted(why));
+        }
         // A key that is there was made by a first import that did not get as far as its enrolment.
         let signer = match signer(app, &author)? {
             Some(signer) => signer,

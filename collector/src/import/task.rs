@@ -47,6 +47,9 @@ pub enum ImportError {
     /// Its author is not in the ledger.
     #[error("the author of these imports is not enrolled; import again")]
     NoAuthor,
+    /// The practice key permits no new author.
+    #[error("nothing was imported: {0}")]
+    NotPermitted(&'static str),
 }
 
 /// Body of [`act::kind::IMPORT`].

@@ -184,11 +184,12 @@ impl Enrolling {
         if Moment::parse(&offer.expires).is_none_or(|expires| expires < now) {
             return Err(refuse("this token has expired; make a new one with `ntk-collector enroll new`"));
         }
-        // One that takes another's place does not add to their number.
-        let stays = |author: &String| offer.replaces.as_ref() != Some(author);
-        let enrolled =
-            registry.machines.iter().filter(|(author, machine)| machine.revoked.is_none() && stays(author));
-        if let Some(why) = delegation::refuses(&self.trust.now().0, enrolled.count(), now) {
+        // One that takes its own earlier place does not add to their number.
+        let mut names = delegation::names(&registry.machines);
+        if let Some(own) = offer.author() {
+            names.remove(own.machine().unwrap_or_default());
+        }
+        if let Some(why) = delegation::refuses(&self.trust.now().0, names.len(), now) {
             return Err(refuse(why));
         }
         if registry.machines.len() >= MACHINES_EVER_MAX {

@@ -59,7 +59,7 @@ impl Custodian {
         // A name that turns the direction of writing would read as another one.
         let is_plain = |c: char| {
             !c.is_control()
-                && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+                && !matches!(c, '\u{ad}' | '\u{61c}' | '\u{3164}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
         };
         if name.is_empty()
             || name.len() > NAME_BYTES_MAX
@@ -126,6 +126,7 @@ mod tests {
             "witness Ann ",
             "keys Ann",
             "witness A\u{202e}nn",
+            "witness A\u{61c}nn",
             "witness A\tnn",
             &long,
         ] {
