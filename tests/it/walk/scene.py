@@ -294,6 +294,14 @@ def bundle():
     shutil.chown(f"{HOME}/bundle.zip", "ntk-collector")
 
 
+def package():
+    """What came from the builder: the program and its package, on the collector and on the machine."""
+    for place in (HOME, "/src"):
+        shutil.copy("/src/target/release/ntk-agent", f"{place}/ntk-agent")
+        write(f"{place}/ntk-agent_0.2.0_amd64.deb", "stands for a package: its hash is what is compared")
+    call("chown", "-R", "ntk-collector:ntk-collector", f"{HOME}/ntk-agent", f"{HOME}/ntk-agent_0.2.0_amd64.deb")
+
+
 def last():
     return said[-1]["text"]
 
@@ -315,6 +323,8 @@ BEFORE = {
     "ntk-verify witness --state usb.state --trust": three_machines,
     "ntk-collector trust sign --key /media/safe/keys.txt --committee": witness_key,
     "ntk-collector off-site now": off_site,
+    "ntk-collector update announce": package,
+    "sudo ntk-agent check-package": lambda: shutil.copy(f"{HOME}/0.2.0.txt", "/src/0.2.0.txt"),
     "ntk-collector breach start": finding,
     "ntk-verify bundle.zip --trust trust.txt": bundle,
     "ntk-collector staff-notice publish --by mary --text": lambda: write(
