@@ -2,6 +2,7 @@
 
 mod audited;
 mod booted;
+mod boxed;
 mod installed;
 mod sealed;
 mod service;

@@ -13,7 +13,8 @@ use crate::documents::lines;
 use crate::tidy::{sources, top};
 
 /// The pages, in the order in which a new user comes to them.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
+    "docs/box.md",
     "docs/installing.md",
     "docs/running.md",
     "docs/compliance.md",
@@ -30,6 +31,10 @@ const PAGES: [&str; 10] = [
 const ELSEWHERE: &[(&str, &str)] = &[
     ("cargo build", "by tests/run itself"),
     ("deploy/windows/build", "by tests/run itself"),
+    (
+        "deploy/box/build",
+        "a_box_is_set_up_by_a_browser_survives_a_power_cut_and_its_disk_alone_tells_nothing",
+    ),
     // Serving in the foreground: everything else here asks one that serves.
     ("ntk-collector run", "two_practices_in_one_database_never_share_a_row"),
     ("sudo ntk-collector practices", "a_damaged_practice_is_told_and_tried_again_and_the_others_go_on"),
