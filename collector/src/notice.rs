@@ -256,6 +256,8 @@ mod tests {
             Kind::MailForward,
             Kind::DiskRunsOut,
             Kind::DelegationEnds,
+            Kind::Program,
+            Kind::ServiceSilent,
         ];
         let at: Timestamp = "2026-11-28T04:40:00Z".parse().unwrap();
         let sign = |kind, key: &str| Sign { kind, key: key.into(), at, leaf: 1 };
@@ -276,6 +278,6 @@ mod tests {
             assert!(!said.to_lowercase().contains(word), "RP-3: `{word}` in {said}");
         }
         let mixed = Notice { signs: all.map(|kind| sign(kind, "a")).to_vec() };
-        assert_eq!(mixed.title(), "Need-to-Know: 13 things to look at now");
+        assert_eq!(mixed.title(), "Need-to-Know: 14 things to look at now");
     }
 }
