@@ -107,7 +107,7 @@ struct Step {
     text: String,
 }
 
-/// Every line of the blocks marked `sh`; one that goes on in the next is one.
+/// Every line of the blocks marked `sh`, as one command each.
 fn steps() -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     for page in PAGES {
