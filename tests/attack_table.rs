@@ -15,6 +15,7 @@ mod lines;
 mod linux;
 mod mail;
 mod people;
+mod restore;
 
 /// Every line, in the order in which SECURITY.md holds them.
 pub fn table() -> impl Iterator<Item = &'static Attack> {
@@ -25,6 +26,7 @@ pub fn table() -> impl Iterator<Item = &'static Attack> {
         .chain(people::PEOPLE)
         .chain(console::CONSOLE)
         .chain(database::DATABASE)
+        .chain(restore::RESTORE)
 }
 
 /// One line.

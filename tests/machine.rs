@@ -23,6 +23,11 @@ impl Machine {
         Ok(Self { name: name.to_owned(), dir, agent: None })
     }
 
+    /// A machine that was enrolled before: its agent's folder.
+    pub fn at(name: &str, dir: PathBuf) -> Self {
+        Self { name: name.to_owned(), dir, agent: None }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

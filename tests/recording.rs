@@ -30,15 +30,32 @@ pub fn file_of(prefix: &str, number: u64) -> String {
     format!("{WATCHED}/{prefix}-{number:07}.csv")
 }
 
+/// An hour ago, seconds since 1970: for what the product shows of the last days only.
+pub fn an_hour_ago() -> Result<u64> {
+    Ok(u64::try_from(jiff::Timestamp::now().as_second())?.saturating_sub(3600))
+}
+
 /// Writes a recording in which one account opens this many files, each another one, one every `gap_ms`.
 pub fn write(path: &Path, prefix: &str, login_uid: u32, files: u64, gap_ms: u64) -> Result<()> {
+    write_from(path, BEGINS, prefix, login_uid, files, gap_ms)
+}
+
+/// The same from a second since 1970 on.
+pub fn write_from(
+    path: &Path,
+    begins: u64,
+    prefix: &str,
+    login_uid: u32,
+    files: u64,
+    gap_ms: u64,
+) -> Result<()> {
     let opens = (0..files).map(|number| Open {
         login_uid,
         session: 7,
         program: "/usr/bin/cat".to_owned(),
         file: file_of(prefix, number),
     });
-    write_opens(path, BEGINS, opens, gap_ms)
+    write_opens(path, begins, opens, gap_ms)
 }
 
 /// One opened file.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -20,6 +20,8 @@ const SERVER: &str = "/usr/lib/wine/wineserver64";
 pub const DIR: &str = r"C:\ntk";
 /// The collector's folder, as the machine names it.
 pub const COLLECTOR_DIR: &str = r"C:\practice";
+/// How often Wine may begin to make a machine.
+const BEGINNINGS: usize = 3;
 /// Libraries that stand in for what Wine lacks.
 const LIBRARIES: [&str; 2] = ["bcryptprimitives.dll", "wevtapi.dll"];
 
@@ -48,13 +50,7 @@ impl Windows {
     /// Starts one for the first time, with empty logs of these channels.
     pub fn new(channels: &[&str]) -> Result<Self> {
         let folder = PathBuf::from(std::env::var_os("NTK_WINDOWS").context("$NTK_WINDOWS is set")?);
-        let prefix = tempfile::Builder::new().prefix("ntk-wine-").tempdir()?;
-        let this = Self { prefix, agent: folder.join("ntk-agent.exe") };
-        let ended = this.command("wineboot", &["-i"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
-        ensure!(ended.success(), "wineboot ended with {ended}");
-        // Until its own programs have ended: a service manager that still makes the machine starts nothing of ours in time.
-        let waited = Command::new(SERVER).arg("-w").env("WINEPREFIX", this.prefix.path()).status()?;
-        ensure!(waited.success(), "wineserver ended with {waited}");
+        let this = Self::made(&folder.join("ntk-agent.exe"))?;
         for name in LIBRARIES {
             let place = this.drive().join("windows/system32").join(name);
             // Wine's own is a link to a file that is not ours.
@@ -65,6 +61,31 @@ impl Windows {
             fs::create_dir_all(this.channel(channel))?;
         }
         Ok(this)
+    }
+
+    /// A machine that Wine has made, with nothing of ours in it. Wine itself was seen to end at once with 1, before any program
+    /// of ours ran; then it begins again in another folder. Those that failed stay until one is made: a server is known by the
+    /// number of its folder, which the next folder would get.
+    fn made(agent: &Path) -> Result<Self> {
+        let mut failed: Vec<(Self, String)> = Vec::new();
+        while failed.len() < BEGINNINGS {
+            let prefix = tempfile::Builder::new().prefix("ntk-wine-").tempdir()?;
+            let this = Self { prefix, agent: agent.to_path_buf() };
+            let mut boot = this.command("wineboot", &["-i"]);
+            boot.env("WINEDEBUG", "fixme-all");
+            let (ended, said) = this.end_of(boot)?;
+            // Until its own programs have ended: a service manager that still makes the machine starts nothing of ours in time.
+            let waited = Command::new(SERVER).arg("-w").env("WINEPREFIX", this.prefix.path()).status()?;
+            if ended.success() && waited.success() {
+                return Ok(this);
+            }
+            eprintln!("wineboot ended with {ended}, wineserver with {waited}: {said}");
+            failed.push((this, said));
+        }
+        bail!(
+            "Wine made no machine in {BEGINNINGS} beginnings: {:?}",
+            failed.iter().map(|(_, said)| said).collect::<Vec<_>>()
+        )
     }
 
     /// Its folder, which each of its processes has in `$WINEPREFIX`.

@@ -156,9 +156,9 @@ Example:
     CheckPackage {
         /// The package, archive or program file
         file: PathBuf,
-        /// What `ntk-collector update show VERSION` or `update announce --out` wrote
-        #[arg(long, value_name = "FILE")]
-        announced: PathBuf,
+        /// What `ntk-collector update show VERSION` or `update announce --out` wrote; several times, withdrawals beside it
+        #[arg(long, value_name = "FILE", required = true)]
+        announced: Vec<PathBuf>,
         /// The practice's trust.txt, in the place of the one that this machine was enrolled with
         #[arg(long, value_name = "FILE")]
         trust: Option<PathBuf>,
@@ -361,9 +361,16 @@ impl Command {
             Self::CheckPackage { file, announced, trust, place } => {
                 let found = package::check(&file, &announced, trust.as_deref(), &place.dir);
                 match found.map_err(|error| Failure::new(package_code(&error), error))? {
-                    Found::Announced(what) => {
-                        println!("announced: {what}");
+                    Found::Announced { what, made } => {
+                        println!("announced: {what}, on {made}");
+                        println!(
+                            "Whether it was withdrawn since, this cannot know: take what `ntk-collector update show` writes today"
+                        );
                         Ok(0)
+                    }
+                    Found::Withdrawn { what, reason } => {
+                        println!("WITHDRAWN: {what}: {reason}. Do not install it");
+                        Ok(1)
                     }
                     Found::Other { sha256, announced } => {
                         println!("NOT announced: this file is {sha256}; the announcement is of {announced}");
@@ -423,10 +430,17 @@ fn status(place: &Place, json: bool) -> Result<u8, Failure> {
         if let Some(object) = value.as_object_mut() {
             object.insert("running".to_owned(), status.is_running(now).into());
             object.insert("disagreements".to_owned(), status::disagreements(&place.dir).len().into());
+            if let Some((words, signed)) = status::practice_key(&place.dir) {
+                object.insert("practice_words".to_owned(), words.into());
+                object.insert("trust_signed".to_owned(), signed.into());
+            }
         }
         println!("{value}");
     } else {
         status.sentences(now).iter().for_each(|line| println!("{line}"));
+        if let Some((words, signed)) = status::practice_key(&place.dir) {
+            println!("Practice key that it follows: {words}; its trust file is of {signed}.");
+        }
         status::in_words(&status::disagreements(&place.dir)).iter().for_each(|line| println!("{line}"));
     }
     Ok(if status.is_running(now) { 0 } else { 1 })

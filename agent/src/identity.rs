@@ -315,6 +315,9 @@ impl IdentityFiles {
             let what = "it belongs to another practice".to_owned();
             return Err(IdentityError::Damaged { path: self.trust(), what });
         }
+        // The practice key may have announced that the log which this machine was enrolled with was closed and put back.
+        let is_closed = trust.restored.iter().any(|closed| closed.log == log_key);
+        let log_key = if is_closed { trust.log.clone() } else { log_key };
         let pair = self.tls_pair(files)?;
         let mut secrets = self.secrets(files)?;
         secrets.tls_key_pem = pair.key;

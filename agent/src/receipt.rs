@@ -57,7 +57,7 @@ pub struct Written {
 /// Writes the newest receipt of the agent in `dir` into the folder `out`.
 pub fn write(dir: &Path, out: &Path, files: &dyn Files) -> Result<Written, ReceiptError> {
     let identity = IdentityFiles::of(dir).load(files)?;
-    let recalled = PositionFile::of(&spool_path(dir)).read(files, &identity.log_key)?;
+    let recalled = PositionFile::of(&spool_path(dir)).read(files, &identity.trust)?;
     let position = match recalled {
         Recalled::Known(position) => position,
         Recalled::None => return Err(ReceiptError::Nothing),

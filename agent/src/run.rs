@@ -252,7 +252,7 @@ fn setup(path: PathBuf, config: &Config, identity: &Identity, clock: &Arc<dyn Cl
         path,
         bytes_max: config.spool.bytes_max,
         epoch_every: config.epoch_every,
-        log_key: identity.log_key.clone(),
+        trust: identity.trust.clone(),
         away,
         disk: Arc::new(RealDisk),
         files: Arc::new(RealFiles),

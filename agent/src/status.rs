@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use ntk_evidence::event::Health;
 use ntk_evidence::name::Author;
 use ntk_evidence::time::Moment;
+use ntk_evidence::trust::TrustFile;
 use serde::{Deserialize, Serialize};
 
 use crate::clock;
+use crate::identity::IdentityFiles;
 use crate::spool::keeper::Progress;
 use crate::uplink::task::UplinkStatus;
 use crate::whole_file::{Files as _, Readable, RealFiles};
@@ -247,6 +249,14 @@ pub fn in_words(disagreements: &[PathBuf]) -> Option<String> {
          ({} in all, the first in `{first}`): give a copy to the practice's manager and remove nothing.",
         disagreements.len()
     ))
+}
+
+/// The practice key that this machine follows, in the words by which people compare it, and when it signed the trust file.
+///
+/// Nothing where there is no trust file that can be read.
+pub fn practice_key(dir: &Path) -> Option<(String, String)> {
+    let trust = TrustFile::parse(&std::fs::read(IdentityFiles::of(dir).trust()).ok()?).ok()?;
+    Some((trust.practice_words(), trust.made))
 }
 
 /// The status file below the agent's folder.

@@ -162,6 +162,13 @@ struct Stored {
 }
 
 impl Stored {
+    fn parse(text: Option<&str>) -> Result<Self, AccountError> {
+        text.map_or_else(
+            || Ok(Self::default()),
+            |text| serde_json::from_str(text).map_err(AccountError::Form),
+        )
+    }
+
     fn has_manager(&self) -> bool {
         self.accounts.values().any(|account| account.role == Role::Manager)
     }
@@ -283,6 +290,7 @@ impl Accounts {
             if stored.accounts.contains_key(person) {
                 return Err(AccountError::Taken(person.to_owned()));
             }
+            let role = role.clone();
             let account = Account { role, since: now, second_factor: None, wrong: 0, locked: None };
             stored.accounts.insert(person.to_owned(), account);
             stored.add_link(Some(person), now)
@@ -296,7 +304,7 @@ impl Accounts {
             if role != Role::Manager && stored.is_last_manager(person) {
                 return Err(AccountError::LastManager(person.to_owned()));
             }
-            Ok(std::mem::replace(&mut stored.account(person)?.role, role))
+            Ok(std::mem::replace(&mut stored.account(person)?.role, role.clone()))
         })
     }
 
@@ -375,23 +383,20 @@ impl Accounts {
     }
 
     fn read(&self) -> Result<Stored, AccountError> {
-        if !self.home.private(FILE).exists() {
-            return Ok(Stored::default());
-        }
-        serde_json::from_str(&self.home.read_secret(FILE)?).map_err(AccountError::Form)
+        Stored::parse(self.home.find_secret(FILE)?.as_deref())
     }
 
     /// Reads, changes, and writes where the change was one.
     fn change<T>(
         &self,
-        change: impl FnOnce(&mut Stored) -> Result<T, AccountError>,
+        mut change: impl FnMut(&mut Stored) -> Result<T, AccountError>,
     ) -> Result<T, AccountError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stored = self.read()?;
-        let changed = change(&mut stored)?;
-        let text = serde_json::to_vec_pretty(&stored).map_err(AccountError::Form)?;
-        self.home.write_secret(FILE, &text)?;
-        Ok(changed)
+        self.home.change_secret(FILE, |before| {
+            let mut stored = Stored::parse(before)?;
+            let changed = change(&mut stored)?;
+            Ok((changed, serde_json::to_vec_pretty(&stored).map_err(AccountError::Form)?))
+        })
     }
 }
 

@@ -278,7 +278,7 @@ async fn status(State(app): State<App>) -> Json<Value> {
     Json(json!({
         "practice": app.practice.config.raw.practice,
         "slug": app.ledger.slug().as_str(),
-        "practice_words": app.practice.trust.practice_words(),
+        "practice_words": app.trust.now().0.practice_words(),
         "version": env!("CARGO_PKG_VERSION"),
         "listening": app.address.get(),
         "log": {"size": published.checkpoint.checkpoint.size, "root": published.checkpoint.checkpoint.root.to_base64()},
@@ -290,6 +290,7 @@ async fn status(State(app): State<App>) -> Json<Value> {
         "self_check": published.registry.checked,
         "off_site": app.off_site.standing(),
         "delegation": crate::delegation::standing(&app.trust.now().0, &published.registry.machines, app.ledger.clock().now()),
+        "authority_ends": app.practice.authority_ends(app.ledger.clock().now()).unwrap_or_default(),
         "disk": app.disk.forecast(app.ledger.clock().now()),
         "at_rest": app.at_rest,
         "store": {"in": if app.practice.config.store.is_some() { "database" } else { "files" }, "leads": app.ledger.leads()},
@@ -394,7 +395,8 @@ pub(crate) async fn check_now(app: &App) -> Answer<SelfCheck> {
             job.set(done, total)
         })?)
     })
-    .await?;
+    .await?
+    .and_of_authority(&app.practice, app.ledger.clock().now());
     record(app, act::kind::SELF_CHECK, serde_json::to_value(&check).map_err(|error| Failure::ours(&error))?)
         .await?;
     Ok(check)

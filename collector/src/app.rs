@@ -143,6 +143,8 @@ pub struct App {
     pub looked_up: LookedUp,
     /// Address of the agents' listener, once it listens.
     pub address: Arc<std::sync::OnceLock<String>>,
+    /// The practice's short name in every sample of the metrics, where several practices work in this process.
+    pub label: Arc<std::sync::OnceLock<String>>,
     /// How the folder is kept, in a sentence.
     pub at_rest: &'static str,
 }
@@ -166,6 +168,9 @@ impl Working {
         })?;
         let at_rest = at_rest::sentence(&home)?;
         let practice = Arc::new(Practice::open(home)?);
+        if convert::for_recovery(&practice.home, &practice.trust)? {
+            info!("the data key is encrypted to the recovery key that the trust file names now");
+        }
         let keys = practice.ledger_keys()?;
         let Opened { handle, thread, truncated_bytes } =
             writer::open(&practice.home, &practice.trust.slug, keys, clock, practice.config.store.as_ref())?;
@@ -200,6 +205,10 @@ impl Working {
                 handle.act_blocking(vec![act::event(act::kind::CONFIGURATION, handle.now(), body)])?;
         }
         let trust = CurrentTrust::new(practice.trust.clone(), &practice.trust_text);
+        handle.hold_to(trust.clone());
+        let reviewers = Reviewers::new(practice.home.clone());
+        let is_in_common = practice.home.in_common().is_some();
+        let reviewers = if is_in_common { reviewers.held_to(handle.clone()) } else { reviewers };
         let app = App {
             names: Names::default(),
             looked_up: LookedUp::default(),
@@ -208,7 +217,7 @@ impl Working {
             off_site: OffSite::new(Arc::clone(&practice), handle.clone(), trust.clone()),
             disk: Disk::open(&practice.home),
             desk: Desk::new(handle.clone(), lookup.clone()),
-            reviewers: Arc::new(Reviewers::new(practice.home.clone())),
+            reviewers: Arc::new(reviewers),
             accounts: Arc::new(Accounts::new(practice.home.clone())),
             sessions: Arc::default(),
             help_desks: Arc::new(HelpDesks::new(practice.home.clone())),
@@ -226,8 +235,12 @@ impl Working {
             polling: Arc::default(),
             works: Arc::default(),
             address: Arc::default(),
+            label: Arc::default(),
             at_rest,
         };
+        if app.practice.config.store.is_some() {
+            crate::witness::elsewhere::look(&app, &mut None);
+        }
         Ok(Self { app, stop, follower, rollups, ledger: thread })
     }
 

@@ -7,11 +7,13 @@
 //! [`Home`](crate::home::Home) from then on. [`convert`] encrypts a folder that is in use, and decrypts it.
 //!
 //! Plain stay: `collector.toml`, `trust.txt`, certificates, `at-rest.json`, hashes of notes in `cache/hashes`, names,
-//! sizes and times of files. Where there is no `at-rest.json` nothing is encrypted.
+//! sizes and times of files. Where there is no `at-rest.json` nothing is encrypted
+//! here; whether the disk below is, [`luks`] looks.
 
 pub mod convert;
 pub mod header;
 pub mod keys;
+pub mod luks;
 pub mod source;
 
 use std::io;
@@ -160,6 +162,9 @@ fn with_keys(home: Home, data_key: &keys::Key, state: State) -> Home {
 /// How the folder is kept, in a sentence for `check`, `status` and reviews; it names no path.
 pub fn sentence(home: &Home) -> Result<&'static str, AtRestError> {
     Ok(match Header::read(home)? {
+        None if luks::is_under(home.dir()) => {
+            "The ledger is NOT encrypted by the collector; the disk it stands on is (LUKS): whoever takes that disk without its key reads nothing, whoever reads it while it is open, or takes a backup then, reads everything."
+        }
         None => {
             "The ledger is NOT encrypted at rest: whoever copies the collector's disk, or a backup of it, reads everything."
         }

@@ -3,7 +3,8 @@
 //!
 //! Certificates of machines and of the agents' listener live [`LIFE_DAYS`] days and are renewed by themselves from the day
 //! on that leaves [`LEFT_DAYS`] ([`Dates::is_due`]); those that earlier versions made last until 2036 and are due at once.
-//! The authority itself lasts until 31 December 2036: tokens and agents pin it, so it is not renewed by itself.
+//! The authority itself lasts until 31 December 2036: tokens and agents pin it, so it is not renewed by itself; from a year
+//! before on `status` and each self-check say so ([`Dates::authority_ends`]).
 //!
 //! A certificate begins long before it is made: a machine whose clock stands behind must still be heard, because its
 //! offset is told in the review, and a machine that cannot connect is only silent. Whoever steals `private/authority.key` can pose as the
@@ -35,6 +36,9 @@ pub const LIFE_DAYS: i64 = 90;
 pub const LEFT_DAYS: i64 = 30;
 /// Seconds in a day.
 pub const DAY: i64 = 86_400;
+
+/// So many days before its end an authority is said to end: a later version, and each machine, have to come in that time.
+const ENDS_SOON_DAYS: i64 = 365;
 
 /// How long the console's own certificate holds: browsers refuse more than 825 days.
 const CONSOLE_DAYS: i64 = 800;
@@ -222,6 +226,22 @@ impl Dates {
     }
 }
 
+impl Dates {
+    /// What to do about an authority with these dates, in a sentence, from a year before its end on.
+    pub fn authority_ends(self, now_unix_seconds: i64) -> Option<String> {
+        let left = self.not_after.saturating_sub(now_unix_seconds);
+        let ends = if left < 0 { "ended" } else { "ends" };
+        let day = jiff::Timestamp::from_second(self.not_after).unwrap_or_default();
+        let day = day.to_zoned(jiff::tz::TimeZone::UTC).date();
+        (left <= ENDS_SOON_DAYS.saturating_mul(DAY)).then(|| {
+            format!(
+                "The practice's own authority {ends} on {day}: after that day no machine can connect, and none can be enrolled. Nothing in version {} renews it: ask for a version that does, well before that day. What is recorded stays valid; entries are signed with other keys.",
+                env!("CARGO_PKG_VERSION")
+            )
+        })
+    }
+}
+
 /// What a certificate request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -269,4 +289,21 @@ fn params(common_name: &str) -> CertificateParams {
     params.not_before = rcgen::date_time_ymd(2026, 1, 1);
     params.not_after = rcgen::date_time_ymd(2036, 12, 31);
     params
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_is_said_to_end_from_a_year_before_on() {
+        let made = make("maple-street.b62e867f").unwrap().dates().unwrap();
+        let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_second();
+        assert_eq!(made.authority_ends(at("2026-11-29T00:00:00Z")), None);
+        assert_eq!(made.authority_ends(at("2035-12-31T23:59:59Z")), None);
+        let soon = made.authority_ends(at("2036-01-01T00:00:00Z")).unwrap();
+        assert!(soon.starts_with("The practice's own authority ends on 2036-12-31: "), "{soon}");
+        let over = made.authority_ends(at("2037-01-01T00:00:00Z")).unwrap();
+        assert!(over.starts_with("The practice's own authority ended on 2036-12-31: "), "{over}");
+    }
 }

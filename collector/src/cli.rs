@@ -25,6 +25,7 @@ mod print;
 mod proposals;
 mod protected;
 mod refill;
+mod restore;
 mod roster;
 #[cfg(windows)]
 mod service_windows;
@@ -95,6 +96,10 @@ pub enum Command {
     },
     /// Make a collector anew after the old one was lost, from what machines kept and what was copied off-site
     Refill(refill::Refill),
+    /// Put a lost collector back from the copy outside, announced with the practice key: machines go on by themselves
+    Restore(restore::Restore),
+    /// Take in what machines had put away, after a restore: the collector is stopped, the recovery key comes from the safe
+    TakeBack(restore::TakeBack),
     /// Move the ledger into a PostgreSQL database that several collectors share, or back; verified by equal roots
     Migrate(migrate::Migrate),
     /// Serve agents and the command line until stopped
@@ -273,6 +278,12 @@ pub enum Command {
         /// What to do [default: list]
         #[command(subcommand)]
         what: Option<set_up::SetUpCommand>,
+    },
+    /// Back up now: finish the segment in use and copy what is not outside yet, encrypted to the recovery key (as `off-site now`)
+    Backup {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Copies outside this machine, encrypted to the recovery key
     OffSite {

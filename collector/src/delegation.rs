@@ -19,6 +19,7 @@ use tracing::warn;
 
 use crate::app::App;
 use crate::ledger::registry::Machine;
+use crate::turns::every;
 
 const DAY: i64 = 24 * 3600;
 /// So long before its end a permission is said to end.
@@ -27,7 +28,8 @@ const ENDS_SOON: i64 = 30 * DAY;
 const LOOK_EVERY: Duration = Duration::from_secs(3600);
 
 const ENDED: &str = "the practice key's permission to enrol has ended; sign a new trust file";
-const FULL: &str = "as many machines as the practice key permits were enrolled, revoked ones among them; sign a new trust file";
+/// What a machine more than permitted is answered.
+pub const FULL: &str = "as many machines as the practice key permits were enrolled, revoked ones among them; sign a new trust file";
 
 /// How a permission stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -137,13 +139,8 @@ pub fn step(standing: &Standing, recorded: Option<&Recorded>, now: Moment) -> Op
 
 /// Looks once an hour, until stopped.
 pub async fn run(app: App, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut turns = every(LOOK_EVERY, &stop);
+    while turns.next().await {
         let (registry, now) = (app.ledger.published().registry, app.ledger.clock().now());
         let standing = standing(&app.trust.now().0, &registry.machines, now);
         let Some(due) = step(&standing, registry.delegation.as_ref(), now) else { continue };
@@ -177,6 +174,9 @@ pub(crate) mod tests {
             recovery: format!("age1{}", "q".repeat(58)),
             reviewers: Vec::new(),
             custodians: Vec::new(),
+            succeeded: Vec::new(),
+            retired: Vec::new(),
+            restored: Vec::new(),
             machines_max: 10,
             enrolment_until: "2026-12-31T00:00:00Z".into(),
             committee: Vec::new(),

@@ -20,6 +20,7 @@ use tracing::warn;
 
 use crate::app::App;
 use crate::home::{Home, HomeError, write_file};
+use crate::turns::every;
 
 const FILE: &str = "disk.json";
 const DAY: i64 = 24 * 3600;
@@ -207,13 +208,8 @@ fn look(_home: &Home, _now: Moment) -> Option<Seen> {
 
 /// Looks once an hour, until stopped.
 pub async fn run(app: App, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut turns = every(LOOK_EVERY, &stop);
+    while turns.next().await {
         let (disk, now) = (app.disk.clone(), app.ledger.clock().now());
         let looked = tokio::task::spawn_blocking(move || disk.look(now)).await;
         let forecast = match looked {

@@ -172,6 +172,11 @@ impl Engine {
         self.findings.open()
     }
 
+    /// Those of them that began or grew since the last [`Engine::advance`].
+    pub fn grown(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.grown()
+    }
+
     /// Takes in an act of the collector.
     pub fn act(&mut self, event: &Event) -> Result<Effect, ActFault> {
         let Some(body) = act::body(event) else { return Ok(Effect::None) };

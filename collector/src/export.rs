@@ -8,6 +8,7 @@ mod assets;
 mod keys;
 mod page_one;
 mod preview;
+mod restored;
 mod reviews;
 mod rows;
 mod rules;
@@ -28,7 +29,7 @@ use jiff::Timestamp;
 use ntk_evidence::bundle::bag::{Bag, BagError, BagInfo, Files};
 use ntk_evidence::bundle::certification::CertificationFacts;
 use ntk_evidence::bundle::interchange::{fhir_lines, ocsf_lines};
-use ntk_evidence::bundle::range::{ListedKey, Range, to_json};
+use ntk_evidence::bundle::range::{Range, to_json};
 use ntk_evidence::bundle::readme::{ReadmeFacts, ReadmeStamps, readme_html, readme_text};
 use ntk_evidence::bundle::row::Row;
 use ntk_evidence::bundle::timeline::timeline_csv;
@@ -37,6 +38,7 @@ use ntk_evidence::merkle::CompactRange;
 use ntk_evidence::name::Author;
 use ntk_evidence::note::NoteSigner;
 use ntk_evidence::tlog_proof::TlogProof;
+use ntk_evidence::trust::restored::Restored;
 use ntk_evidence::words;
 use ntk_segment::frame::Frame;
 use ntk_segment::pointer::SegmentNumber;
@@ -44,6 +46,7 @@ use ntk_segment::pointer::SegmentNumber;
 use crate::coverage::coverage;
 use crate::follow::Lookup;
 use crate::follow::answer::store_error;
+use crate::ledger::registry::Refilled;
 use crate::ledger::state::LedgerState;
 use crate::ledger::writer::Published;
 use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint, from_frame, from_pruned};
@@ -171,14 +174,25 @@ fn not_included(question: &Question) -> Vec<String> {
     absent
 }
 
-/// What was lost before this ledger was filled again.
+/// What was lost before this ledger was filled again, or put back from a copy.
 fn refilled(published: &Published) -> Vec<String> {
-    let Some(refilled) = &published.registry.refilled else { return Vec::new() };
-    let began = format!(
-        "this ledger was filled again at {} after an earlier one was lost; what is gone follows",
-        refilled.time
+    let mut said = Vec::new();
+    let mut tell = |what: &str, refilled: &Refilled| {
+        said.push(format!(
+            "this ledger was {what} at {} after it was lost; what is gone follows",
+            refilled.time
+        ));
+        said.extend(refilled.gone.iter().cloned());
+    };
+    published.registry.refilled.iter().for_each(|refilled| tell("filled again", refilled));
+    published.registry.restored.iter().for_each(|restored| tell("put back from a copy", restored));
+    let short = published.registry.short.iter();
+    said.extend(
+        short.map(|author| {
+            format!("{author} no longer holds entries that the lost collector had acknowledged")
+        }),
     );
-    std::iter::once(began).chain(refilled.gone.iter().cloned()).collect()
+    said
 }
 
 /// Who the question is about, and what they administer.
@@ -255,7 +269,8 @@ pub fn bundle(
         })?;
         parts.push(part);
     }
-    let mut keys = vec![ListedKey::of_collector(0, &practice.trust.collector)];
+    let mut keys = restored::keys(&vouched.trust);
+    restored::seams(lookup, ledger, checkpoint, &vouched.trust, &mut bag)?;
     for part in parts.iter().filter(|part| part.author != Author::Collector) {
         keys.extend(keys::of_author(lookup, ledger, checkpoint, &part.author, part.range.epoch, &mut bag)?);
     }
@@ -292,13 +307,14 @@ pub fn bundle(
     bag.insert(bundle::COVERAGE, seen.csv(question.from, end))?;
     let made = ledger.now();
     let now: Timestamp = made.parse().unwrap_or(question.to);
-    weekly::weekly(&mut bag, lookup, ledger, &practice.trust.log, checkpoint, question, now)?;
+    weekly::weekly(&mut bag, lookup, ledger, &vouched.trust, checkpoint, question, now)?;
     let reviewed =
         Reviewed { practice, trust: &vouched.trust, lookup, published: &published, now, shown: &what };
     let mut not_included = not_included(question);
     not_included.extend(unstamped);
     not_included.extend(vouched.absent(&published.registry.witnessed));
     not_included.extend(refilled(&published));
+    not_included.extend(vouched.trust.restored.iter().map(Restored::sentence));
     not_included.extend(rules::removed(&parts, question));
     not_included.extend(reviewed.weekly(&mut bag, &parts)?);
     if !bag.payload().contains_key(bundle::ACKNOWLEDGEMENTS) {
@@ -325,7 +341,7 @@ pub fn bundle(
             log_size: checkpoint.checkpoint.size,
             log_root: checkpoint.checkpoint.root.to_base64(),
             checkpoint_words: words.clone(),
-            practice_words: practice.trust.practice_words(),
+            practice_words: vouched.trust.practice_words(),
             account_in_question: account_in_question(question, &roster, &system.administrators),
             machines: system.machines,
             administrators: system.administrators,
@@ -337,7 +353,7 @@ pub fn bundle(
         practice: practice.config.raw.practice.clone(),
         case: question.case.clone(),
         zip_name: "bundle.zip".into(),
-        practice_words: practice.trust.practice_words(),
+        practice_words: vouched.trust.practice_words(),
         checkpoint_words: words,
         log_size: checkpoint.checkpoint.size,
         made: made.clone(),

@@ -274,8 +274,9 @@ impl Follower {
                 self.keep(finding, false, &mut changes)?;
             }
         }
-        for finding in self.engine.open().cloned().collect::<Vec<_>>() {
-            self.keep(&finding, true, &mut changes)?;
+        // The others are in the store as they are.
+        for finding in self.engine.grown() {
+            self.keep(finding, true, &mut changes)?;
         }
         // COMMIT itself is read again and does nothing twice: it has no batch of its own.
         self.next = Cursor::at(leaf, commit);

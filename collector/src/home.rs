@@ -12,6 +12,8 @@
 //! off-site.json         what was copied off-site last: working memory
 //! admin.sock            the JSON API for the command line, while the collector runs; on Windows `admin.pipe`
 //! ```
+//! Where several collectors share a ledger, passphrases, accounts, tokens of help desks and kept reviews are copies of what
+//! all of them have ([`crate::in_common`]).
 //! Segments, query store, secrets, kept reviews and bundles go through here, so that they are encrypted at rest where the
 //! practice is ([`crate::at_rest`]).
 
@@ -23,6 +25,8 @@ use std::sync::Arc;
 use ntk_segment::disk::{Disk, RealDisk};
 
 use crate::at_rest::keys::{Keys, Room, StoreSeal, is_sealed};
+use crate::in_common::InCommon;
+use crate::ledger::database::DatabaseError;
 use crate::system;
 
 /// The collector's folder, and the keys to what is encrypted in it.
@@ -30,6 +34,7 @@ use crate::system;
 pub struct Home {
     dir: PathBuf,
     keys: Option<Arc<Keys>>,
+    common: Option<Arc<InCommon>>,
 }
 
 /// A file of the collector's folder could not be read or written.
@@ -81,6 +86,14 @@ pub enum HomeError {
         /// Which file.
         path: PathBuf,
     },
+    /// What collectors have in common could not be read or written.
+    #[error("`{name}`, which the collectors have in common, was not changed")]
+    Common {
+        /// Which file.
+        name: String,
+        /// Why.
+        source: Box<DatabaseError>,
+    },
     /// It was changed, or is of another name or key.
     #[error(
         "`{}` does not open with this collector's key: it was changed, or is another file; put it back from a backup",
@@ -95,12 +108,23 @@ pub enum HomeError {
 impl Home {
     /// The folder at this path.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), keys: None }
+        Self { dir: dir.into(), keys: None, common: None }
     }
 
     /// The same folder, unlocked.
     pub fn with_keys(self, keys: Arc<Keys>) -> Self {
         Self { keys: Some(keys), ..self }
+    }
+
+    /// The same folder, of one collector of several: what they have in common goes through the database.
+    #[must_use]
+    pub fn with_in_common(self, common: Arc<InCommon>) -> Self {
+        Self { common: Some(common), ..self }
+    }
+
+    /// What this collector has in common with others; nothing where the ledger is in files.
+    pub const fn in_common(&self) -> Option<&Arc<InCommon>> {
+        self.common.as_ref()
     }
 
     /// What unlocked it.
@@ -184,8 +208,35 @@ impl Home {
         self.write_small(Room::Private, name, content)
     }
 
-    /// Writes a review as it was made.
+    /// Reads a secret text, changes it and writes it. Where collectors have it in common, what all of them have is
+    /// changed; of two changes that meet, one is made again on top of the other.
+    ///
+    /// # Errors
+    /// As `change` says; when the file or the database fails.
+    pub fn change_secret<T, E: From<HomeError>>(
+        &self,
+        name: &'static str,
+        mut change: impl FnMut(Option<&str>) -> Result<(T, Vec<u8>), E>,
+    ) -> Result<T, E> {
+        if let Some(common) = &self.common {
+            return common.change(name, &mut change);
+        }
+        let before = self.find_secret(name)?;
+        let (changed, text) = change(before.as_deref())?;
+        self.write_secret(name, &text)?;
+        Ok(changed)
+    }
+
+    /// Reads a secret text where there is one.
+    pub fn find_secret(&self, name: &str) -> Result<Option<String>, HomeError> {
+        if self.private(name).exists() { self.read_secret(name).map(Some) } else { Ok(None) }
+    }
+
+    /// Writes a review as it was made, where all collectors find it.
     pub fn write_report(&self, name: &str, content: &[u8]) -> Result<(), HomeError> {
+        if let Some(common) = &self.common {
+            common.keep_review(name, content)?;
+        }
         self.write_small(Room::Reports, name, content)
     }
 

@@ -11,6 +11,7 @@ pub mod enroll;
 pub mod listener;
 pub mod renew;
 pub mod session;
+mod short;
 mod told;
 pub mod verify;
 
@@ -102,4 +103,9 @@ impl Refusals {
     pub fn counts(&self) -> BTreeMap<String, u64> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn counted(shared: &session::Shared, code: &str, status: Status) -> Status {
+    shared.refusals.count(code);
+    status
 }

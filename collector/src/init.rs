@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::at_rest::source::{self, Secret, Source};
 use crate::at_rest::{AtRestError, convert, header};
-use crate::authority::{self, Authority, AuthorityError};
+use crate::authority::{self, Authority, AuthorityError, Credentials};
 use crate::clock::Clock;
 use crate::config::console::RawConsole;
 use crate::config::{Config, ConfigError, RawConfig};
@@ -100,7 +100,7 @@ pub enum InitError {
     KeysNowhere,
     /// A copy is not what was written.
     #[error(
-        "the keys in `{0}` do not read back as they were written; use another stick, no practice was made"
+        "the keys in `{0}` do not read back as they were written; use another stick; nothing is in force of them"
     )]
     KeysNotReadBack(String),
     /// The words were not copied onto paper.
@@ -246,11 +246,16 @@ pub(crate) fn secret_at_rest<'o>(
     home: &Home,
     options: &'o InitOptions,
 ) -> Result<Option<(&'o Source, Secret)>, InitError> {
-    let wanted = options.at_rest.as_ref().map(|wanted| {
-        let secret = source::make(&wanted.key, home, wanted.passphrase_file.as_deref());
-        secret.map(|secret| (&wanted.key, secret))
-    });
-    Ok(wanted.transpose()?)
+    options.at_rest.as_ref().map(|wanted| secret_of(home, wanted)).transpose()
+}
+
+/// The secret that a folder is to be kept under, asked for before anything is written.
+pub(crate) fn secret_of<'o>(
+    home: &Home,
+    wanted: &'o AtRestOptions,
+) -> Result<(&'o Source, Secret), InitError> {
+    let secret = source::make(&wanted.key, home, wanted.passphrase_file.as_deref())?;
+    Ok((&wanted.key, secret))
 }
 
 /// The folder as it is kept from now on.
@@ -298,7 +303,7 @@ pub(crate) fn lay(
     acts: Vec<Event>,
     clock: &Clock,
 ) -> Result<(), InitError> {
-    keys.write(home, clock.now())?;
+    keys.write(home, clock.now(), None)?;
     write_file(&home.trust(), trust.sign(&keys.practice)?.as_bytes(), 0o644)?;
     writer::create(home, &keys.slug, keys.ledger, acts, clock)?;
     Ok(())
@@ -386,6 +391,9 @@ impl Keys {
             recovery: self.recovery.clone(),
             reviewers: Vec::new(),
             custodians: Vec::new(),
+            succeeded: Vec::new(),
+            retired: Vec::new(),
+            restored: Vec::new(),
             machines_max: MACHINES_MAX,
             enrolment_until: now.plus_seconds(ENROLMENT_SECONDS).to_rfc3339(0),
             committee: Vec::new(),
@@ -396,11 +404,34 @@ impl Keys {
         }
     }
 
-    fn write(&self, home: &Home, now: Moment) -> Result<(), InitError> {
+    /// Names the keys of a new collector in a trust file that speaks of an earlier one.
+    pub(crate) fn put_into(&self, trust: &mut TrustFile) {
+        trust.log = self.ledger.log.verifier().clone();
+        trust.collector = self.ledger.collector.verifier().clone();
+        trust.bundle = self.bundle.verifier().clone();
+    }
+
+    /// Signs trust files.
+    pub(crate) const fn practice(&self) -> &NoteSigner {
+        &self.practice
+    }
+
+    /// The keys that a ledger is written with.
+    pub(crate) fn into_ledger(self) -> LedgerKeys {
+        self.ledger
+    }
+
+    /// Writes the keys that stay, and a certificate for agents' connections by a new authority or by this one.
+    pub(crate) fn write(
+        &self,
+        home: &Home,
+        now: Moment,
+        authority: Option<Credentials>,
+    ) -> Result<(), InitError> {
         for (file, seed) in &self.seeds {
             home.write_key(file, seed)?;
         }
-        let made = authority::make(self.slug.as_str())?;
+        let made = authority.map_or_else(|| authority::make(self.slug.as_str()), Ok)?;
         write_file(&home.private(file::AUTHORITY), made.certificate.as_bytes(), 0o644)?;
         home.write_secret(file::AUTHORITY_KEY, made.key.as_bytes())?;
         let server =

@@ -9,7 +9,7 @@ pub mod paper;
 use age::secrecy::ExposeSecret as _;
 use ntk_evidence::hash::{hex, unhex};
 use ntk_evidence::name::Slug;
-use ntk_evidence::note::{KeyType, NoteSigner};
+use ntk_evidence::note::{KeyType, NoteError, NoteSigner};
 use ntk_evidence::trust::TrustFile;
 use ntk_evidence::words;
 
@@ -78,6 +78,36 @@ impl TakenAway {
         words.split(' ').map(str::to_owned).collect()
     }
 
+    /// These keys with another practice key, which has signed nothing yet.
+    pub fn with_practice(&self, practice: [u8; 32]) -> Self {
+        Self::new(practice, self.recovery)
+    }
+
+    /// These keys with another recovery key, to which nothing is encrypted yet.
+    pub fn with_recovery(&self, recovery: [u8; 32]) -> Self {
+        Self::new(self.practice, recovery)
+    }
+
+    /// The recovery key's public half, `age1...`.
+    pub fn recipient(&self) -> Result<String, RecoveryError> {
+        recovery::recipient(&self.recovery)
+    }
+
+    /// The practice key, as it signs.
+    pub fn signer(&self, slug: &Slug) -> Result<NoteSigner, NoteError> {
+        NoteSigner::new(&slug.practice_name(), KeyType::Ed25519, &self.practice)
+    }
+
+    /// Whether both hold one practice key.
+    pub fn is_same_practice(&self, other: &Self) -> bool {
+        self.practice == other.practice
+    }
+
+    /// Whether both hold one recovery key.
+    pub fn is_same_recovery(&self, other: &Self) -> bool {
+        self.recovery == other.recovery
+    }
+
     /// The file: the same bytes whenever it is made of the same keys.
     pub fn file(&self, practice: &str, slug: &Slug, public: &[u8; 32]) -> Result<String, RecoveryError> {
         Ok(format!(
@@ -103,6 +133,8 @@ impl TakenAway {
 pub enum Found {
     /// It is this practice's.
     Ours,
+    /// It was this practice's, and another one took its place.
+    Former,
     /// There is one, and it is another's, or cannot be read.
     Other,
     /// There is none.
@@ -115,6 +147,7 @@ pub enum Found {
 pub fn check(text: &str, trust: &TrustFile) -> [Found; 2] {
     let found = Secret::BOTH.map(|which| match labelled(text, which) {
         Some(Some(secret)) if is_of(&secret, which, trust) => Found::Ours,
+        Some(Some(secret)) if was_of(&secret, which, trust) => Found::Former,
         Some(_) => Found::Other,
         None => Found::Absent,
     });
@@ -124,6 +157,8 @@ pub fn check(text: &str, trust: &TrustFile) -> [Found; 2] {
     match secret(text, Secret::Practice) {
         Some(secret) if is_of(&secret, Secret::Practice, trust) => [Found::Ours, Found::Absent],
         Some(secret) if is_of(&secret, Secret::Recovery, trust) => [Found::Absent, Found::Ours],
+        Some(secret) if was_of(&secret, Secret::Practice, trust) => [Found::Former, Found::Absent],
+        Some(secret) if was_of(&secret, Secret::Recovery, trust) => [Found::Absent, Found::Former],
         Some(_) => [Found::Other, Found::Absent],
         None => found,
     }
@@ -134,9 +169,17 @@ pub fn is_of(secret: &[u8; 32], which: Secret, trust: &TrustFile) -> bool {
     match which {
         Secret::Practice => NoteSigner::new(&trust.slug.practice_name(), KeyType::Ed25519, secret)
             .is_ok_and(|signer| *signer.verifier() == trust.practice_key),
-        Secret::Recovery => {
-            recovery::identity(secret).is_ok_and(|key| key.to_public().to_string() == trust.recovery)
-        }
+        Secret::Recovery => recovery::recipient(secret).is_ok_and(|recipient| recipient == trust.recovery),
+    }
+}
+
+/// Whether a secret is one that the trust file names as a former one.
+fn was_of(secret: &[u8; 32], which: Secret, trust: &TrustFile) -> bool {
+    match which {
+        Secret::Practice => NoteSigner::new(&trust.slug.practice_name(), KeyType::Ed25519, secret)
+            .is_ok_and(|signer| trust.succeeded.iter().any(|one| one.former == *signer.verifier())),
+        Secret::Recovery => recovery::recipient(secret)
+            .is_ok_and(|recipient| trust.retired.iter().any(|one| one.recipient == recipient)),
     }
 }
 
@@ -173,6 +216,23 @@ mod tests {
         let damaged = file(1, 2).replace("practice key  01", "practice key  zz");
         assert_eq!(check(&damaged, &trust), [Found::Other, Found::Ours]);
         assert!(TakenAway::read(&damaged).is_none() && TakenAway::read(&file(1, 2)).is_some());
+    }
+
+    #[test]
+    fn a_recovery_key_that_was_replaced_is_told_from_one_of_another_practice() {
+        let mut trust = trust();
+        trust
+            .replace_recovery(&recovery::recipient(&[3; 32]).unwrap(), "2036-01-01T00:00:00Z", "lost")
+            .unwrap();
+        let file = |recovery| {
+            let keys = TakenAway::new([1; 32], [recovery; 32]);
+            keys.file("X", &trust.slug, trust.practice_key.public_bytes()).unwrap()
+        };
+        assert_eq!(check(&file(3), &trust), [Found::Ours, Found::Ours]);
+        assert_eq!(check(&file(2), &trust), [Found::Ours, Found::Former]);
+        assert_eq!(check(&file(4), &trust), [Found::Ours, Found::Other]);
+        assert_eq!(check(&words::secret_to_words(&[2; 32]), &trust), [Found::Absent, Found::Former]);
+        assert_eq!(check(&hex(&[3; 32]), &trust), [Found::Absent, Found::Ours]);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //!   ([`crate::prune`]), the log stays what it was.
 
 pub mod database;
+mod enrolled;
 pub mod handle;
 pub mod hashes;
 pub mod registry;
@@ -88,6 +89,9 @@ pub enum LedgerError {
     /// The author that an act enrols was enrolled before.
     #[error("`{0}` was enrolled before")]
     Enrolled(String),
+    /// As many machines as the practice key permits were enrolled.
+    #[error("{}", crate::delegation::FULL)]
+    Full,
     /// The writer thread has stopped.
     #[error("the ledger has stopped; see the log for the reason and start the collector again")]
     Stopped,

@@ -180,7 +180,7 @@ pub fn standings(
         }
     }
     let until = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(now);
-    let announced = published.registry.programs.in_force(trust);
+    let programs = published.registry.programs.known(trust);
     let standing = |(name, (author, machine)): (String, (&String, &Machine))| {
         let known = Author::parse(author).ok().and_then(|author| published.authors.get(&author));
         let entries = known.map_or(0, |known| known.log.size());
@@ -190,11 +190,11 @@ pub fn standings(
         let health = last_health(lookup, author)?;
         let (health_received, health) = health.unzip();
         let sha256 = health.as_ref().and_then(|health| health.binary_sha256.as_deref());
-        let marks = match announced.is_empty() {
+        let marks = match programs.is_empty() {
             true => Vec::new(),
             false => lookup.store().marks(author, u64::MAX).map_err(store_error)?,
         };
-        let runs = Runs::of(&announced, sha256, &marks);
+        let runs = Runs::of(&programs, sha256, &marks);
         Ok(Standing {
             in_words: in_words(&state, lookup.zone()),
             author: author.clone(),

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::store::StoreSection;
 use crate::config::{Config, ConfigError};
 use crate::home::{HomeError, read_text, write_file};
+use crate::in_common::InCommon;
 use crate::ledger::database::{BatchRow, Database, DatabaseError, Group, Written};
 use crate::ledger::{LedgerError, writer};
 use crate::practice::{Practice, PracticeError};
@@ -100,6 +101,7 @@ pub fn to_postgres(
     let from = database.tip()?.size;
     let segments = write(&mut database, term, &reader, from, |done| tell(done, last.size))?;
     compare(&mut database, &reader, |done| tell(done, last.size))?;
+    InCommon::new(home.clone(), at.clone(), slug).bring(&mut database, jiff::Timestamp::now().as_second())?;
     database.release(term)?;
     let text = read_text(&home.config())?;
     let text = format!("{}\n{}", text.trim_end(), section_text(section));
@@ -128,6 +130,8 @@ pub fn to_files(practice: &Practice, clock: &Clock) -> Result<Moved, MigrateErro
         if let Some(term) = lease(&mut database, at.lease + Duration::from_secs(1))? {
             // Somebody may have added since; then once more.
             if database.tip()?.size == size.size && database.close(term)? == Written::Durably {
+                // Closed, it changes no more; what another collector changed a moment ago comes along.
+                home.in_common().map_or(Ok(()), |common| common.look(&mut database, false))?;
                 let text = without_section(&read_text(&home.config())?);
                 Config::parse(&text, &home.config().display().to_string())?;
                 write_file(&home.config(), text.as_bytes(), 0o640)?;

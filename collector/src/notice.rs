@@ -40,7 +40,7 @@ pub enum Kind {
     MailForward,
     /// The collector's disk is full soon.
     DiskRunsOut,
-    /// A machine runs a program that nobody announced.
+    /// A machine runs a program that nobody announced, or that was withdrawn.
     Program,
     /// The permission to enrol machines ends soon.
     DelegationEnds,
@@ -117,8 +117,8 @@ impl Kind {
             }
             Self::DiskRunsOut => ("The collector’s disk is full soon", "The collector’s disk is full soon"),
             Self::Program => (
-                "A computer runs a program of the agent that nobody announced",
-                "Computers run programs of the agent that nobody announced",
+                "A computer runs a program of the agent that nobody announced, or that was withdrawn",
+                "Computers run programs of the agent that nobody announced, or that were withdrawn",
             ),
             Self::DelegationEnds => (
                 "The practice key’s permission to enrol computers ends soon",

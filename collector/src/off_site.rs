@@ -6,7 +6,7 @@
 //! <to>/<slug>/trust.txt                                        the trust file
 //! <to>/<slug>/settings-<16 hex digits>.age                     what no segment holds ([`settings`])
 //! ```
-//! Nothing here can be read without the recovery key, which was taken away at `init`: not by whoever holds the copy, and not
+//! Nothing here can be read without the recovery key, which was taken away at `init` or made anew since ([`crate::succession`]): not by whoever holds the copy, and not
 //! by this collector. `off-site.json` in the collector's own folder remembers the list that was written last, so that
 //! a list or an object that somebody else changed is not believed ([`memory`]).
 //!
@@ -22,7 +22,9 @@
 //! # What is never done
 //! - Nothing of another history is written over: where the list there has a checkpoint that this ledger does not lead
 //!   to, or reaches further, or is gone while segments are there, nothing is sent and a person decides.
-//! - An object is replaced only by the pruned form of its segment, and only where no legal hold covers its time.
+//! - An object is replaced only by the pruned form of its segment, where no legal hold covers its time, and by the same form
+//!   for another recovery key. That one lies beside it under a name with a mark (`<number>.<8 hex digits>.segz.age`) until the
+//!   list names it: at every moment what the list names can be put back.
 
 pub mod check;
 pub mod copy;

@@ -29,6 +29,7 @@ use crate::config::m365::M365;
 use crate::home::{HomeError, write_file};
 use crate::import::task::{Import, ImportAct, ImportError};
 use crate::import::{Source, m365};
+use crate::turns::every;
 use session::Session;
 
 /// Name of the application's secret below `private/`.
@@ -301,13 +302,8 @@ fn silent(memory: &Memory, now: Timestamp) -> Option<Event> {
 /// Asks whenever it is due, until stopped. A poll that fails is tried again at its next turn.
 pub async fn run(app: App, stop: CancellationToken) {
     let mut next = tokio::time::Instant::now();
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut turns = every(LOOK_EVERY, &stop);
+    while turns.next().await {
         // As the configuration is now: it may have been changed since the last look.
         let every = app.practice.current().m365.as_ref().and_then(|settings| settings.every_seconds);
         let Some(every) = every.map(Duration::from_secs) else { continue };

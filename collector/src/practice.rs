@@ -8,9 +8,10 @@ use ntk_evidence::trust::{TrustError, TrustFile};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use crate::authority::{Authority, AuthorityError, Credentials};
+use crate::authority::{Authority, AuthorityError, Credentials, Dates};
 use crate::config::{Config, ConfigError};
 use crate::home::{Home, HomeError, read_text};
+use crate::in_common::InCommon;
 use crate::init::SERVER_NAME;
 use crate::ledger::writer::LedgerKeys;
 
@@ -91,6 +92,8 @@ impl Practice {
         let trust_text = read_text(&home.trust())?;
         let trust = TrustFile::parse(trust_text.as_bytes())?;
         let live = RwLock::new(Arc::new(config.clone()));
+        let common = config.store.clone().map(|at| InCommon::new(home.clone(), at, trust.slug.as_str()));
+        let home = common.into_iter().fold(home, |home, common| home.with_in_common(Arc::new(common)));
         Ok(Self { home, config, live, trust, trust_text })
     }
 
@@ -142,6 +145,14 @@ impl Practice {
             .map_err(|_| PracticeError::Certificate)?;
         let authority = Authority::open(&credentials, der.to_vec())?;
         Ok((credentials.certificate, authority))
+    }
+
+    /// What to do about the authority's end, in a sentence; none where there is more than a year left.
+    pub fn authority_ends(&self, now: Moment) -> Result<Option<String>, PracticeError> {
+        let certificate = read_text(&self.home.private(file::AUTHORITY))?;
+        let der = CertificateDer::from_pem_slice(certificate.as_bytes());
+        let dates = der.ok().and_then(|der| Dates::of(&der)).ok_or(PracticeError::Certificate)?;
+        Ok(dates.authority_ends(now.unix_seconds()))
     }
 
     /// Certificate and key of the agents' listener: they belong together, and the authority vouches for them.

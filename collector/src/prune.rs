@@ -28,6 +28,7 @@ use tracing::{error, info};
 use crate::app::App;
 use crate::hold::Holds;
 use crate::ledger::{LedgerError, LedgerHandle, from_frame};
+use crate::turns::every;
 
 /// How often retention is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(24 * 3600);
@@ -279,13 +280,8 @@ pub fn follow(ledger: &LedgerHandle) -> Result<u64, LedgerError> {
 
 /// Looks once a day, and at a start, until stopped.
 pub async fn daily(app: App, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut turns = every(LOOK_EVERY, &stop);
+    while turns.next().await {
         let (ledger, months) = (app.ledger.clone(), app.practice.current().raw.retention.raw_months);
         let pruned = tokio::task::spawn_blocking(move || {
             if ledger.leads() {

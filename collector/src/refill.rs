@@ -12,45 +12,39 @@
 //! Nobody speaks for the old identities any more afterwards: each machine is enrolled anew in its own place
 //! (`enroll new --replace`). The act [`act::kind::REFILLED`] names what is gone ([`gone`]).
 
-use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use age::x25519::Identity as RecoveryKey;
 use ntk_evidence::act::{self, Begins, Enrolment};
 use ntk_evidence::author_log::{AuthorLog, SealedBatch};
 use ntk_evidence::checkpoint::Checkpoint;
 use ntk_evidence::event::Event;
-use ntk_evidence::hash::Hash;
 use ntk_evidence::name::Author;
 use ntk_evidence::note::{KeyType, NoteError, NoteSigner};
 use ntk_evidence::trust::TrustFile;
+use ntk_evidence::trust::retired::NotRetired;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::home::Home;
-use crate::ingest::verify::verify;
 use crate::init::{self, InitError, InitOptions, Keys};
 use crate::keys_file::{Secret, secret};
-use crate::ledger::{Appended, LedgerError};
-use crate::ledger::{LedgerHandle, writer};
+use crate::ledger::{LedgerError, writer};
 use crate::policy::Policy;
-use crate::recovery;
+use crate::recovery::{NotOpened, RecoveryKeys, is_in_force, recipient};
 use crate::roster::Roster;
 use crate::second::{SecondStep, Standing};
 
+pub(crate) mod filling;
 mod gone;
 mod settings;
-mod source;
-mod walk;
+pub(crate) mod source;
+pub(crate) mod walk;
 
+use filling::Filling;
 use gone::{Facts, Here, sentences};
 use source::{Kind, Source};
 use walk::{Step, walk};
-
-/// How many batches are on their way to the disk at once.
-const WAITING_MAX: usize = 32;
 
 /// What a person gives.
 #[derive(Clone, Debug)]
@@ -59,6 +53,8 @@ pub struct RefillOptions {
     pub init: InitOptions,
     /// The text of the file that `init` wrote to be taken away.
     pub keys: String,
+    /// Texts with recovery keys of before the one in `keys`.
+    pub former_keys: Vec<String>,
     /// Packages of machines (`ntk-agent kept --out`), copies of the old ledger.
     pub from: Vec<PathBuf>,
     /// The roster to come into force; the copied ledger's last one where absent.
@@ -138,6 +134,9 @@ pub enum RefillError {
     /// Keys.
     #[error(transparent)]
     Note(#[from] NoteError),
+    /// That the recovery key was replaced.
+    #[error("that the recovery key was replaced cannot be signed: {0}")]
+    Retired(#[from] NotRetired),
 }
 
 /// Makes a collector in `home` and fills its ledger. `tell` hears done and total segments.
@@ -153,10 +152,10 @@ pub fn refill(
     let seed = |which, name| secret(&options.keys, which).ok_or(RefillError::Keys(name));
     let (practice_seed, recovery_seed) =
         (seed(Secret::Practice, "practice key")?, seed(Secret::Recovery, "recovery key")?);
-    let recovery = recovery::identity(&recovery_seed).map_err(InitError::from)?;
-    let sources = sources(&options.from, &practice_seed)?;
-    let before = sources.iter().map(|source| &source.trust).max_by(|a, b| a.made.cmp(&b.made));
-    let before = before.ok_or(RefillError::Keys("practice key"))?.clone();
+    let recovery = RecoveryKeys::new(&recovery_seed, &options.former_keys).map_err(InitError::from)?;
+    let (sources, mut before) = sources(&options.from, &practice_seed)?;
+    let is_known = is_in_force(&recovery_seed, &before).map_err(InitError::from)?;
+    let missing = recovery.missing(&before);
     let total = sources.iter().map(Source::len).fold(0usize, usize::saturating_add).saturating_mul(2);
     let total = u64::try_from(total).unwrap_or(u64::MAX);
     let mut done = 0u64;
@@ -170,7 +169,9 @@ pub fn refill(
         found.survey(source, &recovery, &mut step)?;
     }
     if found.runs.is_empty() {
-        return Err(RefillError::Nothing(found.broken.join("; ")));
+        let of_keys =
+            if before.retired.is_empty() && is_known { String::new() } else { format!("; {missing}") };
+        return Err(RefillError::Nothing(found.broken.join("; ") + &of_keys));
     }
 
     options.init.name.clone_from(&before.practice);
@@ -182,9 +183,18 @@ pub fn refill(
     let keys = Keys::of(before.slug.clone(), practice_seed, recovery_seed)?;
     let home = &init::kept(home, wanted, &keys)?;
     let now = clock.now();
+    if !is_known {
+        // Replaced after the newest of these sources last heard: the practice key says so once more, in what it signs now.
+        let next = recipient(&recovery_seed).map_err(InitError::from)?;
+        let why = "no source of the refill had heard of it";
+        before.replace_recovery(&next, &now.to_rfc3339(0), why)?;
+    }
     let trust = TrustFile {
         reviewers: before.reviewers.clone(),
         custodians: before.custodians.clone(),
+        succeeded: before.succeeded.clone(),
+        retired: before.retired.clone(),
+        restored: Vec::new(),
         machines_max: before.machines_max,
         ..keys.trust(&before.practice, now)
     };
@@ -206,14 +216,17 @@ pub fn refill(
         for source in &sources {
             filling.take(source, &recovery, &mut step)?;
         }
-        if filling.n_batches == before || filling.is_whole(&found) {
+        if filling.n_batches == before || filling.is_whole(|author| found.reaches(author)) {
             break;
         }
     }
     let facts = facts(&options, &found, &filling);
     let mut gone = sentences(&facts);
-    let (copied, refused) = settings::found(&sources, &recovery);
+    let (copied, refused) = settings::found(&sources, &recovery, &before);
     gone.extend(refused);
+    if facts.broken.iter().any(|broken| broken.contains(&NotOpened::OtherKey.to_string())) {
+        gone.push(format!("Some of what was kept is encrypted to another recovery key: {missing}."));
+    }
     if let Some(copied) = copied {
         gone.push(settings::put_back(home, &copied).map_err(InitError::from)?);
     }
@@ -238,19 +251,26 @@ pub fn refill(
     Ok(Refilled { slug: trust.slug.to_string(), machines, gone })
 }
 
-/// Copies of the old ledger first: they reach back furthest.
-fn sources(from: &[PathBuf], practice_seed: &[u8; 32]) -> Result<Vec<Source>, RefillError> {
-    let public = *NoteSigner::new("practice", KeyType::Ed25519, practice_seed)?.verifier().public_bytes();
-    let mut sources = Vec::new();
-    for folder in from {
-        // The key's name is the practice's slug, which the trust file beside the segments says and the key proves.
-        sources.push(Source::open(folder, &public)?);
-    }
+/// Copies of the old ledger first, for they reach back furthest; and the newest trust file of this practice key.
+///
+/// A source may be of before a hand-over: the newest trust file has to lead from the one beside it.
+fn sources(from: &[PathBuf], practice_seed: &[u8; 32]) -> Result<(Vec<Source>, TrustFile), RefillError> {
+    let practice = NoteSigner::new("practice", KeyType::Ed25519, practice_seed)?;
+    let trusts = from.iter().map(|folder| source::trust_in(folder)).collect::<Result<Vec<_>, _>>()?;
+    let is_ours =
+        |trust: &&TrustFile| trust.practice_key.public_bytes() == practice.verifier().public_bytes();
+    let Some(newest) = trusts.iter().filter(is_ours).max_by(|a, b| a.made.cmp(&b.made)) else {
+        let first = from.first().ok_or(RefillError::Keys("practice key"))?;
+        return Err(RefillError::OtherPractice(first.clone()));
+    };
+    let mut sources =
+        from.iter().map(|folder| Source::open(folder, newest)).collect::<Result<Vec<_>, _>>()?;
     sources.sort_by_key(|source| matches!(source.kind, Kind::Package(_)));
-    Ok(sources)
+    Ok((sources, newest.clone()))
 }
 
-fn keys_of(home: &Home, trust: &TrustFile) -> Result<writer::LedgerKeys, RefillError> {
+/// The keys in a folder that is not a practice yet.
+pub(crate) fn keys_of(home: &Home, trust: &TrustFile) -> Result<writer::LedgerKeys, RefillError> {
     let read = |file, name: &str| -> Result<NoteSigner, RefillError> {
         let seed = home.read_key(file).map_err(InitError::from)?;
         Ok(NoteSigner::new(name, KeyType::Ed25519, &seed)?)
@@ -339,7 +359,7 @@ impl Found {
     fn survey(
         &mut self,
         source: &Source,
-        recovery: &RecoveryKey,
+        recovery: &RecoveryKeys,
         step: &mut impl FnMut(),
     ) -> Result<(), RefillError> {
         let mut sizes: BTreeMap<Author, u64> = BTreeMap::new();
@@ -470,80 +490,6 @@ fn furthest(runs: &[Run]) -> Option<&Run> {
         first = earlier;
     }
     Some(first)
-}
-
-type Waiting = oneshot::Receiver<Result<Appended, LedgerError>>;
-
-/// The new ledger while it is filled.
-struct Filling {
-    handle: LedgerHandle,
-    begins: BTreeMap<Author, u64>,
-    logs: BTreeMap<Author, AuthorLog>,
-    /// Note of each size that went in: another note of the same size is another history.
-    notes: BTreeMap<(Author, u64), Hash>,
-    waiting: Vec<Waiting>,
-    n_batches: u64,
-}
-
-impl Filling {
-    fn new(handle: LedgerHandle, logs: BTreeMap<Author, AuthorLog>) -> Self {
-        let begins = logs.iter().map(|(author, log)| (author.clone(), log.size())).collect();
-        Self { handle, begins, logs, notes: BTreeMap::new(), waiting: Vec::new(), n_batches: 0 }
-    }
-
-    fn is_whole(&self, found: &Found) -> bool {
-        self.logs.iter().all(|(author, log)| log.size() >= found.reaches(author))
-    }
-
-    /// Appends what continues the logs as they stand.
-    fn take(
-        &mut self,
-        source: &Source,
-        recovery: &RecoveryKey,
-        step: &mut impl FnMut(),
-    ) -> Result<(), RefillError> {
-        walk(source, recovery, |came| match came {
-            Step::Batch { batch, .. } if batch.author != Author::Collector => self.batch(source, batch),
-            Step::Done => {
-                step();
-                Ok(())
-            }
-            Step::Batch { .. } | Step::Checkpoint(..) | Step::Broken(_) => Ok(()),
-        })?;
-        self.settle()
-    }
-
-    fn batch(&mut self, source: &Source, batch: SealedBatch) -> Result<(), RefillError> {
-        let Some(log) = self.logs.get_mut(&batch.author) else { return Ok(()) };
-        let (author, size, note) = (batch.author.clone(), batch.size(), Hash::of(&batch.note));
-        match self.notes.entry((author.clone(), size)) {
-            Slot::Occupied(known) if *known.get() != note => {
-                let folder = source.folder.clone();
-                return Err(RefillError::OtherHistory { folder, author, size });
-            }
-            Slot::Vacant(free) if batch.first == log.size() && !batch.is_removed() => {
-                free.insert(note);
-            }
-            _ => return Ok(()),
-        }
-        // The walk followed it already; an entry that is no event was never let in by the old collector either.
-        let verified = verify(log, batch).map_err(|refusal| RefillError::Package {
-            path: source.folder.clone(),
-            what: refusal.to_string(),
-        })?;
-        *log = verified.next().clone();
-        self.waiting.push(self.handle.append_blocking(verified.into_continuation())?);
-        self.n_batches = self.n_batches.saturating_add(1);
-        if self.waiting.len() >= WAITING_MAX { self.settle() } else { Ok(()) }
-    }
-
-    /// Waits until everything that was handed over is durable.
-    fn settle(&mut self) -> Result<(), RefillError> {
-        for waiting in self.waiting.drain(..) {
-            let _appended = waiting.blocking_recv().map_err(|_| LedgerError::Stopped)??;
-        }
-        Ok(())
-    }
 }
 
 fn facts(options: &RefillOptions, found: &Found, filling: &Filling) -> Facts {

@@ -109,7 +109,7 @@ pub struct Footer {
     /// What a time-stamping authority has seen, in one sentence.
     #[serde(default)]
     pub time_stamps: String,
-    /// Who outside the practice holds copies of its keys, and what that lets them do.
+    /// Who outside the practice holds copies of its keys, and what that lets them do; which practice keys there were before.
     #[serde(default)]
     pub custodians: String,
     /// Where the collector lives, and who can therefore read it, stop it or delete it.

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ntk_evidence::name::Author;
 use ntk_evidence::time::Moment;
-use ntk_evidence::trust::{TrustFile, custodian};
+use ntk_evidence::trust::{TrustFile, custodian, retired, succession};
 use ntk_evidence::words;
 
 use crate::at_rest;
@@ -167,7 +167,7 @@ pub fn review(
                 .collect(),
             first_entry: pass.first,
             last_entry: pass.last.map(|(_, name)| name),
-            practice_words: practice.trust.practice_words(),
+            practice_words: trust.practice_words(),
             policy_hash: policy.hash().to_owned(),
             roster_version: roster.version().to_owned(),
             self_check_passed: pass.self_check.as_ref().map(|(passed, ..)| *passed),
@@ -178,7 +178,14 @@ pub fn review(
             provable_until: provable(published.registry.witnessed.until(trust), &zone),
             outside: outside(practice, published, &zone),
             time_stamps: time_stamps_in_words(&published.registry.stamps, practice, made_at, &zone),
-            custodians: custodian::in_words(&trust.custodians),
+            custodians: [
+                custodian::in_words(&trust.custodians),
+                succession::in_words(&trust.succeeded, &trust.practice_key),
+                retired::in_words(&trust.retired, &trust.recovery),
+            ]
+            .join(" ")
+            .trim_end()
+            .replace("  ", " "),
             place: crate::place::Place::said(practice.config.raw.place).to_owned(),
             administers: practice.config.raw.administers.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -238,23 +245,23 @@ pub(crate) fn on_site(
     Ok(OnSite::of(&marks, nanos(until)))
 }
 
-/// Machines that run a program which nobody announced, for as long as they do.
+/// Machines that run a program which nobody announced, or which was withdrawn, for as long as they do.
 fn programs(
     lookup: &Lookup,
     published: &Published,
     trust: &TrustFile,
 ) -> Result<Vec<(String, bool)>, LedgerError> {
-    let announced = published.registry.programs.in_force(trust);
+    let known = published.registry.programs.known(trust);
     let mut sentences = Vec::new();
     for (author, machine) in &published.registry.machines {
-        if announced.is_empty() || machine.revoked.is_some() {
+        if known.is_empty() || machine.revoked.is_some() {
             continue;
         }
         let said = lookup.store().health(author).map_err(store_error)?;
         let sha256 = said.and_then(|said| said.health.binary_sha256);
         let marks = lookup.store().marks(author, u64::MAX).map_err(store_error)?;
-        let runs = Runs::of(&announced, sha256.as_deref(), &marks);
-        if matches!(runs, Runs::NotAnnounced { .. }) {
+        let runs = Runs::of(&known, sha256.as_deref(), &marks);
+        if runs.is_to_be_replaced() {
             sentences.push((format!("{}: {}", machine_name(author), runs.in_words(lookup.zone())), true));
         }
     }

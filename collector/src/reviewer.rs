@@ -3,7 +3,8 @@
 //! `private/reviewers.json` holds one argon2id hash a person, readable by the owner alone, written whole or not
 //! at all. Whoever can read that file can guess at it; whoever can write it can put in a passphrase of their
 //! own, and the next approval still names the person whose passphrase it was said to be. Setting one is an act
-//! without any hash, so a passphrase that changed is seen in the review.
+//! without any hash, so a passphrase that changed is seen in the review. Collectors that share a ledger have one such file
+//! in common ([`crate::in_common`]).
 //!
 //! # Invariants
 //! - RV-1: a [`Proof`] exists only for a passphrase that was verified just now.
@@ -18,8 +19,10 @@ use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use crate::home::{Home, HomeError, random};
+use crate::ledger::LedgerHandle;
 use crate::need_to_know::moment;
 
 /// The shortest passphrase, letters.
@@ -87,6 +90,11 @@ pub enum ReviewerError {
     /// Another one.
     #[error("that is not the passphrase of `{0}`")]
     Wrong(String),
+    /// The ledger knows of one that was set since.
+    #[error(
+        "the ledger says that the passphrase of `{0}` was set since this collector's copy was made; try again in a moment. If it stays so, the database keeps it back, or it was not set after all: `ntk-collector reviewer passphrase {0} --reset`"
+    )]
+    Older(String),
     /// Too many wrong ones.
     #[error("too many wrong passphrases for `{0}`; try again in an hour")]
     TooMany(String),
@@ -118,10 +126,21 @@ struct Entry {
     set_at: Timestamp,
 }
 
+impl Stored {
+    fn parse(text: Option<&str>) -> Result<Self, ReviewerError> {
+        text.map_or_else(
+            || Ok(Self::default()),
+            |text| serde_json::from_str(text).map_err(ReviewerError::Form),
+        )
+    }
+}
+
 /// Everybody who has a passphrase.
 #[derive(Debug)]
 pub struct Reviewers {
     home: Home,
+    /// What says when passphrases were set, where the file comes from a database.
+    ledger: Option<LedgerHandle>,
     /// When attempts failed, or were begun, by person.
     failures: Mutex<BTreeMap<String, VecDeque<Timestamp>>>,
     /// One writer at a time.
@@ -131,13 +150,25 @@ pub struct Reviewers {
 impl Reviewers {
     /// Those of a collector's folder.
     pub fn new(home: Home) -> Self {
-        Self { home, failures: Mutex::default(), writing: Mutex::default() }
+        Self { home, ledger: None, failures: Mutex::default(), writing: Mutex::default() }
+    }
+
+    /// The same, held to what the ledger says about when passphrases were set.
+    #[must_use]
+    pub fn held_to(self, ledger: LedgerHandle) -> Self {
+        Self { ledger: Some(ledger), ..self }
     }
 
     /// Verifies a passphrase. Takes a good part of a second: not on a thread that serves others.
     pub fn verify(&self, by: &str, given: &Passphrase, now: Timestamp) -> Result<Proof, ReviewerError> {
         let stored = self.read()?;
         let entry = stored.reviewers.get(by).ok_or_else(|| ReviewerError::None(by.to_owned()))?;
+        let said = self.ledger.as_ref().and_then(|ledger| ledger.published().registry.passphrase_set(by));
+        // INVARIANT RV-1: an older row that somebody put back, or a newer one that they keep back, lets nobody in.
+        if said.is_some_and(|said| entry.set_at < said) {
+            warn!("a passphrase is older here than the ledger says; it is not taken");
+            return Err(ReviewerError::Older(by.to_owned()));
+        }
         let hash = PasswordHash::new(&entry.hash).map_err(|error| ReviewerError::Hash(error.to_string()))?;
         // INVARIANT RV-2: the attempt counts before it is known how it ends.
         self.begin_attempt(by, now)?;
@@ -162,6 +193,11 @@ impl Reviewers {
         if is_long && !new.0.chars().any(char::is_control) { Ok(()) } else { Err(ReviewerError::Weak) }
     }
 
+    /// Whether one could be set now, as far as that is known before.
+    pub fn check_settable(&self) -> Result<(), ReviewerError> {
+        Ok(self.home.in_common().map_or(Ok(()), |common| common.check(FILE))?)
+    }
+
     /// Sets a passphrase, in place of any before. Who may do that is the caller's question.
     pub fn set(&self, person: &str, new: &Passphrase, now: Timestamp) -> Result<(), ReviewerError> {
         Self::check_new(new)?;
@@ -170,10 +206,12 @@ impl Reviewers {
             .hash_password_with_salt(new.0.as_bytes(), &salt)
             .map_err(|error| ReviewerError::Hash(error.to_string()))?;
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stored = self.read()?;
-        stored.reviewers.insert(person.to_owned(), Entry { hash: hash.to_string(), set_at: now });
-        let text = serde_json::to_vec_pretty(&stored).map_err(ReviewerError::Form)?;
-        self.home.write_secret(FILE, &text)?;
+        self.home.change_secret(FILE, |before| {
+            let mut stored = Stored::parse(before)?;
+            stored.reviewers.insert(person.to_owned(), Entry { hash: hash.to_string(), set_at: now });
+            let text = serde_json::to_vec_pretty(&stored).map_err(ReviewerError::Form)?;
+            Ok::<_, ReviewerError>(((), text))
+        })?;
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(person);
         Ok(())
     }
@@ -189,10 +227,7 @@ impl Reviewers {
     }
 
     fn read(&self) -> Result<Stored, ReviewerError> {
-        if !self.home.private(FILE).exists() {
-            return Ok(Stored::default());
-        }
-        serde_json::from_str(&self.home.read_secret(FILE)?).map_err(ReviewerError::Form)
+        Stored::parse(self.home.find_secret(FILE)?.as_deref())
     }
 
     fn begin_attempt(&self, by: &str, now: Timestamp) -> Result<(), ReviewerError> {

@@ -162,6 +162,9 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
     app.practice.bundle_key()?;
     let (agents, address) = listener::bind(&app.practice.config.raw.listen).await?;
     let _ = app.address.set(address.to_string());
+    if starter.is_among_others {
+        let _ = app.label.set(app.practice.trust.slug.to_string());
+    }
     let config = app.practice.config.clone();
     let ear = Ear::new(Silences::new(config.raw.silent_after_seconds, config.raw.settle_seconds));
     let shared = Shared {
@@ -203,6 +206,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
     let checks = tokio::spawn(self_check::daily::run(app.clone(), stop.clone()));
     let retention = tokio::spawn(crate::prune::daily(app.clone(), stop.clone()));
     let rounds = tokio::spawn(witness::rounds::run(app.clone(), stop.clone()));
+    let trusts = tokio::spawn(witness::elsewhere::run(app.clone(), stop.clone()));
     // What is done once for a practice is done by the collector that leads.
     let once = tokio::spawn(lead(app.clone(), ear, stop.clone()));
     let certificate = server.subscribe();
@@ -236,6 +240,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
         checks.abort_handle(),
         retention.abort_handle(),
         rounds.abort_handle(),
+        trusts.abort_handle(),
         once.abort_handle(),
         certificates.abort_handle(),
     ];
@@ -261,6 +266,7 @@ async fn serve(app: App, level: Option<LevelHandle>, starter: &Starter) -> Resul
         let _ = checks.await;
         let _ = retention.await;
         let _ = rounds.await;
+        let _ = trusts.await;
         let _ = once.await;
         let _ = certificates.await;
         #[cfg(unix)]

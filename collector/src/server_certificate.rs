@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 use crate::app::App;
 use crate::authority::Credentials;
 use crate::practice::PracticeError;
+use crate::turns::every;
 
 /// How often its end is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(3600);
@@ -34,13 +35,8 @@ pub async fn at_start(app: &App) -> Result<watch::Sender<Arc<Credentials>>, Prac
 
 /// Renews it whenever that is due, until stopped.
 pub async fn run(app: App, server: watch::Sender<Arc<Credentials>>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut turns = every(LOOK_EVERY, &stop);
+    while turns.next().await {
         let looking = app.clone();
         let looked =
             tokio::task::spawn_blocking(move || looking.practice.renew_server(looking.ledger.clock().now()));

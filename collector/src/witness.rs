@@ -16,6 +16,7 @@ use ntk_evidence::trust::TrustFile;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub mod elsewhere;
 pub mod rounds;
 pub mod trust;
 

@@ -6,6 +6,10 @@
 
 pub mod convert;
 
+/// With what the `refusal` of a `CheckpointSeen` begins by which a machine says that it no longer holds, as it could send
+/// them, entries that a collector which was put back from a copy lacks. Their first and last number follow, in decimal.
+pub const SHORT: &str = "short: ";
+
 /// Messages and service, made from `ntk.proto`.
 #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic, clippy::restriction)]
 #[rustfmt::skip]

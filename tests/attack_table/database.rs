@@ -34,6 +34,14 @@ pub(super) const DATABASE: &[Attack] = &[
         },
     },
     Attack {
+        id: "database-passphrases",
+        what: "change, swap, remove or put back the row that holds passphrase hashes, so that one of one's own or an old one lets in",
+        ends: Prevented {
+            how: "rows are sealed with a key of the collectors for one name and version; each collector remembers the newest version that it saw, and the ledger when each passphrase was set. While such a row stands there nobody changes a passphrase, and it is said why",
+            test: "in_common::a_passphrase_row_that_was_changed_swapped_put_back_or_removed_lets_nobody_in_and_is_said",
+        },
+    },
+    Attack {
         id: "database-lease",
         what: "take the lease, so that nobody or two collectors lead",
         ends: Prevented {

@@ -100,6 +100,22 @@ pub(super) const TABLE: &[Attack] = &[
         },
     },
     Attack {
+        id: "restore-unannounced",
+        what: "pass a rollback off as a restore: put a copy back and go on under new keys",
+        ends: Prevented {
+            how: "only the practice key, in the safe, writes the trust file's line `restored`; without it offline verifiers know none of the new keys, and with it what the closed log had beyond the line's size is void",
+            test: "restored::without_the_word_of_the_practice_key_the_new_keys_are_nobodys",
+        },
+    },
+    Attack {
+        id: "restore-keys",
+        what: "use the keys of a log that was closed beyond its size, or tell its past otherwise under the new keys",
+        ends: Prevented {
+            how: "each size has one log's key and each leaf one key of the collector; the final checkpoint must continue the root that the practice key named, and the acts what the closed key signed; ntk-verify, the Python script and Go's packages refuse alike",
+            test: "restored::three_verifiers_accept_what_an_announced_restore_explains_and_refuse_the_same_of_the_rest",
+        },
+    },
+    Attack {
         id: "unacknowledge",
         what: "acknowledge a batch and drop it later",
         ends: Seen {
@@ -529,6 +545,14 @@ pub(super) const TABLE: &[Attack] = &[
         ends: Prevented {
             how: "a greeting has ten seconds, every later message five minutes; counted as `late`",
             test: "fleet::a_fleet_of_three_versions_loses_and_doubles_nothing_in_storms_and_among_liars",
+        },
+    },
+    Attack {
+        id: "many-connections",
+        what: "hold connections with a machine's certificate by the hundred, with a stream or without",
+        ends: Prevented {
+            how: "eight of one certificate are open at most: the oldest gives way to one more",
+            test: "ingest::door::tests::of_more_connections_of_one_certificate_than_a_machine_needs_the_oldest_gives_way",
         },
     },
 ];

@@ -72,6 +72,29 @@ pub(super) const PEOPLE: &[Attack] = &[
         },
     },
     Attack {
+        id: "former-key",
+        what: "lead machines to another practice key with a former one, after it handed over, even through the collector itself",
+        ends: Prevented {
+            how: "each agent, the collector and a verifier follow only a chain that begins with the keys that they know, each link signed by the key before it",
+            test: "succession::a_practice_key_hands_over_agents_follow_and_bundles_of_before_and_after_are_verifiable",
+        },
+    },
+    Attack {
+        id: "succession-forged",
+        what: "forge, cut, swap or take from another practice a link in the chain of practice keys, as who holds the newest",
+        ends: Prevented {
+            how: "the former key signed practice, time, both keys and the reason; the practice's name belongs to the first key, and no key comes back",
+            test: "trust::succession::tests::a_forged_a_missing_and_a_misplaced_link_are_refused_though_the_newest_key_signed",
+        },
+    },
+    Attack {
+        id: "thief-first",
+        what: "hand over to a key of one's own with a stolen practice key, before the owner does",
+        ends: Indirectly(
+            "each machine follows whichever hand-over it accepts first, and nobody can tell them apart by signature; the twelve words at the foot of the next review differ from the owner's, the act and each agent's entry say when, and the thief needs the collector or its place in the network to be heard",
+        ),
+    },
+    Attack {
         id: "custodian-invented",
         what: "name a custodian outside who holds nothing, or leave one out, to look better before whoever reads",
         ends: Unseen(

@@ -26,9 +26,14 @@ pub(crate) fn exported(accesses: u64) -> Result<Exported> {
 
 /// The same by a practice that was started otherwise.
 pub(crate) fn exported_by(practice: Practice, accesses: u64) -> Result<Exported> {
+    exported_from(practice, recording::BEGINS, accesses)
+}
+
+/// The same with accesses from a second since 1970 on.
+pub(crate) fn exported_from(practice: Practice, begins: u64, accesses: u64) -> Result<Exported> {
     let mut machine = practice.enroll("front-desk")?;
     let file = practice.folder().join("recording.log");
-    recording::write(&file, "week", 1001, accesses, 5)?;
+    recording::write_from(&file, begins, "week", 1001, accesses, 5)?;
     machine.configure(&recording::configuration(&[&file], None))?;
     machine.start()?;
     wait::until_so("all accesses to arrive", Duration::from_secs(60), || {

@@ -110,8 +110,8 @@ fn acts_that_were_written_into_the_database_are_not_taken_and_no_act_twice() -> 
         server.sql(
             "ntk",
             "DELETE FROM ntk_waiting; INSERT INTO ntk_waiting SELECT * FROM stolen;
-             INSERT INTO ntk_waiting SELECT tenant, 'b' || substr(id, 2), arrived, kind, body FROM stolen;
-             INSERT INTO ntk_waiting SELECT tenant, 'c' || substr(id, 2), arrived, kind,
+             INSERT INTO ntk_waiting SELECT tenant, md5(id) || md5(id), arrived, kind, body FROM stolen;
+             INSERT INTO ntk_waiting SELECT tenant, md5(id) || md5(id || 'c'), arrived, kind,
                convert_to(replace(convert_from(substr(body, 65), 'UTF8'), 'counsel', 'nobody!'), 'UTF8') FROM stolen",
         )?;
         wait::until_so("the answers", WITHIN, || {

@@ -161,6 +161,31 @@ fn a_changed_program_of_an_agent_is_told() -> Result<()> {
         check(&program_text)?.status.code() == Some(1),
         "nor anything by an announcement that was changed"
     );
+    let reason = "loses events after a suspend";
+    practice.collector(&["update", "withdraw", "0.1.0", "--keys", &keys, "--reason", reason])?;
+    ensure!(practice.collector(&["update", "list"])?.contains(&format!("Z: {reason}")), "the list says so");
+    practice.collector(&["update", "show", "0.1.0", "--out", &announced_text])?;
+    let refused = check(&program_text)?;
+    ensure!(refused.status.code() == Some(1), "what was withdrawn may not be installed either");
+    ensure!(program::text(&refused.stdout).contains(reason), "and it says why");
+    // A file from before it still announces, and says from when; with the withdrawal beside it, it does not.
+    let before = practice.folder().join("before.txt");
+    fs::write(&before, &text)?;
+    let before = before.display().to_string();
+    let order = ["check-package", &program_text, "--dir", &dir, "--announced", &before];
+    let alone = program::run("ntk-agent", &order)?;
+    ensure!(
+        program::text(&alone.stdout).contains("Whether it was withdrawn since"),
+        "it says what it cannot know"
+    );
+    let both = program::run("ntk-agent", &[&order[..], &["--announced", &announced_text]].concat())?;
+    ensure!(
+        both.status.code() == Some(1) && program::text(&both.stdout).contains(reason),
+        "with the withdrawal: no"
+    );
+    wait::until_so("the withdrawn program is named", Duration::from_secs(60), || {
+        Ok(listed()?.contains("It runs version 0.1.0, which was withdrawn on"))
+    })?;
 
     let mut command = Command::new(&changed);
     command.args(["run", "--dir", &dir]);

@@ -99,10 +99,43 @@ fn the_units_are_valid_and_reach_no_more_of_the_machine_than_the_documents_say()
     Ok(())
 }
 
+/// The page has a section with each command of each command, and the options of the deepest.
+fn man_page(test: &str, folder: &Path, package: &str) -> Result<()> {
+    let (section, wanted): (_, &[&str]) = match package {
+        "ntk-agent" => ("8", &["ntk-agent enroll", "--collector <HOST:PORT>", "ntk-agent decoy plant"]),
+        "ntk-collector" => (
+            "8",
+            &[
+                "ntk-collector init",
+                "--keys-to <FILE>",
+                "ntk-collector update announce",
+                "--platform <PLATFORM>",
+            ],
+        ),
+        _ => ("1", &["ntk-verify witness", "--log-key <VKEY>", "ntk-verify completions"]),
+    };
+    let page = folder.join(format!("man/{package}.{section}.gz"));
+    if !page.is_file() {
+        skip::skip(test, "help2man is not installed");
+        return Ok(());
+    }
+    let text = Command::new("gzip").arg("-dc").arg(&page).output()?;
+    ensure!(text.status.success(), "{}", page.display());
+    let text = program::text(&text.stdout).replace('\\', "");
+    let (_, options) = text.split_once("OPTIONS OF EACH COMMAND").context("options of each command")?;
+    for wanted in wanted {
+        let wanted =
+            if wanted.starts_with("ntk-") { format!(".SS \"{wanted}\"") } else { (*wanted).to_owned() };
+        ensure!(options.contains(&wanted), "the page of {package} has no `{wanted}`");
+    }
+    ensure!(!options.contains("-h, --help"), "what all have alike is not said of each");
+    Ok(())
+}
+
 #[test]
 fn tarballs_of_the_same_programs_are_the_same_bytes_and_name_the_sums_of_their_files() -> Result<()> {
-    let name = "tarballs_of_the_same_programs_are_the_same_bytes_and_name_the_sums_of_their_files";
-    let Some((first, second, _)) = twice(name, "tarballs", &[])? else { return Ok(()) };
+    let test = "tarballs_of_the_same_programs_are_the_same_bytes_and_name_the_sums_of_their_files";
+    let Some((first, second, _)) = twice(test, "tarballs", &[])? else { return Ok(()) };
     ensure!(first == second, "two builds differ");
     let kinds: Vec<_> =
         first.keys().map(|name| name.split('-').take(2).collect::<Vec<_>>().join("-")).collect();
@@ -117,11 +150,19 @@ fn tarballs_of_the_same_programs_are_the_same_bytes_and_name_the_sums_of_their_f
         let check =
             || Command::new("sha256sum").args(["-c", "--quiet", "SHA256SUMS"]).current_dir(&folder).output();
         ensure!(check()?.status.success(), "{name}: {}", program::text(&check()?.stderr));
-        for file in ["README.md", "LICENCE"] {
+        let package = name.split('-').take(2).collect::<Vec<_>>().join("-");
+        for file in [
+            "README.md",
+            "LICENCE",
+            &format!("completions/bash/{package}"),
+            &format!("completions/zsh/_{package}"),
+            &format!("completions/fish/{package}.fish"),
+        ] {
             ensure!(folder.join(file).is_file(), "{name} has no {file}");
         }
-        if !name.starts_with("ntk-verify") {
-            ensure!(folder.join("completions/bash").is_dir() && folder.join("systemd").is_dir(), "{name}");
+        man_page(test, &folder, &package)?;
+        if package != "ntk-verify" {
+            ensure!(folder.join("systemd").is_dir(), "{name}");
             ensure!(folder.join("examples").is_dir(), "{name} has no example of a configuration");
         }
         fs::write(folder.join("README.md"), "another")?;

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use ntk_tests::practice::{Practice, ROSTER};
-use ntk_tests::program;
+use ntk_tests::{program, recording};
 use serde_json::Value;
 
-use crate::bundle::{Exported, exported};
+use crate::bundle::{Exported, exported_from};
 
 const NO: i32 = 1;
 
@@ -39,7 +39,9 @@ fn first_finding(practice: &Practice) -> Result<String> {
 
 #[test]
 fn a_month_of_questions_signatures_and_notices_stands_in_a_bundle_that_verifies() -> Result<()> {
-    let Exported { mut practice, trust, .. } = exported(60)?;
+    // Today's accesses: people are shown what is recorded of their last days.
+    let Exported { mut practice, trust, .. } =
+        exported_from(Practice::start()?, recording::an_hour_ago()?, 60)?;
     let (marys, chens) = with_passphrases(&practice)?;
     let mary = |arguments: &[&str]| practice.try_collector(&by(arguments, "mary", &marys));
     let chen = |arguments: &[&str]| practice.try_collector(&by(arguments, "drchen", &chens));

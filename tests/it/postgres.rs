@@ -191,6 +191,47 @@ fn a_token_that_is_shown_to_two_collectors_at_once_enrols_one_machine() -> Resul
 }
 
 #[test]
+fn of_machines_that_enrol_at_two_collectors_at_once_no_more_are_taken_than_the_practice_key_permits()
+-> Result<()> {
+    let Some(server) = server("postgres: machines at once, two collectors")? else { return Ok(()) };
+    let mut one = practice_in(&server.database("ntk")?)?;
+    one.start_collector()?;
+    let keys = one.folder().join("keys-to-take-away.txt").to_string_lossy().into_owned();
+    one.collector(&["trust", "sign", "--key", &keys, "--machines-max", "2"])?;
+    let mut two = one.second()?;
+    two.start_collector()?;
+    let (here, there) = (one.address(), two.address());
+    let (dir, other_dir) = (one.dir(), two.dir());
+    let [first, second, third, fourth, fifth] = [1, 2, 3, 4, 5].map(|n| one.token(&format!("ws-{n:02}")));
+    let (first, second, third, fourth, fifth) = (first?, second?, third?, fourth?, fifth?);
+    same_log(&one, &two)?;
+    let _first = runtime()?.block_on(Crafted::enroll(&here, &dir, &first))?;
+    same_log(&one, &two)?;
+    // One place is left, and each collector believes that it is its own to give.
+    let all = async {
+        let (a, b, c, d) = tokio::join!(
+            Crafted::enroll(&here, &dir, &second),
+            Crafted::enroll(&there, &other_dir, &third),
+            Crafted::enroll(&here, &dir, &fourth),
+            Crafted::enroll(&there, &other_dir, &fifth),
+        );
+        [a, b, c, d]
+    };
+    let answers = runtime()?.block_on(all);
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "one place: {answers:?}");
+    for refused in answers.into_iter().filter_map(Result::err) {
+        let said = format!("{refused:#}");
+        ensure!(said.contains("as many machines as the practice key permits were enrolled"), "{said}");
+    }
+    same_log(&one, &two)?;
+    let status = two.status()?;
+    let machines = status["authors"].as_array().context("authors")?.iter();
+    let machines = machines.filter_map(|row| row["author"].as_str()?.strip_prefix("agent/"));
+    assert_eq!(machines.count(), 2, "{status}");
+    Ok(())
+}
+
+#[test]
 fn the_database_is_killed_in_mid_stream_and_its_standby_promoted() -> Result<()> {
     let Some(mut primary) = server("postgres: promotion")? else { return Ok(()) };
     primary.database("ntk")?;
@@ -217,7 +258,7 @@ fn a_commit_that_was_not_sent_or_not_answered_is_asked_for_until_it_is_known() -
     let Some(server) = server("postgres: commits")? else { return Ok(()) };
     let settings = server.database("ntk")?;
     let mut practice = practice_in(&settings)?;
-    let cutter = Cutter::to(&format!("127.0.0.1:{}", server.port()), 8)?;
+    let cutter = Cutter::to(&format!("127.0.0.1:{}", server.port()), 5)?;
     let config = practice.dir().join("collector.toml");
     let text = std::fs::read_to_string(&config)?;
     let cut = text.replace(&format!("port={}", server.port()), &format!("port={}", cutter.port()));

@@ -197,7 +197,7 @@ fn a_package_that_was_changed_is_not_believed_and_a_ledger_that_is_there_is_not_
 }
 
 /// A practice that copies its ledger into a folder.
-fn with_vault() -> Result<(Practice, PathBuf)> {
+pub(crate) fn with_vault() -> Result<(Practice, PathBuf)> {
     let mut practice = Practice::start()?;
     let vault = practice.folder().join("vault");
     fs::create_dir(&vault)?;

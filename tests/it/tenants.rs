@@ -127,6 +127,10 @@ fn nothing_of_one_practice_is_told_on_the_socket_or_in_the_log_lines_of_another(
                 assert!(!said.contains(word), "`{word}` in {asked:?}:\n{said}");
             }
         }
+        let own = format!("{{practice=\"{}\"", slug(practice)?);
+        for sample in practice.collector(&["metrics"])?.lines().filter(|line| !line.starts_with('#')) {
+            assert!(sample.contains(&own), "`{sample}` says which practice is meant");
+        }
         practice.collector(&["self-check"])?;
     }
     let row = several.comes_to("oak", "running")?;

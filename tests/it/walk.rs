@@ -72,6 +72,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "a_copy_off_site_and_what_machines_kept_since_make_one_ledger_and_a_changed_object_is_named",
     ),
     (
+        "ntk-collector restore",
+        "a_destroyed_collector_is_put_back_machines_explain_the_difference_and_send_again_what_they_hold",
+    ),
+    (
+        "ntk-collector take-back",
+        "a_destroyed_collector_is_put_back_machines_explain_the_difference_and_send_again_what_they_hold",
+    ),
+    (
         "ntk-collector at-rest change",
         "a_practice_in_use_is_encrypted_gets_another_key_and_is_decrypted_again",
     ),

@@ -3,6 +3,7 @@
 //!
 //! `spool/kept/<20-digit number>.age` is the segment's file as it was, in the format age-encryption.org/v1. It is
 //! durable before the segment itself is removed; a crash between leaves both, and the next start does it again.
+//! Where the trust file names another recovery key later, what lies here stays encrypted to the one before it.
 //! The removed file's blocks are not overwritten: what the file system still holds of them is the disk's to protect.
 
 use std::io;
@@ -72,6 +73,13 @@ impl Away {
         let recipient =
             Recipient::from_str(recovery).map_err(|_| AwayError::Recipient(recovery.to_owned()))?;
         Ok(Self { folder: folder_in(spool), recipient, limits })
+    }
+
+    /// The same place and limits for another recovery key; what lies there stays as it is.
+    pub fn for_recovery(&self, recovery: &str) -> Result<Self, AwayError> {
+        let recipient =
+            Recipient::from_str(recovery).map_err(|_| AwayError::Recipient(recovery.to_owned()))?;
+        Ok(Self { recipient, ..self.clone() })
     }
 
     /// Encrypts these bytes as age does.

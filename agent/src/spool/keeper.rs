@@ -7,8 +7,8 @@ use std::time::Duration;
 use ntk_evidence::author_log::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 use ntk_evidence::entry::Entry;
 use ntk_evidence::event::Event;
-use ntk_evidence::note::VerifierKey;
 use ntk_evidence::time::Moment;
+use ntk_evidence::trust::TrustFile;
 use ntk_segment::disk::Disk;
 use ntk_segment::reader::Reader;
 use tracing::{error, info, warn};
@@ -29,8 +29,8 @@ pub struct Setup {
     pub bytes_max: u64,
     /// How long a signing key is used before the next one takes its place.
     pub epoch_every: Duration,
-    /// Checks the collector's checkpoints.
-    pub log_key: VerifierKey,
+    /// Says which logs the collector's checkpoints are of.
+    pub trust: TrustFile,
     /// The disk under the segments.
     pub disk: Arc<dyn Disk>,
     /// The disk under the position.
@@ -137,7 +137,7 @@ impl Keeper {
         let now = setup.clock.now();
         let (spool, found) = open_spool(&setup, &writer, now)?;
         let file = PositionFile::of(&setup.path);
-        let recalled = file.read(&*setup.files, &setup.log_key)?;
+        let recalled = file.read(&*setup.files, &setup.trust)?;
         if found.last_commit.is_none() && recalled == Recalled::None {
             // From the first entry on there is a file: a missing one was removed.
             file.write(&*setup.files, &Position::default())?;
@@ -355,6 +355,14 @@ impl Keeper {
             Ok(n_removed) => info!(n_removed, "released segments removed"),
             Err(error) => self.fail(&error),
         }
+    }
+
+    /// From now on segments are put away for this recovery key. One that cannot be used leaves them as they are, as a start would.
+    pub fn put_away_for(&mut self, recovery: &str) {
+        let next = self.setup.away.as_ref().map(|away| away.for_recovery(recovery)).transpose();
+        self.setup.away = next
+            .inspect_err(|error| error!(%error, "released segments stay unencrypted on this disk"))
+            .unwrap_or_default();
     }
 
     /// What cannot be put away now stays, and is tried again: recording goes on.

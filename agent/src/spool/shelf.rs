@@ -47,6 +47,13 @@ pub fn find(reader: &Reader, size: u64) -> Result<Option<Place>, SegmentError> {
     Ok(None)
 }
 
+/// The number of the oldest entry that can be read; none where there is no segment.
+pub fn oldest(reader: &Reader) -> Result<Option<u64>, SegmentError> {
+    let mut segments = reader.segments()?.into_iter().filter(|info| !info.form.is_quarantined());
+    let first = segments.next().map(|info| reader.state_of(info.number)).transpose()?;
+    Ok(first.and_then(|state| state.authors.first().map(|author| author.size)))
+}
+
 /// The batches from a place on, at least one if there is one, then as many as stay within `bytes_max`; and the
 /// place after them.
 pub fn read(reader: &Reader, from: Pointer, bytes_max: usize) -> Result<(Vec<Batch>, Pointer), SegmentError> {

@@ -11,7 +11,7 @@ use super::position::PositionFile;
 use super::*;
 use crate::identity::IdentityFiles;
 use crate::identity::epochs::EpochKeys;
-use crate::identity::tests::{SLUG, log_signer};
+use crate::identity::tests::{SLUG, log_signer, trust_file};
 use crate::whole_file::{Files, Readable, RealFiles};
 use clock::Clock as _;
 use clock::fake::FakeClock;
@@ -158,7 +158,7 @@ impl Machine {
             path: self.path(),
             bytes_max: self.bytes_max,
             epoch_every: Duration::from_secs(86_400),
-            log_key: log_signer().verifier().clone(),
+            trust: trust_file(),
             away: self.away.clone(),
             disk: Arc::new(self.disk.clone()),
             files: Arc::new(SickFiles(Arc::clone(&self.file_fault))),
@@ -468,9 +468,9 @@ fn a_position_reads_back_with_its_checkpoint() {
     };
     let note = checkpoint.sign(&signer).unwrap();
     let seen = ntk_evidence::receipt::SeenCheckpoint::recall(note.as_bytes(), signer.verifier()).unwrap();
-    let position = position::Position { released: 7, seen: Some(seen), receipt: None };
+    let position = position::Position { released: 7, seen: Some(seen), ..position::Position::default() };
     file.write(&RealFiles, &position).unwrap();
-    assert_eq!(file.read(&RealFiles, signer.verifier()).unwrap(), position::Recalled::Known(position));
+    assert_eq!(file.read(&RealFiles, &trust_file()).unwrap(), position::Recalled::Known(position));
 }
 
 #[test]

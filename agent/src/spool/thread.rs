@@ -69,6 +69,8 @@ impl Intake {
 #[derive(Clone, Debug)]
 pub struct Wishes {
     wish: Arc<Mutex<Option<Position>>>,
+    /// The recovery key for which segments are to be put away, where it was replaced.
+    recovery: Arc<Mutex<Option<String>>>,
     sender: SyncSender<Message>,
 }
 
@@ -78,6 +80,16 @@ impl Wishes {
         self.put(position);
         // A full queue keeps the thread awake anyway.
         let _ = self.sender.try_send(Message::Nudge);
+    }
+
+    /// Asks to put segments away for this recovery key from now on. Does not wait.
+    pub fn put_away_for(&self, recovery: String) {
+        *self.recovery.lock().unwrap_or_else(PoisonError::into_inner) = Some(recovery);
+        let _ = self.sender.try_send(Message::Nudge);
+    }
+
+    fn recovery(&self) -> Option<String> {
+        self.recovery.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn put(&self, position: Position) {
@@ -104,7 +116,7 @@ impl SpoolThread {
     pub fn start(keeper: Keeper, commit_after: Duration) -> Result<Self, SpoolError> {
         let (sender, receiver) = sync_channel(QUEUE_MAX);
         let (progress_sender, progress) = watch::channel(keeper.progress().clone());
-        let wishes = Wishes { wish: Arc::default(), sender: sender.clone() };
+        let wishes = Wishes { wish: Arc::default(), recovery: Arc::default(), sender: sender.clone() };
         let theirs = wishes.clone();
         let thread = std::thread::Builder::new()
             .name("spool".to_owned())
@@ -155,7 +167,12 @@ fn run(
         let wait =
             deadline.map_or(rest, |deadline| deadline.saturating_duration_since(Instant::now()).min(rest));
         let (mut is_last, mut asked) = (false, None);
-        match receiver.recv_timeout(wait) {
+        let came = receiver.recv_timeout(wait);
+        // Before anything is put away in this turn.
+        if let Some(recovery) = wishes.recovery() {
+            keeper.put_away_for(&recovery);
+        }
+        match came {
             Ok(Message::Event(incoming)) => {
                 keeper.take(*incoming);
                 deadline.get_or_insert_with(|| Instant::now() + commit_after);
@@ -180,7 +197,8 @@ fn run(
         }
         if let Some(position) = wishes.take() {
             keeper.release(position.clone());
-            if position.released > keeper.progress().position.released {
+            let durable = &keeper.progress().position;
+            if position.restores > durable.restores || position.released > durable.released {
                 // Not durable yet: it stays a wish.
                 wishes.put(position);
             }

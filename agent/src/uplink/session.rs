@@ -75,6 +75,8 @@ pub enum Output {
     Keepalive(u64),
     /// Answer a round of witnessing: the size that is remembered, and why not the newer one.
     CheckpointSeen(u64, String),
+    /// Tell the collector that entries from this number on, which it lost, are not here any more as they could be sent.
+    Short(u64),
     /// Keep the remembered checkpoint and this one, which contradicts it, and why.
     KeepBoth(String, String),
     /// Make this position durable; [`Input::Persisted`] follows.
@@ -105,6 +107,8 @@ enum Phase {
     Placing { welcome: Welcome },
     /// Sending.
     Streaming(Streaming),
+    /// Connected, and nothing can be sent: what the collector lacks is no longer here as it could be sent.
+    Short,
     /// Sending is over until a person has acted.
     Halted,
 }
@@ -136,6 +140,8 @@ pub struct Session {
     answers: VecDeque<u64>,
     /// Size of the collector's log up to which what is remembered is durable.
     persisted: u64,
+    /// Whether the collector of this stream holds less than it acknowledged: what it then refuses says nothing of this machine.
+    is_rolled_back: bool,
     /// A round that came before the greeting was judged.
     deferred: Option<String>,
     phase: Phase,
@@ -154,6 +160,7 @@ impl Session {
             told: BTreeSet::new(),
             answers: VecDeque::new(),
             persisted,
+            is_rolled_back: false,
             deferred: None,
             phase: Phase::Resting,
         };
@@ -247,15 +254,15 @@ impl Session {
                 self.deferred = Some(round.body);
                 phase
             }
-            (phase @ Phase::Streaming(_), Input::Heard(Heard::Round(round))) => {
+            (phase @ (Phase::Streaming(_) | Phase::Short), Input::Heard(Heard::Round(round))) => {
                 self.round(phase, &round.body, out)
             }
             (
-                Phase::Greeting | Phase::Placing { .. } | Phase::Streaming(_),
+                Phase::Greeting | Phase::Placing { .. } | Phase::Streaming(_) | Phase::Short,
                 Input::Heard(Heard::Refusal(refusal)),
             ) => self.refused(&refusal, out),
             (
-                phase @ (Phase::Greeting | Phase::Placing { .. } | Phase::Streaming(_)),
+                phase @ (Phase::Greeting | Phase::Placing { .. } | Phase::Streaming(_) | Phase::Short),
                 Input::KeepaliveDue,
             ) => {
                 out.push(Output::Keepalive(self.n_waiting()));
@@ -265,8 +272,8 @@ impl Session {
                 self.halt(Incident::SpoolUnreadable, out)
             }
             // --- out of turn ---
-            (Phase::Greeting | Phase::Placing { .. }, Input::Heard(Heard::Receipt(_)))
-            | (Phase::Placing { .. } | Phase::Streaming(_), Input::Heard(Heard::Welcome(_))) => {
+            (Phase::Greeting | Phase::Placing { .. } | Phase::Short, Input::Heard(Heard::Receipt(_)))
+            | (Phase::Placing { .. } | Phase::Streaming(_) | Phase::Short, Input::Heard(Heard::Welcome(_))) => {
                 self.part("the collector spoke out of turn", out)
             }
             // --- late answers of a stream that is gone ---
@@ -284,6 +291,9 @@ impl Session {
             )
             | (phase @ Phase::Placing { .. }, Input::Connected | Input::Read(..))
             | (phase @ Phase::Streaming(_), Input::Connected | Input::Found(..)) => phase,
+            (Phase::Short, Input::Connected | Input::Found(..) | Input::Read(..) | Input::Unreadable(_)) => {
+                Phase::Short
+            }
         }
     }
 
@@ -292,7 +302,8 @@ impl Session {
             out.clear();
             return self.halt(Incident::SpoolBehind, out);
         }
-        if welcome.size < self.position.released {
+        self.is_rolled_back = welcome.size < self.position.released;
+        if self.is_rolled_back {
             self.record(Incident::RolledBack, out);
         }
         Phase::Placing { welcome }
@@ -304,7 +315,11 @@ impl Session {
         let Some(place) = place else {
             // Only a spool that was altered has no batch that ends at a size which was acknowledged or signed: where the
             // collector holds that size, the spool was cut or set back, and has grown again since.
-            return if from == welcome.size {
+            return if from == welcome.size && self.position.restores > 0 {
+                // The collector was put back from a copy: what it lost was released here, and may be put away or gone.
+                out.push(Output::Short(from));
+                Phase::Short
+            } else if from == welcome.size {
                 self.halt(Incident::SpoolBehind, out)
             } else {
                 self.halt(Incident::SpoolUnreadable, out)
@@ -322,7 +337,10 @@ impl Session {
                     let kept = welcome.receipt.as_ref().map(|receipt| {
                         Arc::new(KeptReceipt::new(welcome.size, &place.note, &receipt.receipt))
                     });
-                    self.accept(Position { released: welcome.size, seen: Some(seen), receipt: kept }, out);
+                    let restores = self.position.restores;
+                    let position =
+                        Position { released: welcome.size, seen: Some(seen), receipt: kept, restores };
+                    self.accept(position, out);
                 }
                 Some(Err(error)) => return self.distrust(&error, &welcome.receipt, out),
                 None => return self.part("the collector greeted without a receipt", out),
@@ -395,7 +413,9 @@ impl Session {
                 while let Some(done) = streaming.flying.pop_front_if(|flying| flying.size <= receipt.size) {
                     streaming.flying_bytes = streaming.flying_bytes.saturating_sub(done.bytes);
                 }
-                let position = Position { released: receipt.size, seen: Some(seen), receipt: Some(kept) };
+                let restores = self.position.restores;
+                let position =
+                    Position { released: receipt.size, seen: Some(seen), receipt: Some(kept), restores };
                 self.accept(position, out);
                 self.advance(Phase::Streaming(streaming), out)
             }
@@ -419,7 +439,8 @@ impl Session {
         match considered {
             Ok((seen, _)) => {
                 let size = seen.checkpoint().size;
-                self.position.merge(Position { seen: Some(seen), ..Position::default() });
+                let restores = self.position.restores;
+                self.position.merge(Position { seen: Some(seen), restores, ..Position::default() });
                 if size <= self.persisted {
                     // Durable already, by the receipt that brought it.
                     out.push(Output::CheckpointSeen(size, String::new()));
@@ -446,7 +467,8 @@ impl Session {
             code.as_str(),
             "bad_signature" | "fork" | "revoked" | "wrong_root" | "epoch" | "not_an_entry" | "too_large"
         );
-        if is_final && !refusal.retry {
+        // A collector that was set back is asked again: it may be put right, or the practice key may announce a restore.
+        if is_final && !refusal.retry && !self.is_rolled_back {
             out.push(Output::Close);
             out.push(Output::Trouble(format!(
                 "the collector refuses this machine's batches ({code}); events are recorded and kept here: ask who runs the collector, then restart the agent"

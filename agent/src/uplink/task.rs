@@ -157,13 +157,17 @@ impl Running {
                         match &heard {
                             Heard::Welcome(welcome) => {
                                 self.compare_clocks(welcome.unix_nanos);
-                                self.hear_of_trust(&welcome.trust);
+                                if self.hear_of_trust(&welcome.trust) {
+                                    return;
+                                }
                                 self.hear_of_decisions(&welcome.decisions);
                                 self.hear_of_question(welcome.inventory_asked.as_ref());
                             }
                             // Before the round itself: whom it makes a witness cosigns this very checkpoint.
                             Heard::Round(round) => {
-                                self.hear_of_trust(&round.trust);
+                                if self.hear_of_trust(&round.trust) {
+                                    return;
+                                }
                                 self.hear_of_decisions(&round.decisions);
                                 self.hear_of_question(round.inventory_asked.as_ref());
                             }
@@ -239,6 +243,7 @@ impl Running {
                     let answer = self.checkpoint_seen(size, refusal);
                     self.say(wire::said(Up::CheckpointSeen(answer)));
                 }
+                Output::Short(first) => self.tell_short(first),
                 Output::KeepBoth(offered, why) => {
                     let remembered = self.uplink.progress.borrow().position.seen.clone();
                     if let Some(remembered) = remembered {
@@ -274,14 +279,41 @@ impl Running {
         answer
     }
 
-    fn hear_of_trust(&mut self, text: &[u8]) {
+    /// Whether the session began anew, because the collector was put back from a copy: what it said before counts for nothing.
+    fn hear_of_trust(&mut self, text: &[u8]) -> bool {
         if text.is_empty() {
-            return;
+            return false;
         }
         let now = self.uplink.clock.now();
-        if let Some(event) = self.uplink.cosigner.hear_of(text, now) {
-            self.record(event);
+        let (position, durable) = {
+            let progress = self.uplink.progress.borrow();
+            (progress.position.clone(), progress.size)
+        };
+        let Some(news) = self.uplink.cosigner.hear_of(text, &position, now) else { return false };
+        self.record(news.event);
+        if let Some(recovery) = news.recovery {
+            self.uplink.wishes.put_away_for(recovery);
         }
+        let Some((log_key, position)) = news.restored else { return false };
+        self.uplink.log_key = log_key.clone();
+        self.uplink.wishes.release(position.clone());
+        self.attempt = None;
+        let (session, outputs) = Session::start(log_key, position, durable);
+        self.session = Some(session);
+        self.act(outputs);
+        true
+    }
+
+    /// What the collector lost and this machine cannot send: it was put away for the recovery key alone, or is gone.
+    fn tell_short(&mut self, first: u64) {
+        let reader = Arc::clone(&self.uplink.progress.borrow().reader);
+        let oldest = shelf::oldest(&reader).ok().flatten().filter(|oldest| *oldest > first);
+        let last = oldest.unwrap_or_else(|| self.uplink.progress.borrow().size).saturating_sub(1);
+        self.trouble(format!(
+            "the collector was put back from a copy and lacks entries {first} to {last} of this machine, which are put away here for the recovery key or gone: write them out with `ntk-agent kept --out DIR` and take them to the collector (`ntk-collector take-back`), or enrol this machine anew"
+        ));
+        let answer = self.checkpoint_seen(0, format!("{}{first} {last}", ntk_proto::SHORT));
+        self.say(wire::said(Up::CheckpointSeen(v1::CheckpointSeen { remembered: Vec::new(), ..answer })));
     }
 
     fn hear_of_decisions(&self, decisions: &[WatchDecision]) {

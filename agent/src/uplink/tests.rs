@@ -200,8 +200,9 @@ fn a_collector_that_was_rolled_back_is_recorded_and_gets_the_rest_from_our_own_p
     walk.check(found, &["read 3"]);
     let read = walk.read(3, 1);
     walk.check(read, &["send 6"]);
-    let gap = Refusal { first: 6, code: "gap".to_owned(), retry: false };
-    walk.check(Input::Heard(Heard::Refusal(gap)), &["Close", "trouble", "ConnectAfter(1)"]);
+    // Whatever it says of our entries now: it is asked again, for it may be put right.
+    let epoch = Refusal { first: 6, code: "epoch".to_owned(), retry: false };
+    walk.check(Input::Heard(Heard::Refusal(epoch)), &["Close", "trouble", "ConnectAfter(1)"]);
 }
 
 #[test]

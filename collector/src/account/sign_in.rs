@@ -54,7 +54,7 @@ impl Accounts {
             Ok(_) => {}
             Err(ReviewerError::Home(error)) => return Err(error.into()),
             Err(ReviewerError::Form(error)) => return Err(AccountError::Form(error)),
-            Err(ReviewerError::None(_) | ReviewerError::TooMany(_)) => {
+            Err(ReviewerError::None(_) | ReviewerError::Older(_) | ReviewerError::TooMany(_)) => {
                 Reviewers::spend(&given.passphrase);
                 return Ok(wrong);
             }

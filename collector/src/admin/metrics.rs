@@ -2,7 +2,8 @@
 //!
 //! Sizes, states and times by machine: no person, no account and no path ever stands here, so that who watches the
 //! collector's health needs to know nothing else. A time or state that there is not yet has no sample, which an
-//! alert on absence sees; 0 would be a claim.
+//! alert on absence sees; 0 would be a claim. Where one process serves several practices, each sample says which is meant:
+//! `practice="<short name>"`, as each line of the log does.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -24,6 +25,8 @@ pub(super) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What the text is made from.
 #[derive(Debug, Default)]
 struct Numbers {
+    /// Short name of the practice, where several work in this process.
+    practice: Option<String>,
     /// Leaves of the collector's log.
     log_size: u64,
     /// Entries of each author.
@@ -57,6 +60,7 @@ pub(crate) async fn metrics(State(app): State<App>) -> Response {
             (author.clone(), (is_connected, registry.silent.contains_key(author)))
         });
     let numbers = Numbers {
+        practice: app.label.get().cloned(),
         log_size: published.checkpoint.checkpoint.size,
         entries: published
             .authors
@@ -77,22 +81,25 @@ pub(crate) async fn metrics(State(app): State<App>) -> Response {
 
 fn text(numbers: &Numbers) -> String {
     let mut text = String::new();
-    let mut metric = |name: &str, kind: &str, help: &str, samples: Vec<(String, i128)>| {
+    let practice = numbers.practice.as_ref().map(|practice| labelled("practice", practice));
+    let mut metric = |name: &str, kind: &str, help: &str, samples: Vec<(Option<String>, i128)>| {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for (labels, value) in samples {
+        for (own, value) in samples {
+            let labels: Vec<String> = practice.iter().cloned().chain(own).collect();
+            let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
             let _ = writeln!(text, "{name}{labels} {value}");
         }
     };
-    let alone = |value: Option<i128>| value.map(|value| (String::new(), value)).into_iter().collect();
+    let alone = |value: Option<i128>| value.map(|value| (None, value)).into_iter().collect();
     let per = |label: &str, values: &BTreeMap<String, u64>| {
-        values.iter().map(|(of, value)| (labelled(label, of), i128::from(*value))).collect()
+        values.iter().map(|(of, value)| (Some(labelled(label, of)), i128::from(*value))).collect()
     };
     let agents = |of: fn(&(bool, bool)) -> bool| {
         numbers
             .agents
             .iter()
-            .map(|(author, state)| (labelled("author", author), i128::from(of(state))))
+            .map(|(author, state)| (Some(labelled("author", author)), i128::from(of(state))))
             .collect()
     };
     let time = |moment: Option<Moment>| alone(moment.map(|moment| i128::from(moment.unix_seconds())));
@@ -213,7 +220,7 @@ fn text(numbers: &Numbers) -> String {
 /// One label; `\`, `"` and line ends escaped as the format asks.
 fn labelled(name: &str, value: &str) -> String {
     let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    format!("{{{name}=\"{value}\"}}")
+    format!("{name}=\"{value}\"")
 }
 
 #[cfg(test)]
@@ -227,13 +234,13 @@ mod tests {
         !text.is_empty() && text.bytes().all(|c| c.is_ascii_lowercase() || c == b'_')
     }
 
-    /// `NAME VALUE` or `NAME{LABEL="..."} VALUE`, its name announced before.
+    /// `NAME VALUE` or `NAME{LABEL="...",...} VALUE`, its name announced before.
     fn is_sample(line: &str, announced: &str) -> bool {
         let Some((series, value)) = line.rsplit_once(' ') else { return false };
         let (name, labels) = series.split_once('{').map_or((series, None), |(name, rest)| (name, Some(rest)));
         let labels_fit = labels.is_none_or(|labels| {
-            let inner = labels.strip_suffix("\"}").and_then(|labels| labels.split_once("=\""));
-            inner.is_some_and(|(label, _)| is_name(label))
+            let inner = labels.strip_suffix("\"}").unwrap_or_default();
+            inner.split("\",").all(|label| label.split_once("=\"").is_some_and(|(label, _)| is_name(label)))
         });
         name == announced && labels_fit && value.parse::<f64>().is_ok()
     }
@@ -258,6 +265,7 @@ mod tests {
     #[test]
     fn the_text_has_the_form_that_prometheus_reads() {
         let numbers = Numbers {
+            practice: None,
             log_size: 42,
             entries: [("agent/ws-01".into(), 40), ("collector".into(), 2)].into(),
             agents: [("agent/ws-01".into(), (true, false)), ("agent/ws-02".into(), (false, true))].into(),
@@ -301,6 +309,24 @@ mod tests {
             ntk_disk_size_bytes 100
             ntk_disk_growth_bytes_per_day 10
             ntk_disk_lasts_days 7"#]]
+        .assert_eq(&samples.join("\n"));
+    }
+
+    #[test]
+    fn among_several_practices_each_sample_says_whose_it_is() {
+        let numbers = Numbers {
+            practice: Some("maple-street.b62e867f".into()),
+            log_size: 42,
+            entries: [("collector".into(), 2)].into(),
+            ..Numbers::default()
+        };
+        let said = text(&numbers);
+        has_the_form(&said);
+        let samples: Vec<&str> = said.lines().filter(|line| !line.starts_with('#')).collect();
+        expect![[r#"
+            ntk_log_size{practice="maple-street.b62e867f"} 42
+            ntk_author_entries{practice="maple-street.b62e867f",author="collector"} 2
+            ntk_off_site_configured{practice="maple-street.b62e867f"} 0"#]]
         .assert_eq(&samples.join("\n"));
     }
 

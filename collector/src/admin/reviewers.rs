@@ -33,6 +33,7 @@ impl From<ReviewerError> for Failure {
         match &error {
             ReviewerError::None(_)
             | ReviewerError::Wrong(_)
+            | ReviewerError::Older(_)
             | ReviewerError::TooMany(_)
             | ReviewerError::Weak => Self::bad(error.to_string()),
             ReviewerError::Home(_) | ReviewerError::Form(_) | ReviewerError::Hash(_) => Self::ours(&error),
@@ -137,6 +138,8 @@ pub(crate) async fn set_passphrase(app: &App, request: PassphraseRequest) -> Ans
         )));
     }
     Reviewers::check_new(&request.new)?;
+    let reviewers = app.reviewers.clone();
+    blocking(move || Ok(reviewers.check_settable()?)).await?;
     let step = match (has, request.old, request.reset) {
         (false, _, _) => "set",
         (true, Some(old), _) => {

@@ -10,8 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::api::Api;
+use super::programs::announced;
 use super::{Answer, Failure, blocking, record};
 use crate::app::App;
+use crate::at_rest::convert::for_recovery;
 use crate::export::Vouched;
 use crate::home::write_file;
 use crate::ledger::LedgerError;
@@ -48,21 +50,52 @@ async fn show(State(app): State<App>) -> Json<Value> {
 #[serde(deny_unknown_fields)]
 struct Signed {
     text: String,
+    /// Programs that a new practice key announces in the place of the one before it.
+    #[serde(default)]
+    programs: Vec<String>,
 }
 
 async fn take(State(app): State<App>, Json(signed): Json<Signed>) -> Answer<Json<Value>> {
     let trust = app.trust.check(&signed.text).map_err(|error| Failure::bad(error.to_string()))?;
-    let body = json!({
+    let held = app.trust.now().0;
+    let mut body = json!({
         "sha256": Hash::of(signed.text.as_bytes()).to_hex(), "text": signed.text,
         "committee": trust.committee.iter().map(|key| key.name().to_owned()).collect::<Vec<_>>(),
         "outside": trust.outside.iter().map(|key| key.name().to_owned()).collect::<Vec<_>>(),
     });
-    // The act first: a file that is in force and of which the ledger knows nothing would be the worse half.
-    record(&app, act::kind::TRUST, body).await?;
+    let new = trust.succeeded.get(held.succeeded.len()..).unwrap_or_default();
+    if let (Some(last), Some(body)) = (new.last(), body.as_object_mut()) {
+        let next = trust.practice_key.to_string();
+        let handed =
+            json!({"former": last.former.to_string(), "next": next, "made": last.made, "why": last.why});
+        body.insert("succession".to_owned(), handed);
+    }
+    let new = trust.retired.get(held.retired.len()..).unwrap_or_default();
+    if let (Some(last), Some(body)) = (new.last(), body.as_object_mut()) {
+        let replaced =
+            json!({"former": last.recipient, "next": trust.recovery, "made": last.made, "why": last.why});
+        body.insert("recovery".to_owned(), replaced);
+    }
+    let mut acts = vec![act::event(act::kind::TRUST, app.ledger.now(), body)];
+    for text in &signed.programs {
+        acts.push(
+            announced(text, &trust, app.ledger.now()).map_err(|error| Failure::bad(error.to_string()))?,
+        );
+    }
+    // The acts first: a file that is in force and of which the ledger knows nothing would be the worse half.
+    let _appended = app.ledger.act(acts).await?;
     let (path, text) = (app.practice.home.trust(), signed.text.clone());
     blocking(move || write_file(&path, text.as_bytes(), 0o644).map_err(|error| Failure::ours(&error)))
         .await?;
-    app.trust.replace(trust, &signed.text);
+    app.trust.replace(trust.clone(), &signed.text);
+    // Behind the trust file: it says to which key a start encrypts the data key where this one does not come to it.
+    let home = app.practice.home.clone();
+    let moved = blocking(move || for_recovery(&home, &trust).map_err(|error| Failure::ours(&error))).await;
+    moved.map_err(|error| {
+        let (status, why) = error.into_parts();
+        let said = "the trust file is in force, but the data key could not be encrypted to the new recovery key; start the collector again, which does it";
+        Failure::answered(status, format!("{said}: {why}"))
+    })?;
     Ok(Json(json!({"taken": true})))
 }
 

@@ -13,6 +13,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use ntk_evidence::trust::TrustFile;
 use ntk_segment::convert::Conversion;
 use ntk_segment::disk::{Disk, RealDisk};
 
@@ -66,6 +67,15 @@ pub fn change(
     let old = Header::read(home)?.ok_or(AtRestError::NotEncrypted)?;
     let data_key = opened_by.data_key(&old)?;
     Header::new(old.state, &data_key, source, secret, recovery)?.write(home)
+}
+
+/// Encrypts the data key to the recovery key in force, where it is still encrypted to one before it; whether that was so.
+/// The former one still opens an earlier `at-rest.json`, as in a backup.
+pub fn for_recovery(home: &Home, trust: &TrustFile) -> Result<bool, AtRestError> {
+    let Some(header) = Header::read(home)?.filter(|header| !header.is_for(trust)) else { return Ok(false) };
+    let keys = home.keys().ok_or(AtRestError::NotUnlocked)?;
+    header.for_recovery(&trust.recovery, keys.data_key())?.write(home)?;
+    Ok(true)
 }
 
 /// Steps 2 and 3 where they are not done yet. Gives the folder as it is opened from now on.

@@ -10,6 +10,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ntk_evidence::hash::{hex, unhex};
+use ntk_evidence::trust::TrustFile;
 use serde::{Deserialize, Serialize};
 
 use super::AtRestError;
@@ -64,6 +65,16 @@ pub struct Header {
     wrapped: String,
     /// The data key, encrypted to the recovery key (age-encryption.org/v1), base64.
     recovery: String,
+    /// That recovery key's public half, where the key was replaced since the practice began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recovery_key: Option<String>,
+}
+
+fn sealed_for(recovery: &str, data_key: &Key) -> Result<String, AtRestError> {
+    let wrong = |error: crate::encrypt::EncryptError| AtRestError::Recovery(error.to_string());
+    let recipients = Recipients::parse(&[recovery]).map_err(wrong)?;
+    let recipients = recipients.ok_or_else(|| AtRestError::Recovery("the trust file names none".into()))?;
+    Ok(STANDARD.encode(encrypt(data_key.as_slice(), &recipients).map_err(wrong)?))
 }
 
 impl Header {
@@ -84,23 +95,29 @@ impl Header {
             Source::Credential => Wrapping::Credential {},
             Source::File(path) => Wrapping::File { path: path.clone() },
         };
-        let recipients =
-            Recipients::parse(&[recovery]).map_err(|error| AtRestError::Recovery(error.to_string()))?;
-        let recipients =
-            recipients.ok_or_else(|| AtRestError::Recovery("the trust file names none".into()))?;
-        let sealed = encrypt(data_key.as_slice(), &recipients)
-            .map_err(|error| AtRestError::Recovery(error.to_string()))?;
         let mut header = Self {
             version: VERSION,
             state,
             key,
             salt: hex(&random()?),
             wrapped: String::new(),
-            recovery: STANDARD.encode(sealed),
+            recovery: sealed_for(recovery, data_key)?,
+            recovery_key: None,
         };
         let with = header.derived(secret)?;
         header.wrapped = hex(&keys::wrap(&with, header.bound().as_bytes(), data_key)?);
         Ok(header)
+    }
+
+    /// Whether the data key is encrypted to the recovery key in force.
+    pub(super) fn is_for(&self, trust: &TrustFile) -> bool {
+        self.recovery_key.as_ref().map_or(trust.retired.is_empty(), |key| *key == trust.recovery)
+    }
+
+    /// The same, with the data key encrypted to this recovery key.
+    pub(super) fn for_recovery(self, recovery: &str, data_key: &Key) -> Result<Self, AtRestError> {
+        let sealed = sealed_for(recovery, data_key)?;
+        Ok(Self { recovery: sealed, recovery_key: Some(recovery.to_owned()), ..self })
     }
 
     /// The header of a folder; none where nothing is encrypted.
@@ -164,7 +181,13 @@ impl Header {
         let wrong = |why: &dyn std::fmt::Display| AtRestError::Recovery(why.to_string());
         let identity = crate::recovery::identity(recovery_key).map_err(|error| wrong(&error))?;
         let sealed = STANDARD.decode(&self.recovery).map_err(|error| wrong(&error))?;
-        let key = zeroize::Zeroizing::new(age::decrypt(&identity, &sealed).map_err(|error| wrong(&error))?);
+        let opened = age::decrypt(&identity, &sealed).map_err(|error| match (error, &self.recovery_key) {
+            (age::DecryptError::NoMatchingKeys, Some(key)) => {
+                AtRestError::Recovery(format!("the data key is encrypted to another one ({key})"))
+            }
+            (error, _) => wrong(&error),
+        });
+        let key = zeroize::Zeroizing::new(opened?);
         key.as_slice().try_into().map(Key::new).map_err(|_| wrong(&"it does not hold a key of 32 bytes"))
     }
 
@@ -233,6 +256,33 @@ mod tests {
             let text = serde_json::to_string(&header).unwrap();
             assert!(!text.contains(&hex(&[7; 32])));
         }
+    }
+
+    #[test]
+    fn the_data_key_follows_the_recovery_key_that_the_trust_file_names_and_the_former_one_opens_it_no_more() {
+        let scratch = tempfile::tempdir().unwrap();
+        let home = Home::new(scratch.path());
+        let secret = Secret::new(b"correct horse".to_vec());
+        header(&Source::Passphrase, &secret).write(&home).unwrap();
+        let now = crate::clock::Clock::system().now();
+        let mut trust = crate::init::trust_for_tests([1; 32], [9; 32], now);
+        let opening = || crate::at_rest::Opening::Secret(Secret::new(b"correct horse".to_vec()));
+        let read = || Header::read(&home).unwrap().unwrap();
+        let home_with_keys = crate::at_rest::unlock_with(home.clone(), &read(), &opening()).unwrap();
+        let follow =
+            |trust: &TrustFile| crate::at_rest::convert::for_recovery(&home_with_keys, trust).unwrap();
+        assert!(!follow(&trust), "nothing was replaced");
+        let next = crate::recovery::recipient(&[8; 32]).unwrap();
+        trust.replace_recovery(&next, "2036-01-01T00:00:00Z", "a stick was lost").unwrap();
+        assert!(
+            crate::at_rest::convert::for_recovery(&home, &trust).is_err(),
+            "whoever does not hold the data key"
+        );
+        assert!(follow(&trust) && !follow(&trust), "once");
+        assert_eq!(*read().recover(&[8; 32]).unwrap(), [7; 32]);
+        let error = read().recover(&[9; 32]).unwrap_err().to_string();
+        assert!(error.contains(&next), "which one is wanted: {error}");
+        assert_eq!(*read().unwrap(&secret).unwrap(), [7; 32], "the passphrase opens it as before");
     }
 
     #[test]

@@ -123,6 +123,8 @@ pub struct Keys {
     store: Arc<StoreSeal>,
     rows: Arc<RowSeal>,
     plain_files: PlainFiles,
+    /// What they were derived from: it is wrapped again when the recovery key is replaced.
+    data_key: Key,
 }
 
 impl fmt::Debug for Keys {
@@ -143,7 +145,12 @@ impl Keys {
             store: Arc::new(StoreSeal { values: Seal::new(&key("store")), names: key("names in the store") }),
             rows: Arc::new(RowSeal(Seal::new(&key("rows of a database")))),
             plain_files,
+            data_key: data_key.clone(),
         }
+    }
+
+    pub(super) const fn data_key(&self) -> &Key {
+        &self.data_key
     }
 
     /// The same keys, and plain files are refused from now on.
@@ -156,6 +163,7 @@ impl Keys {
             store: Arc::clone(&self.store),
             rows: Arc::clone(&self.rows),
             plain_files: PlainFiles::Refused,
+            data_key: self.data_key.clone(),
         }
     }
 
@@ -248,6 +256,11 @@ impl fmt::Debug for RowSeal {
 }
 
 impl RowSeal {
+    /// With a key made of another one for this purpose.
+    pub fn of_key(key: &[u8; 32], purpose: &str) -> Self {
+        Self(Seal::new(&subkey(key, purpose.as_bytes())))
+    }
+
     /// A row's bytes for this place and no other.
     pub fn seal(&self, place: &str, bytes: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut out = Vec::new();

@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::config::time_stamps::read_certificates;
 use crate::home::Home;
 use crate::init::{AtRestOptions, InitOptions, OnPaper, init_with};
-use crate::keys_file::TakenAway;
+use crate::keys_file::{Secret, TakenAway};
 use crate::practice::Practice;
 use crate::run::{self, LevelHandle, Starter};
 
@@ -39,6 +39,8 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
             Ok(crate::first_start::first_start(&home, &listen, &Clock::system()).map(|()| 0)?)
         }
         Command::Refill(args) => super::refill::refill(&home, args),
+        Command::Restore(args) => super::restore::restore(&home, args),
+        Command::TakeBack(args) => super::restore::take_back(&home, &args),
         Command::Migrate(args) => super::migrate::migrate(&home, &args),
         Command::Run(RunArgs { practices: Some(folder) }) => {
             crate::practices::run(&folder, &CancellationToken::new())?;
@@ -66,7 +68,7 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
             Ok(1)
         }
         Command::AtRest { what } => super::at_rest::at_rest(home, what),
-        Command::Keys { what } => super::keys::keys(&home, what),
+        Command::Keys { what } if !what.is_request() => super::keys::keys(&home, what),
         command => {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -150,7 +152,8 @@ fn make(home: &Home, args: Init) -> anyhow::Result<u8> {
         (None, None) => json!({}),
     };
     let is_piped = args.words_answer;
-    let mut show = |keys: &TakenAway, trust: &TrustFile| super::keys::on_paper(keys, trust, is_piped);
+    let mut show =
+        |keys: &TakenAway, trust: &TrustFile| super::keys::on_paper(keys, trust, &Secret::BOTH, is_piped);
     let on_paper: Option<OnPaper<'_>> = if args.keys_on_paper { Some(&mut show) } else { None };
     let made = init_with(home, &options, second, on_paper, &Clock::system())?;
     println!("Made {} in {}.", made.slug, home.dir().display());
@@ -318,6 +321,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Baseline(args) => super::baseline::run(client, args).await,
         Command::Findings(args) => findings::list(client, args).await,
         Command::Finding(args) => findings::one(client, args).await,
+        Command::Keys { what } => super::keys::renew(client, what).await,
         Command::Trust { what } => super::trust::trust(client, what).await,
         Command::Witness { what } => super::trust::witness(client, what).await,
         Command::Update { what } => super::update::update(client, what).await,
@@ -332,6 +336,7 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Import(args) => super::import::import(client, args).await,
         Command::Poll(args) => super::import::poll(client, args).await,
         Command::Imports(args) => super::import::imports(client, args).await,
+        Command::Backup { json } => super::off_site::now(client, json).await,
         Command::OffSite { what } => super::off_site::off_site(client, what).await,
         Command::SetUp { what } => super::set_up::set_up(client, what).await,
         Command::Mail { what } => super::delivery::mail(client, what).await,
@@ -340,13 +345,14 @@ async fn ask(client: &Client, home: &Home, command: Command) -> anyhow::Result<u
         Command::Init(_)
         | Command::FirstStart { .. }
         | Command::Refill(_)
+        | Command::Restore(_)
+        | Command::TakeBack(_)
         | Command::Migrate(_)
         | Command::Run(_)
         | Command::Practices(_)
         | Command::Check
         | Command::Api(_)
         | Command::AtRest { .. }
-        | Command::Keys { .. }
         | Command::Completions { .. } => Err(anyhow!("not a request")),
         #[cfg(windows)]
         Command::Service(_) => Err(anyhow!("not a request")),

@@ -10,8 +10,10 @@ use crate::home::HomeError;
 use crate::init::InitError;
 use crate::ledger::database::DatabaseError;
 use crate::migrate::MigrateError;
+use crate::off_site::shelf::ShelfError;
 use crate::practice::PracticeError;
 use crate::refill::RefillError;
+use crate::restore::RestoreError;
 use crate::run::RunError;
 
 /// The exit code for an error.
@@ -70,6 +72,20 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
             _ => exit::IO,
         };
     }
+    if let Some(error) = error.downcast_ref::<RestoreError>() {
+        return match error {
+            RestoreError::Init(error) => init(error),
+            RestoreError::Keys(_) | RestoreError::OtherPractice | RestoreError::Reason(_) => exit::USAGE,
+            RestoreError::Shelf(error) => of_shelf(error),
+            RestoreError::Home(_) | RestoreError::Ledger(_) => exit::IO,
+            RestoreError::Recovery(_) | RestoreError::OtherRecovery(_) => exit::USAGE,
+            RestoreError::Config(_) | RestoreError::Toml(_) => exit::CONFIG,
+            _ => exit::NO,
+        };
+    }
+    if let Some(error) = error.downcast_ref::<ShelfError>() {
+        return of_shelf(error);
+    }
     match (error.downcast_ref::<ClientError>(), error.downcast_ref::<RunError>()) {
         (Some(ClientError::Refused(_) | ClientError::Unproved(_)), _) => exit::NO,
         (Some(ClientError::Practice(error)), _) => practice(error),
@@ -88,11 +104,24 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
 const fn of_home(error: &HomeError) -> u8 {
     match error {
         HomeError::Read { .. } | HomeError::Write { .. } => exit::IO,
+        HomeError::Common { .. } => exit::UNAVAILABLE,
         HomeError::NotAKey { .. }
         | HomeError::Loose { .. }
         | HomeError::Encrypted { .. }
         | HomeError::NotEncrypted { .. }
         | HomeError::DoesNotOpen { .. } => exit::CONFIG,
+    }
+}
+
+const fn of_shelf(error: &ShelfError) -> u8 {
+    match error {
+        ShelfError::Settings(_) => exit::CONFIG,
+        ShelfError::Unreachable { .. } => exit::UNAVAILABLE,
+        ShelfError::Io { .. }
+        | ShelfError::HostKey { .. }
+        | ShelfError::Refused { .. }
+        | ShelfError::Failed { .. }
+        | ShelfError::Stopped => exit::IO,
     }
 }
 

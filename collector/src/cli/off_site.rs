@@ -38,23 +38,7 @@ pub enum OffSiteCommand {
 
 pub(super) async fn off_site(client: &Client, what: OffSiteCommand) -> anyhow::Result<u8> {
     match what {
-        OffSiteCommand::Now { json: as_json } => {
-            let nothing = json!({});
-            let request = client.post("/v1/off-site/now", &nothing);
-            let body = json(&with_bar(client, "copying off-site", request).await?)?;
-            if as_json {
-                println!("{body}");
-                return Ok(0);
-            }
-            let there = body.pointer("/list/segments").and_then(Value::as_array).map_or(0, Vec::len);
-            println!(
-                "{} segments sent, {there} there now: everything up to {} leaves of the log, readable with the recovery key alone.",
-                number(&body, "/sent"),
-                number(&body, "/list/log_size")
-            );
-            told_left_out(&body);
-            Ok(0)
-        }
+        OffSiteCommand::Now { json } => now(client, json).await,
         OffSiteCommand::List { json: as_json } => {
             let body = json(&client.get("/v1/off-site", &[]).await?)?;
             if as_json {
@@ -98,6 +82,25 @@ pub(super) async fn off_site(client: &Client, what: OffSiteCommand) -> anyhow::R
             Ok(if faults.is_empty() { 0 } else { exit::NO })
         }
     }
+}
+
+/// Copies now and says what is there.
+pub(super) async fn now(client: &Client, as_json: bool) -> anyhow::Result<u8> {
+    let nothing = json!({});
+    let request = client.post("/v1/off-site/now", &nothing);
+    let body = json(&with_bar(client, "copying off-site", request).await?)?;
+    if as_json {
+        println!("{body}");
+        return Ok(0);
+    }
+    let there = body.pointer("/list/segments").and_then(Value::as_array).map_or(0, Vec::len);
+    println!(
+        "{} segments sent, {there} there now: everything up to {} leaves of the log, readable with the recovery key alone.",
+        number(&body, "/sent"),
+        number(&body, "/list/log_size")
+    );
+    told_left_out(&body);
+    Ok(0)
 }
 
 /// Whether the place can be reached, and whether a list of ours is there.

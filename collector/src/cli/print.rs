@@ -79,8 +79,10 @@ pub(super) fn status(body: &Value) {
     if let Some(disk) = body.get("disk").filter(|disk| !disk.is_null()) {
         println!("{}", crate::disk::sentence_of(disk));
     }
-    if let Some(said) = body.pointer("/delegation/sentence").and_then(Value::as_str) {
-        println!("ATTENTION: {said}");
+    for place in ["/delegation/sentence", "/authority_ends"] {
+        if let Some(said) = body.pointer(place).and_then(Value::as_str) {
+            println!("ATTENTION: {said}");
+        }
     }
     println!("{}", off_site(body.pointer("/off_site").unwrap_or(&Value::Null)));
     println!("{}", time_stamps(body.pointer("/time_stamps").unwrap_or(&Value::Null)));
@@ -169,7 +171,7 @@ pub(super) fn machines(body: &Value) {
         let notice = machine.pointer("/machine/enrolment/notice").and_then(Value::as_str);
         println!("{:24} notice to its users: {}", "", notice.unwrap_or("not said at enrolment"));
         // Where nothing was announced there is nothing to say.
-        if matches!(at(machine, "/standing/program"), "announced" | "not_announced") {
+        if matches!(at(machine, "/standing/program"), "announced" | "withdrawn" | "not_announced") {
             println!("{:24} {}", "", at(machine, "/standing/runs_in_words"));
         }
     }

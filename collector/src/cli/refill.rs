@@ -23,6 +23,9 @@ pub struct Refill {
     /// The file that `init` wrote to be taken away; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]
     keys: PathBuf,
+    /// A file with a recovery key of before the one in `--keys`, where it was replaced: for what was encrypted before; several times
+    #[arg(long, value_name = "FILE")]
+    former_keys: Vec<PathBuf>,
     /// A package of a machine (`ntk-agent kept --out`), or a copy of the old ledger; several times
     #[arg(long, value_name = "DIR", required = true)]
     from: Vec<PathBuf>,
@@ -82,6 +85,7 @@ pub(super) fn refill(home: &Home, args: Refill) -> anyhow::Result<u8> {
                 .map(|key| AtRestOptions { key, passphrase_file: args.at_rest_passphrase_file }),
         },
         keys,
+        former_keys: super::restore::former(&args.former_keys)?,
         from: args.from,
         roster: text(args.roster)?,
         policy: text(args.policy)?,

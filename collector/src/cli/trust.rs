@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use ntk_evidence::note::{KeyType, NoteSigner, VerifierKey};
 use ntk_evidence::trust::TrustFile;
 use ntk_evidence::trust::custodian::{self, Custodian};
+use ntk_evidence::trust::{retired, succession};
 use serde_json::{Value, json};
 
 use super::answer::{Usage, json, text};
@@ -151,7 +152,7 @@ async fn sign(client: &Client, held: &Value, before: TrustFile, args: SignArgs) 
 }
 
 /// When a trust file is signed: of two with the same second nobody could say which is the newer one.
-fn made_after(held: &str, now: jiff::Timestamp) -> anyhow::Result<String> {
+pub(super) fn made_after(held: &str, now: jiff::Timestamp) -> anyhow::Result<String> {
     let now = now.round(jiff::Unit::Second)?;
     let next = held.parse::<jiff::Timestamp>().ok().and_then(|held| held.checked_add(ONE_SECOND).ok());
     // Only a moment's lead is made up for: a file from a clock that was wrong is refused as that.
@@ -176,7 +177,12 @@ pub(super) fn practice_key(file: &Path, trust: &TrustFile) -> anyhow::Result<Not
     if *signer.verifier() == trust.practice_key {
         Ok(signer)
     } else {
-        Err(Usage(format!("the key in `{}` is not this practice's; its words differ", file.display())).into())
+        let former = trust.succeeded.iter().find(|one| one.former == *signer.verifier());
+        let what = former.map_or_else(
+            || "is not this practice's; its words differ".to_owned(),
+            |one| format!("handed over on {} and signs nothing any more; destroy it", one.made),
+        );
+        Err(Usage(format!("the key in `{}` {what}", file.display())).into())
     }
 }
 
@@ -206,10 +212,20 @@ fn in_words(trust: &TrustFile) -> String {
     let reviewers =
         if trust.reviewers.is_empty() { "nobody by name".to_owned() } else { trust.reviewers.join(", ") };
     format!(
-        "  practice          {} ({})\n  practice key      {}\n  signed            {}\n  machines          at most {}, enrolled until {}\n  committee         {} ({} needed)\n  witnesses outside {} ({} needed)\n  reviewers         {}\n  custodians        {}\n",
+        "  practice          {} ({})\n  practice key      {}\n{}{}  signed            {}\n  machines          at most {}, enrolled until {}\n  committee         {} ({} needed)\n  witnesses outside {} ({} needed)\n  reviewers         {}\n  custodians        {}\n",
         trust.practice,
         trust.slug,
         trust.practice_words(),
+        if trust.succeeded.is_empty() {
+            String::new()
+        } else {
+            format!("  keys before it    {}\n", succession::in_words(&trust.succeeded, &trust.practice_key))
+        },
+        if trust.retired.is_empty() {
+            String::new()
+        } else {
+            format!("  recovery keys     {}\n", retired::in_words(&trust.retired, &trust.recovery))
+        },
         trust.made,
         trust.machines_max,
         trust.enrolment_until,

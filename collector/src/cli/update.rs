@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use ntk_evidence::hash::Hash;
 use ntk_evidence::program::Announcement;
+use ntk_evidence::program::withdrawal::Withdrawal;
 use ntk_evidence::trust::TrustFile;
 use serde_json::{Value, json};
 
@@ -25,7 +26,11 @@ pub enum UpdateCommand {
     Announce(AnnounceArgs),
     /// What was announced, the newest last
     List(Json),
-    /// Write the newest announcement of a version as a file for `ntk-agent check-package`
+    /// Take back what was announced: it may no longer be installed, and machines that run it are named
+    #[command(after_help = "Example:
+  ntk-collector update withdraw 0.2.0 --key /media/safe/keys.txt --reason \"loses events after a suspend\"")]
+    Withdraw(WithdrawArgs),
+    /// Write the newest announcement of a version, or its withdrawal, as a file for `ntk-agent check-package`
     Show {
         /// The version
         version: String,
@@ -36,9 +41,9 @@ pub enum UpdateCommand {
         #[arg(long)]
         platform: Option<String>,
     },
-    /// Take in an announcement that was signed elsewhere
+    /// Take in an announcement or a withdrawal that was signed elsewhere
     TakeIn {
-        /// The file that `announce --out` wrote
+        /// The file that `announce --out` or `withdraw --out` wrote
         file: PathBuf,
     },
 }
@@ -66,10 +71,31 @@ pub struct AnnounceArgs {
     out: Option<PathBuf>,
 }
 
+/// `update withdraw`.
+#[derive(Debug, Args)]
+pub struct WithdrawArgs {
+    /// Its version, or the SHA-256 of the program or of a package (64 hex digits)
+    #[arg(value_name = "VERSION|SHA-256")]
+    what: String,
+    /// Only for this system [default: every one that the version was announced for]
+    #[arg(long)]
+    platform: Option<String>,
+    /// Why: one line, which reviews show
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// The file that `init` wrote, or the practice key alone (hex or 24 words); `-` reads it from standard input
+    #[arg(long, visible_alias = "keys", value_name = "FILE")]
+    key: PathBuf,
+    /// Write the signed withdrawal here, and do not hand it to the collector
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
 /// Runs it.
 pub(super) async fn update(client: &Client, what: UpdateCommand) -> anyhow::Result<u8> {
     match what {
         UpdateCommand::Announce(args) => announce(client, args).await,
+        UpdateCommand::Withdraw(args) => withdraw(client, args).await,
         UpdateCommand::List(args) => {
             let body = json(&client.get("/v1/programs", &[]).await?)?;
             if args.json {
@@ -87,9 +113,17 @@ pub(super) async fn update(client: &Client, what: UpdateCommand) -> anyhow::Resu
             };
             let found = programs(&body).iter().rev().find(is_it);
             let found = found.ok_or_else(|| Usage(format!("version `{version}` was not announced")))?;
+            let withdrawn = found.get("withdrawn").filter(|withdrawn| !withdrawn.is_null());
+            if let Some(withdrawn) = withdrawn {
+                eprintln!(
+                    "version {version} was withdrawn: {}; this is the withdrawal",
+                    text(withdrawn, "reason")
+                );
+            }
+            let signed = text(withdrawn.unwrap_or(found), "text");
             match out {
-                Some(path) => write_file(&path, text(found, "text").as_bytes(), 0o644)?,
-                None => print!("{}", text(found, "text")),
+                Some(path) => write_file(&path, signed.as_bytes(), 0o644)?,
+                None => print!("{signed}"),
             }
             Ok(0)
         }
@@ -123,9 +157,59 @@ async fn announce(client: &Client, args: AnnounceArgs) -> anyhow::Result<u8> {
     }
 }
 
+async fn withdraw(client: &Client, args: WithdrawArgs) -> anyhow::Result<u8> {
+    let held = json(&client.get("/v1/trust", &[]).await?)?;
+    let trust = TrustFile::parse(text(&held, "text").as_bytes())?;
+    let practice = practice_key(&args.key, &trust)?;
+    let made = jiff::Timestamp::now().round(jiff::Unit::Second)?.to_string();
+    let body = json(&client.get("/v1/programs", &[]).await?)?;
+    let mut found: Vec<Announcement> = Vec::new();
+    for one in programs(&body).iter().rev().filter(|one| one.get("withdrawn").is_none_or(Value::is_null)) {
+        let one = Announcement::parse(text(one, "text").as_bytes(), &trust.slug, &trust.practice_key)?;
+        let is_it = one.version == args.what || Hash::from_hex(&args.what).is_ok_and(|hash| one.names(&hash));
+        let is_here = args.platform.as_deref().is_none_or(|platform| one.platform == platform);
+        // One withdrawal ends all announcements of a program.
+        if is_it && is_here && found.iter().all(|other| other.program != one.program) {
+            found.push(one);
+        }
+    }
+    if found.is_empty() {
+        let what = &args.what;
+        return Err(Usage(format!("`{what}` is not announced, or was withdrawn before (update list)")).into());
+    }
+    if args.out.is_some() && found.len() > 1 {
+        let platforms: Vec<&str> = found.iter().map(|one| one.platform.as_str()).collect();
+        let platforms = platforms.join(", ");
+        return Err(Usage(format!("it was announced for {platforms}: name one with --platform")).into());
+    }
+    for of in found {
+        let withdrawal =
+            Withdrawal { of: Announcement { made: made.clone(), ..of }, reason: args.reason.clone() };
+        let signed = withdrawal.sign(&practice).map_err(|error| Usage(error.to_string()))?;
+        match &args.out {
+            Some(path) => {
+                write_file(path, signed.as_bytes(), 0o644)?;
+                println!(
+                    "{}: signed. Take it to the collector: ntk-collector update take-in FILE",
+                    path.display()
+                );
+            }
+            None => {
+                take_in(client, &signed).await?;
+            }
+        }
+    }
+    Ok(0)
+}
+
 async fn take_in(client: &Client, signed: &str) -> anyhow::Result<u8> {
-    let answer = json(&client.post("/v1/programs", &json!({"text": signed})).await?)?;
-    println!("Announced: {}", text(&answer, "announced"));
+    let is_withdrawal = signed.lines().next().is_some_and(|line| line.ends_with("/program-withdrawn"));
+    let path = if is_withdrawal { "/v1/programs/withdraw" } else { "/v1/programs" };
+    let answer = json(&client.post(path, &json!({"text": signed})).await?)?;
+    match answer.get("withdrawn") {
+        Some(_) => println!("Withdrawn: {}", text(&answer, "withdrawn")),
+        None => println!("Announced: {}", text(&answer, "announced")),
+    }
     Ok(0)
 }
 
@@ -158,5 +242,8 @@ fn list(body: &Value) {
             text(one, "made"),
             text(one, "program")
         );
+        if let Some(by) = one.get("withdrawn").filter(|withdrawn| !withdrawn.is_null()) {
+            println!("{:<12} WITHDRAWN {}: {}", "", text(by, "made"), text(by, "reason"));
+        }
     }
 }

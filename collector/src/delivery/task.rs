@@ -25,6 +25,7 @@ use crate::ledger::LedgerError;
 use crate::notice::Notice;
 use crate::notice::watch::Watch;
 use crate::report::week::Week;
+use crate::turns::every;
 
 /// How often it is looked whether something is due.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -356,13 +357,8 @@ async fn queue_notice(app: &App, settings: &Delivery, notice: &Notice, until: u6
 
 /// Hands over what waits on one way out.
 async fn hand_over(app: App, channel: Channel, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut turns = every(LOOK_EVERY, &stop);
+    while turns.next().await {
         let due = {
             let _turn = app.outgoing.0.turn.lock().await;
             app.outgoing.outbox().due(channel, app.ledger.clock().now())
@@ -409,13 +405,8 @@ async fn ended(app: &App, item: &Item, reason: Option<String>) -> Result<(), Que
 /// Signs of life.
 async fn beats(app: App, stop: CancellationToken) {
     let mut last = Last::default();
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut turns = every(LOOK_EVERY, &stop);
+    while turns.next().await {
         let settings = app.outgoing.settings();
         let Some(notices) = &settings.notices else { continue };
         let Some(url) = &notices.heartbeat else { continue };

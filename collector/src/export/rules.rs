@@ -123,6 +123,7 @@ pub(super) fn custody(bag: &mut Bag, parts: &[Part]) -> Result<(), ExportError> 
             act::kind::PRESERVED => "preserved",
             act::kind::PRUNED => "removed after retention",
             act::kind::REFILLED => "refilled",
+            act::kind::RESTORED => "put back from a copy",
             act::kind::CUSTODY => text("what").unwrap_or("custody"),
             _ => continue,
         };

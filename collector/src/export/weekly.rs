@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use ntk_evidence::bundle;
 use ntk_evidence::bundle::bag::Bag;
 use ntk_evidence::checkpoint::Checkpoint;
-use ntk_evidence::note::VerifierKey;
+use ntk_evidence::trust::TrustFile;
 use ntk_segment::frame::Frame;
 
 use super::{ExportError, Question};
@@ -23,7 +23,7 @@ pub(super) fn weekly(
     bag: &mut Bag,
     lookup: &Lookup,
     ledger: &LedgerHandle,
-    log: &VerifierKey,
+    trust: &TrustFile,
     last: &SignedCheckpoint,
     question: &Question,
     now: Timestamp,
@@ -36,7 +36,7 @@ pub(super) fn weekly(
     let (mut shown, mut size_before) = (0usize, 0u64);
     while shown < WEEKS_MAX && week.bounds(zone).0 <= until {
         let (_, end) = week.bounds(zone);
-        if let Some((checkpoint, note)) = last_before(lookup, ledger, end, log, last)?
+        if let Some((checkpoint, note)) = last_before(lookup, ledger, end, trust, last)?
             && checkpoint.size > size_before
             && checkpoint.size < last.checkpoint.size
         {
@@ -57,7 +57,7 @@ fn last_before(
     lookup: &Lookup,
     ledger: &LedgerHandle,
     at: Timestamp,
-    log: &VerifierKey,
+    trust: &TrustFile,
     last: &SignedCheckpoint,
 ) -> Result<Option<(Checkpoint, Vec<u8>)>, LedgerError> {
     let store = lookup.store();
@@ -71,10 +71,9 @@ fn last_before(
     let Some(record) = store.leaf(before).map_err(store_error)? else { return Ok(None) };
     for frame in ledger.reader().frames_from(record.pointer()) {
         if let Frame::Commit(commit) = frame?.1 {
-            // After a refill the log goes on under another key: what the old one signed proves nothing under this one.
-            return Ok(Checkpoint::verify(&commit.checkpoint, log)
-                .ok()
-                .map(|seen| (seen, commit.checkpoint)));
+            // After a refill the log goes on under another key: what the old one signed proves nothing under this one,
+            // except where the trust file announces where that log was closed.
+            return Ok(trust.checkpoint(&commit.checkpoint).ok().map(|seen| (seen, commit.checkpoint)));
         }
     }
     Ok(None)

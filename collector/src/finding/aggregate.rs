@@ -33,13 +33,21 @@ pub(super) struct Key {
 }
 
 /// Open findings of every author, and what is already in the ledger.
+///
+/// An access costs what its own author has open, an `advance` what grew since the one before: a thousand machines
+/// with something open cost the others nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    open: BTreeMap<Key, Finding>,
+    /// By author.
+    open: BTreeMap<String, BTreeMap<Key, Finding>>,
     /// Last number that a step of the ledger covers, per key; only of the steps given to `resume`.
     covered: BTreeMap<Key, u64>,
-    /// Per open finding: its last number at an `advance`, and the first `advance` that saw it so.
-    unchanged: BTreeMap<Key, (u64, Timestamp)>,
+    /// Begun or grown since the last `advance`.
+    grown: BTreeSet<Key>,
+    /// The first `advance` that saw an open finding as it is.
+    unchanged: BTreeMap<Key, Timestamp>,
+    /// The same from the other side, oldest first.
+    quiet: BTreeSet<(Timestamp, Key)>,
     n_explained: u64,
 }
 
@@ -56,11 +64,9 @@ impl Findings {
             let key = Key::of_finding(step.finding());
             findings.covered.insert(key.clone(), step.finding().last_number);
             match step {
-                FindingStep::Opened { finding } => {
-                    findings.open.insert(key, finding);
-                }
+                FindingStep::Opened { finding } => findings.put(key, finding),
                 FindingStep::Closed { .. } => {
-                    findings.open.remove(&key);
+                    findings.take(&key);
                 }
             }
         }
@@ -69,8 +75,8 @@ impl Findings {
 
     /// The number of this author from which accesses have to be observed again after [`Findings::resume`].
     pub fn resume_from(&self, author: &str) -> u64 {
-        let open = self.open.values().filter(|finding| finding.author == author);
-        if let Some(oldest) = open.map(|finding| finding.last_number).min() {
+        let open = self.of(author).map(|(_, finding)| finding.last_number);
+        if let Some(oldest) = open.min() {
             return oldest.saturating_add(1);
         }
         let covered = self.covered.iter().filter(|(key, _)| key.author == author);
@@ -79,7 +85,12 @@ impl Findings {
 
     /// The findings whose windows are open.
     pub fn open(&self) -> impl Iterator<Item = &Finding> {
-        self.open.values()
+        self.open.values().flat_map(BTreeMap::values)
+    }
+
+    /// Those of them that began or grew since the last [`Findings::advance`].
+    pub fn grown(&self) -> impl Iterator<Item = &Finding> {
+        self.grown.iter().filter_map(|key| self.open.get(&key.author)?.get(key))
     }
 
     /// How many explained accesses were counted.
@@ -118,24 +129,27 @@ impl Findings {
     /// This looks at when `advance` was called, not at event times: an agent that was offline sends yesterday's
     /// entries in many batches, and they are one finding all the same.
     pub fn advance(&mut self, now: Timestamp) -> Vec<FindingStep> {
-        let mut unchanged = BTreeMap::new();
-        for (key, finding) in &self.open {
-            let since = match self.unchanged.get(key) {
-                Some((number, since)) if *number == finding.last_number => *since,
-                _ => now,
-            };
-            unchanged.insert(key.clone(), (finding.last_number, since));
+        for key in std::mem::take(&mut self.grown) {
+            if let Some(before) = self.unchanged.insert(key.clone(), now) {
+                self.quiet.remove(&(before, key.clone()));
+            }
+            self.quiet.insert((now, key));
         }
         let quiet = SignedDuration::from_mins(QUIET_AFTER_MINUTES);
-        let over = unchanged.iter().filter(|(_, (_, since))| now.duration_since(*since) >= quiet);
-        let over: BTreeSet<Key> = over.map(|(key, _)| key.clone()).collect();
-        self.unchanged = unchanged;
+        let mut over = BTreeSet::new();
+        while let Some((since, _)) = self.quiet.first()
+            && now.duration_since(*since) >= quiet
+            && let Some((_, key)) = self.quiet.pop_first()
+        {
+            over.insert(key);
+        }
         self.close_keys(&over, ClosedBecause::Quiet)
     }
 
     /// Closes everything: the day ends.
     pub fn end_day(&mut self) -> Vec<FindingStep> {
-        self.close(ClosedBecause::DayEnded, |_| true)
+        let all = self.open.values().flat_map(BTreeMap::keys).cloned().collect();
+        self.close_keys(&all, ClosedBecause::DayEnded)
     }
 
     fn add(&mut self, seen: &Seen<'_>) -> Option<FindingStep> {
@@ -146,44 +160,70 @@ impl Findings {
         if self.covered.get(&key).is_some_and(|through| seen.access.number <= *through) {
             return None;
         }
-        if let Some(finding) = self.open.get_mut(&key) {
+        if let Some(finding) = self.open.get_mut(&key.author).and_then(|open| open.get_mut(&key)) {
             finding.add(seen);
+            self.grown.insert(key);
             return None;
         }
         if !seen.opens() {
             return None;
         }
         let finding = Finding::begin(seen, &key);
-        self.open.insert(key, finding.clone());
+        self.put(key, finding.clone());
         Some(FindingStep::Opened { finding })
+    }
+
+    fn put(&mut self, key: Key, finding: Finding) {
+        self.grown.insert(key.clone());
+        self.open.entry(key.author.clone()).or_default().insert(key, finding);
+    }
+
+    fn take(&mut self, key: &Key) -> Option<Finding> {
+        let open = self.open.get_mut(&key.author)?;
+        let finding = open.remove(key);
+        if open.is_empty() {
+            self.open.remove(&key.author);
+        }
+        self.grown.remove(key);
+        if let Some(since) = self.unchanged.remove(key) {
+            self.quiet.remove(&(since, key.clone()));
+        }
+        finding
+    }
+
+    fn of(&self, author: &str) -> impl Iterator<Item = (&Key, &Finding)> {
+        self.open.get(author).into_iter().flatten()
     }
 
     /// The event time of an author closes this author's windows only: clocks of machines differ.
     fn close_quiet(&mut self, access: &Access<'_>) -> Vec<FindingStep> {
         let Some(local) = access.local else { return Vec::new() };
-        self.close(ClosedBecause::Quiet, |finding| {
-            let is_later = finding.last_number < access.number;
-            finding.author == access.author && is_later && is_quiet(finding, local.at)
+        self.close(access.author, ClosedBecause::Quiet, |finding| {
+            finding.last_number < access.number && is_quiet(finding, local.at)
         })
     }
 
     fn close_session(&mut self, access: &Access<'_>) -> Vec<FindingStep> {
         let session = access.event.actor.as_ref().and_then(|actor| actor.session);
-        self.close(ClosedBecause::SessionEnded, |finding| {
+        self.close(access.author, ClosedBecause::SessionEnded, |finding| {
             let is_later = finding.last_number < access.number;
-            let is_same = finding.author == access.author && finding.host == access.host;
-            session.is_some() && is_same && is_later && finding.session == session
+            session.is_some() && finding.host == access.host && is_later && finding.session == session
         })
     }
 
-    fn close(&mut self, because: ClosedBecause, is_over: impl Fn(&Finding) -> bool) -> Vec<FindingStep> {
+    fn close(
+        &mut self,
+        author: &str,
+        because: ClosedBecause,
+        is_over: impl Fn(&Finding) -> bool,
+    ) -> Vec<FindingStep> {
         let over: BTreeSet<Key> =
-            self.open.iter().filter(|(_, finding)| is_over(finding)).map(|(key, _)| key.clone()).collect();
+            self.of(author).filter(|(_, finding)| is_over(finding)).map(|(key, _)| key.clone()).collect();
         self.close_keys(&over, because)
     }
 
     fn close_keys(&mut self, over: &BTreeSet<Key>, because: ClosedBecause) -> Vec<FindingStep> {
-        let mut closed: Vec<Finding> = over.iter().filter_map(|key| self.open.remove(key)).collect();
+        let mut closed: Vec<Finding> = over.iter().filter_map(|key| self.take(key)).collect();
         closed.sort_by(|one, other| {
             (&one.author, one.first_number, &one.id).cmp(&(&other.author, other.first_number, &other.id))
         });

@@ -3,22 +3,25 @@
 //! Whoever reaches the port may open a connection and say nothing, or a byte a minute. So a handshake has a deadline; so many
 //! are under way at most, and when that many are, one that took longer than an honest one gives way to the next
 //! ([`HALF_OPEN_MAX`], [`GIVES_WAY_AFTER`]); and a connection without a certificate, which can do nothing but enrol, ends after
-//! a while. What a connection with a certificate may do is bounded by its stream's deadlines, in [`super::session`].
+//! a while. What a connection with a certificate may do is bounded by its stream's deadlines, in [`super::session`]; and so
+//! many of one certificate are open at once, with a stream or without: the oldest gives way to one more
+//! ([`OF_ONE_CERTIFICATE_MAX`]). The newest is the one that an honest machine made, where it could not end those before.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use ntk_evidence::hash::Hash;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsAcceptor;
@@ -33,6 +36,9 @@ use crate::authority::Credentials;
 const HALF_OPEN_MAX: usize = 512;
 /// Connections whose handshake is done and that the service has not taken yet.
 const READY_MAX: usize = 64;
+/// How many connections of one certificate are open at most. A machine needs one, and some while it renews its certificate or
+/// while lines that broke are not yet known to be.
+const OF_ONE_CERTIFICATE_MAX: usize = 8;
 /// How long to wait after an accept that failed, such as for want of file handles.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
@@ -106,6 +112,7 @@ async fn accept(
     stop: CancellationToken,
 ) {
     let mut crowd = Crowd::default();
+    let open = Open::default();
     loop {
         let accepted = tokio::select! {
             accepted = async {
@@ -124,11 +131,11 @@ async fn accept(
         };
         // Receipts are small, and each is waited for.
         let _ = stream.set_nodelay(true);
-        let (tls, ready) = (tls.clone(), ready.clone());
+        let (tls, ready, open) = (tls.clone(), ready.clone(), open.clone());
         crowd.add(async move {
             match tokio::time::timeout(patience.handshake, tls.accept(stream)).await {
                 Ok(Ok(stream)) => {
-                    let _ = ready.send(Ok(Connection::new(stream, patience.stranger))).await;
+                    let _ = ready.send(Ok(Connection::new(stream, patience.stranger, &open))).await;
                 }
                 Ok(Err(error)) => debug!(%error, "a handshake failed"),
                 Err(_) => debug!("a handshake took too long"),
@@ -173,22 +180,91 @@ impl Crowd {
     }
 }
 
-/// One connection whose handshake is done, and its end where it showed no certificate.
+/// One open connection.
+#[derive(Debug)]
+struct Opened {
+    number: u64,
+    /// Dropped, it ends the connection.
+    _end: oneshot::Sender<()>,
+}
+
+/// The open connections of each certificate, oldest first.
+#[derive(Clone, Debug, Default)]
+struct Open(Arc<Mutex<BTreeMap<Hash, VecDeque<Opened>>>>);
+
+impl Open {
+    /// Takes in one more of a certificate; the oldest gives way where there are too many.
+    fn add(&self, certificate: &CertificateDer<'_>) -> Place {
+        let certificate = Hash::of(certificate);
+        let (end, gives_way) = oneshot::channel();
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_it = open.entry(certificate).or_default();
+        let number = of_it.back().map_or(0, |newest| newest.number.wrapping_add(1));
+        if of_it.len() >= OF_ONE_CERTIFICATE_MAX {
+            of_it.pop_front();
+            debug!("of the connections of one certificate the oldest gives way");
+        }
+        of_it.push_back(Opened { number, _end: end });
+        Place { open: self.clone(), certificate, number, gives_way }
+    }
+}
+
+/// The place of one connection among those of its certificate, until it is dropped.
+#[derive(Debug)]
+struct Place {
+    open: Open,
+    certificate: Hash,
+    number: u64,
+    gives_way: oneshot::Receiver<()>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.open.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_it) = open.get_mut(&self.certificate) {
+            of_it.retain(|opened| opened.number != self.number);
+            if of_it.is_empty() {
+                open.remove(&self.certificate);
+            }
+        }
+    }
+}
+
+/// One connection whose handshake is done. It ends after a while where it showed no certificate, and when it gives way to
+/// newer ones where it showed one.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
-    ends: Option<Pin<Box<Sleep>>>,
+    bound: Bound,
+}
+
+#[derive(Debug)]
+enum Bound {
+    Stranger(Pin<Box<Sleep>>),
+    Known(Place),
+    Over,
 }
 
 impl Connection {
-    fn new(stream: TlsStream<TcpStream>, stranger: Duration) -> Self {
-        let is_stranger = stream.get_ref().1.peer_certificates().is_none();
-        let ends = is_stranger.then(|| Box::pin(tokio::time::sleep(stranger)));
-        Self { stream, ends }
+    fn new(stream: TlsStream<TcpStream>, stranger: Duration, open: &Open) -> Self {
+        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let bound = match shown {
+            Some(certificate) => Bound::Known(open.add(certificate)),
+            None => Bound::Stranger(Box::pin(tokio::time::sleep(stranger))),
+        };
+        Self { stream, bound }
     }
 
     fn is_over(&mut self, ctx: &mut Context<'_>) -> bool {
-        self.ends.as_mut().is_some_and(|ends| ends.as_mut().poll(ctx).is_ready())
+        let is_over = match &mut self.bound {
+            Bound::Stranger(ends) => ends.as_mut().poll(ctx).is_ready(),
+            Bound::Known(place) => Pin::new(&mut place.gives_way).poll(ctx).is_ready(),
+            Bound::Over => true,
+        };
+        if is_over {
+            self.bound = Bound::Over;
+        }
+        is_over
     }
 }
 

@@ -136,6 +136,8 @@ impl Enrolling {
         let _appended = self.ledger.act(vec![event]).await.map_err(|failure| match failure {
             // Another collector of the practice was shown the token at the same moment.
             LedgerError::Enrolled(_) => Status::permission_denied(USED),
+            // Others were enrolled since the offer was looked at: it counts what is in the log.
+            LedgerError::Full => Status::permission_denied(delegation::FULL),
             _ => Status::unavailable("the ledger has stopped"),
         })?;
         info!(agent = %author, "enrolled");

@@ -25,8 +25,9 @@ use tonic::{Status, Streaming};
 use tracing::{info, warn};
 
 use super::clones::{Clones, Parting, Run};
+use super::short;
 use super::verify::{self, Refusal};
-use super::{AgentIdentity, Refusals};
+use super::{AgentIdentity, Refusals, counted};
 use crate::follow::Lookup;
 use crate::ledger::{Appended, LedgerError, LedgerHandle, SignedCheckpoint};
 use crate::proposals::Step;
@@ -231,6 +232,8 @@ async fn read(
                     shared.liveness.witnessed(log.author(), seen.size);
                     let answer = Some((seen.size, seen.cosignature.as_slice()));
                     shared.rounds.answered(&log.author().to_string(), answer);
+                } else if let Some(short) = seen.refusal.strip_prefix(ntk_proto::SHORT) {
+                    short::told(shared, log, short).await?;
                 } else {
                     shared.rounds.answered(&log.author().to_string(), None);
                     if !seen.remembered.is_empty() && seen.remembered.len() <= NOTE_BYTES_MAX {
@@ -436,7 +439,7 @@ pub(super) async fn revoked(shared: &Shared, author: &str) -> Status {
     Status::permission_denied("this machine was revoked; if it was set up anew, enrol it with a new token")
 }
 
-async fn act(shared: &Shared, kind: &str, body: serde_json::Value) -> Result<(), Status> {
+pub(super) async fn act(shared: &Shared, kind: &str, body: serde_json::Value) -> Result<(), Status> {
     let event = act::event(kind, shared.ledger.now(), body);
     shared.ledger.act(vec![event]).await.map(|_| ()).map_err(internal)
 }
@@ -566,11 +569,6 @@ async fn on_time<T>(
 async fn send(down: &Downstream, message: collector_message::Message) -> Result<(), Status> {
     let message = v1::CollectorMessage { message: Some(message) };
     down.send(Ok(message)).await.map_err(|_| Status::cancelled("the agent is gone"))
-}
-
-fn counted(shared: &Shared, code: &str, status: Status) -> Status {
-    shared.refusals.count(code);
-    status
 }
 
 fn internal(error: LedgerError) -> Status {

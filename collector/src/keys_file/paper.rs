@@ -20,11 +20,13 @@ const ANSWER_MAX: u64 = 256;
 #[derive(Debug, thiserror::Error)]
 pub enum PaperError {
     /// Nobody answered.
-    #[error("the words were not typed back to the end; no practice was made, and these words belong to none")]
+    #[error(
+        "the words were not typed back to the end; nothing was made or changed, and these words belong to no practice"
+    )]
     Ended,
     /// Too many wrong ones.
     #[error(
-        "{WRONG_MAX} answers were wrong; no practice was made, and these words belong to none: begin again with new ones"
+        "{WRONG_MAX} answers were wrong; nothing was made or changed, and these words belong to no practice: begin again with new ones"
     )]
     Wrong,
     /// The terminal.
@@ -41,8 +43,8 @@ pub struct Question {
     pub number: usize,
 }
 
-/// The sheet: everything that a paper must hold, for a screen of 80 columns or a page.
-pub fn sheet(keys: &TakenAway, trust: &TrustFile) -> String {
+/// The sheet: everything that a paper must hold of these keys, for a screen of 80 columns or a page.
+pub fn sheet(keys: &TakenAway, trust: &TrustFile, shown: &[Secret]) -> String {
     let mut text = format!(
         "Need-to-Know: keys of {} ({})\n\
          The practice key's public half in twelve words (these may be shown to anybody):\n  {}\n",
@@ -50,7 +52,7 @@ pub fn sheet(keys: &TakenAway, trust: &TrustFile) -> String {
         trust.slug,
         trust.practice_words()
     );
-    for which in Secret::BOTH {
+    for which in shown.iter().copied() {
         text.push_str(&format!("\n{}, 24 words (show them to nobody)\n", which.label()));
         for (row, words) in keys.words(which).chunks(4).enumerate() {
             for (column, word) in words.iter().enumerate() {
@@ -64,11 +66,11 @@ pub fn sheet(keys: &TakenAway, trust: &TrustFile) -> String {
     text
 }
 
-/// Which words are asked for: [`ASKED`] different ones of each key, drawn by random bytes.
-pub fn questions(random: &[u8; 32]) -> Vec<Question> {
+/// Which words are asked for: [`ASKED`] different ones of each key that was shown, drawn by random bytes.
+pub fn questions(random: &[u8; 32], shown: &[Secret]) -> Vec<Question> {
     let mut bytes = random.iter().map(|byte| usize::from(*byte));
     let mut drawn = Vec::new();
-    for which in Secret::BOTH {
+    for which in shown.iter().copied() {
         let mut numbers: Vec<usize> = (1..=24).collect();
         for byte in bytes.by_ref().take(ASKED) {
             let at = byte.checked_rem(numbers.len()).unwrap_or(0);
@@ -130,7 +132,7 @@ mod tests {
     #[test]
     fn four_different_words_of_each_key_are_asked_for_whatever_the_random_bytes() {
         for random in [[0; 32], [255; 32], [23; 32], [7; 32]] {
-            let asked = questions(&random);
+            let asked = questions(&random, &Secret::BOTH);
             for which in Secret::BOTH {
                 let mut numbers: Vec<usize> =
                     asked.iter().filter(|asked| asked.which == which).map(|asked| asked.number).collect();
@@ -144,7 +146,7 @@ mod tests {
 
     #[test]
     fn right_words_in_any_case_end_it_and_a_wrong_one_is_asked_for_again() {
-        let asked = questions(&[5; 32]);
+        let asked = questions(&[5; 32], &Secret::BOTH);
         let (ended, _) = answer(&right(&asked).join("\n").to_uppercase(), &asked);
         assert!(ended.is_ok());
         let (ended, screen) = answer(&format!("zoo\n{}\n", right(&asked).join("\n")), &asked);
@@ -154,7 +156,7 @@ mod tests {
 
     #[test]
     fn words_of_the_other_key_silence_and_guessing_do_not_pass() {
-        let asked = questions(&[5; 32]);
+        let asked = questions(&[5; 32], &Secret::BOTH);
         assert!(matches!(answer("", &asked).0, Err(PaperError::Ended)));
         let all_but_one = right(&asked)[1..].join("\n");
         assert!(matches!(answer(&all_but_one, &asked).0, Err(PaperError::Ended)));
@@ -165,7 +167,7 @@ mod tests {
     #[test]
     fn what_stands_on_the_sheet_makes_the_same_keys_again() {
         let trust = crate::init::trust_for_tests([1; 32], [2; 32], crate::clock::Clock::system().now());
-        let sheet = sheet(&keys(), &trust);
+        let sheet = sheet(&keys(), &trust, &Secret::BOTH);
         for which in Secret::BOTH {
             let part = sheet.split(&format!("{}, 24 words", which.label())).nth(1).unwrap();
             let words: Vec<&str> = part

@@ -12,6 +12,7 @@
 //! ntk_segment  tenant, number | size | state | pruned                 STATE, and the pruned file once there is one
 //! ntk_heard    tenant, author | at                                   machines that other collectors hear
 //! ntk_waiting  tenant, id | term | kind | body | leaf, refused        from a collector that does not lead, and the answer
+//! ntk_file     tenant, name | version | body                           passphrases, accounts, kept reviews (`crate::in_common`)
 //! ```
 //! Frames and bodies are sealed with a key of the practice where it is encrypted at rest. A body that holds acts is signed
 //! with the collector's key for one term: whoever writes to the database cannot make the collector say anything.
@@ -20,6 +21,7 @@
 //! Before COMMIT: nothing. During COMMIT: either; [`Database::commit`] looks for its own bytes before it tries again, and
 //! the checkpoint has left this process in neither case (LG-1).
 
+mod files;
 mod group;
 mod read;
 mod statements;
@@ -40,6 +42,7 @@ use crate::config::store::StoreAt;
 use crate::home::{Home, HomeError, random};
 use statements::Statements;
 
+pub use files::StoredFile;
 pub use group::{BatchRow, Group, SealedGroup};
 pub use read::{StoredGroup, StoredSegment};
 pub use waiting::{Answer, Kind, Refusal, Waiting};

@@ -12,11 +12,13 @@ use ntk_segment::prune::Pruner;
 use ntk_segment::reader::{Form, Reader};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::enrolled::Permission;
 use super::hashes::StoredHashes;
 use super::state::KnownAuthor;
 use super::writer::{Pruned, Published, Request, lock};
 use super::{Appended, Continuation, LedgerError, SignedCheckpoint};
 use crate::clock::Clock;
+use crate::witness::trust::CurrentTrust;
 
 /// Which machines this collector hears, and which others do, where several share a ledger.
 #[derive(Debug, Default)]
@@ -29,6 +31,7 @@ pub(super) struct Heard {
 #[derive(Clone, Debug)]
 pub struct LedgerHandle {
     pub(super) requests: mpsc::Sender<Request>,
+    pub(super) permission: Permission,
     pub(super) published: Arc<(Mutex<Published>, Condvar)>,
     pub(super) sizes: watch::Receiver<u64>,
     pub(super) hashes: Arc<RwLock<StoredHashes>>,
@@ -42,6 +45,12 @@ pub struct LedgerHandle {
 }
 
 impl LedgerHandle {
+    /// From now on no more machines are enrolled than this trust file, or the one that takes its place, permits: counted
+    /// where the log is written. Not held to it is a ledger that is filled again, in which every machine was counted before.
+    pub fn hold_to(&self, trust: CurrentTrust) {
+        let _first = self.permission.set(trust);
+    }
+
     /// What is durable now.
     pub fn published(&self) -> Published {
         lock(&self.published.0).clone()

@@ -3,7 +3,7 @@
 //! Built from acts alone, in their order, by the code that runs at every start: there is no second list that
 //! could disagree with the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ntk_evidence::act::{self, Enrolment, Revocation};
 use ntk_evidence::event::Event;
@@ -104,9 +104,18 @@ pub struct Registry {
     /// Who remembers the log, as far as acts say.
     #[serde(default)]
     pub witnessed: Witnessed,
+    /// The newest trust file that an act put in force, as it was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<String>,
     /// That this ledger was filled again after an earlier one was lost, and what is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refilled: Option<Refilled>,
+    /// When it was put back from a copy, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restored: Vec<Refilled>,
+    /// Machines that no longer hold what the lost collector had acknowledged, as each said first.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub short: BTreeSet<String>,
     /// Time-stamps, as far as acts say.
     #[serde(default, skip_serializing_if = "Stamps::is_empty")]
     pub stamps: Stamps,
@@ -128,6 +137,9 @@ pub struct Registry {
     /// Programs that were announced, as far as acts say.
     #[serde(default, skip_serializing_if = "Programs::is_empty")]
     pub programs: Programs,
+    /// When passphrases were set last, by person, RFC 3339.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub passphrases: BTreeMap<String, String>,
     /// What was said of the permission to enrol machines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegation: Option<crate::delegation::Recorded>,
@@ -171,6 +183,11 @@ impl Registry {
     /// Whether an author was enrolled, be it revoked since.
     pub fn is_enrolled(&self, author: &str) -> bool {
         self.machines.contains_key(author) || self.imports.contains_key(author)
+    }
+
+    /// When a person's passphrase was set last, as far as acts say.
+    pub fn passphrase_set(&self, person: &str) -> Option<jiff::Timestamp> {
+        self.passphrases.get(person)?.parse().ok()
     }
 
     /// Takes in one act with its number in the collector's log: what it changed, in order.
@@ -224,6 +241,11 @@ impl Registry {
                 let revocation: Revocation = serde_json::from_value(body).ok()?;
                 Some(self.revoke(revocation.author, number, event).into_iter().collect())
             }
+            act::kind::REVIEWER => {
+                let person = body.get("person")?.as_str()?;
+                self.passphrases.insert(person.to_owned(), event.time.clone());
+                None
+            }
             act::kind::SIGN_OFF => {
                 self.reviews.signed(&body, &event.time);
                 None
@@ -237,9 +259,17 @@ impl Registry {
                 self.checked = Some(Checked { time: event.time.clone(), passed });
                 None
             }
+            act::kind::TRUST => {
+                self.trusted = body.get("text").and_then(serde_json::Value::as_str).map(str::to_owned);
+                None
+            }
             act::kind::REFILLED => {
                 let refilled: Refilled = serde_json::from_value(body).ok()?;
                 self.refilled = Some(Refilled { time: event.time.clone(), ..refilled });
+                None
+            }
+            act::kind::RESTORED => {
+                self.restored(body, &event.time);
                 None
             }
             act::kind::OFF_SITE => {
@@ -291,6 +321,30 @@ impl Registry {
                 None
             }
             _ => None,
+        }
+    }
+
+    fn restored(&mut self, body: serde_json::Value, time: &str) {
+        let text = |key: &str| body.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+        match text("step").as_deref() {
+            Some("short") => self.short.extend(text("author")),
+            Some("filled") => {
+                let authors = body.get("authors").and_then(serde_json::Value::as_array).into_iter().flatten();
+                authors.filter_map(serde_json::Value::as_str).for_each(|author| {
+                    self.short.remove(author);
+                });
+                if let (Some(last), Ok(filled)) =
+                    (self.restored.last_mut(), serde_json::from_value::<Refilled>(body))
+                {
+                    last.gone.extend(filled.gone);
+                }
+            }
+            _ => {
+                // Another copy was put back: what was short of the one before says nothing of it.
+                self.short.clear();
+                let restored = serde_json::from_value::<Refilled>(body).ok();
+                self.restored.extend(restored.map(|restored| Refilled { time: time.to_owned(), ..restored }));
+            }
         }
     }
 

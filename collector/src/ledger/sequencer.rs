@@ -17,10 +17,11 @@
 //! handed over by the collector's key, for one term, and each once.
 
 mod acts;
+mod beside;
 mod copy;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ntk_evidence::event::Event;
@@ -36,6 +37,7 @@ use super::handle::Heard;
 use super::writer::{Finished, Pruned, Reply, Request, Writer};
 use super::{Appended, LedgerError, from_frame, to_frame};
 use crate::home::random;
+use crate::in_common::InCommon;
 use acts::{ACTS_SECONDS_MAX, signed_acts, verified_acts};
 use copy::{checkpoint_of, follow_group, follow_segment};
 
@@ -113,6 +115,7 @@ impl Shared {
         mut database: Database,
         leads: watch::Sender<bool>,
         heard: Arc<Mutex<Heard>>,
+        common: Option<Arc<InCommon>>,
     ) -> Result<Self, LedgerError> {
         let size = writer.core.state.range.size();
         let tip = steadily(&mut database, Database::tip)?;
@@ -149,6 +152,11 @@ impl Shared {
                 return Err(failure);
             }
             pause(&shared.database);
+        }
+        // Before anybody signs in here, also for a command that works without a running collector.
+        if let Some(common) = common {
+            steadily(&mut shared.database, |database| common.look(database, false))?;
+            beside::look_on(common, shared.leads.subscribe())?;
         }
         Ok(shared)
     }
@@ -225,20 +233,6 @@ impl Shared {
         }
         self.hear(writer)?;
         Ok(true)
-    }
-
-    /// A machine that another collector hears is not silent.
-    fn listen(&mut self) -> Result<(), LedgerError> {
-        if *self.leads.borrow() {
-            let elsewhere = self.database.heard()?;
-            self.heard.lock().unwrap_or_else(PoisonError::into_inner).elsewhere = elsewhere;
-        } else {
-            let here = self.heard.lock().unwrap_or_else(PoisonError::into_inner).here.clone();
-            if !here.is_empty() {
-                self.database.tell_heard(&here)?;
-            }
-        }
-        Ok(())
     }
 
     fn lead(
@@ -590,6 +584,7 @@ fn refused(refusal: Refusal, what: &What) -> LedgerError {
     match refusal {
         Refusal::NotEnrolled => LedgerError::NotEnrolled(author),
         Refusal::Enrolled => LedgerError::Enrolled("the author".into()),
+        Refusal::Full => LedgerError::Full,
         Refusal::Moved | Refusal::Term => LedgerError::Moved(author),
         Refusal::Unsigned => {
             LedgerError::OtherHistory("the collector that leads did not take what was handed over".into())

@@ -12,6 +12,7 @@ use ntk_evidence::hash::Hash;
 use ntk_evidence::merkle::{CompactRange, leaf_hash};
 use ntk_evidence::name::{Author, Slug};
 use ntk_evidence::note::VerifierKey;
+use ntk_evidence::trust::TrustFile;
 use ntk_segment::frame;
 
 use super::registry::{Change, Registry};
@@ -104,6 +105,21 @@ impl LedgerState {
             log_range: bytes(&self.range),
             previous_hash: [0; 32],
             decided: serde_json::to_vec(&*self.registry).unwrap_or_default(),
+        }
+    }
+
+    /// Where a log was closed at this size and put back, the collector's own log goes on under the key that the trust file
+    /// names for the next leaf: the practice key's word stands in the place of a roll-over, which the lost key cannot sign.
+    pub fn goes_on(&mut self, trust: &TrustFile) {
+        let epoch = u32::try_from(trust.generation(self.range.size().saturating_add(1))).unwrap_or(u32::MAX);
+        let Some(known) = self.authors.get_mut(&Author::Collector) else { return };
+        if known.log.epoch() < epoch
+            && let Some(key) = trust.collector_of(epoch)
+        {
+            let range = known.log.range().clone();
+            let log = AuthorLog::resume(&self.slug, Author::Collector, epoch, Some(key.clone()), range);
+            *known = Arc::new(KnownAuthor { log, last: known.last.clone() });
+            self.changed.insert(Author::Collector);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The ledger under a sick disk, two streams at once, and an operator who edits what is stored.
 
 mod epochs;
+mod permitted;
 mod sick_disk;
 
 use std::sync::Arc;

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
-use ntk_evidence::act;
 use ntk_evidence::author_log::SealedBatch;
 use ntk_evidence::checkpoint::Checkpoint;
 use ntk_evidence::entry::{BatchKey, Entry};
@@ -21,11 +20,13 @@ use ntk_segment::error::SegmentError;
 use ntk_segment::frame::{Commit, Frame, State};
 use ntk_segment::log::{Options, SegmentLog};
 use ntk_segment::pointer::SegmentNumber;
+use ntk_segment::put_back::PutBack;
 use ntk_segment::reader::Reader;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info};
 
 use super::database::{Answer, BatchRow, Database, Refusal};
+use super::enrolled::Permission;
 use super::handle::{Heard, LedgerHandle};
 use super::hashes::StoredHashes;
 use super::registry::Registry;
@@ -120,6 +121,22 @@ pub fn create(
     core.keep(note, &commit).map(|_| ())
 }
 
+/// Goes on behind segments that were put back: a new segment under these keys, with these acts first in it.
+pub fn go_on(
+    put_back: PutBack,
+    state: LedgerState,
+    keys: LedgerKeys,
+    acts: Vec<Event>,
+    clock: &Clock,
+) -> Result<(), LedgerError> {
+    let log = put_back.go_on(Options::default(), state.to_frame())?;
+    let mut core = Core { log, state, keys, rows: None };
+    let continuation = core.seal(acts)?;
+    core.append(&continuation)?;
+    let (note, commit) = core.sign(clock)?;
+    core.keep(note, &commit).map(|_| ())
+}
+
 /// Opens the segment files, recovers, and starts the thread. With a database, the segment files are a copy of what it
 /// holds: made where they are missing, checked against it, and brought up to it first.
 pub fn open(
@@ -196,8 +213,10 @@ fn open_with(
     let (size, sizes) = watch::channel(checkpoint.size);
     let (leads, is_leading) = watch::channel(database.is_none());
     let heard = Arc::<Mutex<Heard>>::default();
+    let permission = Permission::default();
     let handle = LedgerHandle {
         requests,
+        permission: Arc::clone(&permission),
         published: Arc::clone(&published),
         sizes,
         hashes: Arc::clone(&hashes),
@@ -211,8 +230,11 @@ fn open_with(
     };
     info!(leaves = checkpoint.size, truncated_bytes = recovery.truncated_bytes, "ledger opened");
     let rows = database.is_some().then(Vec::new);
-    let mut writer = Writer { core: Core { log, state, keys, rows }, published, size, hashes, clock };
-    let shared = database.map(|database| Shared::begin(&mut writer, database, leads, heard)).transpose()?;
+    let core = Core { log, state, keys, rows };
+    let mut writer = Writer { core, permission, published, size, hashes, clock };
+    let common = home.in_common().cloned();
+    let shared =
+        database.map(|database| Shared::begin(&mut writer, database, leads, heard, common)).transpose()?;
     let thread = threads::spawn("ledger", move || match shared {
         None => writer.run(waiting),
         Some(shared) => shared.run(writer, waiting),
@@ -303,6 +325,7 @@ impl Core {
 
 pub(super) struct Writer {
     pub(super) core: Core,
+    pub(super) permission: Permission,
     published: Arc<(Mutex<Published>, Condvar)>,
     size: watch::Sender<u64>,
     hashes: Arc<RwLock<StoredHashes>>,
@@ -423,13 +446,13 @@ impl Writer {
                 Request::Roll(reply) => gathered.rolls.push(reply),
                 // Nothing but the files here: they hold the pruned form already.
                 Request::Pruned(pruned, reply) => gathered.pruned.push((pruned, reply)),
-                Request::Acts(more, reply) if let Some(author) = self.enrolled_twice(&acts, &more) => {
+                Request::Acts(more, reply) if let Some((_, refusal)) = self.not_enrolled(&acts, &more) => {
                     if let Some(reply) = reply {
-                        drop(reply.send(Err(LedgerError::Enrolled(author))));
+                        drop(reply.send(Err(refusal)));
                     }
                 }
-                Request::StoredActs(more, id) if self.enrolled_twice(&acts, &more).is_some() => {
-                    gathered.replies.refused.push((id, Refusal::Enrolled));
+                Request::StoredActs(more, id) if let Some((word, _)) = self.not_enrolled(&acts, &more) => {
+                    gathered.replies.refused.push((id, word));
                 }
                 Request::Acts(more, reply) => {
                     n_entries = n_entries.saturating_add(more.len());
@@ -458,22 +481,6 @@ impl Writer {
             gathered.leaves.push(self.core.append(&continuation)?);
         }
         Ok(gathered)
-    }
-
-    /// An author that acts would enrol although it was enrolled before, or is to be in the same group: two collectors were
-    /// shown one token at once, and each believed it unused.
-    fn enrolled_twice(&self, pending: &[Event], more: &[Event]) -> Option<String> {
-        let author = |event: &Event| {
-            let body = act::body(event).filter(|_| event.kind.as_str() == act::kind::ENROLMENT)?;
-            Some(body.get("author")?.as_str()?.to_owned())
-        };
-        more.iter().enumerate().find_map(|(at, event)| {
-            let name = author(event)?;
-            let before = pending.iter().chain(more.iter().take(at));
-            let is_known = self.core.state.registry.is_enrolled(&name)
-                || before.filter_map(author).any(|other| other == name);
-            is_known.then_some(name)
-        })
     }
 
     /// Writes the segment file, tells readers, and answers.

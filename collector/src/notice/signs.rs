@@ -94,7 +94,12 @@ impl Signs {
             act::kind::DISK if body.get("step").and_then(Value::as_str) == Some("runs_out") => {
                 vec![place.own(Kind::DiskRunsOut)]
             }
-            act::kind::PROGRAM if body.get("step").and_then(Value::as_str) == Some("not_announced") => {
+            act::kind::PROGRAM
+                if matches!(
+                    body.get("step").and_then(Value::as_str),
+                    Some("not_announced" | "runs_withdrawn")
+                ) =>
+            {
                 vec![place.own(Kind::Program)]
             }
             act::kind::DELEGATION => vec![place.own(Kind::DelegationEnds)],
@@ -277,7 +282,9 @@ mod tests {
             (acted(act::kind::DISK, json!({"step": "runs_out"})), vec![Kind::DiskRunsOut]),
             (acted(act::kind::DISK, json!({"step": "seen"})), vec![]),
             (acted(act::kind::PROGRAM, json!({"step": "not_announced"})), vec![Kind::Program]),
+            (acted(act::kind::PROGRAM, json!({"step": "runs_withdrawn"})), vec![Kind::Program]),
             (acted(act::kind::PROGRAM, json!({"step": "announced"})), vec![]),
+            (acted(act::kind::PROGRAM, json!({"step": "withdrawn"})), vec![]),
             (acted(act::kind::DELEGATION, json!({"ends_soon": true})), vec![Kind::DelegationEnds]),
             (acted(act::kind::ROSTER, json!({"text": ""})), vec![]),
         ];

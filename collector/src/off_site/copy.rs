@@ -144,26 +144,35 @@ impl Run<'_> {
         let (total, mut n_sent, mut n_replaced) = (size(finished.len()), 0_u64, 0_u64);
         let mut spans = None;
         let (mut replaced, mut unlisted) = (self.left_behind(&there, &list, &reader, &mut spans)?, 0_usize);
-        replaced.extend(self.send_settings(&mut list, &to)?);
+        replaced.extend(self.send_settings(&mut list, seen.as_ref(), &to)?);
         for (done, (number, form)) in (0_u64..).zip(&finished) {
             (self.tell)(done, total);
             let before = list.object(number.value()).cloned();
             if let Some(before) = &before {
                 let is_newly_pruned = *form == Form::Pruned && !before.is_pruned();
-                if !is_newly_pruned || self.is_held(*number, &reader, &mut spans)? {
+                let is_due = if is_newly_pruned {
+                    !self.is_held(*number, &reader, &mut spans)?
+                } else {
+                    before.recipient != self.recovery
+                };
+                if !is_due {
                     continue;
                 }
             }
-            let Some(object) = self.send(&reader, *number, &to)? else {
+            // What is there for a recovery key that was replaced stays until the list names the one for today's key.
+            let lying = before.as_ref().or_else(|| seen.as_ref()?.object(number.value()));
+            let lying = lying.filter(|lying| lying.recipient != self.recovery);
+            let Some(object) = self.send(&reader, *number, lying, &to)? else {
                 list.left_out.retain(|left| left.number != number.value());
                 list.left_out
                     .push(LeftOut { number: number.value(), why: "damaged and set aside".to_owned() });
                 continue;
             };
             n_sent = n_sent.saturating_add(1);
-            if let Some(before) = before.filter(|before| before.name() != object.name()) {
-                n_replaced = n_replaced.saturating_add(1);
-                replaced.push(before.name());
+            let lay = before.as_ref().or(lying).filter(|lay| lay.name() != object.name());
+            if let Some(lay) = lay.filter(|lay| before.is_some() || lay.form == object.form) {
+                n_replaced = n_replaced.saturating_add(u64::from(lay.form != object.form));
+                replaced.push(lay.name());
             }
             list.set(object);
             unlisted = unlisted.saturating_add(1);
@@ -207,8 +216,8 @@ impl Run<'_> {
         }
     }
 
-    /// What need not be sent again: remembered here, there with its size, and for today's recovery key. And what cannot be
-    /// sent again, because its entries are removed here: then the list there is all there is to go by.
+    /// What is believed to be there: remembered here, and there with its size. And what cannot be sent again, because its
+    /// entries are removed here: then the list there is all there is to go by.
     fn believed(
         &self,
         there: &BTreeMap<String, u64>,
@@ -221,7 +230,7 @@ impl Run<'_> {
             .filter(|list| list.slug == self.ledger.slug().as_str())
             .unwrap_or_else(|| Newest::empty(self.ledger.slug().as_str(), &self.ledger.now()));
         let is_there = |object: &Object| there.get(&object.name()) == Some(&object.bytes);
-        list.segments.retain(|object| is_there(object) && object.recipient == self.recovery);
+        list.segments.retain(is_there);
         for (number, _) in finished.iter().filter(|(_, form)| *form == Form::Pruned) {
             let whole =
                 seen.and_then(|seen| seen.object(number.value())).filter(|object| !object.is_pruned());
@@ -238,47 +247,67 @@ impl Run<'_> {
         &self,
         reader: &Reader,
         number: SegmentNumber,
+        lying: Option<&Object>,
         to: &Recipients,
     ) -> Result<Option<Object>, CopyError> {
         let missing = CopyError::Segment(SegmentError::Missing { segment: number });
         let (form, plain) = reader.file_of(number)?.ok_or(missing)?;
         let Some(form) = list::form_word(form) else { return Ok(None) };
         let sealed = encrypt(&plain, to)?;
-        let object = Object {
+        let mut object = Object {
             number: number.value(),
             form: form.to_owned(),
             recipient: self.recovery.to_owned(),
+            mark: None,
             bytes: size(sealed.len()),
             sha256: Hash::of(&sealed).to_hex(),
             plain_bytes: size(plain.len()),
             plain_sha256: Hash::of(&plain).to_hex(),
         };
-        let name = object.name();
-        self.shelf.put(&name, &sealed)?;
+        if lying.is_some_and(|lying| lying.name() == object.name()) {
+            object.mark = Some(list::mark_of(self.recovery));
+        }
+        self.shelf.put(&object.name(), &sealed)?;
         Ok(Some(object))
     }
 
     /// Sends the settings where they are others than there; the name of those that they replace.
-    fn send_settings(&self, list: &mut Newest, to: &Recipients) -> Result<Option<String>, CopyError> {
+    fn send_settings(
+        &self,
+        list: &mut Newest,
+        seen: Option<&Newest>,
+        to: &Recipients,
+    ) -> Result<Option<String>, CopyError> {
         let before = list.settings.take();
         if let Some(there) = &before
             && there.files_sha256 == self.settings.files_sha256
             && there.recipient == self.recovery
             && self.shelf.get(&there.name())?.is_some_and(|bytes| Hash::of(&bytes).to_hex() == there.sha256)
         {
+            // A run that ended between list and removal left what they replaced, under the name that the list had, or unmarked.
+            let unmarked = SettingsObject { mark: None, ..there.clone() }.name();
+            let former = seen.and_then(|seen| seen.settings.as_ref()).map(SettingsObject::name);
+            let former = former.filter(|former| *former != there.name()).unwrap_or(unmarked);
+            let is_left = former != there.name() && self.shelf.get(&former)?.is_some();
             list.settings = before;
-            return Ok(None);
+            return Ok(is_left.then_some(former));
         }
         let sealed = encrypt(&self.settings.plain, to)?;
-        let object = SettingsObject {
+        let mut object = SettingsObject {
             recipient: self.recovery.to_owned(),
+            mark: None,
             sha256: Hash::of(&sealed).to_hex(),
             files_sha256: self.settings.files_sha256.clone(),
         };
+        let lying = seen.and_then(|seen| seen.settings.as_ref());
+        if lying.is_some_and(|lying| lying.recipient != self.recovery && lying.name() == object.name()) {
+            object.mark = Some(list::mark_of(self.recovery));
+        }
         let name = object.name();
         self.shelf.put(&name, &sealed)?;
         list.settings = Some(object);
-        Ok(before.map(|before| before.name()).filter(|before| *before != name))
+        let before = before.as_ref().or(lying);
+        Ok(before.map(SettingsObject::name).filter(|before| *before != name))
     }
 
     /// Makes the list say what is there now, and only then removes what pruned forms replaced.
@@ -304,13 +333,15 @@ impl Run<'_> {
             list.checkpoint = note;
         }
         self.write(list)?;
-        for name in replaced.drain(..) {
+        // What a run before this one left under a name that the list has taken since is what the list names.
+        for name in replaced.drain(..).filter(|name| !list.names(name)) {
             self.shelf.remove(&name)?;
         }
         Ok(())
     }
 
-    /// Whole forms beside the pruned ones that the list names: a run that ended between the two left them.
+    /// Whole forms beside the pruned ones that the list names, and forms for a recovery key that was replaced: a run that ended
+    /// between the two left them.
     fn left_behind(
         &self,
         there: &BTreeMap<String, u64>,
@@ -319,9 +350,10 @@ impl Run<'_> {
         spans: &mut Option<BTreeMap<u64, Span>>,
     ) -> Result<Vec<String>, CopyError> {
         let mut found = Vec::new();
+        found.extend(there.keys().filter(|name| list.has_for_another_key(name)).cloned());
         for object in list.segments.iter().filter(|object| object.is_pruned()) {
-            let whole = object.names_of_whole_forms().into_iter().filter(|name| there.contains_key(name));
-            let whole: Vec<String> = whole.collect();
+            let whole: Vec<String> =
+                there.keys().filter(|name| object.is_whole_form(name)).cloned().collect();
             if !whole.is_empty() && !self.is_held(SegmentNumber::new(object.number), reader, spans)? {
                 found.extend(whole);
             }

@@ -2,6 +2,9 @@
 //!
 //! An object is written beside its place, synced, renamed, and read back with its hash: what a share acknowledged and did
 //! not keep is found at once. A crash leaves `<name>.new`, which is no object and is written over by the next run.
+//!
+//! `object_store` has a local form, too, which syncs where that is asked. It reads nothing back, gives its files the rights
+//! that the account's umask leaves, and numbers what a crash left behind instead of writing over it: so this stays.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,6 +33,11 @@ impl FolderShelf {
         });
         there.map_err(|source| ShelfError::Io { path: folder.to_owned(), source })?;
         Ok(Self { top: folder.join(slug.as_str()), stop })
+    }
+
+    /// A practice's own folder, wherever it was brought.
+    pub(super) fn at(top: &Path) -> Self {
+        Self { top: top.to_owned(), stop: CancellationToken::new() }
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -1,8 +1,11 @@
 //! One HTTP request at a time, over TLS that this machine's own certificates vouch for, with a limit on the answer.
 
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Bytes;
-use hyper::{Request, Uri};
+use std::error::Error;
+
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body, Bytes};
+use hyper::header::{HOST, HeaderValue, USER_AGENT};
+use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,16 +19,22 @@ pub(super) struct Web {
     tls: TlsConnector,
 }
 
+impl std::fmt::Debug for Web {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Web")
+    }
+}
+
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     /// The status.
-    pub(super) status: u16,
+    pub(super) status: StatusCode,
     /// All of the body.
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
 }
 
-/// No answer. No sentence holds the address: it is signed.
+/// No answer. No sentence holds the address or a header: they are signed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HttpError {
     /// The address.
@@ -53,25 +62,21 @@ impl Web {
         Ok(Self { tls })
     }
 
-    /// Sends a request and takes in the whole answer.
-    pub(super) async fn send(
-        &self,
-        method: &str,
-        url: &str,
-        body: &[u8],
-        limit: usize,
-    ) -> Result<Answer, HttpError> {
-        let uri: Uri = url.parse().map_err(|_| HttpError::Address)?;
-        let authority = uri.authority().ok_or(HttpError::Address)?.clone();
-        let is_tls = uri.scheme_str() == Some("https");
-        let path = uri.path_and_query().ok_or(HttpError::Address)?.as_str();
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", authority.as_str())
-            .header("user-agent", "ntk-collector")
-            .body(Full::new(Bytes::copy_from_slice(body)))
-            .map_err(|_| HttpError::Address)?;
+    /// Sends a request to the server that its address names, and takes in the whole answer.
+    pub(super) async fn send<B>(&self, request: Request<B>, limit: usize) -> Result<Answer, HttpError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (mut head, body) = request.into_parts();
+        let authority = head.uri.authority().ok_or(HttpError::Address)?.clone();
+        let is_tls = head.uri.scheme_str() == Some("https");
+        let path = head.uri.path_and_query().ok_or(HttpError::Address)?.clone();
+        head.uri = path.into();
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| HttpError::Address)?;
+        head.headers.insert(HOST, host);
+        head.headers.insert(USER_AGENT, HeaderValue::from_static("ntk-collector"));
+        let request = Request::from_parts(head, body);
         let host = authority.host().trim_matches(['[', ']']).to_owned();
         let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let stream = TcpStream::connect((host.as_str(), port)).await?;
@@ -84,22 +89,26 @@ impl Web {
     }
 }
 
-async fn exchange(
+async fn exchange<B>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    request: Request<Full<Bytes>>,
+    request: Request<B>,
     limit: usize,
-) -> Result<Answer, HttpError> {
+) -> Result<Answer, HttpError>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let taken =
         async {
             let response = sender.send_request(request).await?;
-            let status = response.status().as_u16();
+            let status = response.status();
             let body = Limited::new(response.into_body(), limit).collect().await;
             let body = body.map_err(|error| {
                 if error.is::<LengthLimitError>() { HttpError::TooLarge } else { HttpError::Cut }
             })?;
-            Ok(Answer { status, body: body.to_bytes().to_vec() })
+            Ok(Answer { status, body: body.to_bytes() })
         };
     let answer = taken.await;
     connection.abort();

@@ -53,6 +53,9 @@ pub struct Object {
     pub form: String,
     /// The age recipient that it was encrypted to.
     pub recipient: String,
+    /// What tells its name from one for another recovery key that lay there before; none where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
     /// Size of the encrypted object, bytes.
     pub bytes: u64,
     /// SHA-256 of the encrypted object, hex.
@@ -68,6 +71,9 @@ pub struct Object {
 pub struct SettingsObject {
     /// The age recipient that they were encrypted to.
     pub recipient: String,
+    /// As with segments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
     /// SHA-256 of the encrypted object, hex.
     pub sha256: String,
     /// SHA-256 of the names and texts in it, hex.
@@ -77,7 +83,8 @@ pub struct SettingsObject {
 impl SettingsObject {
     /// Its name from the top.
     pub fn name(&self) -> String {
-        format!("settings-{}.age", self.files_sha256.get(..16).unwrap_or_default())
+        let mark = self.mark.as_ref().map(|mark| format!("-{mark}")).unwrap_or_default();
+        format!("settings-{}{mark}.age", self.files_sha256.get(..16).unwrap_or_default())
     }
 }
 
@@ -98,12 +105,21 @@ pub struct NotAList(String);
 impl Object {
     /// Its name from the top.
     pub fn name(&self) -> String {
-        name(self.number, &self.form)
+        name(self.number, self.mark.as_deref(), &self.form)
     }
 
-    /// The names of the same segment with its entries.
-    pub fn names_of_whole_forms(&self) -> [String; 2] {
-        ["seg", "segz"].map(|form| name(self.number, form))
+    /// Whether a name is of the same segment with its entries.
+    pub fn is_whole_form(&self, other: &str) -> bool {
+        matches!(self.form_of(other), Some("seg" | "segz"))
+    }
+
+    /// The form that a name says, if it is one of this segment's.
+    fn form_of<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let rest = name.strip_prefix(&format!("{SEGMENTS}/{:020}.", self.number))?.strip_suffix(".age")?;
+        match rest.split_once('.') {
+            None => Some(rest),
+            Some((mark, form)) => is_mark(mark).then_some(form),
+        }
     }
 
     /// Whether its entries were removed after retention.
@@ -117,8 +133,18 @@ pub fn form_word(form: Form) -> Option<&'static str> {
     (!form.is_quarantined()).then(|| form.suffix().trim_start_matches('.'))
 }
 
-fn name(number: u64, form: &str) -> String {
-    format!("{SEGMENTS}/{number:020}.{form}.age")
+fn name(number: u64, mark: Option<&str>, form: &str) -> String {
+    let mark = mark.map(|mark| format!("{mark}.")).unwrap_or_default();
+    format!("{SEGMENTS}/{number:020}.{mark}{form}.age")
+}
+
+/// The mark of a recovery key: eight hex digits of its public half's hash.
+pub fn mark_of(recipient: &str) -> String {
+    Hash::of(recipient.as_bytes()).to_hex().chars().take(8).collect()
+}
+
+fn is_mark(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
 }
 
 impl Newest {
@@ -153,6 +179,11 @@ impl Newest {
         let is_hash = |text: &String| Hash::from_hex(text).is_ok();
         if list.segments.iter().any(|object| !is_hash(&object.sha256) || !is_hash(&object.plain_sha256)) {
             return wrong("a hash is not 64 hex digits");
+        }
+        let marks = list.segments.iter().map(|object| &object.mark);
+        let mut marks = marks.chain(list.settings.iter().map(|object| &object.mark)).flatten();
+        if marks.any(|mark| !is_mark(mark)) {
+            return wrong("a mark is not eight hex digits");
         }
         let is_settings = |object: &SettingsObject| is_hash(&object.sha256) && is_hash(&object.files_sha256);
         if !list.settings.as_ref().is_none_or(is_settings) {
@@ -195,6 +226,23 @@ impl Newest {
         self.segments.get(at)
     }
 
+    /// Whether something here has this name.
+    pub fn names(&self, name: &str) -> bool {
+        self.of_name(name).is_some_and(|object| object.name() == name)
+            || self.settings.as_ref().is_some_and(|settings| settings.name() == name)
+    }
+
+    /// Whether a name is of a segment and form that are here under another name: for another recovery key.
+    pub fn has_for_another_key(&self, name: &str) -> bool {
+        let same_form = |object: &Object| object.form_of(name) == Some(object.form.as_str());
+        self.of_name(name).is_some_and(|object| object.name() != name && same_form(object))
+    }
+
+    /// The segment of which a name is, in whatever form and for whatever key.
+    fn of_name(&self, name: &str) -> Option<&Object> {
+        self.object(name.strip_prefix(SEGMENTS)?.get(1..21)?.parse().ok()?)
+    }
+
     /// Puts a segment into its place, and takes it off those that are left out.
     pub fn set(&mut self, object: Object) {
         self.left_out.retain(|left| left.number != object.number);
@@ -218,6 +266,7 @@ mod tests {
             number,
             form: form.to_owned(),
             recipient: "age1x".to_owned(),
+            mark: None,
             bytes: 10,
             sha256: "00".repeat(32),
             plain_bytes: 5,

@@ -1,8 +1,10 @@
 //! What stands in the collector's folder beside the ledger and cannot be made from it: the configuration, passphrase hashes,
 //! second factors, tokens of help desks, passwords for mail and services.
 //!
-//! Keys that sign and those of certificates are not among it: a key that stands in two places can sign two histories. A new
-//! collector has keys of its own ([`crate::refill`]).
+//! Keys that sign the log, acts and bundles are not among it: a key that stands in two places can sign two histories. A new
+//! collector has keys of its own ([`crate::refill`], [`crate::restore`]). The authority of the machines' connections is: it
+//! signs no history, and without it every machine would have to be enrolled by hand after a restore. Whoever has the
+//! recovery key and a copy could stand as the collector on the network: they would get no receipt that a machine believes.
 //!
 //! Whoever can write where the copy lies can encrypt for the recovery key. So the collector's key signs what is sent, and
 //! [`open`] takes nothing else: not another practice's, not one that was changed, no file of another name. An older one
@@ -16,6 +18,7 @@ use ntk_evidence::note::{NoteSigner, VerifierKey};
 use serde::{Deserialize, Serialize};
 
 use crate::home::{Home, HomeError, read_text};
+use crate::practice::file;
 
 /// The configuration's name in it.
 pub const CONFIGURATION: &str = "collector.toml";
@@ -30,6 +33,8 @@ pub const PRIVATE: [&str; 8] = [
     "ntfy-token",
     "m365-secret",
 ];
+/// Certificate and key of the authority, in this order.
+pub const AUTHORITY: [&str; 2] = [file::AUTHORITY, file::AUTHORITY_KEY];
 /// What is signed begins so: no note of this key does.
 const FORMAT: &str = "ntk-settings/1\n";
 
@@ -80,6 +85,10 @@ impl Settings {
         for name in PRIVATE.into_iter().filter(|name| home.private(name).exists()) {
             files.insert(name.to_owned(), home.read_secret(name)?);
         }
+        // The certificate lies open where the rest is encrypted.
+        let [certificate, key] = AUTHORITY;
+        files.insert(certificate.to_owned(), read_text(&home.private(certificate))?);
+        files.insert(key.to_owned(), home.read_secret(key)?);
         Ok(Self { slug: slug.to_string(), made, log_size, files })
     }
 
@@ -107,7 +116,10 @@ pub fn open(plain: &[u8], slug: &Slug, key: &VerifierKey) -> Result<Settings, No
     if settings.slug != slug.as_str() {
         return Err(NotSettings::Practice);
     }
-    let is_known = |name: &String| name == CONFIGURATION || PRIVATE.contains(&name.as_str());
+    let is_known = |name: &String| {
+        let name = name.as_str();
+        name == CONFIGURATION || PRIVATE.contains(&name) || AUTHORITY.contains(&name)
+    };
     if settings.files.keys().all(is_known) { Ok(settings) } else { Err(NotSettings::Name) }
 }
 
@@ -136,7 +148,7 @@ mod tests {
         assert_eq!(open(&signed.plain, &slug, key), Ok(good.clone()));
         assert_eq!(open(&good.sign(&signer(2)).plain, &slug, key), Err(NotSettings::Signature));
         assert_eq!(open(&signed.plain, &other, key), Err(NotSettings::Practice));
-        for name in ["../../etc/passwd", "log.key", "collector.key", "server.key", "authority.key", ""] {
+        for name in ["../../etc/passwd", "log.key", "collector.key", "server.key", "bundle.key", ""] {
             let refused = open(&settings(&slug, name).sign(&signer(1)).plain, &slug, key);
             assert_eq!(refused, Err(NotSettings::Name), "{name}");
         }

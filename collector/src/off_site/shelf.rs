@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ntk_evidence::name::Slug;
 use tokio_util::sync::CancellationToken;
@@ -109,4 +109,15 @@ pub fn open(target: &Target, slug: &Slug, stop: &CancellationToken) -> Result<Bo
         Target::Sftp(address) => Ok(Box::new(SftpShelf::new(address, slug, stop.clone())?)),
         Target::S3(address) => Ok(Box::new(S3Shelf::new(address, slug, stop.clone())?)),
     }
+}
+
+/// Opens a copy that lies in a folder here: the one that was configured, or the practice's own in it. None where there is
+/// no list of a copy.
+pub fn found_in(folder: &Path) -> Result<Option<Box<dyn Shelf>>, ShelfError> {
+    let below =
+        std::fs::read_dir(folder).map_err(|source| ShelfError::Io { path: folder.to_owned(), source })?;
+    let below = below.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let mut places = std::iter::once(folder.to_owned()).chain(below);
+    let place = places.find(|place| place.join(super::list::NAME).is_file());
+    Ok(place.map(|place| Box::new(FolderShelf::at(&place)) as Box<dyn Shelf>))
 }

@@ -122,8 +122,7 @@ impl Target {
 /// A key that another kind of place needs is a misunderstanding: said, not ignored.
 fn not_for(kind: &str, keys: &[(&str, bool)], faults: &mut Vec<String>) {
     for (key, _) in keys.iter().filter(|(_, is_set)| *is_set) {
-        faults
-            .push(format!("`off_site.{key}` is not for {kind}: take the line away or change `off_site.to`"));
+        faults.push(format!("`off_site.{key}` is not for {kind}: leave it out or change `off_site.to`"));
     }
 }
 
@@ -240,8 +239,9 @@ fn s3(raw: &RawOffSite, rest: &str, faults: &mut Vec<String>) -> Option<Target> 
         );
     }
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
-    if !prefix.chars().all(is_plain) || prefix.split('/').any(|part| matches!(part, "." | "..")) {
-        faults.push("`off_site.to`: a prefix is letters, digits, `.`, `-`, `_` and `/`".to_owned());
+    let is_odd = |part: &str| matches!(part, "" | "." | "..");
+    if !prefix.chars().all(is_plain) || (!prefix.is_empty() && prefix.split('/').any(is_odd)) {
+        faults.push("`off_site.to`: a prefix is letters, digits, `.`, `-`, `_` and single `/`".to_owned());
     }
     let region = raw.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
     if region.is_empty() || !region.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
@@ -325,6 +325,7 @@ mod tests {
             ("to='s3://a/x'", "off_site.to"),
             ("to='s3://AKIA:hunter2@bucket/x'", "off_site.to"),
             ("to='s3://bucket/../x'", "off_site.to"),
+            ("to='s3://bucket/a//b'", "off_site.to"),
             ("to='s3://bucket'\nendpoint='https://key:hunter2@host'", "off_site.endpoint"),
             ("to='s3://bucket'\ncredentials='keys'", "off_site.credentials"),
             ("to='s3://bucket'\nknown_hosts='/h'", "off_site.known_hosts"),

@@ -8,20 +8,16 @@ use tracing::warn;
 
 use super::{Finish, OffSiteError};
 use crate::app::App;
+use crate::turns::every;
 
 /// How often it is looked whether a copy is due.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// Copies whenever a copy is due, until stopped; not at all where nothing is set up.
 pub async fn run(app: App, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut turns = every(LOOK_EVERY, &stop);
     let mut last: Option<(Moment, u64)> = None;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    while turns.next().await {
         // As the configuration is now: it may have been changed since the last look.
         let Some(raw) = app.practice.current().raw.off_site.clone() else { continue };
         let every = i64::from(raw.every_minutes).saturating_mul(60);

@@ -297,3 +297,68 @@ async fn the_pruned_form_takes_an_objects_place_only_where_no_hold_covers_its_ti
     assert!(!place.objects().contains_key(&whole));
     rig.end().await;
 }
+
+/// Puts a trust file with another recovery key in force.
+fn replace_recovery(app: &App, seed: u8, made: &str) -> String {
+    let mut trust = ntk_evidence::trust::TrustFile::clone(&app.trust.now().0);
+    let next = crate::recovery::recipient(&[seed; 32]).unwrap();
+    trust.replace_recovery(&next, made, "a stick was lost").unwrap();
+    // Who signs it is asked where it is taken, not here.
+    let text = trust.text();
+    app.trust.replace(trust, &text);
+    next
+}
+
+/// Whether every object that the list names lies there as the list says: what a restore needs at any moment.
+fn is_whole(place: &Place) -> (usize, bool) {
+    let there = place.objects();
+    let Some(list) = there.get(list::NAME).map(|bytes| Newest::parse(bytes).unwrap()) else {
+        return (0, true);
+    };
+    let is_as_said = |name: String, sha256: &str| {
+        there.get(&name).is_some_and(|bytes| ntk_evidence::hash::Hash::of(bytes).to_hex() == sha256)
+    };
+    let segments = list.segments.iter().all(|object| is_as_said(object.name(), &object.sha256));
+    let settings = list.settings.iter().all(|object| is_as_said(object.name(), &object.sha256));
+    (list.segments.len(), segments && settings)
+}
+
+#[tokio::test]
+async fn after_the_recovery_key_was_replaced_everything_there_is_for_the_new_one_and_no_moment_between_leaves_less()
+ {
+    for how in [Failing::NotWritten, Failing::Written] {
+        // The trust file, the settings, three segments, the list, nothing.
+        for at in 0..7 {
+            let rig = Rig::start().await;
+            let app = rig.app();
+            for _ in 0..3 {
+                segment(app).await;
+            }
+            let (name, place) = (format!("{how:?}-{at}"), Place::default());
+            assert_eq!(copy(app, &name, &place, Finish::No).await.unwrap(), 3);
+            let before = place.objects();
+            let next = replace_recovery(app, 77, "2036-01-01T00:00:00Z");
+            place.0.lock().unwrap().plan = Some((place.n_puts() + at, how));
+            let first = copy(app, &name, &place, Finish::No).await;
+            assert_eq!(first.is_err(), at < 6, "{name}: {first:?}");
+            assert_eq!(is_whole(&place), (3, true), "{name}: what is on the list can be put back");
+            copy(app, &name, &place, Finish::No).await.unwrap();
+            assert_eq!(is_whole(&place), (3, true), "{name}");
+            assert_eq!(
+                copy(app, &name, &place, Finish::No).await.unwrap(),
+                0,
+                "{name}: nothing is sent twice"
+            );
+            let keys = crate::recovery::RecoveryKeys::new(&[77; 32], &[]).unwrap();
+            let after = place.objects();
+            for (object, bytes) in after.iter().filter(|(object, _)| object.ends_with(".age")) {
+                assert!(keys.open(bytes).is_ok(), "{name}: {object} is for {next}");
+                assert_ne!(before.get(object), Some(bytes), "{name}: {object}");
+            }
+            // Three segments and the settings, and nothing for the former key beside them.
+            assert_eq!(after.keys().filter(|object| object.starts_with("segments/")).count(), 3, "{name}");
+            assert_eq!(found(app, &name, &place).await.faults, Vec::<String>::new(), "{name}");
+            rig.end().await;
+        }
+    }
+}

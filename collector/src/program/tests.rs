@@ -88,12 +88,80 @@ async fn an_announcement_without_the_practice_key_announces_nothing() {
     let forged = act::event(act::kind::PROGRAM, rig.app().ledger.now(), body);
     let _appended = rig.app().ledger.act(vec![forged]).await.unwrap();
     let published = rig.app().ledger.published();
-    assert!(published.registry.programs.in_force(&rig.app().trust.now().0).is_empty());
+    assert!(published.registry.programs.known(&rig.app().trust.now().0).is_empty());
     let signed = announcement(&rig, GOOD).sign(&practice).unwrap();
     rig.post("/v1/programs", json!({"text": signed})).await;
     assert!(runs(&rig, "ws-02").await.starts_with("It runs a program that nobody announced since"));
     let (_, listed) = rig.get("/v1/programs").await;
     assert_eq!(listed["programs"].as_array().unwrap().len(), 1);
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_withdrawn_is_said_of_each_machine_that_runs_it_once_until_it_is_announced_again() {
+    let (rig, practice) = rig().await;
+    rig.entries("ws-01", &[health(GOOD)]).await;
+    let of = |made: &str| Announcement { made: made.to_owned(), ..announcement(&rig, GOOD) };
+    let reason = "it loses events after a suspend".to_owned();
+    let withdrawal = |made: &str| Withdrawal { of: of(made), reason: reason.clone() };
+    let (announced, withdrawn, again) =
+        ("2026-11-27T19:00:00Z", "2026-11-27T19:10:00Z", "2026-11-27T19:20:00Z");
+    let signed = withdrawal(withdrawn).sign(&practice).unwrap();
+    let take_back = || rig.post("/v1/programs/withdraw", json!({"text": signed}));
+    assert_eq!(take_back().await.0, 400, "nothing is announced yet");
+    rig.post("/v1/programs", json!({"text": of(announced).sign(&practice).unwrap()})).await;
+    let early = withdrawal("2026-11-27T18:59:59Z").sign(&practice).unwrap();
+    let (status, answer) = rig.post("/v1/programs/withdraw", json!({"text": early})).await;
+    assert!(status == 400 && answer.to_string().contains("look at the clock"), "{answer}");
+    let size = || rig.app().ledger.published().checkpoint.checkpoint.size;
+    let before = size();
+    compare(rig.app()).await.unwrap();
+    assert_eq!(size(), before, "an announced program is no act");
+
+    assert_eq!(take_back().await, (200, json!({"withdrawn": Hash::of(GOOD).to_hex()})));
+    let said = runs(&rig, "ws-01").await;
+    expect!["It runs version 0.2.0, which was withdrawn on Friday 27 November, 14:10 (EST): it loses events after a suspend."]
+        .assert_eq(&said);
+    let (_, listed) = rig.get("/v1/programs").await;
+    assert_eq!(listed["programs"][0]["withdrawn"]["reason"], reason);
+    let before = size();
+    compare(rig.app()).await.unwrap();
+    compare(rig.app()).await.unwrap();
+    assert_eq!(size(), before + 1, "one act, once");
+    // The announcement that was taken back is not taken in once more; one that is made later counts.
+    let (status, answer) =
+        rig.post("/v1/programs", json!({"text": of(announced).sign(&practice).unwrap()})).await;
+    assert!(status == 400 && answer.to_string().contains("was withdrawn at"), "{answer}");
+    rig.post("/v1/programs", json!({"text": of(again).sign(&practice).unwrap()})).await;
+    assert_eq!(runs(&rig, "ws-01").await, "It runs a program that was announced: version 0.2.0.");
+    let before = size();
+    compare(rig.app()).await.unwrap();
+    assert_eq!(size(), before);
+    // And withdrawn again, it is said again.
+    let signed = withdrawal("2026-11-27T19:30:00Z").sign(&practice).unwrap();
+    rig.post("/v1/programs/withdraw", json!({"text": signed})).await;
+    let before = size();
+    compare(rig.app()).await.unwrap();
+    assert_eq!(size(), before + 1);
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawal_without_the_practice_key_withdraws_nothing() {
+    let (rig, practice) = rig().await;
+    rig.entries("ws-01", &[health(GOOD)]).await;
+    let signed = announcement(&rig, GOOD).sign(&practice).unwrap();
+    rig.post("/v1/programs", json!({"text": signed})).await;
+    let slug = rig.app().trust.now().0.slug.clone();
+    let other = NoteSigner::new(&slug.practice_name(), KeyType::Ed25519, &[9; 32]).unwrap();
+    let withdrawal = Withdrawal { of: announcement(&rig, GOOD), reason: "none".to_owned() };
+    let forged = withdrawal.sign(&other).unwrap();
+    assert_eq!(rig.post("/v1/programs/withdraw", json!({"text": forged})).await.0, 400);
+    // Whoever holds the collector's key can write the act itself.
+    let body = json!({"step": "withdrawn", "text": forged, "program": Hash::of(GOOD).to_hex()});
+    let forged = act::event(act::kind::PROGRAM, rig.app().ledger.now(), body);
+    let _appended = rig.app().ledger.act(vec![forged]).await.unwrap();
+    assert_eq!(runs(&rig, "ws-01").await, "It runs a program that was announced: version 0.2.0.");
     rig.end().await;
 }
 
@@ -114,7 +182,7 @@ fn since_is_when_the_machine_first_said_so_without_another_in_between() {
         program: Hash::of(b"good"),
         packages: Vec::new(),
     };
-    let announced = [(one, "")];
+    let announced = [Known { announcement: one, text: "", withdrawn: None }];
     let marks = [mark(0, "x"), mark(1, "y"), mark(2, "x"), mark(3, "x")];
     let Runs::NotAnnounced { since, .. } = Runs::of(&announced, Some("x"), &marks) else { panic!() };
     assert_eq!(since.as_deref(), Some("2026-11-20T21:00:02Z"));

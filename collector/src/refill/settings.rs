@@ -2,22 +2,27 @@
 
 use std::fs;
 
-use age::x25519::Identity as RecoveryKey;
 use ntk_evidence::hash::Hash;
+use ntk_evidence::trust::TrustFile;
 
 use super::source::Source;
 use crate::home::{Home, HomeError, write_file};
 use crate::off_site::list::{self, Newest};
-use crate::off_site::settings::{CONFIGURATION, Settings, open};
+use crate::off_site::settings::{AUTHORITY, CONFIGURATION, Settings, open};
+use crate::recovery::{NotOpened, RecoveryKeys, which};
 
 /// Where the old configuration is put: for a person to compare, because addresses and paths may be others now.
 const BEFORE: &str = "collector.toml.before";
 
 /// The newest settings of all sources, and a sentence for each that could not be used.
-pub(super) fn found(sources: &[Source], recovery: &RecoveryKey) -> (Option<Settings>, Vec<String>) {
+pub(super) fn found(
+    sources: &[Source],
+    recovery: &RecoveryKeys,
+    trust: &TrustFile,
+) -> (Option<Settings>, Vec<String>) {
     let (mut newest, mut refused): (Option<Settings>, Vec<String>) = (None, Vec::new());
     for source in sources {
-        match of(source, recovery) {
+        match of(source, recovery, trust) {
             Ok(Some(settings)) if newest.as_ref().is_none_or(|known| known.log_size < settings.log_size) => {
                 newest = Some(settings);
             }
@@ -31,7 +36,7 @@ pub(super) fn found(sources: &[Source], recovery: &RecoveryKey) -> (Option<Setti
     (newest, refused)
 }
 
-fn of(source: &Source, recovery: &RecoveryKey) -> Result<Option<Settings>, String> {
+fn of(source: &Source, recovery: &RecoveryKeys, trust: &TrustFile) -> Result<Option<Settings>, String> {
     let Ok(list) = fs::read(source.place.join(list::NAME)) else { return Ok(None) };
     let list = Newest::parse(&list).map_err(|error| error.to_string())?;
     let Some(object) = list.settings else { return Ok(None) };
@@ -40,7 +45,10 @@ fn of(source: &Source, recovery: &RecoveryKey) -> Result<Option<Settings>, Strin
     if Hash::of(&sealed).to_hex() != object.sha256 {
         return Err("they are not what the list beside them names".to_owned());
     }
-    let plain = age::decrypt(recovery, &sealed).map_err(|error| error.to_string())?;
+    let plain = recovery.open(&sealed).map_err(|error| match error {
+        NotOpened::OtherKey => format!("they are encrypted to {}", which(&object.recipient, trust)),
+        error => error.to_string(),
+    })?;
     let settings = open(&plain, &source.trust.slug, &source.trust.collector);
     settings.map(Some).map_err(|error| error.to_string())
 }
@@ -50,7 +58,8 @@ pub(super) fn put_back(home: &Home, settings: &Settings) -> Result<String, HomeE
     for (name, text) in &settings.files {
         if name == CONFIGURATION {
             write_file(&home.path(BEFORE), text.as_bytes(), 0o640)?;
-        } else {
+        } else if !AUTHORITY.contains(&name.as_str()) {
+            // A collector that was made anew has an authority of its own.
             home.write_secret(name, text.as_bytes())?;
         }
     }

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use age::x25519::Identity as RecoveryKey;
 use ntk_evidence::checkpoint::Checkpoint;
 use ntk_evidence::name::Author;
 use ntk_evidence::note::VerifierKey;
@@ -20,27 +19,30 @@ use ntk_segment::reader::Reader;
 use serde::Deserialize;
 
 use super::RefillError;
+use crate::recovery::RecoveryKeys;
 
 /// The largest encrypted segment that is read, bytes: four times what the largest segment should be.
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+/// More than the header of a file that is encrypted to one recipient.
+const BEGINNING_BYTES: u64 = 1 << 12;
 
 /// A row of segments, and what came with it.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// The folder, for messages.
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// Where its files lie: this folder, or the practice's own in it.
-    pub(super) place: PathBuf,
+    pub(crate) place: PathBuf,
     /// Whose segments.
-    pub(super) kind: Kind,
-    /// The trust file that lay beside them, of the same practice key.
-    pub(super) trust: TrustFile,
+    pub(crate) kind: Kind,
+    /// The trust file that lay beside them, of the practice key or of one before it.
+    pub(crate) trust: TrustFile,
     segments: BTreeMap<SegmentNumber, Vec<PathBuf>>,
 }
 
 /// Whose segments.
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// One machine's own log, with its newest receipt.
     Package(Box<Package>),
     /// The old collector's ledger, as far as it was copied.
@@ -49,70 +51,73 @@ pub(super) enum Kind {
 
 /// What an agent knows beside its log.
 #[derive(Debug)]
-pub(super) struct Package {
+pub(crate) struct Package {
     /// The machine.
-    pub(super) author: Author,
+    pub(crate) author: Author,
     /// The newest acknowledgement that it holds.
-    pub(super) receipt: Option<Acknowledged>,
+    pub(crate) receipt: Option<Acknowledged>,
     /// The newest checkpoint of the old log that it saw, and its note.
-    pub(super) seen: Option<(Checkpoint, String)>,
+    pub(crate) seen: Option<(Checkpoint, String)>,
 }
 
 /// A receipt of the old log that verified.
 #[derive(Debug)]
-pub(super) struct Acknowledged {
+pub(crate) struct Acknowledged {
     /// How many entries it acknowledges.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// The machine's note of that size.
-    pub(super) note: Vec<u8>,
+    pub(crate) note: Vec<u8>,
     /// Where the note stands in the old log.
-    pub(super) leaf: u64,
+    pub(crate) leaf: u64,
     /// The old log's checkpoint, and its note.
-    pub(super) log: (Checkpoint, String),
+    pub(crate) log: (Checkpoint, String),
 }
 
 /// A segment in memory.
 #[derive(Debug)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     /// Its number.
-    pub(super) number: SegmentNumber,
+    pub(crate) number: SegmentNumber,
     /// Reads it, and nothing else.
-    pub(super) reader: Reader,
+    pub(crate) reader: Reader,
 }
 
 impl Source {
-    /// Opens a folder for the practice whose key has these public bytes.
-    pub(super) fn open(folder: &Path, practice: &[u8; 32]) -> Result<Self, RefillError> {
+    /// Opens a folder of the practice of which this is the newest trust file.
+    pub(crate) fn open(folder: &Path, newest: &TrustFile) -> Result<Self, RefillError> {
         if folder.join("identity.toml").is_file() {
-            return package(folder, practice);
+            return package(folder, newest);
         }
-        // The folder that was configured, or the practice's own folder in it.
-        let below =
-            fs::read_dir(folder).map_err(|source| RefillError::Read { path: folder.to_owned(), source })?;
-        let below = below.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-        let place = std::iter::once(folder.to_owned()).chain(below).find(|at| at.join("segments").is_dir());
-        let place = place.ok_or_else(|| RefillError::NoSource(folder.to_owned()))?;
-        let trust = trust(&place, practice)?;
+        let place = place_of(folder)?;
+        let trust = trust(&place, newest)?;
         let segments = listed(&place.join("segments"))?;
         Ok(Self { folder: folder.to_owned(), place, kind: Kind::OldLedger, trust, segments })
     }
 
     /// How many segments there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.segments.len()
     }
 
+    /// How many segments are encrypted to another key than those that were given.
+    pub(crate) fn n_of_another_key(&self, keys: &RecoveryKeys) -> usize {
+        let is_other = |paths: &&Vec<PathBuf>| {
+            paths.iter().all(|path| beginning(path).is_ok_and(|sealed| keys.is_for_another(&sealed)))
+        };
+        self.segments.values().filter(is_other).count()
+    }
+
     /// The segments in order, each decrypted when its turn comes. One that cannot be used says why.
-    pub(super) fn segments<'a>(
+    pub(crate) fn segments<'a>(
         &'a self,
-        key: &'a RecoveryKey,
+        key: &'a RecoveryKeys,
     ) -> impl Iterator<Item = (SegmentNumber, Result<Segment, String>)> + 'a {
         self.segments.iter().map(|(number, paths)| (*number, first_that_opens(*number, paths, key)))
     }
 }
 
 /// A segment may be there twice, kept and live, or before and after it was compressed: the first that opens is used.
-fn first_that_opens(number: SegmentNumber, paths: &[PathBuf], key: &RecoveryKey) -> Result<Segment, String> {
+fn first_that_opens(number: SegmentNumber, paths: &[PathBuf], key: &RecoveryKeys) -> Result<Segment, String> {
     let mut wrong = String::new();
     for path in paths {
         match open_segment(number, path, key) {
@@ -123,17 +128,24 @@ fn first_that_opens(number: SegmentNumber, paths: &[PathBuf], key: &RecoveryKey)
     Err(wrong)
 }
 
-fn open_segment(number: SegmentNumber, path: &Path, key: &RecoveryKey) -> Result<Segment, String> {
+fn open_segment(number: SegmentNumber, path: &Path, key: &RecoveryKeys) -> Result<Segment, String> {
     let named = |error: &dyn std::fmt::Display| format!("`{}`: {error}", path.display());
     let length = fs::metadata(path).map_err(|error| named(&error))?.len();
     if length > SEGMENT_BYTES_MAX {
         return Err(named(&"larger than any segment"));
     }
     let sealed = fs::read(path).map_err(|error| named(&error))?;
-    let plain = age::decrypt(key, &sealed).map_err(|error| named(&error))?;
+    let plain = key.open(&sealed).map_err(|error| named(&error))?;
     let disk = Arc::new(OneFile { name: form(number, path), bytes: plain.into() });
     let reader = Reader::open_on(disk, Path::new("")).map_err(|error| named(&crate::error_chain(&error)))?;
     Ok(Segment { number, reader })
+}
+
+/// As much of a file as says to whom it is encrypted.
+fn beginning(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(BEGINNING_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// `…1.segz.age` says its form; `…1.age` is a plain segment.
@@ -166,12 +178,12 @@ struct Receipt {
     checkpoint: String,
 }
 
-fn package(folder: &Path, practice: &[u8; 32]) -> Result<Source, RefillError> {
+fn package(folder: &Path, newest: &TrustFile) -> Result<Source, RefillError> {
     let wrong = |name: &str, what: &dyn std::fmt::Display| RefillError::Package {
         path: folder.join(name),
         what: what.to_string(),
     };
-    let trust = trust(folder, practice)?;
+    let trust = trust(folder, newest)?;
     let text = read(&folder.join("identity.toml"))?;
     let identity: Identity = toml::from_str(&String::from_utf8_lossy(&text))
         .map_err(|error| wrong("identity.toml", &error.message()))?;
@@ -179,7 +191,8 @@ fn package(folder: &Path, practice: &[u8; 32]) -> Result<Source, RefillError> {
     if author.machine().is_none() {
         return Err(wrong("identity.toml", &format!("`{author}` is no machine")));
     }
-    if identity.log_key != trust.log.to_string() {
+    // An identity names the log that it was enrolled with, which may have been closed and put back since.
+    if !trust.logs().any(|log| identity.log_key == log.to_string()) {
         return Err(wrong("identity.toml", &"the log key is not the one of the trust file beside it"));
     }
     let (mut receipt, mut seen) = (None, None);
@@ -187,12 +200,14 @@ fn package(folder: &Path, practice: &[u8; 32]) -> Result<Source, RefillError> {
         let position: Position = serde_json::from_slice(&read(&folder.join("position.json"))?)
             .map_err(|error| wrong("position.json", &error))?;
         let checkpoint = |note: &str| {
-            SeenCheckpoint::recall(note.as_bytes(), &trust.log)
+            let recall = |log: &VerifierKey| SeenCheckpoint::recall(note.as_bytes(), log);
+            let seen = trust.logs().find_map(|log| recall(log).ok());
+            seen.map_or_else(|| recall(&trust.log), Ok)
                 .map(|seen| (seen.checkpoint().clone(), note.to_owned()))
                 .map_err(|error| wrong("position.json", &error))
         };
         seen = position.checkpoint.as_deref().map(checkpoint).transpose()?;
-        let found = position.receipt.map(|found| acknowledged(found, &trust.log)).transpose();
+        let found = position.receipt.map(|found| acknowledged(found, &trust)).transpose();
         receipt = found.map_err(|error| wrong("position.json", &error))?;
     }
     let mut segments = listed(&folder.join("kept"))?;
@@ -203,14 +218,16 @@ fn package(folder: &Path, practice: &[u8; 32]) -> Result<Source, RefillError> {
     Ok(Source { folder: folder.to_owned(), place: folder.to_owned(), kind, trust, segments })
 }
 
-fn acknowledged(receipt: Receipt, log: &VerifierKey) -> Result<Acknowledged, String> {
+fn acknowledged(receipt: Receipt, trust: &TrustFile) -> Result<Acknowledged, String> {
     let said = Checkpoint::unverified(receipt.note.as_bytes()).map_err(|error| error.to_string())?;
     if said.size != receipt.size {
         return Err("the receipt is for another size than its note".to_owned());
     }
     let (index, hashes) = (receipt.leaf_index, receipt.inclusion);
     let proof = TlogProof { index, hashes, checkpoint: receipt.checkpoint.clone() };
-    let checkpoint = proof.verify(receipt.note.as_bytes(), log).map_err(|error| error.to_string())?;
+    let verify = |log: &VerifierKey| proof.verify(receipt.note.as_bytes(), log);
+    let verified = trust.logs().find_map(|log| verify(log).ok());
+    let checkpoint = verified.map_or_else(|| verify(&trust.log), Ok).map_err(|error| error.to_string())?;
     Ok(Acknowledged {
         size: receipt.size,
         note: receipt.note.into_bytes(),
@@ -219,15 +236,28 @@ fn acknowledged(receipt: Receipt, log: &VerifierKey) -> Result<Acknowledged, Str
     })
 }
 
-fn trust(folder: &Path, practice: &[u8; 32]) -> Result<TrustFile, RefillError> {
+/// The trust file that lies in a folder of either kind, whosever it is.
+pub(crate) fn trust_in(folder: &Path) -> Result<TrustFile, RefillError> {
+    let is_package = folder.join("identity.toml").is_file();
+    let path = if is_package { folder.to_owned() } else { place_of(folder)? }.join("trust.txt");
+    TrustFile::parse(&read(&path)?).map_err(|error| RefillError::Package { path, what: error.to_string() })
+}
+
+/// One of before a hand-over leads to the newest.
+fn trust(folder: &Path, newest: &TrustFile) -> Result<TrustFile, RefillError> {
     let path = folder.join("trust.txt");
     let trust = TrustFile::parse(&read(&path)?)
         .map_err(|error| RefillError::Package { path: path.clone(), what: error.to_string() })?;
-    if trust.practice_key.public_bytes() == practice {
-        Ok(trust)
-    } else {
-        Err(RefillError::OtherPractice(path))
-    }
+    if newest.leads_from(&trust) { Ok(trust) } else { Err(RefillError::OtherPractice(path)) }
+}
+
+/// The folder that was configured, or the practice's own folder in it.
+fn place_of(folder: &Path) -> Result<PathBuf, RefillError> {
+    let below =
+        fs::read_dir(folder).map_err(|source| RefillError::Read { path: folder.to_owned(), source })?;
+    let below = below.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let place = std::iter::once(folder.to_owned()).chain(below).find(|at| at.join("segments").is_dir());
+    place.ok_or_else(|| RefillError::NoSource(folder.to_owned()))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, RefillError> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ntk_evidence::entry::{BatchKey, Entry};
 use ntk_evidence::event::Kind as EventKind;
-use ntk_evidence::hash::hex;
+use ntk_evidence::hash::{Hash, hex};
 use ntk_evidence::merkle::leaf_hash;
 use ntk_evidence::name::Slug;
 use ntk_evidence::tree::{MemoryTree, inclusion_proof, root};
@@ -16,6 +16,7 @@ use ntk_segment::pointer::SegmentNumber;
 use super::*;
 use crate::ledger::to_frame;
 use crate::practice::Practice;
+use crate::recovery;
 use crate::self_check::self_check;
 
 const PRACTICE: [u8; 32] = [1; 32];
@@ -163,6 +164,7 @@ fn options(from: &[&Path]) -> RefillOptions {
             at_rest: None,
         },
         keys: format!("practice key  {}\nrecovery key  {}\n", hex(&PRACTICE), hex(&RECOVERY)),
+        former_keys: Vec::new(),
         from: from.iter().map(|folder| folder.to_path_buf()).collect(),
         roster: None,
         policy: None,
@@ -414,6 +416,7 @@ fn copy_with_settings(seed: u8, password: &str, log_size: u64) -> tempfile::Temp
     let sealed = age::encrypt(&recipient, &signed.plain).unwrap();
     let object = SettingsObject {
         recipient: recipient.to_string(),
+        mark: None,
         sha256: Hash::of(&sealed).to_hex(),
         files_sha256: signed.files_sha256,
     };
@@ -473,4 +476,75 @@ fn settings_that_somebody_else_signed_changed_swapped_or_took_away_are_not_put_b
         assert_eq!(password.as_deref(), Some("winter"), "{why}");
         assert!(gone.contains(why), "{gone}");
     }
+}
+
+#[test]
+fn after_a_hand_over_the_new_key_fills_again_from_what_knows_only_the_former_and_not_the_other_way() {
+    let (away, here) = (Machine::new("ws-01"), Machine::new("ws-02"));
+    let before = TrustFile::parse(trust(PRACTICE).as_bytes()).unwrap();
+    let key = |seed| NoteSigner::new(&slug().practice_name(), KeyType::Ed25519, &seed).unwrap();
+    let (former, next) = (key(PRACTICE), key([31; 32]));
+    let mut after = before.clone();
+    after.hand_over(&former, &next, &before.made, "the manager changed").unwrap();
+    let earlier = away.path("trust.txt");
+    fs::write(&earlier, before.sign(&former).unwrap()).unwrap();
+    fs::write(here.path("trust.txt"), after.sign(&next).unwrap()).unwrap();
+
+    let scratch = tempfile::tempdir().unwrap();
+    let home = Home::new(scratch.path().join("collector"));
+    let filled = |from: &[&Path], practice: [u8; 32]| {
+        let mut options = options(from);
+        options.keys = format!("practice key  {}\nrecovery key  {}\n", hex(&practice), hex(&RECOVERY));
+        refill(&home, options, &Clock::system(), |_, _| {})
+    };
+    let (away, here) = (away.folder.path(), here.folder.path());
+    for (from, practice) in [(&[away, here][..], PRACTICE), (&[away][..], [31; 32])] {
+        let error = filled(from, practice).unwrap_err();
+        assert!(matches!(error, RefillError::OtherPractice(_)), "{error}");
+    }
+    filled(&[away, here], [31; 32]).unwrap();
+    let made = TrustFile::parse(&fs::read(home.trust()).unwrap()).unwrap();
+    assert_eq!(
+        (&made.slug, &made.succeeded, &made.practice_key),
+        (&slug(), &after.succeeded, next.verifier())
+    );
+    assert!(made.leads_from(&before));
+}
+
+#[test]
+fn after_the_recovery_key_was_replaced_both_keys_fill_again_and_with_one_the_other_is_asked_for() {
+    let machine = Machine::new("ws-01");
+    let mut after = TrustFile::parse(trust(PRACTICE).as_bytes()).unwrap();
+    let (former, made) = (after.recovery.clone(), after.made.clone());
+    let next = [9; 32];
+    after.replace_recovery(&recipient(&next).unwrap(), &made, "a stick was lost").unwrap();
+    let key = NoteSigner::new(&slug().practice_name(), KeyType::Ed25519, &PRACTICE).unwrap();
+    fs::write(machine.path("trust.txt"), after.sign(&key).unwrap()).unwrap();
+    // What is in use is packed for the key of now, what was put away before is for the one of then.
+    let live = machine.path("live").join(format!("{}.age", number(4)));
+    let plain = age::decrypt(&recovery::identity(&RECOVERY).unwrap(), &fs::read(&live).unwrap()).unwrap();
+    fs::write(&live, age::encrypt(&recovery::identity(&next).unwrap().to_public(), &plain).unwrap()).unwrap();
+
+    let filled = |recovery: [u8; 32], former_keys: Vec<String>| {
+        let scratch = tempfile::tempdir().unwrap();
+        let home = Home::new(scratch.path().join("collector"));
+        let mut options = options(&[machine.folder.path()]);
+        options.keys = format!("practice key  {}\nrecovery key  {}\n", hex(&PRACTICE), hex(&recovery));
+        options.former_keys = former_keys;
+        refill(&home, options, &Clock::system(), |_, _| {})
+            .map(|made| (made, TrustFile::parse(&fs::read(home.trust()).unwrap()).unwrap()))
+    };
+    let error = crate::error_chain(&filled(RECOVERY, Vec::new()).unwrap_err());
+    assert!(error.contains("was replaced on") && error.contains("--former-keys"), "{error}");
+    let (made, _) = filled(next, Vec::new()).unwrap();
+    let gone = made.gone.join("\n");
+    assert!(gone.contains(&former) && gone.contains("--former-keys"), "{gone}");
+    assert_ne!(made.machines[0].1, 0, "only what is for the key of now: {:?}", made.machines);
+    let (made, trust) = filled(next, vec![hex(&RECOVERY)]).unwrap();
+    assert_eq!((made.machines[0].1, made.machines[0].2), (0, SIZE));
+    assert!(!made.gone.join("\n").contains("--former-keys"), "{:?}", made.gone);
+    assert_eq!((&trust.retired, &trust.recovery), (&after.retired, &after.recovery));
+    // Replaced once more, and no source had heard of it: the practice key says so in the new trust file.
+    let (_, trust) = filled([10; 32], vec![hex(&next), hex(&RECOVERY)]).unwrap();
+    assert_eq!((trust.retired.len(), trust.recovery_leads_from(&after)), (2, true));
 }

@@ -1,7 +1,6 @@
 //! Goes through a source's segments and checks every batch as ingest does: numbers, signature, root, epoch. What
 //! stands behind a missing or damaged segment begins a new run.
 
-use age::x25519::Identity as RecoveryKey;
 use ntk_evidence::author_log::{AuthorLog, SealedBatch};
 use ntk_evidence::checkpoint::Checkpoint;
 use ntk_evidence::name::Author;
@@ -10,9 +9,10 @@ use ntk_segment::frame::Frame;
 use super::source::{Kind, Segment, Source};
 use crate::ledger::state::LedgerState;
 use crate::ledger::{LedgerError, from_frame, from_pruned};
+use crate::recovery::RecoveryKeys;
 
 /// What a walk comes upon, in the order of the segments.
-pub(super) enum Step<'a> {
+pub(crate) enum Step<'a> {
     /// A batch that continues its author's log, with the log before it.
     Batch {
         /// The log before it.
@@ -31,9 +31,9 @@ pub(super) enum Step<'a> {
 }
 
 /// Walks a source. `each` may end the walk with an error.
-pub(super) fn walk<E>(
+pub(crate) fn walk<E>(
     source: &Source,
-    key: &RecoveryKey,
+    key: &RecoveryKeys,
     mut each: impl FnMut(Step<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut state: Option<(u64, LedgerState)> = None;
@@ -127,7 +127,7 @@ fn through<E>(
             Ok((_, Frame::Pruned(frame))) => from_pruned(leaf, frame),
             Ok((_, Frame::State(_))) => continue,
             Ok((_, Frame::Commit(commit))) if matches!(source.kind, Kind::OldLedger) => {
-                match Checkpoint::verify(&commit.checkpoint, &source.trust.log) {
+                match source.trust.checkpoint(&commit.checkpoint) {
                     Ok(signed) if signed == state.checkpoint() => {
                         each(Step::Checkpoint(signed, commit.checkpoint))?;
                         continue;

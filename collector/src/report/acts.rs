@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use ntk_evidence::act;
 use ntk_evidence::event::Event;
 use ntk_evidence::name::Author;
+use ntk_evidence::note::VerifierKey;
+use ntk_evidence::words;
 use serde_json::Value;
 
 use super::Note;
@@ -75,6 +77,13 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
             text("platform"),
             crate::program::digits(text("program"))
         ),
+        act::kind::PROGRAM if text("step") == "withdrawn" => format!(
+            "A program was withdrawn with the practice key: version {} for {} ({}): {}.",
+            text("version"),
+            text("platform"),
+            crate::program::digits(text("program")),
+            text("reason")
+        ),
         act::kind::CERTIFICATE if text("asked_by") == "witness" => format!(
             "The certificate of the machine {} had ended; it asked for a new one with its other key, and got it.",
             text("author").trim_start_matches("agent/")
@@ -138,6 +147,9 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
             None => configuration_sentence(body)?,
         },
         act::kind::TRUST => {
+            let handed = body.get("succession").and_then(succession);
+            let replaced = body.get("recovery").and_then(replaced);
+            is_prominent = handed.is_some() || replaced.is_some();
             let named = |key: &str, nobody: &str| {
                 let names = body.get(key).and_then(Value::as_array).into_iter().flatten();
                 let names = names.filter_map(|name| name.as_str()?.rsplit_once('/').map(|(_, name)| name));
@@ -145,7 +157,9 @@ pub fn change(event: &Event, at: Option<Timestamp>, roster: &Roster) -> Option<N
                 if names.is_empty() { nobody.to_owned() } else { names.join(", ") }
             };
             format!(
-                "The practice key signed another trust file. Computers that cosign the log: {}. Witnesses outside: {}.",
+                "{}{}The practice key signed another trust file. Computers that cosign the log: {}. Witnesses outside: {}.",
+                handed.unwrap_or_default(),
+                replaced.unwrap_or_default(),
                 named("committee", "none"),
                 named("outside", "none")
             )
@@ -331,9 +345,33 @@ impl Looks {
     }
 }
 
+/// That a practice key handed over, with both keys in the words by which people compare them.
+fn succession(body: &Value) -> Option<String> {
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    let words = |key: &str| Some(words::of_key(VerifierKey::parse(text(key)?).ok()?.public_bytes()));
+    Some(format!(
+        "The practice key handed over to another one ({}). Before: {}. Now: {}. ",
+        text("why")?,
+        words("former")?,
+        words("next")?
+    ))
+}
+
+/// That another recovery key took the place of one, with both public halves.
+fn replaced(body: &Value) -> Option<String> {
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    Some(format!(
+        "The recovery key was replaced ({}). Before: {}. Now: {}. ",
+        text("why")?,
+        text("former")?,
+        text("next")?
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
+    use ntk_evidence::note::{KeyType, NoteSigner};
     use serde_json::json;
 
     use super::*;
@@ -353,6 +391,32 @@ mod tests {
             assert!(!text.to_lowercase().contains(word), "RP-3: `{word}` in {text}");
         }
         expected.assert_eq(&text);
+    }
+
+    #[test]
+    fn a_practice_key_that_handed_over_is_prominent_with_both_keys_in_words() {
+        let key = |seed| {
+            let signer = NoteSigner::new("maple-1/practice", KeyType::Ed25519, &[seed; 32]).unwrap();
+            signer.verifier().to_string()
+        };
+        let handed = json!({"former": key(1), "next": key(2), "made": "2026-11-18T15:00:00Z", "why": "to Jane Doe: rotation"});
+        check(
+            &[("act_trust", json!({"committee": [], "outside": [], "succession": handed}))],
+            expect![[r#"
+                ! The practice key handed over to another one (to Jane Doe: rotation). Before: crucial position tower kingdom panther layer faculty region follow field pill item. Now: health scale voice thing october bench immune remove route tag bronze census. The practice key signed another trust file. Computers that cosign the log: none. Witnesses outside: none.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_recovery_key_that_was_replaced_is_prominent_with_both_public_halves() {
+        let replaced = json!({"former": "age1former", "next": "age1next", "made": "2026-11-18T15:00:00Z", "why": "a stick was lost"});
+        check(
+            &[("act_trust", json!({"committee": [], "outside": [], "recovery": replaced}))],
+            expect![[r#"
+                ! The recovery key was replaced (a stick was lost). Before: age1former. Now: age1next. The practice key signed another trust file. Computers that cosign the log: none. Witnesses outside: none.
+            "#]],
+        );
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub fn alarm(event: &Event) -> Option<String> {
             gone.join(" ")
         ));
     }
+    if event.kind.as_str() == act::kind::RESTORED {
+        return Some(restored(body));
+    }
     let sentence = match (event.kind.as_str(), text("what"), text("code")) {
         (act::kind::CLONE, "behind", _) => format!(
             "The machine {name} came back with less than it had sent before: it was put back to an older state, or a copy of it runs. Ask who restored or copied it, then enrol it anew with --replace."
@@ -44,6 +47,11 @@ pub fn alarm(event: &Event) -> Option<String> {
             "The machine {name} runs a program of the agent that nobody announced ({}). Ask who installed it; if it is the right one, announce it with the practice key (ntk-collector update announce).",
             crate::program::digits(text("program"))
         ),
+        (act::kind::PROGRAM, ..) if text("step") == "runs_withdrawn" => format!(
+            "The machine {name} runs version {} of the agent, which was withdrawn ({}). Install one that is announced.",
+            text("version"),
+            text("reason")
+        ),
         (act::kind::REFUSAL, _, "renewal") => format!(
             "A new certificate in the name of {name} was asked for and not given: {}. Ask who had access to that machine.",
             text("reason")
@@ -61,6 +69,31 @@ pub fn alarm(event: &Event) -> Option<String> {
         _ => return None,
     };
     Some(sentence)
+}
+
+/// A collector that was put back: the manager is to know of it whoever did it, and what is gone.
+fn restored(body: &Value) -> String {
+    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
+    let gone = body.get("gone").and_then(Value::as_array).into_iter().flatten();
+    let gone: Vec<&str> = gone.filter_map(Value::as_str).collect();
+    let gone = gone.join(" ");
+    match text("step") {
+        "filled" => format!("What computers had put away was taken in. {gone}"),
+        "short" => {
+            let number = |key: &str| body.get(key).and_then(Value::as_u64).unwrap_or_default();
+            format!(
+                "Of {}, entries {} to {} are gone: the lost collector had acknowledged them, and the computer no longer keeps them where it can send them. Bring its package (ntk-agent kept --out), or enrol it again in its own place with --replace.",
+                text("author").trim_start_matches("agent/"),
+                number("first"),
+                number("last")
+            )
+        }
+        _ => format!(
+            "This collector was put back from a copy by {}, with the practice key. Reason given: {}. {gone}",
+            text("by"),
+            text("why")
+        ),
+    }
 }
 
 #[cfg(test)]

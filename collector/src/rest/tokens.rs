@@ -106,23 +106,28 @@ impl HelpDesks {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.check_new(name)?;
         let token = format!("{PREFIX}{}", hex(&random()?));
-        let mut stored = self.read()?;
-        let entry = Entry { sha256: Hash::of(token.as_bytes()).to_hex(), made: now, revoked: None };
-        stored.tokens.insert(name.to_owned(), entry);
-        self.write(&stored)?;
+        self.change(|stored| {
+            if stored.tokens.contains_key(name) {
+                return Err(TokenError::Taken(name.to_owned()));
+            }
+            let entry = Entry { sha256: Hash::of(token.as_bytes()).to_hex(), made: now, revoked: None };
+            stored.tokens.insert(name.to_owned(), entry);
+            Ok(())
+        })?;
         Ok(token)
     }
 
     /// Takes nothing more from a token.
     pub fn revoke(&self, name: &str, now: Timestamp) -> Result<(), TokenError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stored = self.read()?;
-        let entry = stored.tokens.get_mut(name).ok_or_else(|| TokenError::Unknown(name.to_owned()))?;
-        if entry.revoked.is_some() {
-            return Err(TokenError::Revoked(name.to_owned()));
-        }
-        entry.revoked = Some(now);
-        self.write(&stored)
+        self.change(|stored| {
+            let entry = stored.tokens.get_mut(name).ok_or_else(|| TokenError::Unknown(name.to_owned()))?;
+            if entry.revoked.is_some() {
+                return Err(TokenError::Revoked(name.to_owned()));
+            }
+            entry.revoked = Some(now);
+            Ok(())
+        })
     }
 
     /// Every token by name.
@@ -148,16 +153,23 @@ impl HelpDesks {
     }
 
     fn read(&self) -> Result<Stored, TokenError> {
-        if !self.home.private(FILE).exists() {
-            return Ok(Stored::default());
-        }
-        serde_json::from_str(&self.home.read_secret(FILE)?).map_err(TokenError::Form)
+        parse(self.home.find_secret(FILE)?.as_deref())
     }
 
-    fn write(&self, stored: &Stored) -> Result<(), TokenError> {
-        let text = serde_json::to_vec_pretty(stored).map_err(TokenError::Form)?;
-        Ok(self.home.write_secret(FILE, &text)?)
+    fn change(
+        &self,
+        mut change: impl FnMut(&mut Stored) -> Result<(), TokenError>,
+    ) -> Result<(), TokenError> {
+        self.home.change_secret(FILE, |before| {
+            let mut stored = parse(before)?;
+            change(&mut stored)?;
+            Ok(((), serde_json::to_vec_pretty(&stored).map_err(TokenError::Form)?))
+        })
     }
+}
+
+fn parse(text: Option<&str>) -> Result<Stored, TokenError> {
+    text.map_or_else(|| Ok(Stored::default()), |text| serde_json::from_str(text).map_err(TokenError::Form))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::{Asked, Attempts, Next, StampedAct, TimeStampAct, next};
 use crate::app::App;
 use crate::home::HomeError;
 use crate::ledger::LedgerError;
+use crate::turns::every;
 
 /// How often it is looked at whether a stamp is due.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -109,13 +110,8 @@ pub async fn keep(app: &App, body: TimeStampAct) -> Result<(), LedgerError> {
 
 /// Asks whenever one is due, until stopped.
 pub async fn run(app: App, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let mut turns = every(LOOK_EVERY, &stop);
+    while turns.next().await {
         // As the configuration is now: it may have been changed since the last look.
         let Some(settings) = app.practice.current().time_stamps.clone() else { continue };
         let published = app.ledger.published();

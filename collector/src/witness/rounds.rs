@@ -15,6 +15,7 @@ use tracing::{error, info, warn};
 use super::{By, WitnessedAct};
 use crate::app::App;
 use crate::ledger::{LedgerError, LedgerHandle, SignedCheckpoint};
+use crate::turns::every;
 use crate::watch::Liveness;
 
 /// How often a round is tried until every machine that is connected has seen one checkpoint.
@@ -199,15 +200,10 @@ fn has_news(ledger: &LedgerHandle) -> bool {
 
 /// Holds a round every so often, until stopped.
 pub async fn run(app: App, stop: CancellationToken) {
-    let every = Duration::from_secs(app.practice.config.raw.witness_round_seconds);
-    let mut ticks = tokio::time::interval(every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    ticks.tick().await;
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    let period = Duration::from_secs(app.practice.config.raw.witness_round_seconds);
+    let mut turns = every(period, &stop);
+    turns.next().await;
+    while turns.next().await {
         if !has_news(&app.ledger) {
             continue;
         }

@@ -5,6 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use ntk_evidence::time::Moment;
 use ntk_evidence::trust::{TrustError, TrustFile};
 
+use crate::encrypt::Recipients;
+
 /// The most agents that a committee has.
 pub const COMMITTEE_MAX: usize = 15;
 
@@ -18,9 +20,17 @@ pub enum TakeError {
     /// Not signed, or not one.
     #[error("this is no trust file that the practice key signed: {0}")]
     Form(#[from] TrustError),
-    /// Another practice, or other keys than the ledger is written with.
+    /// Another practice, or other keys than the ledger is written with; a practice key that the one in force did not name.
     #[error("it is of another practice key, log or collector than this ledger's; nothing was changed")]
     Other,
+    /// Another recovery key without a word, or one that was replaced.
+    #[error(
+        "it names another recovery key than the one in force and does not say that it took its place; nothing was changed. `keys replace-recovery` makes a new one"
+    )]
+    OtherRecovery,
+    /// No key that anything can be encrypted to.
+    #[error("its recovery key `{0}` is none; nothing was changed")]
+    Unusable(String),
     /// Older than the one in force.
     #[error("it was signed before the one in force ({0}); nothing was changed")]
     Older(String),
@@ -52,11 +62,17 @@ impl CurrentTrust {
     pub fn check(&self, text: &str) -> Result<TrustFile, TakeError> {
         let next = TrustFile::parse(text.as_bytes())?;
         let (held, held_text) = self.now();
-        let keys = |trust: &TrustFile| {
-            (trust.practice_key.clone(), trust.log.clone(), trust.collector.clone(), trust.bundle.clone())
-        };
-        if keys(&next) != keys(&held) || next.recovery != held.recovery {
+        let keys = |trust: &TrustFile| (trust.log.clone(), trust.collector.clone(), trust.bundle.clone());
+        if !next.leads_from(&held) || keys(&next) != keys(&held) {
             return Err(TakeError::Other);
+        }
+        if !next.recovery_leads_from(&held) {
+            return Err(TakeError::OtherRecovery);
+        }
+        // The trust file knows the form of a recipient; that something can be encrypted to it is found out here.
+        let is_usable = Recipients::parse(&[next.recovery.as_str()]).is_ok_and(|to| to.is_some());
+        if next.recovery != held.recovery && !is_usable {
+            return Err(TakeError::Unusable(next.recovery));
         }
         if Moment::parse(&next.made) < Moment::parse(&held.made) {
             return Err(TakeError::Older(held.made.clone()));
@@ -113,5 +129,29 @@ mod tests {
         other.log =
             NoteSigner::new(&other.slug.log_origin(), KeyType::Ed25519, &[9; 32]).unwrap().verifier().clone();
         assert_eq!(check(&other), Err(TakeError::Other));
+    }
+
+    #[test]
+    fn another_recovery_key_is_taken_with_its_line_and_neither_silently_nor_back() {
+        let (mut trust, practice) = example();
+        let recipient = |seed| crate::recovery::recipient(&[seed; 32]).unwrap();
+        trust.recovery = recipient(1);
+        let current = CurrentTrust::new(trust.clone(), &trust.sign(&practice).unwrap());
+        let check = |trust: &TrustFile| current.check(&trust.sign(&practice).unwrap());
+        let replaced = |next: &str, made: &str| {
+            let mut trust = trust.clone();
+            trust.replace_recovery(next, made, "the stick was lost").unwrap();
+            trust
+        };
+        let next = replaced(&recipient(2), "2026-02-01T00:00:00Z");
+        let silent = TrustFile { retired: Vec::new(), ..next.clone() };
+        assert_eq!(check(&silent), Err(TakeError::OtherRecovery));
+        let nobody = replaced(&format!("age1{}", "q".repeat(58)), "2026-02-01T00:00:00Z");
+        assert!(matches!(check(&nobody), Err(TakeError::Unusable(_))));
+        assert_eq!(check(&next), Ok(next.clone()));
+        current.replace(next.clone(), &next.sign(&practice).unwrap());
+        let back = TrustFile { made: "2026-03-01T00:00:00Z".into(), ..trust.clone() };
+        assert_eq!(check(&back), Err(TakeError::OtherRecovery));
+        assert_eq!(check(&replaced(&recipient(3), "2026-03-01T00:00:00Z")), Err(TakeError::OtherRecovery));
     }
 }

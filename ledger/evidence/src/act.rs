@@ -25,7 +25,7 @@ pub mod kind {
     pub const ENROLMENT: &str = "act_enrolment";
     /// A machine was given a new certificate in the place of the one that ends; its keys in the log stay as they are.
     pub const CERTIFICATE: &str = "act_certificate";
-    /// The practice key announced a program that machines may run, or a machine runs one that nobody announced.
+    /// The practice key announced or withdrew a program that machines may run, or a machine runs one that is not announced.
     pub const PROGRAM: &str = "act_program";
     /// A machine's key is no longer accepted.
     pub const REVOCATION: &str = "act_revocation";
@@ -105,6 +105,9 @@ pub mod kind {
     pub const PRUNED: &str = "act_pruned";
     /// A wiped ledger was filled again, and what is gone.
     pub const REFILLED: &str = "act_refilled";
+    /// A lost collector was put back from a copy: its log closed at which size, which one goes on, what is gone; or later, what
+    /// a machine no longer holds behind the copy's end.
+    pub const RESTORED: &str = "act_restored";
     /// Finished segments were copied off-site, encrypted to the recovery key; or that has failed for a day, or is over.
     pub const OFF_SITE: &str = "act_off_site";
     /// Records of another system were imported: from which file or service, its hash, what came of it.

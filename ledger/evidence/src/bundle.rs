@@ -60,6 +60,8 @@ pub const POLICY: &str = "data/proofs/policy.txt";
 pub const REPORT_CONSISTENCY: &str = "data/proofs/report.consistency";
 /// The folder of older checkpoints that witnesses outside cosigned.
 pub const WITNESSED: &str = "data/proofs/witnessed/";
+/// The folder of proofs that the final checkpoint continues each log that was closed when a copy was put back.
+pub const RESTORED: &str = "data/proofs/restored/";
 /// The folder of checkpoints that a time-stamping authority stamped.
 pub const TIME_STAMPS: &str = "data/proofs/timestamps/";
 /// Certificates with which the responses of the authority are verified, PEM.
@@ -126,6 +128,11 @@ pub fn witnessed_path(size: u64) -> String {
 /// Path of the consistency proof (base64 lines) from that size to the final checkpoint.
 pub fn witnessed_consistency_path(size: u64) -> String {
     format!("{WITNESSED}{size}.consistency")
+}
+
+/// Path of the consistency proof (base64 lines) from the size at which a log was closed to the final checkpoint.
+pub fn restored_path(size: u64) -> String {
+    format!("{RESTORED}{size}.consistency")
 }
 
 /// Path of a checkpoint of this size that was time-stamped (`.txt`), of the request (`.tsq`), the response (`.tsr`) and

@@ -9,6 +9,7 @@ mod anchor;
 mod bag;
 mod epochs;
 mod keys;
+mod log;
 mod provable;
 mod ranges;
 mod receipt;

@@ -18,6 +18,16 @@ pub enum NameError {
     Author(String),
 }
 
+/// Whether a person's text may stand in one line of what is signed: not empty, no space at either end, no control character,
+/// and none that turns the direction of writing or cannot be seen, with which it would read as another one.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let is_seen = |c: char| {
+        !c.is_control()
+            && !matches!(c, '\u{ad}' | '\u{61c}' | '\u{3164}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    !text.is_empty() && text.trim() == text && text.chars().all(is_seen)
+}
+
 fn word(text: &str) -> Result<&str, NameError> {
     let fits = (1..=63).contains(&text.len())
         && !text.starts_with('-')

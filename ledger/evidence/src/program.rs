@@ -10,7 +10,11 @@
 //! program <SHA-256 of the program file, hex: what a machine reports of the one that runs>
 //! package <SHA-256 of a package or archive that holds it, hex>     (0 to 16 times)
 //! ```
-//! An unknown line is refused: an announcement that is only half understood is none.
+//! An unknown line is refused: an announcement that is only half understood is none. It can be taken back: [`withdrawal`].
+
+pub mod withdrawal;
+
+use std::str::Lines;
 
 use crate::hash::Hash;
 use crate::name::Slug;
@@ -54,17 +58,22 @@ pub enum AnnouncementError {
     /// It is another practice's.
     #[error("the announcement is of the practice `{0}`, not of this one")]
     OtherPractice(String),
+    /// The reason of a withdrawal.
+    #[error(
+        "a reason has 1 to {} bytes in one line, and no space at either end",
+        withdrawal::REASON_BYTES_MAX
+    )]
+    Reason,
     /// The note, or its signature.
     #[error(transparent)]
     Note(#[from] NoteError),
 }
 
 impl Announcement {
-    /// The text that is signed.
-    fn text(&self) -> String {
+    /// The text that is signed, from the version on.
+    fn lines(&self) -> String {
         let mut text = format!(
-            "{}/program\nversion {}\nplatform {}\nmade {}\nprogram {}\n",
-            self.slug,
+            "version {}\nplatform {}\nmade {}\nprogram {}\n",
             self.version,
             self.platform,
             self.made,
@@ -76,54 +85,74 @@ impl Announcement {
         text
     }
 
-    /// Signs it with the practice key.
-    pub fn sign(&self, practice: &NoteSigner) -> Result<String, AnnouncementError> {
+    /// Whether it has the form of one.
+    fn check(&self) -> Result<(), AnnouncementError> {
         word(&self.version)?;
         word(&self.platform)?;
         if self.packages.len() > PACKAGES_MAX {
             return Err(AnnouncementError::Packages);
         }
-        Ok(practice.sign(&self.text())?)
+        Ok(())
+    }
+
+    /// Signs it with the practice key.
+    pub fn sign(&self, practice: &NoteSigner) -> Result<String, AnnouncementError> {
+        self.check()?;
+        Ok(practice.sign(&format!("{}/program\n{}", self.slug, self.lines()))?)
     }
 
     /// Reads an announcement that this practice key signed.
     pub fn parse(bytes: &[u8], slug: &Slug, practice: &VerifierKey) -> Result<Self, AnnouncementError> {
-        use AnnouncementError::Line;
         let note = SignedNote::parse(bytes)?;
         let mut lines = note.text().lines();
-        let mut value = |prefix: &str, wanted| {
-            let line = lines.next().and_then(|line| line.strip_prefix(prefix));
-            line.map(str::to_owned).ok_or(Line(wanted))
-        };
-        let first = value("", "<practice>/program")?;
-        let name = first.strip_suffix("/program").ok_or(Line("<practice>/program"))?;
-        if name != slug.as_str() {
-            return Err(AnnouncementError::OtherPractice(name.to_owned()));
-        }
-        let version = value("version ", "version <word>")?;
-        let platform = value("platform ", "platform <word>")?;
-        let made = value("made ", "made <time>")?;
-        word(&version)?;
-        word(&platform)?;
+        head(&mut lines, slug, "/program", "<practice>/program")?;
+        let read = Self::read(lines, slug)?;
+        note.verified_by(practice)?;
+        Ok(read)
+    }
+
+    fn read(mut lines: Lines<'_>, slug: &Slug) -> Result<Self, AnnouncementError> {
+        use AnnouncementError::Line;
+        let version = value(&mut lines, "version ", "version <word>")?.to_owned();
+        let platform = value(&mut lines, "platform ", "platform <word>")?.to_owned();
+        let made = value(&mut lines, "made ", "made <time>")?.to_owned();
         Moment::parse(&made).ok_or(Line("made <time>"))?;
         let hash = |text: &str, wanted| Hash::from_hex(text).map_err(|_| Line(wanted));
-        let program = hash(&value("program ", "program <SHA-256>")?, "program <SHA-256>")?;
+        let program = hash(value(&mut lines, "program ", "program <SHA-256>")?, "program <SHA-256>")?;
         let mut packages = Vec::new();
         for line in lines {
             let text = line.strip_prefix("package ").ok_or(Line("package <SHA-256>"))?;
             packages.push(hash(text, "package <SHA-256>")?);
         }
-        if packages.len() > PACKAGES_MAX {
-            return Err(AnnouncementError::Packages);
-        }
-        note.verified_by(practice)?;
-        Ok(Self { slug: slug.clone(), version, platform, made, program, packages })
+        let read = Self { slug: slug.clone(), version, platform, made, program, packages };
+        read.check()?;
+        Ok(read)
     }
 
     /// Whether this file is the program, or a package that holds it.
     pub fn names(&self, file: &Hash) -> bool {
         self.program == *file || self.packages.contains(file)
     }
+}
+
+/// The rest of the next line, which begins so.
+fn value<'a>(
+    lines: &mut Lines<'a>,
+    prefix: &str,
+    wanted: &'static str,
+) -> Result<&'a str, AnnouncementError> {
+    lines.next().and_then(|line| line.strip_prefix(prefix)).ok_or(AnnouncementError::Line(wanted))
+}
+
+/// The first line: what it is, and whose.
+fn head(
+    lines: &mut Lines<'_>,
+    slug: &Slug,
+    suffix: &str,
+    wanted: &'static str,
+) -> Result<(), AnnouncementError> {
+    let name = value(lines, "", wanted)?.strip_suffix(suffix).ok_or(AnnouncementError::Line(wanted))?;
+    if name == slug.as_str() { Ok(()) } else { Err(AnnouncementError::OtherPractice(name.to_owned())) }
 }
 
 fn word(text: &str) -> Result<(), AnnouncementError> {
@@ -133,19 +162,19 @@ fn word(text: &str) -> Result<(), AnnouncementError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::note::KeyType;
     use expect_test::expect;
 
-    fn practice(seed: u8) -> (Slug, NoteSigner) {
+    pub(crate) fn practice(seed: u8) -> (Slug, NoteSigner) {
         let public = NoteSigner::new("x", KeyType::Ed25519, &[seed; 32]).unwrap();
         let slug = Slug::new("maple", public.verifier().public_bytes()).unwrap();
         let signer = NoteSigner::new(&slug.practice_name(), KeyType::Ed25519, &[seed; 32]).unwrap();
         (slug, signer)
     }
 
-    fn announcement(slug: &Slug) -> Announcement {
+    pub(crate) fn announcement(slug: &Slug) -> Announcement {
         Announcement {
             slug: slug.clone(),
             version: "0.2.0".to_owned(),
@@ -182,7 +211,7 @@ mod tests {
             announcement(&other_slug).sign(&other).unwrap(),
             signer.sign(&format!("{slug}/program\nversion 1\n")).unwrap(),
             signer.sign(&format!("{slug}/trust\nversion 1\n")).unwrap(),
-            signer.sign(&format!("{}later 1\n", announcement(&slug).text())).unwrap(),
+            signer.sign(&format!("{slug}/program\n{}later 1\n", announcement(&slug).lines())).unwrap(),
             "none".to_owned(),
         ] {
             said.push(parse(&text).unwrap_err().to_string());

@@ -9,6 +9,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::hash::Hash;
 use crate::merkle::{ProofError, leaf_hash, verify_consistency, verify_inclusion};
 use crate::note::VerifierKey;
+use crate::trust::restored::Restored;
 
 /// What the collector answers to a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,14 @@ impl SeenCheckpoint {
         Ok(Self { checkpoint: Checkpoint::verify(note, log)?, note: note.to_vec() })
     }
 
+    /// What the practice key says of a log that was put back: where the one before was closed. No note of a log vouches for
+    /// it, so there is none.
+    pub fn announced(closed: &Restored) -> Self {
+        let checkpoint =
+            Checkpoint { origin: closed.log.name().to_owned(), size: closed.size, root: closed.root };
+        Self { checkpoint, note: Vec::new() }
+    }
+
     /// Accepts a newer checkpoint if it continues the one seen before.
     pub fn advance(
         before: Option<&Self>,
@@ -84,7 +93,7 @@ impl SeenCheckpoint {
         &self.checkpoint
     }
 
-    /// The note, for storing.
+    /// The note, for storing; empty where an announced restore is all that is known.
     pub fn note(&self) -> &[u8] {
         &self.note
     }

@@ -55,6 +55,7 @@ pub mod install;
 pub mod log;
 pub mod pointer;
 pub mod prune;
+pub mod put_back;
 pub mod quarantine;
 pub mod reader;
 pub mod seal;

@@ -12,7 +12,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
-use clap::Subcommand;
+use clap::{CommandFactory as _, Subcommand};
 use ntk_verify::agree::{self, AgreeArgs};
 
 /// Usage and I/O, from sysexits.
@@ -36,6 +36,11 @@ Examples:
   ntk-verify agree full.zip redacted.zip"
     )]
     Agree(AgreeArgs),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 impl Command {
@@ -47,6 +52,11 @@ impl Command {
             Self::Agree(args) => {
                 let (said, code) = agree::run(&args)?;
                 print(&said).map(|()| code)
+            }
+            Self::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut crate::Cli::command(), "ntk-verify", &mut script);
+                print(&String::from_utf8(script)?).map(|()| 0)
             }
         }
     }

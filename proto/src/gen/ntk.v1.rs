@@ -166,7 +166,8 @@ pub struct CheckpointSeen {
     /// Size that the agent now remembers.
     #[prost(uint64, tag = "1")]
     pub size: u64,
-    /// Empty, or why the checkpoint was refused.
+    /// Empty, or why the checkpoint was refused; or `short: <first> <last>`: entries that this collector, put back from a copy,
+    /// lacks and that this machine no longer holds as it could send them.
     #[prost(string, tag = "2")]
     pub refusal: ::prost::alloc::string::String,
     /// The cosignature line, where this machine is of the committee: cosignature/v1, made after the size was durable.

@@ -52,7 +52,7 @@ fn one(svg: &mut String, all: &[Figures], (title, value, written): Plot, (left, 
     let first = all.first().map_or(0.0, |at| place(at.agents));
     let span = (all.last().map_or(1.0, |at| place(at.agents)) - first).max(0.1);
     let most = all.iter().map(value).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
-    let x = |agents| left + 14.0 + (place(agents) - first) / span * (WIDTH - 40.0);
+    let x = |agents| left + 26.0 + (place(agents) - first) / span * (WIDTH - 52.0);
     let y = |height: f64| top + HEIGHT - height / most * (HEIGHT - 24.0);
     let bottom = top + HEIGHT;
     let _ = writeln!(
@@ -76,7 +76,8 @@ fn one(svg: &mut String, all: &[Figures], (title, value, written): Plot, (left, 
         let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"#0b5cad\"/>");
         let _ = writeln!(
             svg,
-            "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#1a1a1a\">{}</text>",
+            "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#1a1a1a\" stroke=\"#ffffff\" \
+             stroke-width=\"3\" paint-order=\"stroke\">{}</text>",
             y - 8.0,
             written(value(at))
         );

@@ -24,6 +24,16 @@ fn go(bag: &Path, trust: &Path) -> Result<(bool, String)> {
     run(command)
 }
 
+/// Whether Go accepts the proofs of a bag; nothing where it is not here.
+pub(crate) fn go_accepts(bag: &Path, trust: &Path) -> Result<Option<bool>> {
+    let packages = Path::new("/usr/share/gocode/src/golang.org/x/mod/sumdb/note").is_dir();
+    if !packages || Command::new("go").arg("version").output().is_err() {
+        skip::skip("foreign::go", "golang-go and golang-golang-x-mod-dev are not installed; tests/run does");
+        return Ok(None);
+    }
+    Ok(Some(go(bag, trust)?.0))
+}
+
 #[test]
 fn go_accepts_signatures_inclusion_and_the_root_over_all_rows() -> Result<()> {
     let packages = Path::new("/usr/share/gocode/src/golang.org/x/mod/sumdb/note").is_dir();

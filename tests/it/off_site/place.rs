@@ -16,15 +16,15 @@ use ntk_tests::{skip, wait};
 
 use super::program_succeeds;
 
-pub(super) use bucket::Bucket;
-pub(super) use valve::Valve;
+pub(crate) use bucket::Bucket;
+pub(crate) use valve::Valve;
 
 /// How long a copy may take to be seen.
-pub(super) const SEEN_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const SEEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Debian's sshd on loopback; it lets in one key, as the account that runs the test.
 #[derive(Debug)]
-pub(super) struct Sshd {
+pub(crate) struct Sshd {
     folder: PathBuf,
     user: String,
     port: u16,
@@ -33,7 +33,7 @@ pub(super) struct Sshd {
 
 impl Sshd {
     /// Starts it; none where there is no sshd, and says so.
-    pub(super) fn start(scratch: &Path) -> Result<Option<Self>> {
+    pub(crate) fn start(scratch: &Path) -> Result<Option<Self>> {
         if !Path::new("/usr/sbin/sshd").exists() || Command::new("ssh").arg("-V").output().is_err() {
             skip::skip("off_site over sftp", "openssh-server or openssh-client is not installed");
             return Ok(None);
@@ -72,22 +72,22 @@ impl Sshd {
     }
 
     /// What `off_site.to` says.
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.address_through(self.port)
     }
 
     /// The same by way of another port on loopback.
-    pub(super) fn address_through(&self, port: u16) -> String {
+    pub(crate) fn address_through(&self, port: u16) -> String {
         format!("sftp://{}@127.0.0.1:{port}{}", self.user, self.place().display())
     }
 
     /// Its port.
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// Known hosts with the server's own key, by way of another port.
-    pub(super) fn hosts_through(&self, port: u16) -> Result<PathBuf> {
+    pub(crate) fn hosts_through(&self, port: u16) -> Result<PathBuf> {
         let public = fs::read_to_string(self.folder.join("host.pub"))?;
         let path = self.folder.join(format!("hosts-{port}"));
         fs::write(&path, format!("[127.0.0.1]:{port} {public}"))?;
@@ -95,22 +95,22 @@ impl Sshd {
     }
 
     /// The folder that the address names.
-    pub(super) fn place(&self) -> PathBuf {
+    pub(crate) fn place(&self) -> PathBuf {
         self.folder.join("place")
     }
 
     /// The key that is let in.
-    pub(super) fn key(&self) -> PathBuf {
+    pub(crate) fn key(&self) -> PathBuf {
         self.folder.join("ours")
     }
 
     /// A key that is not.
-    pub(super) fn other_key(&self) -> Result<PathBuf> {
+    pub(crate) fn other_key(&self) -> Result<PathBuf> {
         Ok(self.folder.join("other"))
     }
 
     /// The right key, readable by others.
-    pub(super) fn loose_key(&self) -> Result<PathBuf> {
+    pub(crate) fn loose_key(&self) -> Result<PathBuf> {
         let loose = self.folder.join("loose");
         fs::copy(self.key(), &loose)?;
         fs::set_permissions(&loose, fs::Permissions::from_mode(0o644))?;
@@ -118,12 +118,12 @@ impl Sshd {
     }
 
     /// Known hosts with the server's own key.
-    pub(super) fn hosts(&self) -> PathBuf {
+    pub(crate) fn hosts(&self) -> PathBuf {
         self.folder.join("hosts")
     }
 
     /// Known hosts with nobody.
-    pub(super) fn no_hosts(&self) -> Result<PathBuf> {
+    pub(crate) fn no_hosts(&self) -> Result<PathBuf> {
         let path = self.folder.join("no-hosts");
         if !path.exists() {
             fs::write(&path, "")?;
@@ -132,7 +132,7 @@ impl Sshd {
     }
 
     /// Known hosts with another key for the server.
-    pub(super) fn other_host(&self) -> Result<PathBuf> {
+    pub(crate) fn other_host(&self) -> Result<PathBuf> {
         Ok(self.folder.join("other-hosts"))
     }
 }

@@ -48,6 +48,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
             "ed25519-dalek",
             "anyhow",
             "clap",
+            "clap_complete",
             "zip",
         ],
     ),

@@ -32,7 +32,7 @@ const WALLS: &[Wall] = &[
     only("tokio_postgres", &["collector/src/ledger/database", "collector/src/config/store.rs"]),
     only("tokio_postgres_rustls", &["collector/src/ledger/database"]),
     only("openssh_sftp_client", &["collector/src/off_site/sftp.rs"]),
-    only("rusty_s3", &["collector/src/off_site/s3.rs"]),
+    only("object_store", &["collector/src/off_site/s3.rs"]),
     only("lettre", &["collector/src/mail"]),
     only("hickory_resolver", &["collector/src/mail/lookup.rs"]),
     only("rustls_native_certs", &["collector/src/outside.rs"]),
@@ -135,7 +135,7 @@ fn a_word_in_the_wrong_room_is_seen() {
     let check = |path: &str, line: &str, says: &str| some(&broken_walls(&[Source::new(path, line)]), says);
     check("agent/src/spool.rs", "use tonic::Status;", "agent/src/spool.rs:1: `tonic` (AR-1)");
     check("collector/src/finding.rs", "\nlet db = sled::open(path)?;", "collector/src/finding.rs:2: `sled`");
-    check("collector/src/off_site/copy.rs", "use rusty_s3::Bucket;", "`rusty_s3` (AR-1)");
+    check("collector/src/off_site/copy.rs", "use object_store::aws::AmazonS3;", "`object_store` (AR-1)");
     check("collector/src/system/windows.rs", "use windows_sys::Win32::Foundation::HANDLE;", "`windows_sys`");
     check("collector/src/run.rs", "use windows_service::service::Service;", "`windows_service` (AR-1)");
     check("collector/src/off_site.rs", "use openssh_sftp_client::Sftp;", "`openssh_sftp_client`");

@@ -233,6 +233,18 @@ def three_machines():
     shutil.chown("/media/safe/keys.txt", "ntk-collector")
 
 
+def new_sticks(name="new"):
+    for place in (f"/media/{name}-1", f"/media/{name}-2"):
+        os.makedirs(place, exist_ok=True)
+        shutil.chown(place, "ntk-collector")
+
+
+def the_new_stick(name="new"):
+    """From here on the stick in the safe is the new one."""
+    shutil.copy(f"/media/{name}-1/keys.txt", "/media/safe/keys.txt")
+    shutil.chown("/media/safe/keys.txt", "ntk-collector")
+
+
 def audit_log():
     """One access of the firm to the manager's mailbox, as Purview writes it."""
     def row(number, operation, user, **more):
@@ -322,6 +334,10 @@ BEFORE = {
     "ntk-collector import ehr-audit AuditEvent": other_records,
     "ntk-verify witness --state usb.state --trust": three_machines,
     "ntk-collector trust sign --key /media/safe/keys.txt --committee": witness_key,
+    "ntk-collector keys hand-over": new_sticks,
+    "ntk-collector keys check /media/new-1": the_new_stick,
+    "ntk-collector keys replace-recovery": lambda: new_sticks("next"),
+    "ntk-collector keys check /media/next-1": lambda: the_new_stick("next"),
     "ntk-collector off-site now": off_site,
     "ntk-collector update announce": package,
     "sudo ntk-agent check-package": lambda: shutil.copy(f"{HOME}/0.2.0.txt", "/src/0.2.0.txt"),

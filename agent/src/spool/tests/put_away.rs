@@ -74,6 +74,40 @@ fn no_plain_text_of_a_released_finished_segment_stays_and_the_recovery_key_reads
 }
 
 #[test]
+fn after_the_recovery_key_was_replaced_the_former_one_opens_what_lay_there_and_nothing_that_is_put_away_since()
+ {
+    let (former, key) = (Identity::generate(), Identity::generate());
+    let machine = machine_with(&former, NO_LIMITS);
+    let mut keeper = written(&machine);
+    release(&mut keeper, 3);
+    let before = away::list(&machine.path()).unwrap();
+    assert_eq!(before.len(), 1);
+    let unchanged = std::fs::read(&before[0].path).unwrap();
+    keeper.put_away_for(&key.to_public().to_string());
+    let size = keeper.progress().size;
+    release(&mut keeper, size);
+    let stored = away::list(&machine.path()).unwrap();
+    assert_eq!(stored.len(), 2);
+    assert_eq!(std::fs::read(&stored[0].path).unwrap(), unchanged);
+    let opens =
+        |key: &Identity, at: usize| age::decrypt(key, &std::fs::read(&stored[at].path).unwrap()).is_ok();
+    assert_eq!([opens(&former, 0), opens(&former, 1)], [true, false]);
+    assert_eq!([opens(&key, 0), opens(&key, 1)], [false, true]);
+
+    // One that cannot be used encrypts nothing to anybody: recording goes on, and what is released stays as it is.
+    keeper.put_away_for("age1nobody");
+    for name in ["secret-d", "secret-e"] {
+        keeper.take(event(name));
+        keeper.flush();
+        machine.clock.advance(86_400 + 60);
+    }
+    let size = keeper.progress().size;
+    release(&mut keeper, size);
+    assert_eq!(away::list(&machine.path()).unwrap().len(), 2);
+    assert!(machine.stored().contains(&"secret-e".to_owned()));
+}
+
+#[test]
 fn what_is_not_released_stays_as_it_is() {
     let machine = machine_with(&Identity::generate(), NO_LIMITS);
     let mut keeper = written(&machine);

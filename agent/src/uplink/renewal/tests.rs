@@ -40,7 +40,7 @@ impl Rig {
             path: scratch.path().join("spool"),
             bytes_max: 64 << 20,
             epoch_every: Duration::from_secs(86_400),
-            log_key: identity.log_key.clone(),
+            trust: identity.trust.clone(),
             away: None,
             disk: Arc::new(RealDisk),
             files: Arc::new(RealFiles),

@@ -48,7 +48,7 @@ async fn events_reach_the_collector_once_over_streams_that_end() {
         path: scratch.path().join("spool"),
         bytes_max: 64 << 20,
         epoch_every: Duration::from_secs(86_400),
-        log_key: identity.log_key.clone(),
+        trust: identity.trust.clone(),
         away: None,
         disk: Arc::new(RealDisk),
         files: Arc::new(RealFiles),

@@ -78,6 +78,7 @@ impl World {
                     assert!(self.persisted.log_size() >= size, "answered before it was durable");
                     self.up.push_back(Up::Seen(size));
                 }
+                Output::Short(first) => panic!("nothing was put away, and {first} is said to be"),
                 Output::Record(incident) => panic!("an honest collector was suspected: {incident:?}"),
                 Output::Trouble(why) => panic!("an honest collector made trouble: {why}"),
                 Output::Keepalive(_) | Output::Acknowledged => {}

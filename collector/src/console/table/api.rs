@@ -36,6 +36,7 @@ pub const API: &[Row] = &[
     get("/api/v1/programs", RUN),
     // What is taken there is signed with the practice key, or refused.
     post("/api/v1/programs", KEEP),
+    post("/api/v1/programs/withdraw", KEEP),
     // What decides.
     get("/api/v1/findings", DECIDE),
     get("/api/v1/findings/{id}", DECIDE),

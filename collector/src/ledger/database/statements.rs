@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS ntk_heard (
 CREATE TABLE IF NOT EXISTS ntk_waiting (
   tenant text NOT NULL, id text NOT NULL, arrived timestamptz NOT NULL, kind smallint NOT NULL, body bytea NOT NULL,
   leaf bigint, refused text, PRIMARY KEY (tenant, id));
+CREATE TABLE IF NOT EXISTS ntk_file (
+  tenant text NOT NULL, name text NOT NULL, version bigint NOT NULL, body bytea NOT NULL, PRIMARY KEY (tenant, name));
 ";
 
 /// A practice's row; nothing where there is one.
@@ -66,6 +68,10 @@ pub(super) struct Statements {
     pub(super) forget: Statement,
     pub(super) tell_heard: Statement,
     pub(super) heard: Statement,
+    pub(super) files: Statement,
+    pub(super) file: Statement,
+    pub(super) new_file: Statement,
+    pub(super) change_file: Statement,
 }
 
 impl Statements {
@@ -150,6 +156,22 @@ impl Statements {
                 .await?,
             heard: client
                 .prepare("SELECT author FROM ntk_heard WHERE tenant = $1 AND at > now() - interval '5 seconds'")
+                .await?,
+            files: client.prepare("SELECT name, version FROM ntk_file WHERE tenant = $1 ORDER BY name").await?,
+            file: client.prepare("SELECT version, body FROM ntk_file WHERE tenant = $1 AND name = $2").await?,
+            // A ledger that left this database takes its small files with it.
+            new_file: client
+                .prepare(
+                    "INSERT INTO ntk_file (tenant, name, version, body)
+                     SELECT tenant, $2::text, $3::bigint, $4::bytea FROM ntk_tenant WHERE tenant = $1 AND NOT closed
+                     ON CONFLICT DO NOTHING",
+                )
+                .await?,
+            change_file: client
+                .prepare(
+                    "UPDATE ntk_file SET version = $3, body = $4 WHERE tenant = $1 AND name = $2 AND version = $5
+                     AND EXISTS (SELECT 1 FROM ntk_tenant WHERE tenant = $1 AND NOT closed)",
+                )
                 .await?,
             forget: client
                 .prepare(

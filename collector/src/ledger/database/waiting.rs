@@ -24,6 +24,8 @@ pub enum Refusal {
     NotEnrolled,
     /// The author was enrolled before.
     Enrolled,
+    /// As many machines as the practice key permits were enrolled.
+    Full,
     /// Signed for an earlier term: to be asked again.
     Term,
     /// Not signed by a collector of this practice, or not readable.
@@ -31,10 +33,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [(Self, &'static str); 5] = [
+    const ALL: [(Self, &'static str); 6] = [
         (Self::Moved, "moved"),
         (Self::NotEnrolled, "not_enrolled"),
         (Self::Enrolled, "enrolled"),
+        (Self::Full, "full"),
         (Self::Term, "term"),
         (Self::Unsigned, "unsigned"),
     ];

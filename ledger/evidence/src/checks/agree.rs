@@ -3,14 +3,18 @@
 //!
 //! It says nothing of either bundle alone: each is to be verified by itself. Nothing agrees because something is
 //! absent: two bundles that have no row and no note in common have nothing to agree about, and are told so.
+//!
+//! Where the trust file of one announces that a copy was put back after the other was made, what the other has beyond the
+//! size at which its log was closed is void: it contradicts nothing. Only places in the log and the collector's acts can
+//! be void so; what a machine signed is the same before and after.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::bundle::CHECKPOINT;
 use crate::bundle::bag::Files;
 use crate::bundle::row::Row;
+use crate::bundle::{CHECKPOINT, NOTE_SUFFIX, TRUST, notes_prefix, proof_path};
 use crate::checkpoint::Checkpoint;
 use crate::checks::quoted;
 use crate::checks::rows::Rows;
@@ -18,6 +22,7 @@ use crate::entry::Part;
 use crate::name::Author;
 use crate::note::SignedNote;
 use crate::tlog_proof::TlogProof;
+use crate::trust::TrustFile;
 
 /// How many contradictions, and how many numbers of one kind of difference, are told one by one.
 const TOLD_MAX: usize = 20;
@@ -71,6 +76,7 @@ pub fn agree(a: &Files, b: &Files) -> Agreement {
             found.contradict(format!("{name} cannot be read: {wrong}"));
         }
     }
+    found.void = Void::between(a, b);
     let is_one_log = found.logs(a, b);
     if is_one_log {
         found.notes(a, b);
@@ -79,8 +85,51 @@ pub fn agree(a: &Files, b: &Files) -> Agreement {
     found.into_agreement()
 }
 
+/// What an announced restore made void in the bundle that is older than it.
+struct Void {
+    /// Name of that bundle.
+    older: &'static str,
+    /// Leaves from this one on are of a log that was closed.
+    leaf: u64,
+    /// The collector's acts from this number on are of it, too, as far as the newer bundle shows.
+    act: u64,
+    said: Vec<String>,
+}
+
+impl Void {
+    fn between(a: &Files, b: &Files) -> Option<Self> {
+        let read = |files: &Files| TrustFile::parse(files.get(TRUST)?).ok();
+        let (trust_a, trust_b) = (read(a)?, read(b)?);
+        let new = |newer: &TrustFile, older: &TrustFile| {
+            newer.since(older).filter(|new| !new.is_empty()).map(<[_]>::to_vec)
+        };
+        let (older, newer, new) = match (new(&trust_b, &trust_a), new(&trust_a, &trust_b)) {
+            (Some(new), _) => ("A", b, new),
+            (None, Some(new)) => ("B", a, new),
+            (None, None) => return None,
+        };
+        let leaf = new.iter().map(|closed| closed.size).min()?;
+        let prefix = notes_prefix(&Author::Collector);
+        let sizes = newer.range(prefix.clone()..).map_while(|(path, _)| path.strip_prefix(&prefix));
+        let sizes = sizes.filter_map(|name| name.strip_suffix(NOTE_SUFFIX)?.parse::<u64>().ok());
+        let before =
+            |size: &u64| index(newer, &proof_path(&Author::Collector, *size)).is_some_and(|at| at < leaf);
+        // Where no note says how many acts there were before, none is void.
+        let act = sizes.filter(before).max().unwrap_or(u64::MAX);
+        let said = new.iter().map(|closed| format!("{older} was made before this: {}", closed.sentence()));
+        Some(Self { older, leaf, act, said: said.collect() })
+    }
+}
+
+/// Where a proof says that its note stands in the log.
+fn index(files: &Files, proof: &str) -> Option<u64> {
+    let text = std::str::from_utf8(files.get(proof)?).ok()?;
+    TlogProof::parse(text).ok().map(|proof| proof.index)
+}
+
 #[derive(Default)]
 struct Found {
+    void: Option<Void>,
     rows: u64,
     notes: u64,
     parts: u64,
@@ -132,7 +181,10 @@ impl Found {
             ));
             return false;
         }
-        if a.size == b.size && a.root != b.root {
+        let older = |void: &Void| if void.older == "A" { a.size } else { b.size };
+        let is_void = self.void.as_ref().is_some_and(|void| older(void) > void.leaf);
+        self.other.extend(self.void.iter().flat_map(|void| void.said.clone()));
+        if a.size == b.size && a.root != b.root && !is_void {
             self.contradict(format!("the log of {} batches has one root in A and another in B", a.size));
         }
         if a.size != b.size {
@@ -146,17 +198,21 @@ impl Found {
         let is_note = |path: &str| path.starts_with("data/proofs/") && path.ends_with(".note");
         for (path, one) in a.iter().filter(|(path, _)| is_note(path)) {
             let Some(other) = b.get(path) else { continue };
+            let proof = format!("{}.tlog-proof", path.trim_end_matches(".note"));
+            let (at, other_at) = (index(a, &proof), index(b, &proof));
+            let of_older = |void: &Void| if void.older == "A" { at } else { other_at };
+            let is_void =
+                self.void.as_ref().is_some_and(|void| of_older(void).is_some_and(|at| at >= void.leaf));
+            if is_void && path.starts_with(&notes_prefix(&Author::Collector)) {
+                continue;
+            }
             self.notes = self.notes.saturating_add(1);
             if one != other {
                 self.contradict(format!("{} is one note in A and another in B", quoted(path)));
             }
-            let proof = format!("{}.tlog-proof", path.trim_end_matches(".note"));
-            let index = |files: &Files| {
-                let text = std::str::from_utf8(files.get(&proof)?).ok()?;
-                TlogProof::parse(text).ok().map(|proof| proof.index)
-            };
-            if let (Some(one), Some(other)) = (index(a), index(b))
+            if let (Some(one), Some(other)) = (at, other_at)
                 && one != other
+                && !is_void
             {
                 let path = quoted(path);
                 self.contradict(format!("{path} stands at place {one} of the log in A and at {other} in B"));
@@ -194,6 +250,12 @@ impl Found {
 
     fn row(&mut self, author: &Author, a: &Row, b: &Row) {
         let number = a.number();
+        let is_void =
+            self.void.as_ref().is_some_and(|void| number >= void.act) && *author == Author::Collector;
+        if is_void && a.leaf_hash() != b.leaf_hash() {
+            return self
+                .differ("A and B have other acts of the collector behind the restore".to_owned(), number);
+        }
         self.rows = self.rows.saturating_add(1);
         if a.leaf_hash() != b.leaf_hash() {
             self.contradict(format!("entry {number} of {author} is one entry in A and another in B"));

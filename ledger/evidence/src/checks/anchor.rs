@@ -5,9 +5,9 @@ use crate::bundle::bag::{Files, signed_text};
 use crate::bundle::{CHECKPOINT, TAG_MANIFEST, TAG_MANIFEST_NOTE, TRUST};
 use crate::checkpoint::Checkpoint;
 use crate::checks::bag::Info;
-use crate::checks::{Check, Faults, Status, quoted, weekly};
+use crate::checks::{Check, Faults, Status, log, quoted, weekly};
 use crate::note::{NoteError, SignedNote};
-use crate::trust::{TrustError, TrustFile, custodian};
+use crate::trust::{TrustError, TrustFile, custodian, restored, succession};
 
 /// The keys under which a bundle is judged: those of the given trust file, else the bundle's own.
 pub(super) struct Anchor {
@@ -48,14 +48,18 @@ impl Anchor {
         } else {
             "the bundle's own trust file"
         };
-        let custodians = given
-            .as_ref()
-            .and_then(|given| given.as_ref().ok())
-            .or(own.as_ref())
-            .map(|trust| &trust.custodians);
-        let custodians = custodians.map(|named| custodian::in_words(named)).unwrap_or_default();
+        let says = given.as_ref().and_then(|given| given.as_ref().ok()).or(own.as_ref());
+        let custodians = says.map(|trust| custodian::in_words(&trust.custodians)).unwrap_or_default();
+        let before = says.map(|trust| succession::in_words(&trust.succeeded, &trust.practice_key));
+        let restored = says.map(|trust| restored::in_words(&trust.restored)).unwrap_or_default();
         checks.push(faults.into_check("trust-file", || {
-            format!("{whose} is signed by the practice key that it names. {custodians}")
+            let said = [custodians, before.unwrap_or_default(), restored]
+                .into_iter()
+                .filter(|said| !said.is_empty());
+            let said: Vec<String> = said.collect();
+            format!("{whose} is signed by the practice key that it names. {}", said.join(" "))
+                .trim_end()
+                .to_owned()
         }));
 
         let mut faults = Faults::default();
@@ -66,7 +70,13 @@ impl Anchor {
                         Status::Incomplete,
                         "the bundle does not say under which practice key it stands",
                     ),
-                    Some(own) if own.practice_key != given.practice_key => {
+                    // One of before a hand-over: the key that it stands under named the way to the given one.
+                    Some(own) if given.leads_from(own) => {}
+                    Some(own) if own.leads_from(&given) => {
+                        let words = own.practice_words();
+                        faults.add(Status::NotVerifiable, format!("the bundle stands under a later practice key, {words}, of which the trust file that was given does not know yet: take the newer one from another source than the bundle, and compare these words with a printed report"));
+                    }
+                    Some(own) if own.practice_key != given.practice_key || own.slug != given.slug => {
                         let words = own.practice_words();
                         faults.add(Status::NotVerifiable, format!("the bundle stands under another practice key than the one that was given: {words}"));
                     }
@@ -98,7 +108,16 @@ impl Anchor {
         };
         let words = trust.as_ref().map(TrustFile::practice_words).unwrap_or_default();
         checks.push(faults.into_check("practice-key", || {
-            format!("the bundle stands under the practice key that was given: {words}")
+            let is_before = own
+                .as_ref()
+                .zip(trust.as_ref())
+                .is_some_and(|(own, given)| own.practice_key != given.practice_key);
+            let how = if is_before {
+                "a key before the practice key that was given, which it named as the next"
+            } else {
+                "the practice key that was given"
+            };
+            format!("the bundle stands under {how}: {words}")
         }));
         Self { trust, own }
     }
@@ -157,10 +176,13 @@ impl Anchor {
                 faults.add(Status::NotVerifiable, "no key is known for the log's checkpoint");
                 None
             }
-            (Some(note), Some(trust)) => match Checkpoint::verify(note, &trust.log) {
+            (Some(note), Some(trust)) => match log::checkpoint(note, trust) {
                 Ok(checkpoint) => Some(FinalCheckpoint { checkpoint, note: note.clone() }),
-                Err(error) => {
-                    faults.add(status_of_checkpoint(&error), format!("{CHECKPOINT}: {error}"));
+                Err((status, wrong)) => {
+                    faults.add(status, format!("{CHECKPOINT}: {wrong}"));
+                    if self.own.as_ref().and_then(|own| own.since(trust)).is_some_and(|new| !new.is_empty()) {
+                        faults.add(status, "the trust file that was given is older than a restore which the bundle's own announces: ask the practice for today's");
+                    }
                     None
                 }
             },
@@ -187,15 +209,21 @@ impl Anchor {
             }
         }
         let size = seen.as_ref().map_or(0, |seen| seen.checkpoint.size);
-        let weekly = match (&seen, &self.trust) {
-            (Some(seen), Some(trust)) => weekly::judge(files, &trust.log, &seen.checkpoint, &mut faults),
-            _ => 0,
+        let (weekly, continued) = match (&seen, &self.trust) {
+            (Some(seen), Some(trust)) => (
+                weekly::judge(files, trust, &seen.checkpoint, &mut faults),
+                log::continues(files, trust, &seen.checkpoint, &mut faults),
+            ),
+            _ => (0, Vec::new()),
         };
-        let also = match weekly {
+        let mut also = match weekly {
             0 => String::new(),
             1 => "; one weekly checkpoint leads to it".to_owned(),
             n => format!("; {n} weekly checkpoints lead to it"),
         };
+        for size in continued {
+            also.push_str(&format!("; it continues the log that was closed at {size}"));
+        }
         let check = faults.into_check("checkpoint", || {
             format!(
                 "the log key signed the final checkpoint of size {size}, which bag-info.txt names too{also}"

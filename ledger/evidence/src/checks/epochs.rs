@@ -1,21 +1,24 @@
 //! Epochs of a bundle's keys: each roll-over is signed by the key before it and stands in the log, and every note
-//! lies within the bounds of its epoch and before the author's revocation. Part of the checks author-keys and
+//! lies within the bounds of its epoch and before the author's revocation. The collector's epochs are not rolled over
+//! to: the trust file announces each restore, and at which leaf it closed the log. Part of the checks author-keys and
 //! batch-notes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::bag::Files;
 use crate::bundle::range::RolledBy;
 use crate::bundle::{NOTE_SUFFIX, note_path, notes_prefix, proof_path};
 use crate::checkpoint::Checkpoint;
 use crate::checks::anchor::{FinalCheckpoint, status_of_checkpoint};
-use crate::checks::keys::{Acts, Read, Shown, enrolled};
-use crate::checks::ranges::included;
+use crate::checks::keys::{Acts, Keys, Read, Shown, enrolled};
+use crate::checks::ranges::{Listed, included};
+use crate::checks::rows::Rows;
 use crate::checks::{Faults, Status};
 use crate::epoch::RollOver;
 use crate::merkle::{leaf_hash, verify_inclusion};
 use crate::name::Author;
 use crate::note::VerifierKey;
+use crate::tlog_proof::TlogProof;
 use crate::trust::TrustFile;
 
 /// What a key may have signed: sizes of the author's log, and places in the collector log.
@@ -97,6 +100,109 @@ pub(super) fn chain(
     shown
 }
 
+/// Whether a batch of the collector of that size, at that leaf, may be of this epoch: the leaf says whose it is.
+pub(super) fn of_collector(trust: &TrustFile, index: u64, size: u64, epoch: u32) -> Result<(), String> {
+    let belongs = trust.generation(index.saturating_add(1));
+    if usize::try_from(epoch) == Ok(belongs) {
+        return Ok(());
+    }
+    Err(format!(
+        "the note of {size} entries of collector epoch {epoch} stands at leaf {index}, which is of epoch {belongs} as the trust file announces its restores"
+    ))
+}
+
+/// Checks that the collector's acts lead to the last note before each announced restore, which the closed key signed; how
+/// many do. The new key vouches for no act before it.
+pub(super) fn closed(
+    keys: &Keys,
+    trust: &TrustFile,
+    files: &Files,
+    last: Option<&FinalCheckpoint>,
+    listed: &Listed,
+    rows: &Rows,
+    faults: &mut Faults,
+) -> usize {
+    let Some(last) = last else { return 0 };
+    let mut held = 0usize;
+    for closed in trust.closed_within(last.checkpoint.size) {
+        match before(closed.size, keys, trust, files, last, listed, rows) {
+            Ok(()) => held = held.saturating_add(1),
+            Err((status, wrong)) => faults.add(status, format!("the restore at {}: {wrong}", closed.made)),
+        }
+    }
+    held
+}
+
+fn before(
+    closed_at: u64,
+    keys: &Keys,
+    trust: &TrustFile,
+    files: &Files,
+    last: &FinalCheckpoint,
+    listed: &Listed,
+    rows: &Rows,
+) -> Result<(), (Status, String)> {
+    let is_before = |size: &u64| {
+        let proof = files.get(&proof_path(&Author::Collector, *size));
+        let proof = proof.and_then(|bytes| TlogProof::parse(std::str::from_utf8(bytes).ok()?).ok());
+        proof.is_some_and(|proof| proof.index < closed_at)
+    };
+    let size = collector_notes(files).filter(is_before).max().ok_or_else(|| {
+        (Status::Incomplete, format!("the collector's last note before leaf {closed_at} is missing"))
+    })?;
+    let (signed, index) = collector_note(size, trust, files, Some(last))?;
+    let epoch = u32::try_from(trust.generation(index.saturating_add(1))).unwrap_or(u32::MAX);
+    if keys.of(&Author::Collector, epoch).is_none() {
+        return Err((Status::NotVerifiable, format!("the collector's key in epoch {epoch} is not listed")));
+    }
+    // Where the note ends a range, the check entries leads the rows to it.
+    if listed.of_collector().any(|range| range.range.size == size) {
+        return Ok(());
+    }
+    match listed.roots(&Author::Collector, &BTreeSet::from([size]), rows).get(&size) {
+        Some(root) if *root == signed.root => Ok(()),
+        Some(_) => Err((
+            Status::Altered,
+            format!(
+                "the collector's acts do not lead to the root of {size} entries that its key signed before"
+            ),
+        )),
+        None => Err((
+            Status::NotVerifiable,
+            format!("the collector's note of {size} entries lies inside no range of this bundle"),
+        )),
+    }
+}
+
+/// Sizes of the collector's notes that a bundle has as files.
+fn collector_notes(files: &Files) -> impl Iterator<Item = u64> {
+    let prefix = notes_prefix(&Author::Collector);
+    let from = files.range(prefix.clone()..);
+    from.map_while(move |(path, _)| path.strip_prefix(&prefix))
+        .filter_map(|name| name.strip_suffix(NOTE_SUFFIX)?.parse::<u64>().ok())
+}
+
+/// The collector's note of a size, signed with the key of the leaf at which it stands; and that leaf.
+fn collector_note(
+    size: u64,
+    trust: &TrustFile,
+    files: &Files,
+    last: Option<&FinalCheckpoint>,
+) -> Result<(Checkpoint, u64), (Status, String)> {
+    let path = note_path(&Author::Collector, size);
+    let note = files.get(&path).ok_or_else(|| (Status::Incomplete, format!("{path} is missing")))?;
+    let index = included(note, &proof_path(&Author::Collector, size), files, last)
+        .map_err(|(status, wrong)| (status, format!("{path}: {wrong}")))?;
+    let epoch = u32::try_from(trust.generation(index.saturating_add(1))).ok();
+    let key = epoch.and_then(|epoch| trust.collector_of(epoch)).unwrap_or(&trust.collector);
+    let signed = Checkpoint::verify(note, key)
+        .map_err(|error| (status_of_checkpoint(&error), format!("{path}: {error}")))?;
+    if signed.size != size {
+        return Err((Status::Altered, format!("{path} speaks of another size than its name")));
+    }
+    Ok((signed, index))
+}
+
 /// Checks that the key before signed a roll-over to this one, which stands in the log: its note's size and index.
 fn rolled(
     read: &Read<'_>,
@@ -164,19 +270,8 @@ fn revoked(
         (Status::Incomplete, wrong)
     };
     // The smallest note that covers the act is the note of its batch.
-    let prefix = notes_prefix(&Author::Collector);
-    let sizes = files.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
-    let sizes = sizes.filter_map(|(path, _)| {
-        path.strip_prefix(&prefix)?.strip_suffix(NOTE_SUFFIX)?.parse::<u64>().ok().filter(|size| *size > act)
-    });
-    let size = sizes.min().ok_or_else(missing)?;
-    let note = files.get(&note_path(&Author::Collector, size)).ok_or_else(missing)?;
-    let signed = Checkpoint::verify(note, &trust.collector)
-        .map_err(|error| (status_of_checkpoint(&error), format!("the note of act {act}: {error}")))?;
-    if signed.size != size {
-        return Err((Status::Altered, format!("the note of act {act} speaks of another size than its name")));
-    }
-    let index = included(note, &proof_path(&Author::Collector, size), files, last)
+    let size = collector_notes(files).filter(|size| *size > act).min().ok_or_else(missing)?;
+    let (_, index) = collector_note(size, trust, files, last)
         .map_err(|(status, wrong)| (status, format!("the note of act {act}: {wrong}")))?;
     Ok(Some((act, index)))
 }

@@ -1,4 +1,4 @@
-//! Whose key is whose: the collector's stands in the trust file, every other author's first one in an enrolment
+//! Whose key is whose: the collector's stand in the trust file, one for each announced restore and today's, every other author's first one in an enrolment
 //! that the collector's verified rows disclose, and each later one in a roll-over under the key before it. The
 //! check author-keys.
 
@@ -22,7 +22,7 @@ use crate::trust::TrustFile;
 
 /// Keys that are shown to be their authors'.
 pub(super) struct Keys {
-    collector: Option<VerifierKey>,
+    trust: Option<TrustFile>,
     collector_epochs: BTreeSet<u32>,
     shown: BTreeMap<(Author, u32), Shown>,
     begins: BTreeMap<Author, CompactRange>,
@@ -35,10 +35,13 @@ pub(super) struct Shown {
 }
 
 impl Keys {
-    /// The key of an author in an epoch. The collector's is the trust file's, whatever a bundle says.
+    /// The key of an author in an epoch. The collector's are the trust file's, whatever a bundle says.
     pub(super) fn of(&self, author: &Author, epoch: u32) -> Option<&VerifierKey> {
         match author {
-            Author::Collector => self.collector.as_ref().filter(|_| self.collector_epochs.contains(&epoch)),
+            Author::Collector => {
+                let listed = self.collector_epochs.contains(&epoch);
+                self.trust.as_ref().filter(|_| listed).and_then(|trust| trust.collector_of(epoch))
+            }
             Author::Agent(_) | Author::Import(_) => {
                 self.shown.get(&(author.clone(), epoch)).map(|shown| &shown.key)
             }
@@ -52,6 +55,9 @@ impl Keys {
 
     /// Whether a note of that size, at that index of the collector log, lies within its epoch; else why not.
     pub(super) fn within(&self, author: &Author, epoch: u32, size: u64, index: u64) -> Result<(), String> {
+        if let (Author::Collector, Some(trust)) = (author, &self.trust) {
+            return epochs::of_collector(trust, index, size, epoch);
+        }
         let shown = self.shown.get(&(author.clone(), epoch));
         shown.map_or(Ok(()), |shown| shown.bounds.hold(size, index))
     }
@@ -124,7 +130,7 @@ pub(super) fn judge(
     let collector = Author::Collector.to_string();
     let of_collector = |key: &&ListedKey| key.author == collector;
     let mut keys = Keys {
-        collector: anchor.trust().map(|trust| trust.collector.clone()),
+        trust: anchor.trust().cloned(),
         collector_epochs: list.iter().flatten().flatten().filter(of_collector).map(|key| key.epoch).collect(),
         shown: BTreeMap::new(),
         begins: BTreeMap::new(),
@@ -136,7 +142,7 @@ pub(super) fn judge(
             acts.take(row);
         }
     }
-    let mut rolled = 0usize;
+    let (mut rolled, mut closed) = (0usize, 0usize);
     match (list, anchor.trust()) {
         (_, None) => faults.add(Status::NotVerifiable, "without a trust file no key is anybody's"),
         (None, _) => faults.add(Status::Incomplete, format!("{KEYS} is missing")),
@@ -147,6 +153,7 @@ pub(super) fn judge(
             keys.shown = epochs::chain(&read, &acts, trust, files, last, &mut faults);
             keys.begins = acts.begins(&mut faults);
             enrolments_allowed(&acts, trust, &mut faults);
+            closed = epochs::closed(&keys, trust, files, last, listed, rows, &mut faults);
         }
     }
     let used: BTreeSet<(&Author, u32)> = listed
@@ -175,6 +182,11 @@ pub(super) fn judge(
         );
         if rolled > 0 {
             sentence.push_str(&format!(" or named by the key before it ({rolled} roll-overs)"));
+        }
+        if closed > 0 {
+            sentence.push_str(&format!(
+                "; the collector's acts lead to what its key signed before each restore ({closed})"
+            ));
         }
         sentence
     }));
@@ -224,11 +236,23 @@ fn read_one<'a>(listed: &'a ListedKey, trust: &TrustFile) -> Result<(Author, Rea
     if key.name() != trust.slug.author_origin(&author) || key.key_type() != KeyType::Ed25519 {
         return Err((Status::NotVerifiable, format!("{name} bears another name")));
     }
-    if author == Author::Collector && key != trust.collector {
-        return Err((
-            Status::NotVerifiable,
-            "the collector's key is not the one of the trust file".to_owned(),
-        ));
+    if author == Author::Collector {
+        let epoch = listed.epoch;
+        if trust.collector_of(epoch) != Some(&key) {
+            return Err((
+                Status::NotVerifiable,
+                format!("the collector's key in epoch {epoch} is not the one of the trust file"),
+            ));
+        }
+        // Each later one follows an announced restore: the key before it is gone, and no act can vouch for it.
+        if listed.enrolled_by.is_some() || listed.rolled_by.is_some() {
+            return Err((
+                Status::NotVerifiable,
+                format!(
+                    "the collector's key in epoch {epoch} names an entry, where only the trust file names it"
+                ),
+            ));
+        }
     }
     Ok((author, Read { listed, key, name }))
 }

@@ -4,10 +4,9 @@
 
 use crate::bundle::bag::Files;
 use crate::bundle::{CHECKPOINT, TIME_STAMPS, time_stamp_path};
-use crate::checkpoint::Checkpoint;
-use crate::checks::Faults;
 use crate::checks::anchor::FinalCheckpoint;
 use crate::checks::witnesses::{best, continued, vouching};
+use crate::checks::{Faults, log};
 use crate::hash::Hash;
 use crate::time::Moment;
 use crate::time_stamp::TimeStamp;
@@ -22,11 +21,11 @@ const NOTHING: &str = "no time: nobody outside the collector is known to have se
 /// is for openssl to judge). Times are theirs, RFC 3339 in UTC.
 pub fn provable_up_to(files: &Files, trust: &TrustFile) -> Vec<String> {
     let note = files.get(CHECKPOINT).map(Vec::as_slice).unwrap_or_default();
-    let Ok(checkpoint) = Checkpoint::verify(note, &trust.log) else { return vec![NOTHING.to_owned()] };
+    let Ok(checkpoint) = log::checkpoint(note, trust) else { return vec![NOTHING.to_owned()] };
     let last = FinalCheckpoint { checkpoint, note: note.to_vec() };
     // Faults are for the check witnesses to tell.
     let mut faults = Faults::default();
-    let all = vouching(files, &last, &trust.log, &mut faults);
+    let all = vouching(files, &last, trust, &mut faults);
     let mut lines = Vec::new();
     let mut line = |source: &str, time: Moment, size: u64| {
         lines.push(format!("{} {source}, log size {size}", time.to_rfc3339(0)));
@@ -51,7 +50,7 @@ pub fn provable_up_to(files: &Files, trust: &TrustFile) -> Vec<String> {
 fn stamped(files: &Files, last: &FinalCheckpoint, trust: &TrustFile) -> Option<(Moment, u64)> {
     let below = files.range(TIME_STAMPS.to_owned()..).take_while(|(path, _)| path.starts_with(TIME_STAMPS));
     let stamps = below.filter(|(path, _)| path.ends_with(".txt")).filter_map(|(path, note)| {
-        let (size, _) = continued(files, TIME_STAMPS, path, note, last, &trust.log).ok()?;
+        let (size, _) = continued(files, TIME_STAMPS, path, note, last, trust).ok()?;
         let stamp = TimeStamp::parse(files.get(&time_stamp_path(size, ".tsr"))?).ok()?;
         (stamp.imprint == Hash::of(note)).then_some((stamp.time, size))
     });

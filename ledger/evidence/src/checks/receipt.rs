@@ -6,10 +6,10 @@ use crate::bundle::range::Range;
 use crate::bundle::{CHECKPOINT, NOTE_SUFFIX, RANGES, note_path, proof_path};
 use crate::checkpoint::Checkpoint;
 use crate::checks::rows::Rows;
-use crate::checks::{Check, Faults, Status, Verification, quoted};
+use crate::checks::{Check, Faults, Status, Verification, log, quoted};
 use crate::name::Author;
 use crate::tlog_proof::TlogProof;
-use crate::trust::TrustFile;
+use crate::trust::{TrustFile, restored};
 
 /// What a receipt acknowledges, as far as it could be read.
 struct Acknowledged {
@@ -56,7 +56,9 @@ fn trust_file(bytes: &[u8], checks: &mut Vec<Check>) -> Option<TrustFile> {
         .ok();
     checks.push(faults.into_check("trust-file", || {
         let words = trust.as_ref().map(TrustFile::practice_words).unwrap_or_default();
-        format!("the trust file that was given is signed by the practice key {words}")
+        let restored = trust.as_ref().map(|trust| restored::in_words(&trust.restored)).unwrap_or_default();
+        let said = format!("the trust file that was given is signed by the practice key {words}. {restored}");
+        said.trim_end_matches([' ', '.']).to_owned()
     }));
     trust
 }
@@ -113,16 +115,16 @@ fn acknowledged(
         }
         (Err(_), ..) => faults.add(Status::Altered, "the proof is not UTF-8"),
         (Ok(Err(error)), ..) => faults.add(Status::Altered, format!("the proof is none: {error}")),
-        (Ok(Ok(proof)), Some((author, size)), Some(trust)) => match proof.verify(note, &trust.log) {
-            Ok(log) => found = Some(Acknowledged { author, note: size, index: proof.index, log }),
-            Err(crate::tlog_proof::TlogProofError::Checkpoint(error)) => {
-                let status = crate::checks::anchor::status_of_checkpoint(&error);
-                faults.add(status, format!("the proof's checkpoint: {error}"));
+        (Ok(Ok(proof)), Some((author, size)), Some(trust)) => {
+            match log::checkpoint(proof.checkpoint.as_bytes(), trust) {
+                Err((status, wrong)) => faults.add(status, format!("the proof's checkpoint: {wrong}")),
+                Ok(log) => match proof.verify(note, trust.log_at(log.size)) {
+                    Ok(log) => found = Some(Acknowledged { author, note: size, index: proof.index, log }),
+                    Err(error) => faults
+                        .add(Status::Altered, format!("the proof does not lead to the log's root: {error}")),
+                },
             }
-            Err(error) => {
-                faults.add(Status::Altered, format!("the proof does not lead to the log's root: {error}"))
-            }
-        },
+        }
     }
     checks.push(faults.into_check("receipt-proof", || {
         found.as_ref().map_or_else(String::new, |receipt| {
@@ -144,14 +146,13 @@ fn against(
     faults: &mut Faults,
 ) -> Vec<String> {
     let mut agrees = Vec::new();
-    let last = match files.get(CHECKPOINT).map(|bytes| Checkpoint::verify(bytes, &trust.log)) {
+    let last = match files.get(CHECKPOINT).map(|bytes| log::checkpoint(bytes, trust)) {
         None => {
             faults.add(Status::Incomplete, format!("{CHECKPOINT} is missing"));
             return agrees;
         }
-        Some(Err(error)) => {
-            let status = crate::checks::anchor::status_of_checkpoint(&error);
-            faults.add(status, format!("{CHECKPOINT}: {error}"));
+        Some(Err((status, wrong))) => {
+            faults.add(status, format!("{CHECKPOINT}: {wrong}"));
             return agrees;
         }
         Some(Ok(last)) => last,

@@ -21,9 +21,9 @@ use crate::checks::{Check, Faults, Status, quoted};
 use crate::hash::Hash;
 use crate::merkle::{leaf_hash, verify_inclusion};
 use crate::name::Author;
-use crate::note::VerifierKey;
 use crate::time_stamp::TimeStamp;
 use crate::time_stamp::placed::PlacedNote;
+use crate::trust::TrustFile;
 
 /// How many are looked at.
 const FILES_MAX: usize = 4000;
@@ -58,7 +58,7 @@ pub(super) fn time_stamps(
     for (path, bytes) in below().take(FILES_MAX) {
         let (stem, suffix) = path.rsplit_once('.').unwrap_or((path, ""));
         if suffix == "txt" {
-            match one(files, path, bytes, last, &trust.log, &recorded) {
+            match one(files, path, bytes, last, trust, &recorded) {
                 Ok(sentence) => told.push(sentence),
                 Err((status, wrong)) => faults.add(status, format!("{}: {wrong}", quoted(path))),
             }
@@ -98,10 +98,10 @@ fn one(
     path: &str,
     note: &[u8],
     last: &FinalCheckpoint,
-    log: &VerifierKey,
+    trust: &TrustFile,
     recorded: &[Recorded],
 ) -> Result<String, (Status, String)> {
-    let (size, _) = continued(files, TIME_STAMPS, path, note, last, log)?;
+    let (size, _) = continued(files, TIME_STAMPS, path, note, last, trust)?;
     let response = files.get(&time_stamp_path(size, ".tsr"));
     let response = response.ok_or((Status::Incomplete, "its response (.tsr) is missing".to_owned()))?;
     let altered = |wrong: &str| Err((Status::Altered, wrong.to_owned()));

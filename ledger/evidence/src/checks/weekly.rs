@@ -4,17 +4,16 @@
 use crate::bundle::WEEKLY;
 use crate::bundle::bag::Files;
 use crate::checkpoint::Checkpoint;
-use crate::checks::anchor::status_of_checkpoint;
-use crate::checks::{Faults, Status, quoted};
+use crate::checks::{Faults, Status, log, quoted};
 use crate::hash::Hash;
 use crate::merkle::verify_consistency;
-use crate::note::VerifierKey;
+use crate::trust::TrustFile;
 
 /// How many hashes a consistency proof can have.
 const HASHES_MAX: usize = 65;
 
 /// Judges those that are there; how many hold.
-pub(super) fn judge(files: &Files, log: &VerifierKey, last: &Checkpoint, faults: &mut Faults) -> usize {
+pub(super) fn judge(files: &Files, trust: &TrustFile, last: &Checkpoint, faults: &mut Faults) -> usize {
     let mut held = 0usize;
     let weekly = files.range(WEEKLY.to_owned()..).take_while(|(path, _)| path.starts_with(WEEKLY));
     for (path, note) in weekly {
@@ -27,7 +26,7 @@ pub(super) fn judge(files: &Files, log: &VerifierKey, last: &Checkpoint, faults:
             }
             continue;
         };
-        match leads(files, note, stem, log, last) {
+        match leads(files, note, stem, trust, last) {
             Ok(()) => held = held.saturating_add(1),
             Err((status, wrong)) => faults.add(status, format!("{}: {wrong}", quoted(path))),
         }
@@ -39,11 +38,10 @@ fn leads(
     files: &Files,
     note: &[u8],
     stem: &str,
-    log: &VerifierKey,
+    trust: &TrustFile,
     last: &Checkpoint,
 ) -> Result<(), (Status, String)> {
-    let checkpoint =
-        Checkpoint::verify(note, log).map_err(|error| (status_of_checkpoint(&error), error.to_string()))?;
+    let checkpoint = log::checkpoint(note, trust)?;
     let proof = files.get(&format!("{stem}.consistency"));
     let proof = proof.ok_or_else(|| (Status::Incomplete, "its consistency proof is missing".to_owned()))?;
     let lines = String::from_utf8_lossy(proof);

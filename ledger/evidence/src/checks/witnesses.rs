@@ -7,16 +7,16 @@
 use crate::bundle::bag::Files;
 use crate::bundle::{CHECKPOINT, POLICY, TRUST, WITNESSED};
 use crate::checkpoint::{Checkpoint, cosigned_at};
-use crate::checks::anchor::{Anchor, FinalCheckpoint, status_of_checkpoint};
+use crate::checks::anchor::{Anchor, FinalCheckpoint};
 use crate::checks::ranges::Listed;
 use crate::checks::rows::Rows;
-use crate::checks::{Check, Faults, Status, quoted};
-use crate::hash::Hash;
+use crate::checks::{Check, Faults, Status, log, quoted};
 use crate::merkle::verify_consistency;
 use crate::name::Author;
 use crate::note::{NoteError, SignedNote, VerifierKey};
 use crate::time::Moment;
 use crate::tlog_proof::TlogProof;
+use crate::trust::TrustFile;
 
 /// How many older checkpoints are looked at.
 const OLDER_MAX: usize = 1000;
@@ -57,7 +57,7 @@ pub(super) fn witnesses(
         faults.add(status, "without trust file and checkpoint no witness can be judged");
         return faults.into_check("witnesses", String::new);
     };
-    let vouching = vouching(files, last, &trust.log, &mut faults);
+    let vouching = vouching(files, last, trust, &mut faults);
     let mut told = Vec::new();
     for (who, keys, quorum) in [
         ("the committee", &trust.committee, trust.committee_quorum),
@@ -97,7 +97,7 @@ pub(super) fn witnesses(
 pub(super) fn vouching(
     files: &Files,
     last: &FinalCheckpoint,
-    log: &VerifierKey,
+    trust: &TrustFile,
     faults: &mut Faults,
 ) -> Vec<Vouching> {
     let mut all = Vec::new();
@@ -107,7 +107,7 @@ pub(super) fn vouching(
     }
     let older = files.iter().filter(|(path, _)| path.starts_with(WITNESSED) && path.ends_with(".txt"));
     for (path, note) in older.take(OLDER_MAX) {
-        match continued(files, WITNESSED, path, note, last, log) {
+        match continued(files, WITNESSED, path, note, last, trust) {
             Ok((size, note)) => all.push(Vouching { size, note, path: path.clone() }),
             Err((status, wrong)) => faults.add(status, format!("{}: {wrong}", quoted(path))),
         }
@@ -115,31 +115,24 @@ pub(super) fn vouching(
     all
 }
 
-/// An older checkpoint below `folder`: signed by the log, of the size that its path says, continued by the final one.
+/// An older checkpoint below `folder`: signed by the log of its size, of the size that its path says, continued by the final one.
 pub(super) fn continued(
     files: &Files,
     folder: &str,
     path: &str,
     note: &[u8],
     last: &FinalCheckpoint,
-    log: &VerifierKey,
+    trust: &TrustFile,
 ) -> Result<(u64, SignedNote), (Status, String)> {
     let altered = |wrong: &dyn std::fmt::Display| (Status::Altered, wrong.to_string());
-    let checkpoint =
-        Checkpoint::verify(note, log).map_err(|error| (status_of_checkpoint(&error), error.to_string()))?;
+    let checkpoint = log::checkpoint(note, trust)?;
     let name = path.strip_prefix(folder).and_then(|name| name.strip_suffix(".txt"));
     if name != Some(checkpoint.size.to_string().as_str()) || checkpoint.size == 0 {
         return Err(altered(&"it holds a checkpoint of another size than its name says"));
     }
     let proof_path = format!("{folder}{}.consistency", checkpoint.size);
-    let proof = files.get(&proof_path).ok_or((Status::Incomplete, format!("{proof_path} is missing")))?;
-    let proof = String::from_utf8_lossy(proof);
-    let hashes = proof.lines().take(65).map(Hash::from_base64).collect::<Result<Vec<_>, _>>();
-    let is_exact = |hashes: &Vec<Hash>| {
-        hashes.iter().map(|hash| format!("{}\n", hash.to_base64())).collect::<String>() == proof
-    };
-    let hashes = hashes.ok().filter(is_exact);
-    let hashes = hashes.ok_or_else(|| altered(&format!("{proof_path} is not a list of hashes")))?;
+    let hashes = log::proof(files, &proof_path)
+        .map_err(|(status, wrong)| (status, format!("{proof_path} is {wrong}")))?;
     let Checkpoint { size, root, .. } = &last.checkpoint;
     verify_consistency(checkpoint.size, *size, &hashes, &checkpoint.root, root)
         .map_err(|error| altered(&format!("the final checkpoint does not continue it: {error}")))?;

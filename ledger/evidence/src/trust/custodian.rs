@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::name::is_plain;
+
 /// The most custodians that a trust file names.
 pub const CUSTODIANS_MAX: usize = 8;
 /// The longest name, bytes.
@@ -56,16 +58,7 @@ impl Custodian {
     pub fn parse(text: &str) -> Result<Self, CustodianError> {
         let (word, name) = text.split_once(' ').ok_or(CustodianError::Held)?;
         let held = Held::ALL.into_iter().find(|held| held.word() == word).ok_or(CustodianError::Held)?;
-        // A name that turns the direction of writing would read as another one.
-        let is_plain = |c: char| {
-            !c.is_control()
-                && !matches!(c, '\u{ad}' | '\u{61c}' | '\u{3164}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-        };
-        if name.is_empty()
-            || name.len() > NAME_BYTES_MAX
-            || name.trim() != name
-            || !name.chars().all(is_plain)
-        {
+        if name.len() > NAME_BYTES_MAX || !is_plain(name) {
             return Err(CustodianError::Name);
         }
         Ok(Self { held, name: name.to_owned() })
@@ -102,7 +95,7 @@ impl fmt::Display for Custodian {
 /// Who holds what, in sentences for a review, a bundle and a verifier.
 pub fn in_words(custodians: &[Custodian]) -> String {
     if custodians.is_empty() {
-        return "No custodian outside the practice is named: whoever has the practice's two keys has the only copies that the practice key speaks of.".to_owned();
+        return "No custodian outside the practice is named: as far as the practice key says, nobody outside holds a copy of its keys.".to_owned();
     }
     let sentences: Vec<String> = custodians.iter().map(Custodian::sentence).collect();
     format!("Named by the practice key as independent of the practice: {}", sentences.join(" "))

@@ -1,9 +1,10 @@
 //! Two bundles of one log: one blacked out, one whole, and the ways in which one of them is not what was recorded.
 
 use ntk_evidence::bundle::bag::Files;
-use ntk_evidence::bundle::entries_path;
 use ntk_evidence::bundle::row::{Paths, Row};
+use ntk_evidence::bundle::{self, entries_path};
 use ntk_evidence::checks::agree::{Agreement, Outcome, agree};
+use ntk_evidence::name::Author;
 
 use crate::practice::{Draft, Keys, Practice, agent, nothing};
 
@@ -86,6 +87,39 @@ fn logs_of_two_practices_and_empty_files_have_nothing_in_common_or_cannot_be_rea
     let found = agree(&agents, &acts);
     assert_eq!(found.outcome, Outcome::NothingInCommon, "{found:#?}");
     assert_eq!(found.outcome.exit_code(), 3);
+}
+
+#[test]
+fn what_an_announced_restore_made_void_contradicts_nothing_and_everything_else_still_does() {
+    // The old log went on to six batches, as the new one did, with another last act.
+    let (mut before, after) = (Practice::new(), Practice::restored());
+    before.act("act_policy", serde_json::json!({"table": "1"}));
+    assert_eq!(before.tree.size(), after.tree.size());
+    for (a, b, older) in [(before.bundle(), after.bundle(), "A"), (after.bundle(), before.bundle(), "B")] {
+        let found = agree(&a, &b);
+        assert_eq!(found.outcome, Outcome::Agree, "{found:#?}");
+        assert!(
+            found.differences[0].starts_with(&format!("{older} was made before this: A copy")),
+            "{found:#?}"
+        );
+        let acts = "A and B have other acts of the collector behind the restore: 1, numbers 3";
+        assert!(found.differences.iter().any(|said| said == acts), "{found:#?}");
+    }
+    // Without the practice key's word it is two histories of one log.
+    let mut silent = after.draft();
+    silent.files.insert(bundle::TRUST.into(), before.keys.trust_text().into_bytes());
+    let silent = agree(&before.bundle(), &after.seal(silent));
+    assert_eq!(silent.outcome, Outcome::Contradict, "{silent:#?}");
+    // An act from before the restore, and an entry of a machine, are explained by nothing.
+    let changed = |author: Author, from: &str, to: &str| {
+        let mut draft = after.draft();
+        let rows = draft.rows.get_mut(&author).unwrap();
+        let row = rows.iter_mut().find(|row| row.line().contains(from)).unwrap();
+        *row = serde_json::from_str(&row.line().replacen(from, to, 1)).unwrap();
+        agree(&before.bundle(), &after.seal(draft)).outcome
+    };
+    assert_eq!(changed(Author::Collector, "Maple", "Apple"), Outcome::Contradict);
+    assert_eq!(changed(agent(), "patient-7", "patient-9"), Outcome::Contradict);
 }
 
 #[test]

@@ -293,7 +293,7 @@ fn a_bundle_sealed_with_another_key_is_refused() {
 
 #[test]
 fn a_changed_byte_in_rows_proofs_and_timeline_is_seen_without_the_manifests() {
-    for practice in [Practice::new(), Practice::rolled()] {
+    for practice in [Practice::new(), Practice::rolled(), Practice::restored()] {
         changed_bytes_are_seen_without_the_manifests(&practice);
     }
 }

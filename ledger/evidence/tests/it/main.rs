@@ -14,6 +14,7 @@ mod mutations;
 mod noise;
 mod practice;
 mod receipts;
+mod restored;
 mod schema;
 mod tampering;
 mod time_stamps;

@@ -69,6 +69,11 @@ fn no_mutation_of_a_redacted_bundle_over_three_epochs_verifies() {
 }
 
 #[test]
+fn no_mutation_of_a_bundle_from_behind_a_restore_verifies() {
+    weathers("full, restored", &Practice::restored(), Shows::Everything);
+}
+
+#[test]
 fn what_only_the_seal_protects_is_told_and_never_a_proof_or_an_entry() {
     for (path, why) in SEAL_ALONE {
         println!("protected by the bundle's signature alone: {path}: {why}");

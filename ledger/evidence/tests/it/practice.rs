@@ -23,8 +23,9 @@ use ntk_evidence::merkle::{CompactRange, leaf_hash};
 use ntk_evidence::name::{Author, Slug};
 use ntk_evidence::note::{KeyType, NoteSigner, VerifierKey};
 use ntk_evidence::tlog_proof::TlogProof;
-use ntk_evidence::tree::{MemoryTree, inclusion_proof, root};
+use ntk_evidence::tree::{MemoryTree, consistency_proof, inclusion_proof, root};
 use ntk_evidence::trust::TrustFile;
+use ntk_evidence::trust::restored::Restored;
 use serde_json::json;
 
 /// The machine of the example.
@@ -42,6 +43,8 @@ pub(crate) struct Keys {
     pub(crate) agent: NoteSigner,
     pub(crate) witness: NoteSigner,
     pub(crate) trust: TrustFile,
+    /// Log and collector keys of logs that were closed, oldest first.
+    pub(crate) closed: Vec<(NoteSigner, NoteSigner)>,
     practice_seed: u8,
 }
 
@@ -68,6 +71,9 @@ impl Keys {
             recovery: format!("age1{}", "q".repeat(58)),
             reviewers: Vec::new(),
             custodians: Vec::new(),
+            succeeded: Vec::new(),
+            retired: Vec::new(),
+            restored: Vec::new(),
             machines_max: 1,
             enrolment_until: "2027-11-20T20:00:00Z".into(),
             committee: Vec::new(),
@@ -75,7 +81,33 @@ impl Keys {
             committee_quorum: 0,
             outside_quorum: 1,
         };
-        Self { slug, practice, log, collector, bundle, agent, witness, trust, practice_seed: seed }
+        let closed = Vec::new();
+        Self { slug, practice, log, collector, bundle, agent, witness, trust, closed, practice_seed: seed }
+    }
+
+    /// The log is closed at this size and root, and goes on under new keys, as the practice key announces.
+    pub(crate) fn close(&mut self, size: u64, root: Hash) {
+        let n = 50 + 2 * u8::try_from(self.closed.len()).unwrap();
+        let key = |name: &str, n: u8| {
+            let seed = [self.practice_seed.wrapping_add(n); 32];
+            NoteSigner::new(name, KeyType::Ed25519, &seed).unwrap()
+        };
+        let log = key(&self.slug.log_origin(), n);
+        let collector = key(&self.slug.author_origin(&Author::Collector), n + 1);
+        let made = "2026-11-21T08:00:00Z".to_owned();
+        self.trust.restored.push(Restored {
+            made: made.clone(),
+            size,
+            root,
+            log: self.log.verifier().clone(),
+            collector: self.collector.verifier().clone(),
+            why: "the disk of the collector broke".into(),
+        });
+        (self.trust.made, self.trust.log) = (made, log.verifier().clone());
+        self.trust.collector = collector.verifier().clone();
+        let closed =
+            (std::mem::replace(&mut self.log, log), std::mem::replace(&mut self.collector, collector));
+        self.closed.push(closed);
     }
 
     /// The agent's key of an epoch; 0 is the enrolled one.
@@ -203,6 +235,47 @@ impl Practice {
         practice
     }
 
+    /// The practice after its collector was lost and a copy of four batches put back: the agent's last batch, which was
+    /// the fifth, is sent again behind the collector's word about the restore.
+    pub(crate) fn restored() -> Self {
+        let mut practice = Self::new();
+        let lost = practice.batches[4].clone();
+        practice.restore(4);
+        practice.act("act_restored", json!({"size": 4}));
+        practice.again(lost);
+        practice
+    }
+
+    /// Only the first batches, as a copy has them; the log is closed there and goes on under new keys.
+    pub(crate) fn restore(&mut self, size: u64) {
+        self.keys.close(size, root(&self.tree, size).unwrap());
+        self.cut(size);
+    }
+
+    /// Only the first batches, as if the later ones had not come yet.
+    pub(crate) fn cut(&mut self, size: u64) {
+        let kept: Vec<_> = self.batches.drain(..).take(usize::try_from(size).unwrap()).collect();
+        for (author, log) in &mut self.logs {
+            let of = kept.iter().filter(|batch| batch.author == *author);
+            let leaves: Vec<_> = of.flat_map(SealedBatch::leaves).collect();
+            let (epoch, key) = match author {
+                Author::Collector => (self.keys.closed.len(), self.keys.collector.verifier().clone()),
+                _ => (0, self.keys.agent.verifier().clone()),
+            };
+            let (epoch, range) = (u32::try_from(epoch).unwrap(), CompactRange::of(&leaves).unwrap());
+            *log = AuthorLog::resume(&self.keys.slug, author.clone(), epoch, Some(key), range);
+        }
+        self.batches = kept;
+        self.tree = MemoryTree::of(self.batches.iter().map(|batch| leaf_hash(&batch.note)));
+    }
+
+    /// A machine sends a batch once more.
+    pub(crate) fn again(&mut self, batch: SealedBatch) {
+        let next = self.logs[&batch.author].follow(&batch).unwrap();
+        self.logs.insert(batch.author.clone(), next);
+        self.push(batch);
+    }
+
     /// The agent seals entries with the key of an epoch, its log's own or another one.
     fn seal_as(&mut self, epoch: u8, entries: Vec<Entry>) {
         let key = BatchKey::new([u8::try_from(self.batches.len()).unwrap() + 1; 32]);
@@ -281,6 +354,18 @@ impl Practice {
         ]
     }
 
+    /// What shows that the log goes on from where it was closed: the proof, and the collector's last note before.
+    fn seam(&self, size: u64) -> Files {
+        let hashes = consistency_proof(&self.tree, size, self.tree.size()).unwrap();
+        let lines: String = hashes.iter().map(|hash| format!("{}\n", hash.to_base64())).collect();
+        let before = self.batches.iter().take(usize::try_from(size).unwrap());
+        let acts =
+            before.filter(|batch| batch.author == Author::Collector).map(SealedBatch::size).max().unwrap();
+        let mut files: Files = self.note_files(&Author::Collector, acts).into();
+        files.insert(bundle::restored_path(size), lines.into_bytes());
+        files
+    }
+
     /// A bundle of entries 3..7 of the agent (three shown) and all acts of the collector, before sealing.
     pub(crate) fn draft(&self) -> Draft {
         let (checkpoint, note) = self.checkpoint();
@@ -289,7 +374,13 @@ impl Practice {
         let before = self.begins.clone().unwrap_or_else(|| CompactRange::of(&first).unwrap());
         let n_acts = u64::try_from(acts.len()).unwrap();
         let ranges = vec![
-            Range::new(&Author::Collector, 0, &CompactRange::empty(), 0, n_acts),
+            Range::new(
+                &Author::Collector,
+                self.logs[&Author::Collector].epoch(),
+                &CompactRange::empty(),
+                0,
+                n_acts,
+            ),
             Range::new(&agent(), self.logs[&agent()].epoch(), &before, 0, self.logs[&agent()].size()),
         ];
         let is_refilled = self.begins.is_some();
@@ -328,7 +419,12 @@ impl Practice {
             ]
             .map(|(path, text)| (path.to_owned(), text.into_bytes())),
         );
-        let mut keys = vec![ListedKey::of_collector(0, self.keys.collector.verifier())];
+        for closed in self.keys.trust.closed_within(checkpoint.size) {
+            files.extend(self.seam(closed.size));
+        }
+        let of_collector = (0..)
+            .map_while(|epoch| Some(ListedKey::of_collector(epoch, self.keys.trust.collector_of(epoch)?)));
+        let mut keys: Vec<_> = of_collector.collect();
         keys.extend(self.agent_keys());
         let count = |disclosed: bool| {
             rows.values().flatten().filter(|row: &&Row| row.is_disclosed() == disclosed).count()

@@ -9,6 +9,7 @@ mod fixture;
 mod frames;
 mod life;
 mod pruning;
+mod put_back;
 mod sealing;
 mod threads;
 mod values;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use ntk_evidence::note::VerifierKey;
-use ntk_evidence::trust::TrustFile;
+use ntk_evidence::trust::{TrustFile, restored};
 use ntk_verify::witness::{StateError, Witness};
 
 use crate::command::{input, print};
@@ -27,6 +27,9 @@ pub(crate) struct WitnessArgs {
     /// Trust file that names the log's key; needed on first use
     #[arg(long, value_name = "FILE", conflicts_with = "log_key")]
     trust: Option<PathBuf>,
+    /// Goes on behind a restore that the trust file announces, after its practice key's words were compared
+    #[arg(long, requires = "trust")]
+    restored: bool,
     /// The log's key itself, instead of a trust file
     #[arg(long, value_name = "VKEY")]
     log_key: Option<String>,
@@ -39,10 +42,13 @@ pub(crate) struct WitnessArgs {
 
 /// Cosigns, or prints the key.
 pub(crate) fn run(args: WitnessArgs) -> anyhow::Result<u8> {
-    let log = match (&args.trust, &args.log_key) {
-        (Some(path), _) => {
-            Some(TrustFile::parse(&input(path)?).with_context(|| format!("`{}`", path.display()))?.log)
-        }
+    let trust = args.trust.as_deref().map(|path| {
+        let trust = TrustFile::parse(&input(path)?).with_context(|| format!("`{}`", path.display()))?;
+        anyhow::Ok(trust)
+    });
+    let trust = trust.transpose()?;
+    let log = match (&trust, &args.log_key) {
+        (Some(trust), _) => Some(trust.log.clone()),
         (None, Some(key)) => Some(VerifierKey::parse(key).context("--log-key")?),
         (None, None) => None,
     };
@@ -54,9 +60,35 @@ pub(crate) fn run(args: WitnessArgs) -> anyhow::Result<u8> {
         eprintln!("ntk-verify: {:#}", anyhow::Error::from(error));
         Ok(code)
     };
-    let mut witness = match Witness::open(&args.state, log, &args.name) {
-        Ok(witness) => witness,
-        Err(error) => return refusal(error),
+    let mut witness = match (Witness::open(&args.state, log, &args.name), &trust) {
+        (Ok(witness), _) => witness,
+        (Err(error @ StateError::OtherLog { .. }), Some(trust)) => {
+            let mut witness = match Witness::open(&args.state, None, &args.name) {
+                Ok(witness) => witness,
+                Err(error) => return refusal(error),
+            };
+            let announced = witness.announced(trust);
+            if announced.is_empty() {
+                return refusal(error);
+            }
+            eprintln!("ntk-verify: {}", restored::in_words(announced));
+            let words = trust.practice_words();
+            if !args.restored {
+                eprintln!(
+                    "ntk-verify: that is the word of the practice key {words}: compare it with paper or a printed review, then give --restored"
+                );
+                return Ok(1);
+            }
+            if let Err(error) = witness.go_on(trust) {
+                return refusal(error);
+            }
+            eprintln!(
+                "ntk-verify: goes on behind size {}, on the word of the practice key {words}",
+                witness.size()
+            );
+            witness
+        }
+        (Err(error), _) => return refusal(error),
     };
     let Some(body) = body else {
         print(&format!("{}\n", witness.key()))?;

@@ -8,7 +8,7 @@ use ntk_evidence::bundle::bag::Files;
 use crate::practice::{Keys, Practice};
 use crate::{code, err, ntk_verify, out, text};
 
-fn write(folder: &Path, name: &str, files: &Files) -> PathBuf {
+pub(crate) fn write(folder: &Path, name: &str, files: &Files) -> PathBuf {
     let root = folder.join(name);
     for (path, bytes) in files {
         let path = root.join(path);

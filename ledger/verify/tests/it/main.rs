@@ -8,6 +8,7 @@ mod archives;
 #[path = "../../../evidence/tests/it/practice.rs"]
 #[expect(dead_code, reason = "the practice of the evidence tests; not all of it is needed here")]
 mod practice;
+mod restored;
 mod witness;
 
 use std::path::Path;

@@ -32,6 +32,23 @@ impl Scene {
         self.dir.path().join(name)
     }
 
+    /// The log is closed at a size and goes on with other leaves under another key: the trust file that announces it.
+    fn restore(&mut self, size: u64) -> PathBuf {
+        self.keys.close(size, root(&self.tree, size).unwrap());
+        let kept = (0..u8::try_from(size).unwrap()).map(|n| leaf_hash(&[n]));
+        self.tree = MemoryTree::of(kept.chain((100..110u8).map(|n| leaf_hash(&[n]))));
+        let path = self.path("restored.txt");
+        fs::write(&path, self.keys.trust_text()).unwrap();
+        path
+    }
+
+    fn told(&self, trust: &Path, more: &[&str]) -> (i32, String) {
+        let state = self.path("usb.state");
+        let asked = [&["witness", "--state", text(&state), "--trust", text(trust)], more].concat();
+        let done = ntk_verify(&asked);
+        (code(&done), err(&done))
+    }
+
     fn note(&self, size: u64) -> String {
         let root = root(&self.tree, size).unwrap();
         Checkpoint { origin: self.keys.slug.log_origin(), size, root }.sign(&self.keys.log).unwrap()
@@ -123,6 +140,76 @@ fn the_first_use_needs_the_logs_key_and_a_later_one_no_other() {
         fs::write(&body, wrong).unwrap();
         assert_eq!(scene.add(&body).0, 1, "{wrong:?}");
     }
+}
+
+#[test]
+fn a_witness_goes_on_behind_an_announced_restore_and_keeps_what_it_saw_beyond() {
+    for (saw, closed) in [(7, 4), (4, 4), (3, 4), (0, 4)] {
+        let mut scene = scene();
+        let key = scene.key();
+        if saw > 0 {
+            assert_eq!(scene.add(&scene.body(0, saw)).0, 0);
+        }
+        let before = fs::read(scene.path("usb.state")).unwrap();
+        let old_note = scene.note(7);
+        let trust = scene.restore(closed);
+        // The new log alone says nothing; the announcement is told first, and taken only when it is asked for.
+        assert_eq!(scene.add(&scene.body(saw.min(closed), 9)).0, 1);
+        let (code, said) = scene.told(&trust, &[]);
+        assert!(code == 1 && said.contains("closed at 4 batches") && said.contains("compare it"), "{said}");
+        assert_eq!(fs::read(scene.path("usb.state")).unwrap(), before, "nothing was taken in");
+        let (code, said) = scene.told(&trust, &["--restored"]);
+        assert_eq!(code, 0, "{said}");
+        let remembered = saw.min(closed);
+        assert!(said.contains(&format!("goes on behind size {remembered}")), "{said}");
+        let aside = fs::read_to_string(scene.path("usb.state.closed-4")).unwrap_or_default();
+        assert_eq!(
+            aside,
+            if saw > closed { old_note } else { String::new() },
+            "what was seen beyond is kept"
+        );
+        // Only what continues the root that the practice key named, under the key that goes on.
+        let fork = Checkpoint { origin: scene.keys.slug.log_origin(), size: 9, root: Hash::of(b"fork") };
+        let signed = |log: &ntk_evidence::note::NoteSigner| fork.sign(log).unwrap();
+        if remembered > 0 {
+            let proof = consistency_proof(&scene.tree, remembered, 9).unwrap();
+            let forked = AddCheckpoint { old: remembered, proof, checkpoint: signed(&scene.keys.log) };
+            assert_eq!(scene.add(&scene.write(&forked)).0, 1);
+            let closed = AddCheckpoint { checkpoint: signed(&scene.keys.closed[0].0), ..forked };
+            assert_eq!(scene.add(&scene.write(&closed)).0, 1, "the closed log's key signs nothing more");
+        }
+        let (code, line, said) = scene.add(&scene.body(remembered, 9));
+        assert_eq!(code, 0, "{saw}: {said}");
+        let note = format!("{}{line}", scene.note(9));
+        assert!(cosigned_at(&SignedNote::parse(note.as_bytes()).unwrap(), &key).is_ok(), "the same witness");
+        assert_eq!(scene.add(&scene.body(9, 11)).0, 0);
+        assert_eq!(scene.told(&trust, &[]).0, 0, "and today's trust file is its own");
+    }
+}
+
+#[test]
+fn a_witness_takes_no_other_log_than_one_that_leads_on_from_its_own() {
+    let mut scene = scene();
+    scene.key();
+    assert_eq!(scene.add(&scene.body(0, 4)).0, 0);
+    let before = fs::read(scene.path("usb.state")).unwrap();
+    let refused = |scene: &Scene, trust: &str, expected: i32| {
+        let path = scene.path("other.txt");
+        fs::write(&path, trust).unwrap();
+        let (code, said) = scene.told(&path, &["--restored"]);
+        assert_eq!(code, expected, "{said}");
+        assert_eq!(fs::read(scene.path("usb.state")).unwrap(), before);
+    };
+    refused(&scene, &Keys::of(90).trust_text(), 64);
+    scene.restore(4);
+    let signed = |edit: &dyn Fn(&mut ntk_evidence::trust::TrustFile)| {
+        let mut trust = scene.keys.trust.clone();
+        edit(&mut trust);
+        trust.sign(&scene.keys.practice).unwrap()
+    };
+    refused(&scene, &signed(&|trust| trust.restored.clear()), 64);
+    refused(&scene, &signed(&|trust| trust.restored[0].root = Hash::of(b"another")), 1);
+    refused(&scene, &scene.keys.trust.sign(&Keys::of(90).practice).unwrap(), 64);
 }
 
 #[test]

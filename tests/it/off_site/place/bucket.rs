@@ -1,6 +1,8 @@
 //! A bucket: the four requests of S3 that a copy needs, over HTTP/1.1, in the clear or over TLS, into a folder. It checks each signature from the
-//! public description of Signature Version 4 for query strings, and can be told to fail.
+//! public description of Signature Version 4 for headers, and each put as a bucket with Object Lock does: the body is what
+//! the signature and the checksum header name, or nothing is kept. It can be told to fail.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -42,6 +44,8 @@ struct State {
     holds: AtomicBool,
     /// The so-manieth put from now is done and answered with a failure.
     fail_after: AtomicI64,
+    /// Of the so-manieth put from now one byte is another one when it arrives.
+    alter: AtomicI64,
 }
 
 impl Bucket {
@@ -148,6 +152,11 @@ impl Bucket {
     pub(crate) fn fail_after(&self, n: i64) {
         self.state.fail_after.store(n, Ordering::SeqCst);
     }
+
+    /// The n-th put from now is changed on the way.
+    pub(crate) fn alter_at(&self, n: i64) {
+        self.state.alter.store(n, Ordering::SeqCst);
+    }
 }
 
 impl Drop for Bucket {
@@ -165,7 +174,8 @@ struct Request {
     method: String,
     path: String,
     query: Vec<(String, String)>,
-    host: String,
+    /// By their names in small letters.
+    headers: BTreeMap<String, String>,
     body: Vec<u8>,
 }
 
@@ -174,17 +184,14 @@ fn read(reader: &mut BufReader<impl Read>, state: &State) -> Result<Option<Reque
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace();
     let (Some(method), Some(target)) = (words.next(), words.next()) else { return Ok(None) };
-    let (mut length, mut host) = (0usize, String::new());
+    let mut headers = BTreeMap::new();
     loop {
         let mut header = String::new();
         reader.read_line(&mut header)?;
         let Some((name, value)) = header.trim().split_once(':') else { break };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.trim().parse()?,
-            "host" => host = value.trim().to_owned(),
-            _ => {}
-        }
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
+    let length: usize = headers.get("content-length").map_or(Ok(0), |length| length.parse())?;
     if method == "PUT" && state.break_off.fetch_sub(1, Ordering::SeqCst) == 1 {
         let mut half = vec![0; length / 2];
         reader.read_exact(&mut half)?;
@@ -200,22 +207,31 @@ fn read(reader: &mut BufReader<impl Read>, state: &State) -> Result<Option<Reque
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
+    if method == "PUT" && state.alter.fetch_sub(1, Ordering::SeqCst) == 1 {
+        body[length / 2] ^= 1;
+    }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let query = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Ok(Some(Request { method: method.to_owned(), path: path.to_owned(), query, host, body }))
+    let query = pairs.map(|(name, value)| (unescape(name), unescape(value))).collect();
+    Ok(Some(Request { method: method.to_owned(), path: path.to_owned(), query, headers, body }))
 }
 
 fn answer(state: &State, stream: impl Read + Write) -> Result<()> {
     let mut reader = BufReader::new(stream);
     let Some(request) = read(&mut reader, state)? else { return Ok(()) };
-    let (status, body) = match signed(&request) {
-        Ok(()) => serve(state, &request)?,
-        Err(why) => {
-            (403, format!("<Error><Code>SignatureDoesNotMatch</Code><Why>{why}</Why></Error>").into_bytes())
-        }
+    let error = |code: &str, why: &str| {
+        format!("<Error><Code>{code}</Code><Why>{why}</Why><AWSAccessKeyId>{KEY_ID}</AWSAccessKeyId></Error>")
+            .into_bytes()
     };
-    let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let (status, body) = match (signed(&request), kept_as_sent(&request)) {
+        (Err(why), _) => (403, error("SignatureDoesNotMatch", &why.to_string())),
+        (_, Err(code)) => (400, error(code, "")),
+        _ => serve(state, &request)?,
+    };
+    let head = format!(
+        "HTTP/1.1 {status} x\r\netag: \"x\"\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
     let stream = reader.get_mut();
     stream.write_all(head.as_bytes())?;
     stream.write_all(&body)?;
@@ -226,35 +242,60 @@ fn of<'a>(request: &'a Request, name: &str) -> &'a str {
     request.query.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
 }
 
-/// Signature Version 4, in the query string (docs.aws.amazon.com, "Authenticating Requests: Using Query Parameters").
+fn header<'a>(request: &'a Request, name: &str) -> &'a str {
+    request.headers.get(name).map_or("", String::as_str)
+}
+
+/// Signature Version 4, in a header (docs.aws.amazon.com, "Authenticating Requests: Using the Authorization Header").
 fn signed(request: &Request) -> Result<()> {
-    let credential = unescape(of(request, "X-Amz-Credential"));
-    let scope = credential.strip_prefix(&format!("{KEY_ID}/")).context("another key id")?.to_owned();
+    let parts = header(request, "authorization").strip_prefix("AWS4-HMAC-SHA256 ").context("no signature")?;
+    let part = |name: &str| parts.split(", ").find_map(|part| part.strip_prefix(name)).context("a part");
+    let (names, signature) = (part("SignedHeaders=")?, part("Signature=")?);
+    let scope = part("Credential=")?.strip_prefix(&format!("{KEY_ID}/")).context("another key id")?;
     let mut parts = scope.split('/');
     let (date, region) = (parts.next().context("a date")?, parts.next().context("a region")?);
     ensure!(region == "eu-test-1", "another region");
-    let mut query: Vec<&(String, String)> =
-        request.query.iter().filter(|(name, _)| name != "X-Amz-Signature").collect();
+    ensure!(header(request, "x-amz-date").starts_with(date), "another day");
+    let must = |name: &str| name == "host" || name.starts_with("x-amz-");
+    let is_under_it = |name: &str| names.split(';').any(|signed| signed == name);
+    ensure!(request.headers.keys().all(|name| !must(name) || is_under_it(name)), "a header is not signed");
+    let mut query: Vec<String> =
+        request.query.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
     query.sort();
-    let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let headers: String =
+        names.split(';').map(|name| format!("{name}:{}\n", header(request, name))).collect();
     let canonical = format!(
-        "{}\n{}\n{}\nhost:{}\n\nhost\nUNSIGNED-PAYLOAD",
+        "{}\n{}\n{}\n{headers}\n{names}\n{}",
         request.method,
         request.path,
         query.join("&"),
-        request.host
+        header(request, "x-amz-content-sha256")
     );
     let to_sign = format!(
         "AWS4-HMAC-SHA256\n{}\n{scope}\n{}",
-        of(request, "X-Amz-Date"),
+        header(request, "x-amz-date"),
         Hash::of(canonical.as_bytes()).to_hex()
     );
     let mut key = mac(format!("AWS4{SECRET}").as_bytes(), date);
     for part in [region, "s3", "aws4_request"] {
         key = mac(&key, part);
     }
-    ensure!(hex(&mac(&key, &to_sign)) == of(request, "X-Amz-Signature"), "another signature");
+    ensure!(hex(&mac(&key, &to_sign)) == signature, "another signature");
     Ok(())
+}
+
+/// Whether what arrived is what was signed and, for an object, what its checksum names; the code of the complaint.
+fn kept_as_sent(request: &Request) -> Result<(), &'static str> {
+    let hash = Hash::of(&request.body);
+    if header(request, "x-amz-content-sha256") != hash.to_hex() {
+        return Err("XAmzContentSHA256Mismatch");
+    }
+    match (request.method.as_str(), header(request, "x-amz-checksum-sha256")) {
+        // As a bucket with Object Lock has it.
+        ("PUT", "") => Err("InvalidRequest"),
+        ("PUT", sum) if sum != hash.to_base64() => Err("BadDigest"),
+        _ => Ok(()),
+    }
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {
@@ -274,12 +315,17 @@ fn unescape(text: &str) -> String {
                 rest = &more[2..];
             }
             _ => {
-                bytes.push(*first);
+                bytes.push(if *first == b'+' { b' ' } else { *first });
                 rest = more;
             }
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn escape(text: &str) -> String {
+    let is_plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_' | b'~');
+    text.bytes().map(|c| if is_plain(c) { char::from(c).to_string() } else { format!("%{c:02X}") }).collect()
 }
 
 fn serve(state: &State, request: &Request) -> Result<(u16, Vec<u8>)> {
@@ -314,21 +360,21 @@ fn serve(state: &State, request: &Request) -> Result<(u16, Vec<u8>)> {
 
 /// A page of names below a prefix; the token is the last name of the page before.
 fn list(state: &State, request: &Request) -> Result<Vec<u8>> {
-    let (prefix, after) = (unescape(of(request, "prefix")), unescape(of(request, "continuation-token")));
+    let (prefix, after) = (of(request, "prefix"), of(request, "continuation-token"));
     let mut keys: Vec<(String, u64)> = super::super::files(&state.place)?
         .iter()
         .map(|path| {
             let key = path.strip_prefix(&state.place).unwrap().to_string_lossy().into_owned();
             (key, fs::metadata(path).map_or(0, |found| found.len()))
         })
-        .filter(|(key, _)| key.starts_with(&prefix) && *key > after)
+        .filter(|(key, _)| key.starts_with(prefix) && key.as_str() > after)
         .collect();
     keys.sort();
     let mut text = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>vault</Name>",
     );
     text.push_str(&format!(
-        "<Prefix>{prefix}</Prefix><MaxKeys>{PAGE}</MaxKeys><EncodingType>url</EncodingType><IsTruncated>{}</IsTruncated>",
+        "<Prefix>{prefix}</Prefix><MaxKeys>{PAGE}</MaxKeys><IsTruncated>{}</IsTruncated>",
         keys.len() > PAGE
     ));
     for (key, size) in keys.iter().take(PAGE) {
