@@ -6,12 +6,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::program::{Running, text};
+use crate::wait;
 
 /// Where Debian puts it; other places come first in PATH.
 const WINE: &str = "/usr/lib/wine/wine64";
@@ -22,6 +24,7 @@ pub const DIR: &str = r"C:\ntk";
 pub const COLLECTOR_DIR: &str = r"C:\practice";
 /// How often Wine may begin to make a machine.
 const BEGINNINGS: usize = 3;
+const LISTENS_WITHIN: Duration = Duration::from_secs(60);
 /// Libraries that stand in for what Wine lacks.
 const LIBRARIES: [&str; 2] = ["bcryptprimitives.dll", "wevtapi.dll"];
 
@@ -42,6 +45,8 @@ pub fn missing() -> Option<String> {
 /// One machine.
 #[derive(Debug)]
 pub struct Windows {
+    /// What its programs are processes of; none before Wine has made it. It ends before the folder does.
+    server: Option<Server>,
     prefix: TempDir,
     agent: PathBuf,
 }
@@ -50,7 +55,8 @@ impl Windows {
     /// Starts one for the first time, with empty logs of these channels.
     pub fn new(channels: &[&str]) -> Result<Self> {
         let folder = PathBuf::from(std::env::var_os("NTK_WINDOWS").context("$NTK_WINDOWS is set")?);
-        let this = Self::made(&folder.join("ntk-agent.exe"))?;
+        let mut this = Self::made(&folder.join("ntk-agent.exe"))?;
+        this.server = Some(Server::start(this.prefix.path())?);
         for name in LIBRARIES {
             let place = this.drive().join("windows/system32").join(name);
             // Wine's own is a link to a file that is not ours.
@@ -64,28 +70,25 @@ impl Windows {
     }
 
     /// A machine that Wine has made, with nothing of ours in it. Wine itself was seen to end at once with 1, before any program
-    /// of ours ran; then it begins again in another folder. Those that failed stay until one is made: a server is known by the
-    /// number of its folder, which the next folder would get.
+    /// of ours ran; then it begins again in another folder.
     fn made(agent: &Path) -> Result<Self> {
-        let mut failed: Vec<(Self, String)> = Vec::new();
+        let mut failed = Vec::new();
         while failed.len() < BEGINNINGS {
             let prefix = tempfile::Builder::new().prefix("ntk-wine-").tempdir()?;
-            let this = Self { prefix, agent: agent.to_path_buf() };
+            let this = Self { server: None, prefix, agent: agent.to_path_buf() };
             let mut boot = this.command("wineboot", &["-i"]);
             boot.env("WINEDEBUG", "fixme-all");
             let (ended, said) = this.end_of(boot)?;
             // Until its own programs have ended: a service manager that still makes the machine starts nothing of ours in time.
-            let waited = Command::new(SERVER).arg("-w").env("WINEPREFIX", this.prefix.path()).status()?;
+            let waited = server(this.prefix.path(), "-w")?;
             if ended.success() && waited.success() {
                 return Ok(this);
             }
             eprintln!("wineboot ended with {ended}, wineserver with {waited}: {said}");
-            failed.push((this, said));
+            server(this.prefix.path(), "-k")?;
+            failed.push(said);
         }
-        bail!(
-            "Wine made no machine in {BEGINNINGS} beginnings: {:?}",
-            failed.iter().map(|(_, said)| said).collect::<Vec<_>>()
-        )
+        bail!("Wine made no machine in {BEGINNINGS} beginnings: {failed:?}")
     }
 
     /// Its folder, which each of its processes has in `$WINEPREFIX`.
@@ -203,32 +206,67 @@ impl Windows {
         Ok(Some(format!(r"C:\{name}")))
     }
 
-    /// Keeps the machine up: Wine ends its services when the last program that is none has ended.
-    pub fn keep_up(&self) -> Result<Up> {
-        let mut command = self.command("cmd.exe", &[]);
-        Ok(Up(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?))
-    }
-
     /// A file of the agent's folder.
     pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
         self.drive().join("ntk").join(name)
     }
 }
 
-impl Drop for Windows {
-    fn drop(&mut self) {
-        let mut server = Command::new(SERVER);
-        let _ = server.arg("-k").env("WINEPREFIX", self.prefix.path()).status();
+/// Asks a machine's server to end (`-k`), or until it has ended (`-w`).
+fn server(prefix: &Path, what: &str) -> Result<ExitStatus> {
+    Ok(Command::new(SERVER).arg(what).env("WINEPREFIX", prefix).status()?)
+}
+
+/// The machine's kernel, which stays up when none of its programs runs. One that Wine starts by itself ends some seconds after the
+/// last program that is no service: services end with it, and a program that starts in that moment ends with 1 and says nothing.
+#[derive(Debug)]
+struct Server {
+    process: Child,
+    prefix: PathBuf,
+}
+
+impl Server {
+    fn start(prefix: &Path) -> Result<Self> {
+        let said = fs::File::create(prefix.join("server.txt"))?;
+        let mut command = Command::new(SERVER);
+        command.args(["-f", "-p"]).env("WINEPREFIX", prefix).stdin(Stdio::null());
+        let process = command.stdout(said.try_clone()?).stderr(said).spawn()?;
+        let mut this = Self { process, prefix: prefix.to_path_buf() };
+        // A program that finds no server would start one of its own.
+        wait::until_so("Wine's server to listen", LISTENS_WITHIN, || {
+            ensure!(this.process.try_wait()?.is_none(), "it ended: {}", this.said());
+            Ok(this.folder().is_some_and(|folder| {
+                let servers = fs::read_dir(folder).into_iter().flatten().flatten();
+                servers.map(|each| each.path().join("socket")).any(|socket| socket.exists())
+            }))
+        })?;
+        Ok(this)
+    }
+
+    /// Where its socket lies: Debian's Wine takes a new folder and writes its name down.
+    fn folder(&self) -> Option<PathBuf> {
+        let name = fs::read_to_string(self.prefix.join("wineserver")).ok()?;
+        let user = format!("/run/user/{}", rustix::process::getuid().as_raw());
+        let mut places = [Path::new(&user), Path::new("/tmp")].into_iter().map(|place| place.join(&name));
+        places.find(|folder| name.starts_with("wine-") && folder.is_dir())
+    }
+
+    fn said(&self) -> String {
+        fs::read(self.prefix.join("server.txt")).map(|bytes| text(&bytes)).unwrap_or_default()
     }
 }
 
-/// A program that waits for somebody to type.
-#[derive(Debug)]
-pub struct Up(Child);
-
-impl Drop for Up {
+impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let ended = self.process.try_wait();
+        if !matches!(ended, Ok(None)) {
+            eprintln!("Wine's server had ended before its machine: {ended:?} {}", self.said());
+        }
+        let folder = self.folder();
+        let _ = server(&self.prefix, "-k");
+        let _ = self.process.wait();
+        if let Some(folder) = folder {
+            let _ = fs::remove_dir_all(folder);
+        }
     }
 }

@@ -146,7 +146,6 @@ fn it_is_installed_as_a_service_and_removed() -> Result<()> {
     let config = std::fs::read_to_string(windows.file("agent.toml"))?;
     let watch = "\n[[watch]]\npath = 'c:/exports/'\nclass = \"export\"\n";
     std::fs::write(windows.file("agent.toml"), config + watch)?;
-    let _up = windows.keep_up()?;
     let said = windows.succeed(&["install", "--dry-run"])?;
     ensure!(said.contains("nothing was changed"), "{said}");
     let said = windows.succeed(&["install"])?;
@@ -192,7 +191,6 @@ fn the_package_enrols_starts_and_removes_without_a_question() -> Result<()> {
         skip::skip("wine::package", "no ntk-agent.msi was built (wixl is not installed)");
         return Ok(());
     };
-    let _up = windows.keep_up()?;
     let token = format!("TOKEN={}", practice.token(MACHINE)?);
     let ran = windows.end_of(windows.command("msiexec.exe", &["/i", &package, "/qn", &token]))?;
     ensure!(ran.0.success(), "{ran:?}");

@@ -202,7 +202,6 @@ fn a_killed_service_goes_on_when_it_is_started_again() -> Result<()> {
         return Ok(());
     }
     let (practice, windows) = enrolled()?;
-    let _up = windows.keep_up()?;
     let said = windows.succeed(&["install"])?;
     ensure!(said.contains("the service runs"), "{said}");
     let starts = || -> Result<usize> {

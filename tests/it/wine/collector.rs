@@ -99,7 +99,6 @@ fn a_service_takes_entries_answers_commands_and_loses_nothing_through_a_kill() -
     }
     let office = Office::new()?;
     let windows = &office.windows;
-    let _up = windows.keep_up()?;
     let said = windows.collect(&["install", "--dry-run"])?;
     ensure!(said.contains("nothing was changed"), "{said}");
     let said = windows.collect(&["install"])?;
@@ -191,7 +190,6 @@ fn the_package_installs_over_a_practice_and_leaves_it() -> Result<()> {
         skip::skip("wine::collector_package", "no ntk-collector.msi was built (wixl is not installed)");
         return Ok(());
     };
-    let _up = windows.keep_up()?;
     let installed = |what: &str| -> Result<()> {
         let ran = windows.end_of(windows.command("msiexec.exe", &[what, &package, "/qn"]))?;
         ensure!(ran.0.success(), "{ran:?}");

@@ -40,7 +40,6 @@ fn an_on_site_test_says_what_it_proved_and_what_it_did_not() -> Result<()> {
     let none = windows.end_of(windows.command(&windows.program(), &order))?;
     ensure!(none.0.code() == Some(69) && none.1.contains("no agent runs"), "{none:?}");
 
-    let _up = windows.keep_up()?;
     windows.succeed(&["install"])?;
     wait::until_so("the service to record", WITHIN, || {
         Ok(windows.file("on-site-test").is_dir() && !events(&practice, "health")?.is_empty())
