@@ -45,6 +45,9 @@ use crate::at_rest::source::Source;
 pub use commands::execute;
 pub use exit_code::exit_code;
 
+/// Names the collector's folder where the command line does not.
+pub const DIR_VARIABLE: &str = "NTK_COLLECTOR_DIR";
+
 /// Exit codes: 0 done, 1 the answer is no, the rest from sysexits.
 pub mod exit {
     /// The answer is no.
@@ -73,10 +76,10 @@ pub mod exit {
 )]
 pub struct Cli {
     /// The collector's folder
-    #[arg(long, global = true, value_name = "DIR", env = "NTK_COLLECTOR_DIR")]
+    #[arg(long, global = true, value_name = "DIR", env = DIR_VARIABLE)]
     pub dir: Option<PathBuf>,
     /// The configuration, in the collector's folder
-    #[arg(long, global = true, value_name = "FILE", conflicts_with = "dir")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// What to do
     #[command(subcommand)]

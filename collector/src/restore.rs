@@ -279,7 +279,7 @@ pub fn restore(
     if !packages.is_empty() {
         let keys = crate::refill::keys_of(home, &trust)?;
         let opened = writer::open(home, &trust.slug, keys, clock.clone(), None)?;
-        said.extend(fill(opened, logs, &packages, (&recovery, &trust))?);
+        said.extend(fill(opened, logs, &packages, (&recovery, &trust))?.said);
     }
     init::finish(home, &config)?;
     let check = checked(home).inspect_err(|_| drop(std::fs::remove_file(home.config())))?;
@@ -364,13 +364,22 @@ fn logs(state: &LedgerState) -> BTreeMap<Author, AuthorLog> {
     logs.map(|(author, known)| (author.clone(), known.log.clone())).collect()
 }
 
+/// What became of packages.
+#[derive(Debug)]
+pub struct TakenBack {
+    /// A sentence for each machine of which something came or is gone.
+    pub said: Vec<String>,
+    /// Whether no key that was given opens some of it.
+    pub some_unread: bool,
+}
+
 /// Takes in what machines had put away, later: the collector is stopped, its folder is a whole practice.
 pub fn take_back(
     home: &Home,
     (keys, former_keys): (&str, &[String]),
     packages: &[PathBuf],
     clock: &Clock,
-) -> Result<Vec<String>, RestoreError> {
+) -> Result<TakenBack, RestoreError> {
     let recovery = secret(keys, Secret::Recovery).ok_or(RestoreError::Keys("recovery key"))?;
     let recovery = RecoveryKeys::new(&recovery, former_keys)?;
     let practice = Practice::open(home.clone())?;
@@ -393,7 +402,7 @@ fn fill(
     logs: BTreeMap<Author, AuthorLog>,
     packages: &[Source],
     (recovery, trust): (&RecoveryKeys, &TrustFile),
-) -> Result<Vec<String>, RestoreError> {
+) -> Result<TakenBack, RestoreError> {
     let mut filling = Filling::new(opened.handle, logs);
     loop {
         let before = filling.n_batches;
@@ -405,7 +414,9 @@ fn fill(
         }
     }
     let mut said = gone::after(&filling, packages);
-    said.extend(unopened(packages, recovery, trust));
+    let unread = unopened(packages, recovery, trust);
+    let some_unread = unread.is_some();
+    said.extend(unread);
     let handle = filling.handle.clone();
     if !said.is_empty() {
         let filled =
@@ -417,7 +428,7 @@ fn fill(
     drop((handle, filling));
     // The writer ends when the last handle is gone.
     let _ended = opened.thread.join();
-    Ok(said)
+    Ok(TakenBack { said, some_unread })
 }
 
 /// What packages hold and no key that was given opens: a sentence that says which key is wanted.

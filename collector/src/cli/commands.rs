@@ -1,6 +1,7 @@
 //! Each subcommand: a request to the admin API, and its answer for people.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
@@ -83,21 +84,26 @@ pub fn execute(cli: Cli, level: Option<LevelHandle>) -> anyhow::Result<u8> {
 }
 
 fn home(cli: &Cli) -> anyhow::Result<Home> {
-    match (&cli.dir, &cli.config) {
-        (Some(dir), _) => Ok(Home::new(dir)),
-        (None, Some(config)) => {
-            if config.file_name().is_none_or(|name| name != "collector.toml") {
-                return Err(Usage(format!(
-                    "`--config {}`: the configuration is the file collector.toml in the collector's folder",
-                    config.display()
-                ))
-                .into());
-            }
-            Ok(Home::new(
-                config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")),
-            ))
-        }
-        (None, None) => Ok(Home::new(crate::system::DEFAULT_DIR)),
+    home_of(cli.dir.as_deref(), cli.config.as_deref(), std::env::var_os(super::DIR_VARIABLE).as_deref())
+}
+
+/// The folder that somebody names: a file on the command line goes before a folder of the environment, and two that differ
+/// on one command line are a mistake.
+fn home_of(dir: Option<&Path>, config: Option<&Path>, environment: Option<&OsStr>) -> anyhow::Result<Home> {
+    let Some(config) = config else {
+        return Ok(Home::new(dir.unwrap_or(Path::new(crate::system::DEFAULT_DIR))));
+    };
+    let usage = |why: String| Err(Usage(format!("`--config {}`: {why}", config.display())).into());
+    if config.file_name().is_none_or(|name| name != "collector.toml") {
+        return usage("the configuration is the file collector.toml in the collector's folder".to_owned());
+    }
+    let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match dir {
+        Some(dir) if dir != folder && Some(dir.as_os_str()) != environment => usage(format!(
+            "the configuration of `--dir {}` lies in that folder; give one of the two",
+            dir.display()
+        )),
+        _ => Ok(Home::new(folder)),
     }
 }
 
@@ -528,4 +534,37 @@ fn seconds(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.checked_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(
+        dir: Option<&str>,
+        config: Option<&str>,
+        environment: Option<&str>,
+        expected: Result<&str, &str>,
+    ) {
+        let found = home_of(dir.map(Path::new), config.map(Path::new), environment.map(OsStr::new));
+        match (found, expected) {
+            (Ok(home), Ok(folder)) => assert_eq!(home.dir(), Path::new(folder)),
+            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
+            (found, expected) => panic!("{dir:?} {config:?} {environment:?}: {found:?}, not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn the_folder_is_the_one_that_the_command_line_names_before_the_one_of_the_environment() {
+        check(None, None, None, Ok(crate::system::DEFAULT_DIR));
+        check(Some("/a"), None, Some("/a"), Ok("/a"));
+        check(None, Some("/b/collector.toml"), None, Ok("/b"));
+        check(None, Some("collector.toml"), None, Ok("."));
+        // The program's own reading of the environment stands where `--dir` would.
+        check(Some("/a"), Some("/b/collector.toml"), Some("/a"), Ok("/b"));
+        check(Some("/b"), Some("/b/collector.toml"), None, Ok("/b"));
+        check(Some("/a"), Some("/b/collector.toml"), None, Err("give one of the two"));
+        check(Some("/a"), Some("/b/collector.toml"), Some("/c"), Err("give one of the two"));
+        check(None, Some("/b/other.toml"), None, Err("collector.toml"));
+    }
 }
