@@ -6,12 +6,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use jiff::{Timestamp, ToSpan as _};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::machine::Machine;
 use crate::program::{self, Running};
 use crate::wait;
+
+/// Where a practice lives, by whose clock its days and weeks go.
+const TIMEZONE: &str = "America/New_York";
 
 /// How long a start may take.
 pub const START_WITHIN: Duration = Duration::from_secs(30);
@@ -149,7 +153,7 @@ impl Practice {
                     "--name",
                     name,
                     "--timezone",
-                    "America/New_York",
+                    TIMEZONE,
                     "--keys-to",
                     &keys.to_string_lossy(),
                     "--administers",
@@ -358,4 +362,33 @@ impl Practice {
 /// A port on loopback that was free a moment ago.
 pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// The week that lies so many days back by the practice's wall, not by UTC: on a Monday the two are of different weeks for hours.
+/// As commands take it: `2026-W48`.
+pub fn week(days_ago: i64) -> Result<String> {
+    week_at(Timestamp::now(), days_ago)
+}
+
+fn week_at(now: Timestamp, days_ago: i64) -> Result<String> {
+    let day = now.in_tz(TIMEZONE)?.checked_sub(days_ago.days())?.date().iso_week_date();
+    Ok(format!("{}-W{:02}", day.year(), day.week()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_week_ends_when_it_ends_for_the_practice() -> Result<()> {
+        for (now, this, last) in [
+            ("2026-11-30T04:59:59Z", "2026-W48", "2026-W47"),
+            ("2026-11-30T05:00:00Z", "2026-W49", "2026-W48"),
+            ("2027-01-04T01:00:00Z", "2026-W53", "2026-W52"),
+        ] {
+            let now: Timestamp = now.parse()?;
+            assert_eq!((week_at(now, 0)?.as_str(), week_at(now, 7)?.as_str()), (this, last), "{now}");
+        }
+        Ok(())
+    }
 }

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use jiff::{ToSpan as _, Zoned};
 use ntk_tests::attack_table::noticed;
 use ntk_tests::console::{Browser, Credentials, with_manager};
 use ntk_tests::postgres::Postgres;
-use ntk_tests::practice::Practice;
+use ntk_tests::practice::{Practice, week};
 use ntk_tests::proxy::Cutter;
 use ntk_tests::{skip, wait};
 
@@ -64,15 +63,10 @@ fn gets_in(practice: &Practice, who: &mut Credentials) -> Result<bool> {
     Ok(answer.leads_to().is_some_and(|to| to.starts_with("/me")))
 }
 
-fn last_week() -> Result<String> {
-    let day = Zoned::now().checked_sub(7.days())?.date().iso_week_date();
-    Ok(format!("{}-W{:02}", day.year(), day.week()))
-}
-
 /// Makes last week's review; its files as they are kept.
 fn reviewed(practice: &Practice) -> Result<Vec<(String, Vec<u8>)>> {
     let out = practice.folder().join("out").to_string_lossy().into_owned();
-    practice.collector(&["report", "--week", &last_week()?, "--out", &out])?;
+    practice.collector(&["report", "--week", &week(7)?, "--out", &out])?;
     kept(practice)
 }
 

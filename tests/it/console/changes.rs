@@ -5,12 +5,12 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use jiff::{Timestamp, ToSpan as _, Zoned};
+use jiff::{Timestamp, ToSpan as _};
 use ntk_evidence::entry::Entry;
 use ntk_tests::console::{Answer, Browser, PASSPHRASE, let_in, with_manager};
 use ntk_tests::crafted::{Crafted, message};
 use ntk_tests::forge::Forge;
-use ntk_tests::practice::{Practice, START_WITHIN};
+use ntk_tests::practice::{Practice, START_WITHIN, week};
 use ntk_tests::wait;
 use serde_json::{Value, json};
 
@@ -279,12 +279,6 @@ fn a_table_that_was_tried_is_taken_from_its_page_at_once_or_once_it_is_co_signed
     Ok(())
 }
 
-/// This week by the practice's wall, as commands take it.
-fn this_week() -> Result<String> {
-    let today = Zoned::now().in_tz("America/New_York")?.date().iso_week_date();
-    Ok(format!("{}-W{:02}", today.year(), today.week()))
-}
-
 fn leave(browser: &mut Browser, person: &str, fields: &[(&str, &str)]) -> Result<Answer> {
     browser.get(&format!("/people/{person}"))?;
     let all = [fields, &[("passphrase", PASSPHRASE)]].concat();
@@ -376,7 +370,7 @@ fn a_leave_date_and_its_withdrawal_are_co_signed_by_pages_and_nobody_reads_there
     }
     // Nor in the review of the week, whose kept page is shown to them without it.
     let out = practice.folder().join("review").to_string_lossy().into_owned();
-    practice.collector(&["report", "--week", &this_week()?, "--out", &out])?;
+    practice.collector(&["report", "--week", &week(0)?, "--out", &out])?;
     let list = chen.get("/reports")?;
     let file = list.between("<a class=\"btn\" href=\"/reports/", "\"").context("a review")?.to_owned();
     let theirs = chen.get(&format!("/reports/{file}"))?;

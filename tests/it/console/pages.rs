@@ -1,10 +1,10 @@
 //! A finding from its entry to its decision, a review from its making to its sign-off, a self-check, by the pages.
 
 use anyhow::{Context as _, Result, ensure};
-use jiff::{Timestamp, ToSpan as _, Zoned};
+use jiff::Timestamp;
 use ntk_tests::console::{Answer, PASSPHRASE, with_manager};
 use ntk_tests::crafted::{entry, message};
-use ntk_tests::practice::{Practice, START_WITHIN};
+use ntk_tests::practice::{Practice, START_WITHIN, week};
 use ntk_tests::wait;
 use serde_json::json;
 
@@ -88,9 +88,7 @@ fn a_finding_is_asked_about_and_decided_on_its_page_and_its_names_are_text() -> 
 #[test]
 fn a_review_is_opened_and_signed_off_once_and_the_page_says_by_whom() -> Result<()> {
     let (practice, mut browser, _) = with_manager()?;
-    let before = Zoned::now().checked_sub(7.days())?;
-    let day = before.date().iso_week_date();
-    let week = format!("{}-W{:02}", day.year(), day.week());
+    let week = week(7)?;
     let out = practice.folder().join("out").to_string_lossy().into_owned();
     ensure!(browser.get("/reports")?.body.contains("No review was made yet"));
     practice.collector(&["report", "--week", &week, "--out", &out])?;
