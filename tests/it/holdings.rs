@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use ntk_tests::attack_table::noticed;
 use ntk_tests::machine::Machine;
-use ntk_tests::practice::{Practice, ROSTER};
+use ntk_tests::practice::{Practice, ROSTER, week};
 use ntk_tests::{audit_state, program, skip, wait};
 use serde_json::Value;
 
@@ -319,7 +319,7 @@ fn what_is_found_is_watched_after_the_manager_confirmed_it_and_not_by_the_admini
     let said = practice.collector(&[
         "report",
         "--week",
-        &this_week(&practice)?,
+        &week(0)?,
         "--out",
         &practice.folder().join("out").to_string_lossy(),
     ]);
@@ -327,12 +327,6 @@ fn what_is_found_is_watched_after_the_manager_confirmed_it_and_not_by_the_admini
     let report = fs::read_to_string(practice.folder().join("out/report.json"))?;
     assert!(report.contains("was declined: it is not watched"), "the review tells of the decision");
     Ok(())
-}
-
-/// The week of the newest entry, as `report --week` takes it.
-fn this_week(_practice: &Practice) -> Result<String> {
-    let week = Command::new("date").args(["-u", "+%G-W%V"]).output()?;
-    Ok(program::text(&week.stdout).trim().to_owned())
 }
 
 #[test]
