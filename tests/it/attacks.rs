@@ -25,9 +25,15 @@ const WITHIN: Duration = Duration::from_secs(60);
 
 /// A practice with one agent that played so many accesses; everything stopped in order.
 fn at_rest(accesses: u64) -> Result<(Practice, Machine)> {
+    stopped(accesses, |_| Ok(()))
+}
+
+/// The same, where something about the collector is so before the machine sends its last entry.
+fn stopped(accesses: u64, before: impl FnOnce(&Practice) -> Result<()>) -> Result<(Practice, Machine)> {
     let mut practice = Practice::start()?;
     let mut machine = player(&practice, "ws-01", 1001, accesses, None)?;
     reaches(&practice, &mut machine, accesses + 1)?;
+    before(&practice)?;
     ensure!(machine.stop()?.success(), "the agent ends in order: {}", machine.log());
     practice.stop_collector()?;
     Ok((practice, machine))
