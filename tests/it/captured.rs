@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::tidy::top;
 
-const WITHIN: Duration = Duration::from_secs(90);
+const WITHIN: Duration = Duration::from_secs(240);
 const MACHINE: &str = "srv-01";
 /// Kinds that are made of records alone; health, gaps and inventories are the agent's own.
 const OF_RECORDS: [&str; 5] = ["login", "logout", "elevation", "account_change", "file_access"];
