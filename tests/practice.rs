@@ -6,7 +6,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use jiff::{Timestamp, ToSpan as _};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use ntk_collector::report::week::Week;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -364,31 +366,8 @@ pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// The week that lies so many days back by the practice's wall, not by UTC: on a Monday the two are of different weeks for hours.
-/// As commands take it: `2026-W48`.
-pub fn week(days_ago: i64) -> Result<String> {
-    week_at(Timestamp::now(), days_ago)
-}
-
-fn week_at(now: Timestamp, days_ago: i64) -> Result<String> {
-    let day = now.in_tz(TIMEZONE)?.checked_sub(days_ago.days())?.date().iso_week_date();
-    Ok(format!("{}-W{:02}", day.year(), day.week()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_week_ends_when_it_ends_for_the_practice() -> Result<()> {
-        for (now, this, last) in [
-            ("2026-11-30T04:59:59Z", "2026-W48", "2026-W47"),
-            ("2026-11-30T05:00:00Z", "2026-W49", "2026-W48"),
-            ("2027-01-04T01:00:00Z", "2026-W53", "2026-W52"),
-        ] {
-            let now: Timestamp = now.parse()?;
-            assert_eq!((week_at(now, 0)?.as_str(), week_at(now, 7)?.as_str()), (this, last), "{now}");
-        }
-        Ok(())
-    }
+/// The week so many weeks ago, by the practice's wall and not by UTC: on a Monday the two are of different weeks for hours. As
+/// commands take it: `2026-W48`.
+pub fn week(weeks_ago: i32) -> Result<String> {
+    Ok(Week::of(Timestamp::now(), &TimeZone::get(TIMEZONE)?).earlier(weeks_ago).to_string())
 }

@@ -4,14 +4,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// How often a predicate is asked.
-const ASK_EVERY: Duration = Duration::from_millis(40);
+/// The shortest and the longest pause between two questions. In between it is three times as long as the question took: many
+/// start a program, and whoever asks without a break takes the time from those that he waits for.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(40), Duration::from_millis(400));
 
 /// Waits until the question has an answer; an error is asked again until the deadline, then told.
 pub fn until<T>(what: &str, at_most: Duration, mut question: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let began = Instant::now();
     loop {
+        let asked = Instant::now();
         let answer = question();
+        let took = asked.elapsed();
         if let Ok(Some(fact)) = answer {
             return Ok(fact);
         }
@@ -21,7 +24,7 @@ pub fn until<T>(what: &str, at_most: Duration, mut question: impl FnMut() -> Res
                 _ => bail!("waited {at_most:?} in vain for {what}"),
             }
         }
-        pause();
+        pause((3 * took).clamp(PAUSE.0, PAUSE.1));
     }
 }
 
@@ -43,6 +46,6 @@ pub fn at_once(what: &str, at_most: Duration, mut question: impl FnMut() -> Resu
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that waits, and it has a deadline")]
-fn pause() {
-    std::thread::sleep(ASK_EVERY);
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }

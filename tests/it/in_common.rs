@@ -66,7 +66,7 @@ fn gets_in(practice: &Practice, who: &mut Credentials) -> Result<bool> {
 /// Makes last week's review; its files as they are kept.
 fn reviewed(practice: &Practice) -> Result<Vec<(String, Vec<u8>)>> {
     let out = practice.folder().join("out").to_string_lossy().into_owned();
-    practice.collector(&["report", "--week", &week(7)?, "--out", &out])?;
+    practice.collector(&["report", "--week", &week(1)?, "--out", &out])?;
     kept(practice)
 }
 

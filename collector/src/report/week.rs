@@ -124,6 +124,23 @@ mod tests {
     }
 
     #[test]
+    fn a_week_ends_when_it_ends_for_the_practice() {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        for (at, this, last) in [
+            ("2026-11-30T04:59:59Z", "2026-W48", "2026-W47"),
+            ("2026-11-30T05:00:00Z", "2026-W49", "2026-W48"),
+            ("2027-01-04T01:00:00Z", "2026-W53", "2026-W52"),
+        ] {
+            let week = Week::of(at.parse().unwrap(), &zone);
+            assert_eq!(
+                (week.to_string().as_str(), week.earlier(1).to_string().as_str()),
+                (this, last),
+                "{at}"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_no_week_is_answered_with_the_form() {
         for wrong in
             ["2026-47", "2026-W54", "2026-W00", "26-W47", "2026-W7", "2025-W53", "", "W47", "2026-W+7"]

@@ -7,11 +7,9 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use ntk_collector::report::week::Week;
 use ntk_tests::console::set_up_link;
 use ntk_tests::machine::Machine;
-use ntk_tests::practice::Practice;
+use ntk_tests::practice::{Practice, week};
 use ntk_tests::{program, recording, wait};
 
 use super::{CHROMIUM, WITHIN, can_look, pictures, reads_a_mailbox, script};
@@ -68,7 +66,7 @@ impl Outside {
 
     /// The review of the week that is over, kept.
     fn review(&self) -> Result<String> {
-        let week = Week::of(Timestamp::now(), &TimeZone::get("America/New_York")?).earlier(1).to_string();
+        let week = week(1)?;
         let out = self.practice.folder().join("report").to_string_lossy().into_owned();
         self.practice.collector(&["report", "--week", &week, "--out", &out])?;
         Ok(week)

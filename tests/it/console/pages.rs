@@ -88,7 +88,7 @@ fn a_finding_is_asked_about_and_decided_on_its_page_and_its_names_are_text() -> 
 #[test]
 fn a_review_is_opened_and_signed_off_once_and_the_page_says_by_whom() -> Result<()> {
     let (practice, mut browser, _) = with_manager()?;
-    let week = week(7)?;
+    let week = week(1)?;
     let out = practice.folder().join("out").to_string_lossy().into_owned();
     ensure!(browser.get("/reports")?.body.contains("No review was made yet"));
     practice.collector(&["report", "--week", &week, "--out", &out])?;
